@@ -1,0 +1,45 @@
+# The msquic C library, built by cargo from the crate msquic-src and cached outside of build/:
+# cargo runs only when the crate's manifest changed or the archive is gone.
+set(MSQUIC_CRATE_DIR "${CMAKE_CURRENT_SOURCE_DIR}/native/msquic")
+set(MSQUIC_TARGET_DIR "${MSQUIC_CRATE_DIR}/target" CACHE PATH "Where cargo puts msquic")
+
+file(SHA256 "${MSQUIC_CRATE_DIR}/Cargo.toml" _msquic_manifest)
+file(SHA256 "${MSQUIC_CRATE_DIR}/Cargo.lock" _msquic_lock)
+set(_msquic_key "${_msquic_manifest} ${_msquic_lock}")
+set(_msquic_stamp "${MSQUIC_TARGET_DIR}/millrace-msquic.txt")
+
+set(MSQUIC_OUT "")
+if(EXISTS "${_msquic_stamp}")
+  file(STRINGS "${_msquic_stamp}" _msquic_lines)
+  list(GET _msquic_lines 0 _msquic_have)
+  list(GET _msquic_lines 1 _msquic_where)
+  if(_msquic_have STREQUAL _msquic_key)
+    set(MSQUIC_OUT "${MSQUIC_TARGET_DIR}/${_msquic_where}")
+  endif()
+endif()
+
+if(NOT MSQUIC_OUT OR NOT EXISTS "${MSQUIC_OUT}/lib/libmsquic.a")
+  find_program(CARGO_EXECUTABLE cargo HINTS "$ENV{HOME}/.cargo/bin" REQUIRED)
+  message(STATUS "Building msquic with cargo (about two minutes, once)")
+  execute_process(
+    COMMAND "${CMAKE_COMMAND}" -E env --unset=MAKEFLAGS --unset=MAKELEVEL --unset=CFLAGS --unset=CXXFLAGS
+            "${CARGO_EXECUTABLE}" check --release --locked --message-format=json --manifest-path
+            "${MSQUIC_CRATE_DIR}/Cargo.toml" --target-dir "${MSQUIC_TARGET_DIR}"
+    OUTPUT_VARIABLE _msquic_json COMMAND_ERROR_IS_FATAL ANY)
+  # One JSON object a line; the one of msquic-src's build script names its output directory.
+  if(NOT _msquic_json MATCHES "\"reason\":\"build-script-executed\",\"package_id\":\"[^\"]*msquic-src[^\n]*\"out_dir\":\"([^\"]+)\"")
+    message(FATAL_ERROR "cargo did not say where it put msquic")
+  endif()
+  set(MSQUIC_OUT "${CMAKE_MATCH_1}")
+  file(RELATIVE_PATH _msquic_relative "${MSQUIC_TARGET_DIR}" "${MSQUIC_OUT}")
+  file(WRITE "${_msquic_stamp}" "${_msquic_key}\n${_msquic_relative}\n")
+endif()
+
+# msquic asks libnuma four questions, and libnuma.a is not position independent: answer them ourselves.
+add_library(millrace_numa STATIC "${MSQUIC_CRATE_DIR}/numa_shim.c")
+
+find_package(Threads REQUIRED)
+add_library(msquic INTERFACE)
+target_include_directories(msquic SYSTEM INTERFACE
+  "${MSQUIC_OUT}/include" "${MSQUIC_OUT}/build/_deps/opensslquic-build/openssl/include")
+target_link_libraries(msquic INTERFACE "${MSQUIC_OUT}/lib/libmsquic.a" millrace_numa Threads::Threads ${CMAKE_DL_LIBS} rt)

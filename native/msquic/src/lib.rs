@@ -1,0 +1,1 @@
+// The build script of msquic-src does the work; see Cargo.toml.

@@ -1,0 +1,170 @@
+/**
+ * Every error millrace throws or rejects with: one class each, a permanent `code`, and a message that
+ * says what to do. Match on `code`; messages may be reworded.
+ *
+ * @see docs/errors.md
+ */
+
+/** The options every error takes. */
+export interface MillraceErrorOptions {
+  /** What went wrong underneath, where that is known. */
+  readonly cause?: unknown;
+}
+
+/** The base of all errors. `retryable` says whether the same call may succeed later, unchanged. */
+export abstract class MillraceError extends Error {
+  abstract readonly code: `ERR_MILLRACE_${string}`;
+  readonly retryable: boolean = false;
+
+  constructor(message: string, options?: MillraceErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** An option or argument has the wrong type or range; the message names it and what is allowed. */
+export class InvalidArgumentError extends MillraceError {
+  readonly code = "ERR_MILLRACE_INVALID_ARGUMENT";
+}
+
+/** No native addon fits this platform, or it was built for another version. QUIC needs it. */
+export class AddonUnavailableError extends MillraceError {
+  readonly code = "ERR_MILLRACE_ADDON_UNAVAILABLE";
+}
+
+/** Another socket holds the port. */
+export class AddressInUseError extends MillraceError {
+  readonly code = "ERR_MILLRACE_ADDRESS_IN_USE";
+  override readonly retryable = true;
+}
+
+/** The operating system refuses the address or port to this user. */
+export class AddressForbiddenError extends MillraceError {
+  readonly code = "ERR_MILLRACE_ADDRESS_FORBIDDEN";
+}
+
+/** The address is not one of this machine's, or its name does not resolve. */
+export class AddressUnavailableError extends MillraceError {
+  readonly code = "ERR_MILLRACE_ADDRESS_UNAVAILABLE";
+  override readonly retryable = true;
+}
+
+/** A certificate, key or CA file does not exist. */
+export class CredentialMissingError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CREDENTIAL_MISSING";
+}
+
+/** A certificate, key or CA could not be read or parsed. */
+export class CredentialUnreadableError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CREDENTIAL_UNREADABLE";
+}
+
+/** The private key does not belong to the certificate. */
+export class CredentialMismatchError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CREDENTIAL_MISMATCH";
+}
+
+/** The certificate is expired or not yet valid: our own at listen, the peer's at connect. */
+export class CertificateExpiredError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CERTIFICATE_EXPIRED";
+}
+
+/** The peer's certificate is not signed by a CA that is trusted here. */
+export class CertificateUntrustedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CERTIFICATE_UNTRUSTED";
+}
+
+/** The peer's certificate is for another name. */
+export class CertificateNameError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CERTIFICATE_NAME";
+}
+
+/** The peer requires a client certificate and did not get one that it accepts. */
+export class CertificateRequiredError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CERTIFICATE_REQUIRED";
+}
+
+/** The TLS handshake failed for a reason that has no class of its own. */
+export class HandshakeFailedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_HANDSHAKE_FAILED";
+}
+
+/** The peer speaks none of our application protocols (RFC 7301; for WebSocket the subprotocol). */
+export class ProtocolMismatchError extends MillraceError {
+  readonly code = "ERR_MILLRACE_PROTOCOL_MISMATCH";
+}
+
+/** Nothing listens on the address, and the network said so. */
+export class ConnectionRefusedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CONNECTION_REFUSED";
+  override readonly retryable = true;
+}
+
+/** No answer within the handshake timeout. */
+export class HandshakeTimeoutError extends MillraceError {
+  readonly code = "ERR_MILLRACE_HANDSHAKE_TIMEOUT";
+  override readonly retryable = true;
+}
+
+/** The connection was cancelled by the caller's AbortSignal. */
+export class AbortedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_ABORTED";
+}
+
+/** An open connection went silent, or its network went away. */
+export class ConnectionLostError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CONNECTION_LOST";
+  override readonly retryable = true;
+}
+
+/** The connection is closed or closing; nothing more can be sent on it. */
+export class ConnectionClosedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CONNECTION_CLOSED";
+}
+
+/** The stream's sending side has ended or was reset. */
+export class StreamClosedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_STREAM_CLOSED";
+}
+
+/** The peer allows no further streams for now. */
+export class StreamLimitError extends MillraceError {
+  readonly code = "ERR_MILLRACE_STREAM_LIMIT";
+  override readonly retryable = true;
+}
+
+/** The listener is closed. */
+export class ListenerClosedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_LISTENER_CLOSED";
+}
+
+/** A message is larger than the limit that both sides agreed on. */
+export class FrameTooLargeError extends MillraceError {
+  readonly code = "ERR_MILLRACE_FRAME_TOO_LARGE";
+}
+
+/** A frame is not one: the connection it came on is closed. */
+export class FrameMalformedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_FRAME_MALFORMED";
+}
+
+/** The peer broke the protocol in another way than by a malformed frame. */
+export class ProtocolViolationError extends MillraceError {
+  readonly code = "ERR_MILLRACE_PROTOCOL_VIOLATION";
+}
+
+/** A cap on memory was reached; the message names the cap. */
+export class ResourceExhaustedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_RESOURCE_EXHAUSTED";
+  override readonly retryable = true;
+}
+
+/** No transport is registered for the URL's scheme. */
+export class UnknownTransportError extends MillraceError {
+  readonly code = "ERR_MILLRACE_UNKNOWN_TRANSPORT";
+}
+
+/** A fault of millrace or of a library below it; please report it with its cause. */
+export class InternalError extends MillraceError {
+  readonly code = "ERR_MILLRACE_INTERNAL";
+}

@@ -1,0 +1,52 @@
+import { InvalidArgumentError } from "../errors.js";
+
+/** One end of a connection, as the operating system names it. */
+export interface SocketAddress {
+  /** An IPv4 or IPv6 address, never a name. */
+  readonly address: string;
+  readonly family: "ipv4" | "ipv6";
+  /** 1..65535. */
+  readonly port: number;
+}
+
+/** `127.0.0.1:4433` or `[::1]:4433`. */
+export function formatAddress(address: SocketAddress): string {
+  const host = address.family === "ipv6" ? `[${address.address}]` : address.address;
+  return `${host}:${address.port}`;
+}
+
+/** Where to listen or connect: a URL taken apart, its host not yet resolved. */
+export interface TransportUrl {
+  /** Without the colon: `quic`, `ws`, `wss`. */
+  readonly scheme: string;
+  /** A name or an address; IPv6 without brackets. */
+  readonly host: string;
+  /** 0..65535; 0 asks the operating system for a free port when listening. */
+  readonly port: number;
+  /** The path and query; `/` where the URL names none. */
+  readonly path: string;
+}
+
+/**
+ * Takes a URL such as `quic://localhost:4433` apart.
+ * @throws InvalidArgumentError when it is not `scheme://host:port[/path]`.
+ */
+export function parseTransportUrl(url: string): TransportUrl {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch (cause) {
+    throw new InvalidArgumentError(`"${url}" is not a URL; write it like quic://localhost:4433`, { cause });
+  }
+  const scheme = parsed.protocol.slice(0, -1);
+  const defaultPort = scheme === "ws" ? 80 : scheme === "wss" ? 443 : undefined;
+  const port = parsed.port === "" ? defaultPort : Number(parsed.port);
+  if (parsed.hostname === "" || port === undefined) {
+    throw new InvalidArgumentError(`"${url}" needs a host and a port, like ${scheme}://localhost:4433`);
+  }
+  if (parsed.username !== "" || parsed.password !== "" || parsed.hash !== "") {
+    throw new InvalidArgumentError(`"${url}" must not carry a user name, password or fragment`);
+  }
+  const host = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
+  return { scheme, host, port, path: `${parsed.pathname || "/"}${parsed.search}` };
+}

@@ -1,0 +1,50 @@
+import type { MillraceError } from "../errors.js";
+
+/**
+ * Application close codes, the same on every transport. QUIC carries them as the application error code
+ * (RFC 9000 section 20.2), WebSocket as 4000 + code (RFC 6455 section 7.4.2), 0 as 1000.
+ * An application's own codes are 256..999.
+ */
+export const CloseCode = {
+  normal: 0,
+  goingAway: 1,
+  protocolViolation: 2,
+  frameTooLarge: 3,
+  frameMalformed: 4,
+  policy: 5,
+  internal: 6,
+  exhausted: 7,
+} as const;
+
+/** The highest code that every transport can carry. */
+export const maxCloseCode = 999;
+
+/** The longest close reason, in UTF-8 bytes, that every transport can carry (RFC 6455 section 5.5.1). */
+export const maxCloseReasonBytes = 123;
+
+/** How a connection ended. */
+export interface CloseInfo {
+  /** Who ended it: this side, the peer, or the transport (a timeout, a network gone, a fault). */
+  readonly by: "local" | "peer" | "transport";
+  /** 0..999 from {@link CloseCode} or the application; the transport's own code where `by` is "transport". */
+  readonly code: number;
+  /** Text for people; empty where there was none. Never longer than {@link maxCloseReasonBytes}. */
+  readonly reason: string;
+  /** Set where the connection did not end as an application wanted. */
+  readonly error?: MillraceError;
+}
+
+/** How to close. */
+export interface CloseOptions {
+  /** 0..999; 0 by default. */
+  readonly code?: number;
+  /** At most 123 bytes of UTF-8. */
+  readonly reason?: string;
+  /** Send what is queued first (the default); false drops it. */
+  readonly graceful?: boolean;
+  /** How long a graceful close may take before the rest is dropped; 5,000 ms by default. */
+  readonly deadlineMs?: number;
+}
+
+/** The deadline of a graceful close, where the caller names none. */
+export const defaultCloseDeadlineMs = 5_000;

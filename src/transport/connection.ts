@@ -1,0 +1,78 @@
+import type { SocketAddress } from "./address.js";
+import type { CloseInfo, CloseOptions } from "./close.js";
+
+declare const connectionIdBrand: unique symbol;
+
+/** Names a connection within its process: never reused while the process lives. */
+export type ConnectionId = number & { readonly [connectionIdBrand]: true };
+
+let lastConnectionId = 0;
+
+/** The next connection id of this environment. Transports call it once a connection. */
+export function nextConnectionId(): ConnectionId {
+  lastConnectionId += 1;
+  return lastConnectionId as ConnectionId;
+}
+
+/**
+ * What became of a send, on every transport:
+ * - `sent`: accepted;
+ * - `blocked`: accepted, and the queue is now at or above the high-water mark: wait for `drain`;
+ * - `dropped`: not accepted, because the queue was at or above the mark already.
+ */
+export type SendResult = "sent" | "blocked" | "dropped";
+
+export type ConnectionState = "open" | "closing" | "closed";
+
+/**
+ * One transport association that carries whole frames (or, where the listener asked for no framing,
+ * whole messages): what a transport gives to the layers above. Frames are opaque here.
+ */
+export interface TransportConnection {
+  readonly id: ConnectionId;
+  /** The transport's name: `quic`, `websocket`. */
+  readonly transport: string;
+  readonly state: ConnectionState;
+  readonly remoteAddress: SocketAddress;
+  readonly localAddress: SocketAddress;
+  /** The negotiated ALPN (QUIC) or subprotocol (WebSocket); empty where there is none. */
+  readonly protocol: string;
+  /** Bytes accepted by `send` that the transport still holds. */
+  readonly bytesQueued: number;
+  /** The transport's smoothed round trip in milliseconds, where it measures one. */
+  readonly roundTripMs: number | undefined;
+  /** True where frames were verified before they reached this thread. */
+  readonly framesVerified: boolean;
+  /** The layer above keeps its object here; the transport never looks at it. */
+  owner: unknown;
+
+  /**
+   * Queues one frame, given in one part or two, without blocking. Both parts are copied before it returns.
+   * @returns see {@link SendResult}; the high-water mark is the listener's or connector's option.
+   * @throws ConnectionClosedError when the connection is not open.
+   */
+  send(head: Uint8Array, payload?: Uint8Array): SendResult;
+
+  /**
+   * Stops the delivery of frames, and in the end the peer, by the transport's flow control.
+   * @returns false where this transport cannot be paused; frames then go on arriving.
+   */
+  pause(): boolean;
+  resume(): void;
+
+  /** Ends the connection; the behaviour's `close` is called once, later. Idempotent. */
+  close(options?: CloseOptions): void;
+}
+
+/**
+ * What a transport calls; one object serves all connections of a listener. All calls come from the event
+ * loop, never from inside a call into the transport. A frame's bytes are valid during the call only.
+ */
+export interface TransportBehaviour {
+  open(connection: TransportConnection): void;
+  frame(connection: TransportConnection, frame: Uint8Array): void;
+  /** The queue, once at or above the high-water mark, is below half of it again. */
+  drain(connection: TransportConnection): void;
+  /** The last call for this connection. */
+  close(connection: TransportConnection, info: CloseInfo): void;
+}

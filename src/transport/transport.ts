@@ -1,0 +1,56 @@
+import type { SocketAddress, TransportUrl } from "./address.js";
+import type { TransportBehaviour, TransportConnection } from "./connection.js";
+import type { HttpHandler } from "./http.js";
+import type { ClientTlsOptions, ServerTlsOptions } from "./tls.js";
+
+/** Options that listening and connecting share. */
+export interface TransportOptions {
+  /** ALPN names (QUIC) or subprotocols (WebSocket), the most wanted first. */
+  readonly protocols: readonly string[];
+  /** The largest frame taken from the peer, in bytes; a larger one closes the connection. */
+  readonly maxFrameBytes: number;
+  /** The queue size, in bytes, from which on `send` answers `blocked`. */
+  readonly highWaterMarkBytes: number;
+  /** An open connection that hears nothing for so long is closed; 0 turns it off. */
+  readonly idleTimeoutMs: number;
+  /** A handshake that takes longer fails. */
+  readonly handshakeTimeoutMs: number;
+}
+
+export interface TransportListenOptions extends TransportOptions {
+  readonly url: TransportUrl;
+  readonly tls: ServerTlsOptions | undefined;
+  /** Answers plain HTTP requests on the same port, where the transport has HTTP. */
+  readonly http: HttpHandler | undefined;
+}
+
+export interface TransportConnectOptions extends TransportOptions {
+  readonly url: TransportUrl;
+  readonly tls: ClientTlsOptions | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Accepts connections on one endpoint. */
+export interface TransportListener {
+  readonly transport: string;
+  readonly address: SocketAddress;
+  /** The URL clients use, with the port that was really bound. */
+  readonly url: string;
+  /** Connections accepted and not yet closed. */
+  readonly connectionCount: number;
+  /** Stops accepting; open connections stay. Resolves when the port is free. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * A way to carry frames. QUIC and WebSocket are built in; others join by implementing this.
+ * `listen` and `connect` reject with the classes of `errors.ts`, each within its deadline.
+ */
+export interface Transport {
+  readonly name: string;
+  /** URL schemes, without the colon. */
+  readonly schemes: readonly string[];
+  listen(options: TransportListenOptions, behaviour: TransportBehaviour): Promise<TransportListener>;
+  /** Resolves with an open connection; the behaviour's `open` is not called for it. */
+  connect(options: TransportConnectOptions, behaviour: TransportBehaviour): Promise<TransportConnection>;
+}
