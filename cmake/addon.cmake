@@ -6,13 +6,16 @@ execute_process(
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" OUTPUT_VARIABLE NODE_API_INCLUDES OUTPUT_STRIP_TRAILING_WHITESPACE
   COMMAND_ERROR_IS_FATAL ANY)
 
+include(cmake/version.cmake)
+
 file(GLOB MILLRACE_BINDING_SOURCES CONFIGURE_DEPENDS bindings/*.cc)
 add_library(millrace_addon MODULE ${MILLRACE_BINDING_SOURCES})
 set_target_properties(millrace_addon PROPERTIES OUTPUT_NAME millrace PREFIX "" SUFFIX ".node"
                       LIBRARY_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}")
 target_include_directories(millrace_addon SYSTEM PRIVATE ${NODE_API_INCLUDES})
 target_compile_definitions(millrace_addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED
-                                                  NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS)
+                                                  NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS
+                                                  MILLRACE_VERSION="${MILLRACE_VERSION}")
 target_link_libraries(millrace_addon PRIVATE millrace_quic)
 if(APPLE)
   target_link_options(millrace_addon PRIVATE -undefined dynamic_lookup)
