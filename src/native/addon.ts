@@ -1,0 +1,151 @@
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AddonUnavailableError } from "../errors.js";
+import { currentPlatform, describePlatform, isOlder, type Platform, platformName } from "./platform.js";
+
+/** What every build of the addon exports, whatever else it can do. */
+export interface NativeAddon {
+  /** The version of the package it was built from. */
+  readonly version: string;
+}
+
+/** Where to look: the process's own surroundings, but for tests. */
+export interface AddonSearch {
+  /** The directory that holds package.json. */
+  readonly root: string;
+  /** A file to use instead of all others: the value of MILLRACE_ADDON. */
+  readonly override: string | undefined;
+  platform(): Platform;
+}
+
+/** One place that was looked at, and why nothing came of it. */
+interface Miss {
+  readonly place: string;
+  readonly reason: string;
+}
+
+/** The parts of package.json that the search needs. */
+interface Manifest {
+  readonly version: string;
+  /** The platform packages; only published packages name them. */
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+/** The glibc that a binary built on Debian 12 needs: static libgcc calls `_dl_find_object`. */
+const requiredGlibc = "2.35";
+
+let loaded: NativeAddon | undefined;
+
+/**
+ * The native addon, loaded at the first call: importing millrace loads nothing.
+ * @throws AddonUnavailableError, which names the platform, everything that was looked for, and what to do.
+ */
+export function loadAddon(): NativeAddon {
+  loaded ??= findAddon({
+    root: fileURLToPath(new URL("../..", import.meta.url)),
+    override: process.env.MILLRACE_ADDON || undefined,
+    platform: currentPlatform,
+  });
+  return loaded;
+}
+
+/**
+ * Looks for the addon: the override alone where there is one; else the development build, then the
+ * platform's package. Nothing is cached.
+ * @throws AddonUnavailableError
+ */
+export function findAddon(search: AddonSearch): NativeAddon {
+  const manifest = JSON.parse(readFileSync(join(search.root, "package.json"), "utf8")) as Manifest;
+  const require = createRequire(join(search.root, "package.json"));
+  const misses: Miss[] = [];
+  const attempt = (place: string, file: string | undefined): NativeAddon | undefined => {
+    try {
+      if (file === undefined) throw new Error("not installed");
+      if (!existsSync(file)) throw new Error("no such file");
+      return checkVersion(require(file), manifest.version);
+    } catch (error) {
+      misses.push({ place, reason: firstLine(error) });
+      return undefined;
+    }
+  };
+
+  if (search.override !== undefined) {
+    const file = resolve(search.override);
+    const addon = attempt(`MILLRACE_ADDON=${file}`, file);
+    if (addon !== undefined) return addon;
+    throw unavailable(search.platform(), manifest, misses, "Correct or unset MILLRACE_ADDON.");
+  }
+  const built = join(search.root, "build", "cmake", "millrace.node");
+  const addon = attempt(built, built);
+  if (addon !== undefined) return addon;
+
+  const platform = search.platform();
+  const packageName = `@millrace/${platformName(platform)}`;
+  const installed = resolvePackage(require, packageName);
+  const prebuilt = attempt(installed ?? packageName, installed);
+  if (prebuilt !== undefined) return prebuilt;
+  throw unavailable(platform, manifest, misses, adviceFor(platform, manifest, packageName, installed));
+}
+
+function checkVersion(addon: Partial<NativeAddon>, wanted: string): NativeAddon {
+  if (addon.version === wanted) return addon as NativeAddon;
+  const found = typeof addon.version === "string" ? `millrace ${addon.version}` : "something else";
+  throw new Error(`wrong build: it was built for ${found}, this is millrace ${wanted}`);
+}
+
+function resolvePackage(require: NodeJS.Require, name: string): string | undefined {
+  try {
+    return require.resolve(name);
+  } catch {
+    return undefined;
+  }
+}
+
+function adviceFor(
+  platform: Platform,
+  manifest: Manifest,
+  packageName: string,
+  installed: string | undefined,
+): string {
+  if (platform.libcVersion !== undefined && isOlder(platform.libcVersion, requiredGlibc)) {
+    return (
+      `This system's glibc ${platform.libcVersion} is older than the ${requiredGlibc} that the binary needs: ` +
+      "use a newer system, or build the addon on this one (see CONTRIBUTING.md) and set MILLRACE_ADDON to it."
+    );
+  }
+  const published = manifest.optionalDependencies;
+  if (published === undefined) return "Build it: npm run setup.";
+  if (!(packageName in published)) {
+    return (
+      `There is no binary for this platform, only for ${Object.keys(published).join(", ")}: ` +
+      "build the addon (see CONTRIBUTING.md) and set MILLRACE_ADDON to it."
+    );
+  }
+  if (installed !== undefined) {
+    return `Install millrace ${manifest.version} and its ${packageName} again, on the machine that runs it.`;
+  }
+  return (
+    `Run npm install ${packageName}@${manifest.version}; where --omit=optional or a node_modules ` +
+    "copied from another platform left it out, install without the one or on this machine."
+  );
+}
+
+function unavailable(
+  platform: Platform,
+  manifest: Manifest,
+  misses: readonly Miss[],
+  advice: string,
+): AddonUnavailableError {
+  const looked = misses.map(({ place, reason }) => `  ${place}: ${reason}`).join("\n");
+  return new AddonUnavailableError(
+    `millrace ${manifest.version} finds no native addon, which QUIC needs, for ${describePlatform(platform)}.\n` +
+      `Looked for:\n${looked}\n${advice}\nEverything but QUIC works without it.`,
+  );
+}
+
+function firstLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split("\n", 1)[0] ?? message;
+}
