@@ -1,0 +1,36 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+namespace millrace {
+
+// A cap on bytes that many objects share, such as the frames that wait for their end over all connections.
+// Any thread. Whoever charges releases the same amount.
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(size_t limit_bytes) noexcept : limit_bytes_(limit_bytes) {}
+  MemoryBudget(const MemoryBudget&) = delete;
+  MemoryBudget& operator=(const MemoryBudget&) = delete;
+
+  // All of it or nothing. The count is a number and guards no other memory, so relaxed order is enough;
+  // compare-exchange rather than add-and-undo, or a large charge that fails would make small ones fail.
+  [[nodiscard]] bool TryCharge(size_t bytes) noexcept {
+    size_t used = used_bytes_.load(std::memory_order_relaxed);
+    do {
+      if (bytes > limit_bytes_ - used) return false;
+    } while (!used_bytes_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
+    return true;
+  }
+
+  void Release(size_t bytes) noexcept { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+  [[nodiscard]] size_t used_bytes() const noexcept { return used_bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] size_t limit_bytes() const noexcept { return limit_bytes_; }
+
+ private:
+  const size_t limit_bytes_;
+  std::atomic<size_t> used_bytes_{0};
+};
+
+}  // namespace millrace
