@@ -1,0 +1,11 @@
+// Sets the tree up, builds the native benchmark programs, and runs the benchmarks with the given arguments.
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { runMain } from "./setup/failure.mjs";
+import { root } from "./setup/tree.mjs";
+import { setUp } from "./setup.mjs";
+
+await runMain(() => setUp({ bench: true }));
+const main = join(root, "out", "bench", "main.js");
+process.exitCode =
+  spawnSync(process.execPath, [main, ...process.argv.slice(2)], { stdio: "inherit" }).status ?? 1;

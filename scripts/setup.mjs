@@ -1,0 +1,26 @@
+// Sets a fresh clone up, and does nothing when it is: system packages, npm packages, native build, TypeScript.
+// Options: --tests (also what the tests need), --bench (also the native benchmark programs).
+import { pathToFileURL } from "node:url";
+import { runMain } from "./setup/failure.mjs";
+import { withLock } from "./setup/lock.mjs";
+import { buildAddon, buildBench } from "./setup/native.mjs";
+import { installPackages } from "./setup/packages.mjs";
+import { requireTools, testTools } from "./setup/system.mjs";
+import { compileSources, compileTests } from "./setup/typescript.mjs";
+
+/** Brings the tree up to date. Progress goes to stderr; nothing is said when there is nothing to do. */
+export function setUp({ tests = false, bench = false } = {}) {
+  return withLock(async () => {
+    await installPackages();
+    await buildAddon();
+    if (bench) await buildBench();
+    await compileSources();
+    if (tests || bench) await compileTests();
+    if (tests) await requireTools(testTools);
+  });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const options = process.argv.slice(2);
+  await runMain(() => setUp({ tests: options.includes("--tests"), bench: options.includes("--bench") }));
+}

@@ -1,0 +1,126 @@
+import { execFileSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { SetupFailure } from "./failure.mjs";
+import { runStep } from "./progress.mjs";
+
+/** rustup puts cargo here, and not every shell's PATH knows. */
+process.env.PATH += delimiter + join(homedir(), ".cargo", "bin");
+
+/** lzma-rust2, which msquic-src needs, asks for this one. */
+const oldestCargo = [1, 85];
+
+/**
+ * What the set-up takes from the system: the commands of which one must be there, and the package that has
+ * it, by package manager. Where apt has no fitting package (`apt: undefined`), nothing is installed.
+ */
+const tools = {
+  cmake: { commands: ["cmake"], apt: "cmake", dnf: "cmake", apk: "cmake", brew: "cmake" },
+  make: { commands: ["make", "gmake"], apt: "make", dnf: "make", apk: "make", brew: "make" },
+  perl: { commands: ["perl"], apt: "perl", dnf: "perl", apk: "perl", brew: "perl" },
+  compiler: {
+    commands: process.env.CXX ? [process.env.CXX] : ["c++", "g++", "clang++"],
+    apt: "g++",
+    dnf: "gcc-c++ libstdc++-static",
+    apk: "g++ linux-headers",
+    brew: "llvm",
+  },
+  cargo: { commands: ["cargo"], fits: cargoFits, apt: undefined, dnf: "cargo", apk: "cargo", brew: "rust" },
+  chromium: {
+    commands: ["chromium", "chromium-browser", "google-chrome"],
+    apt: "chromium",
+    dnf: "chromium",
+    apk: "chromium",
+    brew: "chromium",
+  },
+  tmux: { commands: ["tmux"], apt: "tmux", dnf: "tmux", apk: "tmux", brew: "tmux" },
+};
+
+/** What the native build needs. */
+export const buildTools = ["cmake", "make", "perl", "compiler", "cargo"];
+/** What the tests need besides: a real browser and a real terminal. */
+export const testTools = ["chromium", "tmux"];
+
+/**
+ * Makes sure that the named tools are there, installing what is missing through apt where this user may.
+ * @throws SetupFailure with one line that says what to install, on each kind of system.
+ */
+export async function requireTools(names) {
+  const missing = names.filter((name) => !isPresent(tools[name]));
+  if (missing.length === 0) return;
+  const packages = missing.map((name) => tools[name].apt);
+  const apt = aptCommand();
+  if (apt === undefined || packages.includes(undefined)) throw new SetupFailure(advice(missing));
+
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const title = `Installing ${packages.join(", ")}`;
+  const [command, ...args] = apt;
+  await runStep({
+    name: "apt-update",
+    title: "Reading the package lists",
+    command,
+    args: [...args, "update"],
+    env,
+  });
+  const install = [...args, "install", "-y", "--no-install-recommends", ...packages];
+  await runStep({ name: "apt-install", title, command, args: install, env });
+}
+
+function isPresent(tool) {
+  return tool.commands.some(onPath) && (tool.fits === undefined || tool.fits());
+}
+
+/** The path of a command, if PATH has it. */
+export function onPath(command) {
+  const candidates = command.includes("/")
+    ? [command]
+    : process.env.PATH.split(delimiter).map((folder) => join(folder, command));
+  return candidates.find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function cargoFits() {
+  const [, major, minor] = /^cargo (\d+)\.(\d+)/.exec(output("cargo", ["--version"])) ?? [];
+  return (
+    Number(major) > oldestCargo[0] || (Number(major) === oldestCargo[0] && Number(minor) >= oldestCargo[1])
+  );
+}
+
+/** apt-get with the right to install, or undefined where there is none. */
+function aptCommand() {
+  if (onPath("apt-get") === undefined) return undefined;
+  if (process.getuid() === 0) return ["apt-get"];
+  return output("sudo", ["-n", "true"]) === undefined ? undefined : ["sudo", "-n", "apt-get"];
+}
+
+function output(command, args) {
+  try {
+    return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  } catch {
+    return undefined;
+  }
+}
+
+function advice(missing) {
+  const named = missing.map((name) => (name === "compiler" ? "a C++ compiler" : name)).join(", ");
+  const packages = (manager) =>
+    missing
+      .map((name) => tools[name][manager])
+      .filter(Boolean)
+      .join(" ");
+  const rustup = missing.includes("cargo") ? `cargo ${oldestCargo.join(".")} or later from rustup.rs` : "";
+  const debian = [packages("apt") && `apt-get install ${packages("apt")}`, rustup]
+    .filter(Boolean)
+    .join(" and ");
+  return (
+    `missing: ${named}. Install it: on Debian ${debian}; on Fedora dnf install ${packages("dnf")}; ` +
+    `on Alpine apk add ${packages("apk")}; on macOS brew install ${packages("brew")}`
+  );
+}
