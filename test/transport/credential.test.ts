@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import {
+  CertificateExpiredError,
+  CredentialMismatchError,
+  CredentialMissingError,
+  CredentialUnreadableError,
+} from "#internal/errors.js";
+import { loadClientTrust, loadServerCredential } from "#internal/transport/credential.js";
+import { Authority, type Identity } from "../kit/certificate.js";
+
+let directory: string;
+let authority: Authority;
+let identity: Identity;
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), "millrace-credential-"));
+  authority = await Authority.make();
+  identity = await authority.issue();
+});
+
+after(() => rm(directory, { recursive: true }));
+
+async function file(name: string, content: string): Promise<string> {
+  const path = join(directory, name);
+  await writeFile(path, content);
+  return path;
+}
+
+test("a certificate and key load alike from PEM text, PEM bytes and files", async () => {
+  const expected = { certificatePem: identity.certificate, privateKeyPem: identity.privateKey };
+  assert.deepEqual(await loadServerCredential(identity), expected);
+  const bytes = {
+    certificate: Buffer.from(identity.certificate),
+    privateKey: Buffer.from(identity.privateKey),
+  };
+  assert.deepEqual(await loadServerCredential(bytes), expected);
+  const paths = {
+    certificate: await file("good.crt", identity.certificate),
+    privateKey: await file("good.key", identity.privateKey),
+  };
+  assert.deepEqual(await loadServerCredential(paths), expected);
+});
+
+test("a certificate followed by its chain keeps the chain", async () => {
+  const certificate = `${identity.certificate}\n${authority.certificate}`;
+  const loaded = await loadServerCredential({ certificate, privateKey: identity.privateKey });
+  assert.equal(loaded.certificatePem, certificate);
+});
+
+test("a missing file is named in the error", async () => {
+  const certificate = join(directory, "nowhere.crt");
+  await assert.rejects(loadServerCredential({ ...identity, certificate }), (error: Error) => {
+    assert.ok(error instanceof CredentialMissingError);
+    assert.match(error.message, /certificate file ".*nowhere\.crt" does not exist/);
+    return true;
+  });
+  const privateKey = join(directory, "nowhere.key");
+  await assert.rejects(loadServerCredential({ ...identity, privateKey }), CredentialMissingError);
+  await assert.rejects(loadClientTrust({ ca: privateKey }, "localhost"), CredentialMissingError);
+});
+
+test("what is no PEM certificate, or no PEM key, is unreadable", async () => {
+  const certificate = await file("text.crt", "hello");
+  await assert.rejects(loadServerCredential({ ...identity, certificate }), CredentialUnreadableError);
+  await assert.rejects(loadClientTrust({ ca: certificate }, "localhost"), CredentialUnreadableError);
+  await assert.rejects(
+    loadServerCredential({ ...identity, privateKey: certificate }),
+    CredentialUnreadableError,
+  );
+  await assert.rejects(
+    loadServerCredential({ ...identity, certificate: directory }),
+    CredentialUnreadableError,
+  );
+});
+
+test("a certificate with damaged contents is unreadable", async () => {
+  const certificate = identity.certificate.replace(/\nMII[A-Za-z0-9+/]{8}/, "\nMIIAAAAAAAA");
+  assert.notEqual(certificate, identity.certificate);
+  await assert.rejects(loadServerCredential({ ...identity, certificate }), CredentialUnreadableError);
+});
+
+test("an encrypted key is refused with the advice to decrypt it", async () => {
+  const privateKey = createPrivateKey(identity.privateKey)
+    .export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "secret" })
+    .toString();
+  await assert.rejects(loadServerCredential({ ...identity, privateKey }), (error: Error) => {
+    assert.ok(error instanceof CredentialUnreadableError);
+    assert.match(error.message, /encrypted/);
+    return true;
+  });
+});
+
+test("a key of another certificate is a mismatch", async () => {
+  const { privateKey } = await authority.issue();
+  await assert.rejects(loadServerCredential({ ...identity, privateKey }), CredentialMismatchError);
+});
+
+test("a certificate out of its time is refused, before and after", async () => {
+  await assert.rejects(loadServerCredential(await authority.issueExpired()), CertificateExpiredError);
+  const early = await authority.issue({ validFromDays: 1 });
+  await assert.rejects(loadServerCredential(early), CertificateExpiredError);
+});
+
+test("a client trusts the system and expects the host's name, unless told otherwise", async () => {
+  assert.deepEqual(await loadClientTrust(undefined, "localhost"), {
+    caPem: undefined,
+    serverName: "localhost",
+    insecure: false,
+  });
+  const tls = { ca: authority.certificate, serverName: "a.example", insecure: true };
+  assert.deepEqual(await loadClientTrust(tls, "localhost"), {
+    caPem: authority.certificate,
+    serverName: "a.example",
+    insecure: true,
+  });
+});
