@@ -1,15 +1,16 @@
 // Sets a fresh clone up, and does nothing when it is: system packages, npm packages, native build, TypeScript.
-// Options: --tests (also what the tests need), --bench (also the native benchmark programs).
+// Options: --tests (also what the tests need), --bench (also the native benchmark programs),
+// --checks (also the tools of .ci/run).
 import { pathToFileURL } from "node:url";
 import { runMain } from "./setup/failure.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { buildAddon, buildBench } from "./setup/native.mjs";
 import { installPackages } from "./setup/packages.mjs";
-import { requireTools, testTools } from "./setup/system.mjs";
+import { checkTools, requireTools, testTools } from "./setup/system.mjs";
 import { compileSources, compileTests } from "./setup/typescript.mjs";
 
 /** Brings the tree up to date. Progress goes to stderr; nothing is said when there is nothing to do. */
-export function setUp({ tests = false, bench = false } = {}) {
+export function setUp({ tests = false, bench = false, checks = false } = {}) {
   return withLock(async () => {
     await installPackages();
     await buildAddon();
@@ -17,10 +18,11 @@ export function setUp({ tests = false, bench = false } = {}) {
     await compileSources();
     if (tests || bench) await compileTests();
     if (tests) await requireTools(testTools);
+    if (checks) await requireTools(checkTools);
   });
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const options = process.argv.slice(2);
-  await runMain(() => setUp({ tests: options.includes("--tests"), bench: options.includes("--bench") }));
+  const has = (option) => process.argv.includes(option);
+  await runMain(() => setUp({ tests: has("--tests"), bench: has("--bench"), checks: has("--checks") }));
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { SetupFailure } from "./failure.mjs";
@@ -12,8 +12,8 @@ process.env.PATH += delimiter + join(homedir(), ".cargo", "bin");
 const oldestCargo = [1, 85];
 
 /**
- * What the set-up takes from the system: the commands of which one must be there, and the package that has
- * it, by package manager. Where apt has no fitting package (`apt: undefined`), nothing is installed.
+ * What the set-up takes from the system: the commands of which one must be there (or the files that all
+ * must), and the packages that have them, by package manager. Where apt has no fitting package (`apt: undefined`), nothing is installed.
  */
 const tools = {
   cmake: { commands: ["cmake"], apt: "cmake", dnf: "cmake", apk: "cmake", brew: "cmake" },
@@ -34,6 +34,34 @@ const tools = {
     apk: "chromium",
     brew: "chromium",
   },
+  clang: {
+    commands: ["clang++-14"],
+    apt: "clang-14 libclang-rt-14-dev",
+    dnf: "clang",
+    apk: "clang",
+    brew: "llvm",
+  },
+  "clang-format": {
+    commands: ["clang-format-14"],
+    apt: "clang-format-14",
+    dnf: "clang-tools-extra",
+    apk: "clang-extra-tools",
+    brew: "llvm",
+  },
+  "clang-tidy": {
+    commands: ["clang-tidy-14"],
+    apt: "clang-tidy-14",
+    dnf: "clang-tools-extra",
+    apk: "clang-extra-tools",
+    brew: "llvm",
+  },
+  googletest: {
+    files: ["/usr/src/googletest/CMakeLists.txt"],
+    apt: "libgtest-dev",
+    dnf: "gtest-devel",
+    apk: "gtest-dev",
+    brew: "googletest",
+  },
   tmux: { commands: ["tmux"], apt: "tmux", dnf: "tmux", apk: "tmux", brew: "tmux" },
 };
 
@@ -41,6 +69,8 @@ const tools = {
 export const buildTools = ["cmake", "make", "perl", "compiler", "cargo"];
 /** What the tests need besides: a real browser and a real terminal. */
 export const testTools = ["chromium", "tmux"];
+/** What .ci/run needs besides: formatting, lint, fuzzing and the native tests. */
+export const checkTools = ["clang", "clang-format", "clang-tidy", "googletest"];
 
 /**
  * Makes sure that the named tools are there, installing what is missing through apt where this user may.
@@ -49,7 +79,7 @@ export const testTools = ["chromium", "tmux"];
 export async function requireTools(names) {
   const missing = names.filter((name) => !isPresent(tools[name]));
   if (missing.length === 0) return;
-  const packages = missing.map((name) => tools[name].apt);
+  const packages = missing.flatMap((name) => tools[name].apt?.split(" "));
   const apt = aptCommand();
   if (apt === undefined || packages.includes(undefined)) throw new SetupFailure(advice(missing));
 
@@ -68,7 +98,8 @@ export async function requireTools(names) {
 }
 
 function isPresent(tool) {
-  return tool.commands.some(onPath) && (tool.fits === undefined || tool.fits());
+  const found = tool.commands?.some(onPath) ?? tool.files.every((file) => existsSync(file));
+  return found && (tool.fits === undefined || tool.fits());
 }
 
 /** The path of a command, if PATH has it. */
@@ -111,10 +142,7 @@ function output(command, args) {
 function advice(missing) {
   const named = missing.map((name) => (name === "compiler" ? "a C++ compiler" : name)).join(", ");
   const packages = (manager) =>
-    missing
-      .map((name) => tools[name][manager])
-      .filter(Boolean)
-      .join(" ");
+    [...new Set(missing.map((name) => tools[name][manager]))].filter(Boolean).join(" ");
   const rustup = missing.includes("cargo") ? `cargo ${oldestCargo.join(".")} or later from rustup.rs` : "";
   const debian = [packages("apt") && `apt-get install ${packages("apt")}`, rustup]
     .filter(Boolean)
