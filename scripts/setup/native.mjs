@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { runStep } from "./progress.mjs";
@@ -7,6 +7,8 @@ import { buildTools, requireTools } from "./system.mjs";
 import { listFiles, manifest, root } from "./tree.mjs";
 
 const cargoTarget = join("native", "msquic", "target");
+/** cmake/msquic.cmake writes it: what msquic was built from, and where it is. */
+const msquicStamp = join(root, cargoTarget, "millrace-msquic.txt");
 
 /**
  * Configures and builds one native tree with CMake, unless nothing changed since it was last built.
@@ -25,7 +27,7 @@ async function buildTree({ name, title, folder, options, sources, product }) {
   if (readStamp(name) === stamp && existsSync(join(root, folder, product))) return;
 
   await requireTools(buildTools);
-  const haveMsquic = existsSync(join(root, cargoTarget, "millrace-msquic.txt"));
+  const haveMsquic = existsSync(msquicStamp);
   await runStep({
     name: `${name}-configure`,
     title: haveMsquic ? `Configuring ${title}` : "Building msquic with OpenSSL (some minutes, once)",
@@ -63,4 +65,10 @@ export function buildBench() {
     sources: ["native", join("bench", "native")],
     product: "CMakeCache.txt",
   });
+}
+
+/** The sources that msquic was built from, with those of its OpenSSL. */
+export function msquicSources() {
+  const [, out] = readFileSync(msquicStamp, "utf8").split("\n");
+  return join(root, cargoTarget, out, "upstream");
 }
