@@ -140,15 +140,17 @@ function output(command, args) {
 }
 
 function advice(missing) {
-  const named = missing.map((name) => (name === "compiler" ? "a C++ compiler" : name)).join(", ");
+  const cargo = `cargo ${oldestCargo.join(".")} or later`;
+  const names = { compiler: "a C++ compiler", cargo };
   const packages = (manager) =>
     [...new Set(missing.map((name) => tools[name][manager]))].filter(Boolean).join(" ");
-  const rustup = missing.includes("cargo") ? `cargo ${oldestCargo.join(".")} or later from rustup.rs` : "";
-  const debian = [packages("apt") && `apt-get install ${packages("apt")}`, rustup]
-    .filter(Boolean)
-    .join(" and ");
+  const debian = [
+    packages("apt") && `apt-get install ${packages("apt")}`,
+    missing.includes("cargo") && `${cargo} from rustup.rs`,
+  ];
   return (
-    `missing: ${named}. Install it: on Debian ${debian}; on Fedora dnf install ${packages("dnf")}; ` +
+    `missing: ${missing.map((name) => names[name] ?? name).join(", ")}. ` +
+    `Install it: on Debian ${debian.filter(Boolean).join(" and ")}; on Fedora dnf install ${packages("dnf")}; ` +
     `on Alpine apk add ${packages("apk")}; on macOS brew install ${packages("brew")}`
   );
 }
