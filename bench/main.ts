@@ -1,0 +1,99 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { Argument, Command, InvalidArgumentError } from "commander";
+import pc from "picocolors";
+import type { Benchmark, BenchmarkOptions, Comparison } from "./benchmark.js";
+import { codec } from "./codec.js";
+import { describeMachine } from "./machine.js";
+import { memory } from "./memory.js";
+import { describePinning } from "./pinning.js";
+import { clearProgress, printComparison, showProgress } from "./print.js";
+import { quicEcho } from "./quic_echo.js";
+import { type BenchmarkResult, writeResult } from "./results.js";
+import { ring } from "./ring.js";
+import { root } from "./root.js";
+import { webSocketEcho } from "./websocket_echo.js";
+
+const benchmarks: readonly Benchmark[] = [ring, codec, quicEcho, webSocketEcho, memory];
+
+const measured: Omit<BenchmarkOptions, "progress" | "repetitions"> = {
+  warmupMs: 1_000,
+  durationMs: 3_000,
+  idleConnections: 10_000,
+  events: 5_000_000,
+};
+/** Just enough to see that everything still runs. */
+const smoke: Omit<BenchmarkOptions, "progress"> = {
+  repetitions: 1,
+  warmupMs: 100,
+  durationMs: 300,
+  idleConnections: 1_000,
+  events: 200_000,
+};
+
+interface Flags {
+  readonly repetitions: number;
+  readonly smoke?: true;
+  readonly json?: string;
+  readonly save?: true;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 100) return value;
+  throw new InvalidArgumentError("It must be 1..100.");
+}
+
+async function main(names: readonly string[], flags: Flags): Promise<void> {
+  const options: BenchmarkOptions = {
+    ...(flags.smoke ? smoke : { ...measured, repetitions: flags.repetitions }),
+    progress: showProgress,
+  };
+  const machine = describeMachine();
+  const pinning = describePinning();
+  console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}`);
+  console.log(`Node ${machine.node}, commit ${machine.commit || "unknown"}; ${pinning}`);
+  console.log(`${options.repetitions} repetitions: median (lowest–highest)`);
+
+  const results: BenchmarkResult[] = [];
+  for (const benchmark of benchmarks) {
+    if (names.length > 0 && !names.includes(benchmark.name)) continue;
+    const comparisons = await benchmark.run(options);
+    clearProgress();
+    console.log(`\n${pc.underline(benchmark.title)}`);
+    for (const comparison of comparisons) printComparison(comparison);
+    results.push({ name: benchmark.name, title: benchmark.title, comparisons });
+  }
+  if (flags.smoke) requireFigures(results.flatMap((result) => result.comparisons));
+
+  const date = new Date().toISOString();
+  const result = { date, machine, pinning, repetitions: options.repetitions, benchmarks: results };
+  if (flags.json !== undefined) await writeResult(flags.json, result);
+  if (flags.save) {
+    const directory = join(root, "bench", "results");
+    await mkdir(directory, { recursive: true });
+    await writeResult(join(directory, `${date.slice(0, 10)}.json`), result);
+  }
+}
+
+/** A smoke run's figures mean nothing but that there are some. */
+function requireFigures(comparisons: readonly Comparison[]): void {
+  for (const { title, ours, peer } of comparisons) {
+    for (const { name, values } of [ours, peer]) {
+      if (values.length > 0 && values.every((value) => value > 0)) continue;
+      throw new Error(`${title}: ${name} gave ${values.join(", ") || "nothing"}`);
+    }
+  }
+}
+
+await new Command("npm run bench --")
+  .description("Measures millrace beside its peers, in the same run and in turn.")
+  .addArgument(
+    new Argument("[benchmarks...]", "all of them by default").choices(benchmarks.map(({ name }) => name)),
+  )
+  .option("--repetitions <count>", "how often each is measured", positive, 5)
+  .option("--smoke", "only see whether they run: a fraction of a second each")
+  .option("--json <file>", "write the figures to a file")
+  .option("--save", "write the figures to bench/results, under today's date")
+  .action(main)
+  .parseAsync();
