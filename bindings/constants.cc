@@ -1,0 +1,83 @@
+#include "bindings/constants.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "native/quic/connection_options.h"
+#include "native/quic/events.h"
+#include "native/ring/ring_layout.h"
+
+namespace millrace {
+namespace {
+
+using Entry = std::pair<const char*, uint32_t>;
+
+template <size_t N>
+Napi::Object Group(Napi::Env env, const Entry (&entries)[N]) {
+  Napi::Object group = Napi::Object::New(env);
+  for (const Entry& entry : entries) group.Set(entry.first, entry.second);
+  return group;
+}
+
+constexpr uint32_t Of(EventKind kind) noexcept { return static_cast<uint32_t>(kind); }
+constexpr uint32_t Of(CommandKind kind) noexcept { return static_cast<uint32_t>(kind); }
+
+}  // namespace
+
+Napi::Object Constants(Napi::Env env) {
+  Napi::Object constants = Napi::Object::New(env);
+  constants.Set("ring", Group(env, {
+                                       {"magic", kRingMagic},
+                                       {"version", kRingVersion},
+                                       {"headerBytes", kRingHeaderBytes},
+                                       {"recordHeaderBytes", kRecordHeaderBytes},
+                                       {"tail", offsetof(RingHeader, tail)},
+                                       {"head", offsetof(RingHeader, head)},
+                                       {"sleeping", offsetof(RingHeader, sleeping)},
+                                       {"starved", offsetof(RingHeader, starved)},
+                                   }));
+  constants.Set("event", Group(env, {
+                                        {"frame", Of(EventKind::kFrame)},
+                                        {"streamData", Of(EventKind::kStreamData)},
+                                        {"connectionOpened", Of(EventKind::kConnectionOpened)},
+                                        {"connectionClosed", Of(EventKind::kConnectionClosed)},
+                                        {"streamOpened", Of(EventKind::kStreamOpened)},
+                                        {"streamReset", Of(EventKind::kStreamReset)},
+                                        {"streamStopped", Of(EventKind::kStreamStopped)},
+                                        {"streamClosed", Of(EventKind::kStreamClosed)},
+                                        {"drain", Of(EventKind::kDrain)},
+                                        {"datagram", Of(EventKind::kDatagram)},
+                                        {"datagramState", Of(EventKind::kDatagramState)},
+                                        {"completion", Of(EventKind::kCompletion)},
+                                    }));
+  constants.Set("command", Group(env, {
+                                          {"sendFrame", Of(CommandKind::kSendFrame)},
+                                          {"writeStream", Of(CommandKind::kWriteStream)},
+                                          {"sendDatagram", Of(CommandKind::kSendDatagram)},
+                                          {"credit", Of(CommandKind::kCredit)},
+                                          {"release", Of(CommandKind::kRelease)},
+                                      }));
+  constants.Set("slotWord", Group(env, {
+                                           {"completedBytes", kSlotCompletedBytes},
+                                           {"wantsDrain", kSlotWantsDrain},
+                                           {"roundTripUs", kSlotRoundTripUs},
+                                           {"droppedDatagrams", kSlotDroppedDatagrams},
+                                           {"count", kSlotWords},
+                                       }));
+  constants.Set("flag", Group(env, {
+                                       {"receiveFin", kReceiveFin},
+                                       {"receiveEarly", kReceiveEarly},
+                                       {"sendFin", kSendFin},
+                                   }));
+  constants.Set("closeCode", Group(env, {
+                                            {"normal", kCloseNormal},
+                                            {"protocolViolation", kCloseProtocolViolation},
+                                            {"frameTooLarge", kCloseFrameTooLarge},
+                                            {"frameMalformed", kCloseFrameMalformed},
+                                            {"exhausted", kCloseExhausted},
+                                        }));
+  return constants;
+}
+
+}  // namespace millrace

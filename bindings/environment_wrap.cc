@@ -1,0 +1,328 @@
+#include "bindings/environment_wrap.h"
+
+#include <string>
+#include <utility>
+
+#include "bindings/arguments.h"
+#include "native/quic/connection.h"
+#include "native/quic/library.h"
+#include "native/quic/stream.h"
+
+namespace millrace {
+namespace {
+
+Napi::TypeError Misuse(Napi::Env env, const char* what) {
+  return Napi::TypeError::New(env, std::string("millrace addon: ") + what);
+}
+
+millrace::Ref<ConnectionOptions> ReadConnectionOptions(const Napi::Value& value) {
+  millrace::Ref<ConnectionOptions> options = MakeRef<ConnectionOptions>();
+  const Napi::Object object = value.As<Napi::Object>();
+  options->framed = Bool(object.Get("framed"));
+  options->max_frame_bytes = Uint(object.Get("maxFrameBytes"));
+  options->high_water_bytes = Uint(object.Get("highWaterMarkBytes"));
+  options->receive_credit_bytes = Uint(object.Get("receiveCreditBytes"));
+  options->lane_idle = std::chrono::milliseconds(Uint(object.Get("laneIdleMs")));
+  return options;
+}
+
+Configuration::Options ReadConfiguration(const Napi::Object& object) {
+  Configuration::Options options;
+  options.server = Bool(object.Get("server"));
+  options.alpns = Texts(object.Get("alpns"));
+  options.certificate_pem = Text(object.Get("certificatePem"));
+  options.private_key_pem = Text(object.Get("privateKeyPem"));
+  options.ca_file = Text(object.Get("caFile"));
+  options.insecure = Bool(object.Get("insecure"));
+  options.idle_timeout_ms = Uint(object.Get("idleTimeoutMs"));
+  options.handshake_timeout_ms = Uint(object.Get("handshakeTimeoutMs"));
+  options.keep_alive_ms = Uint(object.Get("keepAliveMs"));
+  options.peer_bidi_streams = static_cast<uint16_t>(Uint(object.Get("peerBidiStreams")));
+  options.peer_uni_streams = static_cast<uint16_t>(Uint(object.Get("peerUniStreams")));
+  options.stream_window_bytes = Uint(object.Get("streamWindowBytes"));
+  options.connection_window_bytes = Uint(object.Get("connectionWindowBytes"));
+  options.datagrams = Bool(object.Get("datagrams"));
+  return options;
+}
+
+bool ReadAddress(const Napi::Value& address, const Napi::Value& port, QUIC_ADDR* out) {
+  return QuicAddrFromString(Text(address).c_str(), static_cast<uint16_t>(Uint(port)), out) != FALSE;
+}
+
+void PostCompletion(Environment& environment, uint32_t request, QUIC_STATUS status, uint32_t value) {
+  const CompletionEvent completion{static_cast<int32_t>(status), value};
+  environment.ports().front()->Write({.kind = EventKind::kCompletion, .slot = request, .head = BytesOf(completion)});
+}
+
+// {slot, generation}, as the other methods take them.
+Napi::Value HandleOf(Napi::Env env, const Resource& resource) {
+  Napi::Array handle = Napi::Array::New(env, 2);
+  handle.Set(0u, resource.slot());
+  handle.Set(1u, resource.generation());
+  return handle;
+}
+
+std::string AddressText(const QUIC_ADDR& address) {
+  QUIC_ADDR_STR text{};
+  return QuicAddrToString(&address, &text) ? std::string(text.Address) : std::string();
+}
+
+}  // namespace
+
+Napi::Function EnvironmentWrap::Define(Napi::Env env) {
+  using Wrap = EnvironmentWrap;
+  return DefineClass(env, "Environment",
+                     {
+                         InstanceMethod<&Wrap::Configure>("configure"),
+                         InstanceMethod<&Wrap::ReleaseConfiguration>("releaseConfiguration"),
+                         InstanceMethod<&Wrap::Listen>("listen"),
+                         InstanceMethod<&Wrap::CloseListener>("closeListener"),
+                         InstanceMethod<&Wrap::Connect>("connect"),
+                         InstanceMethod<&Wrap::CloseConnection>("closeConnection"),
+                         InstanceMethod<&Wrap::Addresses>("addresses"),
+                         InstanceMethod<&Wrap::RefreshStatistics>("refreshStatistics"),
+                         InstanceMethod<&Wrap::OpenStream>("openStream"),
+                         InstanceMethod<&Wrap::ResetStream>("resetStream"),
+                         InstanceMethod<&Wrap::StopSending>("stopSending"),
+                         InstanceMethod<&Wrap::Flush>("flush"),
+                         InstanceMethod<&Wrap::Send>("send"),
+                         InstanceMethod<&Wrap::Publish>("publish"),
+                         InstanceMethod<&Wrap::Resume>("resume"),
+                         InstanceMethod<&Wrap::KeepAlive>("keepAlive"),
+                     });
+}
+
+// new Environment(rings: Int32Array[], slotWords: Int32Array, outbound: Uint8Array, pump: () => void)
+EnvironmentWrap::EnvironmentWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  const Napi::Env env = info.Env();
+  if (!Pin(info)) {
+    Misuse(env, "Environment takes (Int32Array[], Int32Array, Uint8Array, function)").ThrowAsJavaScriptException();
+    return;
+  }
+  QUIC_STATUS status = QUIC_STATUS_SUCCESS;
+  if (Library::Open(&status) == nullptr) {
+    Napi::Error::New(env, "msquic refused to open, status " + std::to_string(status)).ThrowAsJavaScriptException();
+    return;
+  }
+  wake_guard_ = WakeGuard::Open(env, info[3].As<Napi::Function>());
+  if (!wake_guard_) {
+    Misuse(env, "no threadsafe function").ThrowAsJavaScriptException();
+    return;
+  }
+  millrace::Ref<Environment> environment =
+      MakeRef<Environment>(rings_, slot_words_, std::make_unique<GuardedWaker>(wake_guard_));
+  if (!environment->valid()) {
+    wake_guard_->Close();
+    Misuse(env, "a ring is not well formed").ThrowAsJavaScriptException();
+    return;
+  }
+  environment_ = std::move(environment);
+  outbox_ = std::make_unique<Outbox>(*environment_, outbound_);
+  // After the threadsafe function was made: hooks run last in, first out, so this one runs while it still exists.
+  (void)napi_add_env_cleanup_hook(env, [](void* self) { static_cast<EnvironmentWrap*>(self)->Close(); }, this);
+  Ref();  // collected with its environment, not before
+}
+
+EnvironmentWrap::~EnvironmentWrap() = default;
+
+bool EnvironmentWrap::Pin(const Napi::CallbackInfo& info) {
+  if (!info[0].IsArray() || !info[3].IsFunction()) return false;
+  const Napi::Array rings = info[0].As<Napi::Array>();
+  const auto pin = [this](const Napi::Value& value) {
+    pinned_.push_back(Napi::Persistent(value.As<Napi::TypedArray>()));
+  };
+  for (uint32_t i = 0; i < rings.Length(); ++i) {
+    const std::span<int32_t> words = Elements<int32_t>(rings.Get(i));
+    if (words.empty()) return false;
+    rings_.emplace_back(reinterpret_cast<uint8_t*>(words.data()), words.size_bytes());
+    pin(rings.Get(i));
+  }
+  slot_words_ = Elements<int32_t>(info[1]);
+  outbound_ = Elements<uint8_t>(info[2]);
+  if (rings_.empty() || slot_words_.empty() || outbound_.empty()) return false;
+  pin(info[1]);
+  pin(info[2]);
+  return true;
+}
+
+// Environment cleanup: first no wake begins, then no native thread touches our memory, then it may go.
+void EnvironmentWrap::Close() noexcept {
+  wake_guard_->Close();
+  environment_->Close();
+  for (auto& [id, pending] : listeners_) {
+    Library::Get().control().Post([pending = std::move(pending), environment = environment_, id = id] {
+      if (pending->object) pending->object->Leave(environment.get(), id);
+    });
+  }
+  listeners_.clear();
+  configurations_.clear();
+}
+
+Resource* EnvironmentWrap::Find(const Napi::CallbackInfo& info, Resource::Kind kind) const {
+  Resource* resource = environment_->Find(Uint(info[0]), Uint(info[1]));
+  return resource != nullptr && resource->kind() == kind ? resource : nullptr;
+}
+
+// configure(request, options) → id; the completion says whether it can be used.
+Napi::Value EnvironmentWrap::Configure(const Napi::CallbackInfo& info) {
+  const uint32_t request = Uint(info[0]);
+  const uint32_t id = ++last_id_;
+  const auto pending = MakeRef<Pending<Configuration>>();
+  configurations_.emplace(id, pending);
+  Library::Get().control().Post(
+      [pending, request, options = ReadConfiguration(info[1].As<Napi::Object>()), environment = environment_] {
+        QUIC_STATUS status = QUIC_STATUS_SUCCESS;
+        pending->object = Configuration::Open(options, &status);
+        PostCompletion(*environment, request, status, 0);
+      });
+  return Napi::Number::New(info.Env(), id);
+}
+
+// releaseConfiguration(id): listeners and connections keep what they use.
+Napi::Value EnvironmentWrap::ReleaseConfiguration(const Napi::CallbackInfo& info) {
+  configurations_.erase(Uint(info[0]));
+  return info.Env().Undefined();
+}
+
+// listen(request, configuration, address, port, shared, alpns, connectionOptions) → listener id, or undefined where
+// the address cannot be read. The completion's value is the bound port.
+Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
+  const auto configuration = configurations_.find(Uint(info[1]));
+  Listener::Endpoint endpoint{};
+  if (configuration == configurations_.end() || !ReadAddress(info[2], info[3], &endpoint.address)) {
+    return info.Env().Undefined();
+  }
+  endpoint.shared = Bool(info[4]);
+  endpoint.alpns = Texts(info[5]);
+  const uint32_t id = ++last_id_;
+  const auto pending = MakeRef<Pending<Listener>>();
+  listeners_.emplace(id, pending);
+  Listener::Member member{environment_, ReadConnectionOptions(info[6]), id};
+  Library::Get().control().Post([pending, request = Uint(info[0]), endpoint = std::move(endpoint),
+                                 configuration = configuration->second, member = std::move(member)] {
+    QUIC_STATUS status = QUIC_STATUS_INVALID_STATE;
+    if (configuration->object && !member.environment->closed()) {
+      pending->object = Listener::Open(endpoint, configuration->object, member, &status);
+    }
+    const uint32_t port = pending->object ? QuicAddrGetPort(&pending->object->address()) : 0u;
+    PostCompletion(*member.environment, request, status, port);
+  });
+  return Napi::Number::New(info.Env(), id);
+}
+
+// closeListener(request, id): completes when the port is free, or others still share it.
+Napi::Value EnvironmentWrap::CloseListener(const Napi::CallbackInfo& info) {
+  auto listener = listeners_.extract(Uint(info[1]));
+  Library::Get().control().Post([request = Uint(info[0]), id = Uint(info[1]), environment = environment_,
+                                 pending = listener.empty() ? millrace::Ref<Pending<Listener>>()
+                                                            : std::move(listener.mapped())]() mutable {
+    if (pending && pending->object) pending->object->Leave(environment.get(), id);
+    pending = {};
+    PostCompletion(*environment, request, QUIC_STATUS_SUCCESS, 0);
+  });
+  return info.Env().Undefined();
+}
+
+// connect(configuration, address, port, serverName, connectionOptions) → handle, or undefined where the address
+// cannot be read or the environment is full.
+Napi::Value EnvironmentWrap::Connect(const Napi::CallbackInfo& info) {
+  const auto configuration = configurations_.find(Uint(info[0]));
+  Connection::Target target{};
+  if (configuration == configurations_.end() || !configuration->second->object ||
+      !ReadAddress(info[1], info[2], &target.address)) {
+    return info.Env().Undefined();
+  }
+  target.server_name = Text(info[3]);
+  const auto connection = Connection::Dial(environment_, ReadConnectionOptions(info[4]),
+                                           configuration->second->object, std::move(target));
+  return connection ? HandleOf(info.Env(), *connection) : info.Env().Undefined();
+}
+
+// closeConnection(slot, generation, code, reason, graceful, deadlineMs)
+Napi::Value EnvironmentWrap::CloseConnection(const Napi::CallbackInfo& info) {
+  if (Resource* resource = Find(info, Resource::Kind::kConnection)) {
+    static_cast<Connection*>(resource)->Close(Closing{Uint64(info[2]), Text(info[3]), Bool(info[4]),
+                                                      std::chrono::milliseconds(Uint(info[5]))});
+  }
+  return info.Env().Undefined();
+}
+
+// addresses(slot, generation) → [local, remote], each "address:port"
+Napi::Value EnvironmentWrap::Addresses(const Napi::CallbackInfo& info) {
+  const Resource* resource = Find(info, Resource::Kind::kConnection);
+  if (resource == nullptr) return info.Env().Undefined();
+  const auto* connection = static_cast<const Connection*>(resource);
+  Napi::Array addresses = Napi::Array::New(info.Env(), 2);
+  addresses.Set(0u, AddressText(connection->local_address()));
+  addresses.Set(1u, AddressText(connection->remote_address()));
+  return addresses;
+}
+
+// refreshStatistics(slot, generation): the slot words are fresh a little later.
+Napi::Value EnvironmentWrap::RefreshStatistics(const Napi::CallbackInfo& info) {
+  if (Resource* resource = Find(info, Resource::Kind::kConnection)) {
+    static_cast<Connection*>(resource)->RefreshStatistics();
+  }
+  return info.Env().Undefined();
+}
+
+// openStream(slot, generation, unidirectional, failBlocked) → handle, or the status as a number
+Napi::Value EnvironmentWrap::OpenStream(const Napi::CallbackInfo& info) {
+  QUIC_STATUS status = QUIC_STATUS_INVALID_STATE;
+  if (Resource* resource = Find(info, Resource::Kind::kConnection)) {
+    const auto stream = static_cast<Connection*>(resource)->OpenStream(Bool(info[2]), Bool(info[3]), &status);
+    if (stream) return HandleOf(info.Env(), *stream);
+  }
+  return Napi::Number::New(info.Env(), status);
+}
+
+// resetStream(slot, generation, code)
+Napi::Value EnvironmentWrap::ResetStream(const Napi::CallbackInfo& info) {
+  if (Resource* resource = Find(info, Resource::Kind::kStream)) {
+    static_cast<Stream*>(resource)->Reset(Uint64(info[2]));
+  }
+  return info.Env().Undefined();
+}
+
+// stopSending(slot, generation, code)
+Napi::Value EnvironmentWrap::StopSending(const Napi::CallbackInfo& info) {
+  if (Resource* resource = Find(info, Resource::Kind::kStream)) {
+    static_cast<Stream*>(resource)->StopSending(Uint64(info[2]));
+  }
+  return info.Env().Undefined();
+}
+
+// flush(bytes) → false when the commands were not well formed
+Napi::Value EnvironmentWrap::Flush(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), outbox_->Flush(Uint(info[0])));
+}
+
+// send(kind, flags, slot, generation, head, payload): one that is too large for the slab
+Napi::Value EnvironmentWrap::Send(const Napi::CallbackInfo& info) {
+  const CommandHeader header{0, static_cast<uint16_t>(Uint(info[0])), static_cast<uint16_t>(Uint(info[1])),
+                             Uint(info[2]), Uint(info[3])};
+  outbox_->Send(header, Elements<uint8_t>(info[4]), Elements<uint8_t>(info[5]));
+  return info.Env().Undefined();
+}
+
+// publish(lane, handles: Uint32Array of slot and generation, head, payload) → how many it went to
+Napi::Value EnvironmentWrap::Publish(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(
+      info.Env(), outbox_->Publish(static_cast<uint16_t>(Uint(info[0])), Elements<uint32_t>(info[1]),
+                                   Elements<uint8_t>(info[2]), Elements<uint8_t>(info[3])));
+}
+
+// resume(port, maxReaders) → whether to call it again
+Napi::Value EnvironmentWrap::Resume(const Napi::CallbackInfo& info) {
+  const uint32_t port = Uint(info[0]);
+  if (port >= environment_->ports().size()) return Napi::Boolean::New(info.Env(), false);
+  return Napi::Boolean::New(info.Env(), environment_->ports()[port]->Resume(Uint(info[1])));
+}
+
+// keepAlive(alive): whether the event loop waits for us
+Napi::Value EnvironmentWrap::KeepAlive(const Napi::CallbackInfo& info) {
+  wake_guard_->KeepAlive(info.Env(), Bool(info[0]));
+  return info.Env().Undefined();
+}
+
+}  // namespace millrace

@@ -1,0 +1,326 @@
+#include "native/quic/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "native/quic/library.h"
+#include "native/quic/send_request.h"
+#include "native/quic/stream.h"
+
+namespace millrace {
+
+Connection::Connection(Ref<Environment> environment, Ref<ConnectionOptions> options, uint32_t listener,
+                       HQUIC handle) noexcept
+    : Resource(Kind::kConnection, environment->NextPort()),
+      environment_(std::move(environment)),
+      options_(std::move(options)),
+      handle_(handle),
+      listener_(listener),
+      credit_(options_->receive_credit_bytes) {
+  environment_->CountConnection(1);
+}
+
+// The last lease is gone, so msquic has said SHUTDOWN_COMPLETE (or never started): closing waits for no callback.
+Connection::~Connection() {
+  environment_->CountConnection(-1);
+  const HQUIC handle = this->handle();
+  if (handle != nullptr) Library::Get().control().Post([handle] { Api().ConnectionClose(handle); });
+}
+
+Ref<Connection> Connection::Dial(Ref<Environment> environment, Ref<ConnectionOptions> options,
+                                 Ref<Configuration> configuration, Target target) noexcept {
+  Ref<Connection> connection = MakeRef<Connection>(environment, std::move(options), 0u, nullptr);
+  if (!environment->Insert(connection.get())) return {};
+  Library::Get().control().Post(
+      [connection, configuration = std::move(configuration), target = std::move(target)]() mutable {
+        connection->Start(std::move(configuration), target);
+      });
+  return connection;
+}
+
+// Control thread. Until handle_ is set, a Close of JavaScript's only leaves its mark in end_.
+void Connection::Start(Ref<Configuration> configuration, const Target& target) noexcept {
+  bool closed_already = false;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_already = end_ != nullptr;
+  }
+  if (closed_already) return PostClosed();
+
+  HQUIC handle = nullptr;
+  QUIC_STATUS status = Api().ConnectionOpen(Library::Get().registration(), Callback, this, &handle);
+  if (QUIC_SUCCEEDED(status)) {
+    status = Api().SetParam(handle, QUIC_PARAM_CONN_REMOTE_ADDRESS, sizeof(target.address), &target.address);
+  }
+  if (QUIC_SUCCEEDED(status)) {
+    handle_.store(handle, std::memory_order_release);
+    AddRef();  // msquic's lease, until SHUTDOWN_COMPLETE
+    status = Api().ConnectionStart(handle, configuration->handle(), QUIC_ADDRESS_FAMILY_UNSPEC,
+                                   target.server_name.c_str(), QuicAddrGetPort(&target.address));
+    if (QUIC_SUCCEEDED(status)) return;
+    handle_.store(nullptr, std::memory_order_release);
+    Release();
+  }
+  if (handle != nullptr) {
+    Api().SetCallbackHandler(handle, nullptr, nullptr);
+    Api().ConnectionClose(handle);
+  }
+  SetEnd(ClosedBy::kTransport, static_cast<int32_t>(status), 0, {});
+  PostClosed();
+}
+
+QUIC_STATUS Connection::Callback(HQUIC, void* context, QUIC_CONNECTION_EVENT* event) noexcept {
+  return static_cast<Connection*>(context)->OnEvent(event);
+}
+
+QUIC_STATUS Connection::OnEvent(QUIC_CONNECTION_EVENT* event) noexcept {
+  switch (event->Type) {
+    case QUIC_CONNECTION_EVENT_CONNECTED:
+      OnConnected(*event);
+      break;
+    case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_TRANSPORT:
+      SetEnd(ClosedBy::kTransport, static_cast<int32_t>(event->SHUTDOWN_INITIATED_BY_TRANSPORT.Status),
+             event->SHUTDOWN_INITIATED_BY_TRANSPORT.ErrorCode, {});
+      break;
+    case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_PEER:
+      OnPeerShutdown(event->SHUTDOWN_INITIATED_BY_PEER.ErrorCode);
+      break;
+    case QUIC_CONNECTION_EVENT_SHUTDOWN_COMPLETE:
+      OnShutdownComplete();
+      break;
+    case QUIC_CONNECTION_EVENT_PEER_STREAM_STARTED:
+      return OnPeerStream(event->PEER_STREAM_STARTED.Stream, &event->PEER_STREAM_STARTED.Flags);
+    case QUIC_CONNECTION_EVENT_PEER_ADDRESS_CHANGED:
+      remote_address_ = *event->PEER_ADDRESS_CHANGED.Address;
+      break;
+    case QUIC_CONNECTION_EVENT_DATAGRAM_STATE_CHANGED:
+      OnDatagramState(event->DATAGRAM_STATE_CHANGED.SendEnabled ? event->DATAGRAM_STATE_CHANGED.MaxSendLength : 0u);
+      break;
+    case QUIC_CONNECTION_EVENT_DATAGRAM_RECEIVED:
+      OnDatagram(*event->DATAGRAM_RECEIVED.Buffer);
+      break;
+    case QUIC_CONNECTION_EVENT_DATAGRAM_SEND_STATE_CHANGED:
+      if (QUIC_DATAGRAM_SEND_STATE_IS_FINAL(event->DATAGRAM_SEND_STATE_CHANGED.State)) {
+        SendRequest::Complete(static_cast<SendRequest*>(event->DATAGRAM_SEND_STATE_CHANGED.ClientContext));
+        event->DATAGRAM_SEND_STATE_CHANGED.ClientContext = nullptr;
+      }
+      break;
+    default:
+      break;
+  }
+  return QUIC_STATUS_SUCCESS;
+}
+
+void Connection::OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept {
+  if (listener_ == 0) {
+    // Inside the connection's own callback these are answered at once.
+    uint32_t bytes = sizeof(QUIC_ADDR);
+    (void)Api().GetParam(handle(), QUIC_PARAM_CONN_LOCAL_ADDRESS, &bytes, &local_address_);
+    bytes = sizeof(QUIC_ADDR);
+    (void)Api().GetParam(handle(), QUIC_PARAM_CONN_REMOTE_ADDRESS, &bytes, &remote_address_);
+  } else if (!environment_->Insert(this)) {
+    return Fail(kCloseExhausted);
+  }
+  opened_ = true;
+  ReadRoundTrip();
+  const OpenedEvent opened{listener_, max_datagram_bytes_.load(std::memory_order_relaxed)};
+  port().Write({.kind = EventKind::kConnectionOpened,
+                .slot = slot(),
+                .generation = generation(),
+                .head = BytesOf(opened),
+                .body = {event.CONNECTED.NegotiatedAlpn, event.CONNECTED.NegotiatedAlpnLength}});
+}
+
+QUIC_STATUS Connection::OnPeerStream(HQUIC handle, QUIC_STREAM_OPEN_FLAGS* flags) noexcept {
+  const bool unidirectional = (*flags & QUIC_STREAM_OPEN_FLAG_UNIDIRECTIONAL) != 0;
+  if (options_->framed) {
+    if (!unidirectional) return QUIC_STATUS_NOT_SUPPORTED;
+    if (inbound_ == nullptr) {
+      const std::lock_guard lock(mutex_);
+      inbound_ = std::make_unique<InboundLanes>(*this);
+    }
+    inbound_->Accept(handle);
+    return QUIC_STATUS_SUCCESS;
+  }
+  // Credit for another stream goes to the peer when JavaScript has let go of this one, so that streams opened and
+  // reset in a loop cost no more than the limit.
+  *flags |= QUIC_STREAM_OPEN_FLAG_DELAY_ID_FC_UPDATES;
+  return Stream::Accept(*this, handle, unidirectional) ? QUIC_STATUS_SUCCESS : QUIC_STATUS_OUT_OF_MEMORY;
+}
+
+void Connection::OnPeerShutdown(uint64_t code) noexcept {
+  char reason[512] = {};
+  uint32_t bytes = sizeof(reason) - 1;
+  const bool has_reason =
+      QUIC_SUCCEEDED(Api().GetParam(handle(), QUIC_PARAM_CONN_CLOSE_REASON_PHRASE, &bytes, reason));
+  SetEnd(ClosedBy::kPeer, 0, code, has_reason ? std::string(reason) : std::string());
+}
+
+void Connection::OnShutdownComplete() noexcept {
+  ControlThread::Timer deadline;
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    deadline = std::exchange(close_deadline_, {});
+  }
+  if (deadline.id != 0) Library::Get().control().Cancel(deadline);
+  if (opened_ || listener_ == 0) PostClosed();
+  Release();  // msquic's lease
+}
+
+void Connection::OnDatagramState(uint32_t max_bytes) noexcept {
+  max_datagram_bytes_.store(max_bytes, std::memory_order_relaxed);
+  if (!opened_) return;
+  port().Write({.kind = EventKind::kDatagramState,
+                .slot = slot(),
+                .generation = generation(),
+                .head = BytesOf(max_bytes)});
+}
+
+void Connection::OnDatagram(const QUIC_BUFFER& buffer) noexcept {
+  if (!opened_) return;
+  {
+    EventPort::Batch batch(port());
+    const Event event{.kind = EventKind::kDatagram,
+                      .slot = slot(),
+                      .generation = generation(),
+                      .body = {buffer.Buffer, buffer.Length}};
+    if (!batch.Crowded() && batch.TryWrite(event)) return;
+  }
+  port().CountDroppedDatagram(*this);
+}
+
+void Connection::SetEnd(ClosedBy by, int32_t status, uint64_t code, std::string reason) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (end_ == nullptr) end_ = std::make_unique<End>(End{by, status, code, std::move(reason)});
+}
+
+void Connection::PostClosed() noexcept {
+  End end;
+  {
+    const std::lock_guard lock(mutex_);
+    if (end_ != nullptr) end = *end_;
+  }
+  const ClosedEvent closed{static_cast<uint32_t>(end.by), end.status, end.code};
+  port().Write({.kind = EventKind::kConnectionClosed,
+                .slot = slot(),
+                .generation = generation(),
+                .head = BytesOf(closed),
+                .body = {reinterpret_cast<const uint8_t*>(end.reason.data()), end.reason.size()}});
+}
+
+void Connection::SendFrames(uint16_t lane, SendRequest* request) noexcept {
+  queued_bytes_.fetch_add(request->bytes());
+  bool taken = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closing_ && handle() != nullptr) {
+      if (outbound_ == nullptr) outbound_ = std::make_unique<OutboundLanes>(*this);
+      taken = outbound_->Send(lane, request);
+    }
+  }
+  if (!taken) SendRequest::Complete(request);
+}
+
+void Connection::SendDatagram(SendRequest* request) noexcept {
+  queued_bytes_.fetch_add(request->bytes());
+  const HQUIC handle = this->handle();
+  if (handle != nullptr &&
+      QUIC_SUCCEEDED(Api().DatagramSend(handle, request->buffers(), 1, QUIC_SEND_FLAG_NONE, request))) {
+    return;
+  }
+  SendRequest::Complete(request);
+}
+
+void Connection::OnSendComplete(uint32_t bytes) noexcept {
+  const uint32_t left = queued_bytes_.fetch_sub(bytes) - bytes;
+  port().Complete(*this, bytes, left < options_->high_water_bytes / 2);
+}
+
+void Connection::SendEnds() noexcept {
+  // seq_cst on both: Close sets the flag, then reads the count; here the other way round.
+  if (sends_in_flight_.fetch_sub(1) != 1 || !ends_when_sent_.load()) return;
+  Library::Get().control().Post([self = Ref<Connection>(this)] { self->ShutDown(); });
+}
+
+void Connection::Close(Closing closing) noexcept {
+  SetEnd(ClosedBy::kLocal, 0, closing.code, closing.reason);
+  bool waits = false;
+  if (closing.graceful && handle() != nullptr) {
+    const std::lock_guard lock(mutex_);
+    if (options_->framed) {
+      if (!closing_ && outbound_ == nullptr) outbound_ = std::make_unique<OutboundLanes>(*this);
+      waits = !closing_ && outbound_->SendClose(static_cast<uint32_t>(closing.code), closing.reason);
+    } else {
+      ends_when_sent_.store(true);
+      waits = sends_in_flight_.load() != 0;
+    }
+    closing_ = true;
+    if (waits) {
+      close_deadline_ = Library::Get().control().PostAfter(closing.deadline,
+                                                           [self = Ref<Connection>(this)] { self->ShutDown(); });
+    }
+  }
+  if (!waits) Library::Get().control().Post([self = Ref<Connection>(this)] { self->ShutDown(); });
+}
+
+void Connection::ShutDown() noexcept {
+  const HQUIC handle = this->handle();
+  if (handle == nullptr) return;  // never started: Start reports the end
+  End end;
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    if (end_ != nullptr) end = *end_;
+  }
+  if (!end.reason.empty()) {
+    (void)Api().SetParam(handle, QUIC_PARAM_CONN_CLOSE_REASON_PHRASE, static_cast<uint32_t>(end.reason.size() + 1),
+                         end.reason.c_str());
+  }
+  Api().ConnectionShutdown(handle, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, end.code);
+}
+
+void Connection::Fail(uint64_t code) noexcept {
+  SetEnd(ClosedBy::kLocal, 0, code, {});
+  Api().ConnectionShutdown(handle(), QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, code);
+}
+
+void Connection::FinishForPeer(uint64_t code, std::string reason) noexcept {
+  SetEnd(ClosedBy::kPeer, 0, code, std::move(reason));
+  Api().ConnectionShutdown(handle(), QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, code);
+}
+
+void Connection::Abandon() noexcept {
+  Closing closing;
+  closing.code = 1;  // going away
+  Close(std::move(closing));
+}
+
+Ref<Stream> Connection::OpenStream(bool unidirectional, bool fail_blocked, QUIC_STATUS* status) noexcept {
+  return Stream::Open(*this, unidirectional, fail_blocked, status);
+}
+
+void Connection::ResumeReceive() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (inbound_ != nullptr) inbound_->ResumeReceive();
+}
+
+void Connection::ReturnCredit(uint32_t bytes) noexcept {
+  if (credit_.Return(bytes)) ResumeReceive();
+}
+
+// Inside this connection's callback, or on the control thread: elsewhere it would block.
+void Connection::ReadRoundTrip() noexcept {
+  QUIC_STATISTICS_V2 statistics{};
+  uint32_t bytes = sizeof(statistics);
+  if (QUIC_FAILED(Api().GetParam(handle(), QUIC_PARAM_CONN_STATISTICS_V2, &bytes, &statistics))) return;
+  port().StoreRoundTrip(*this, std::max<uint32_t>(1, statistics.Rtt));
+}
+
+void Connection::RefreshStatistics() noexcept {
+  Library::Get().control().Post([self = Ref<Connection>(this)] {
+    if (self->handle() != nullptr) self->ReadRoundTrip();
+  });
+}
+
+}  // namespace millrace

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <msquic.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+
+#include "native/quic/configuration.h"
+#include "native/quic/connection_options.h"
+#include "native/quic/control_thread.h"
+#include "native/quic/environment.h"
+#include "native/quic/inbound_lanes.h"
+#include "native/quic/outbound_lanes.h"
+#include "native/quic/receive_credit.h"
+#include "native/quic/resource.h"
+
+namespace millrace {
+
+class Stream;
+
+// How a connection is ended.
+struct Closing {
+  uint64_t code = 0;
+  std::string reason;
+  bool graceful = false;
+  std::chrono::milliseconds deadline{0};
+};
+
+// One QUIC connection, ours or a peer's. msquic holds one lease from its start until SHUTDOWN_COMPLETE; the
+// environment's table another, from CONNECTED (or from Dial) until JavaScript releases it.
+//
+// Threads: msquic calls back on one worker at a time. The methods under "JS thread" are called by the owning
+// environment only. `mutex_` guards the lanes and how it is closing; no event is posted while it is held.
+class Connection final : public Resource {
+ public:
+  // Takes over a connection that a listener was offered; listener callback. The caller sets the handler.
+  Connection(Ref<Environment> environment, Ref<ConnectionOptions> options, uint32_t listener, HQUIC handle) noexcept;
+  void set_addresses(const QUIC_ADDR& local, const QUIC_ADDR& remote) noexcept {
+    local_address_ = local;
+    remote_address_ = remote;
+  }
+  ~Connection() override;
+
+  // Where to connect to. `server_name` is for SNI and the certificate.
+  struct Target {
+    QUIC_ADDR address;
+    std::string server_name;
+  };
+  // Opens a connection on the control thread; JS thread. Null when the environment is full. How it went is an event.
+  [[nodiscard]] static Ref<Connection> Dial(Ref<Environment> environment, Ref<ConnectionOptions> options,
+                                            Ref<Configuration> configuration, Target target) noexcept;
+
+  static QUIC_STATUS QUIC_API Callback(HQUIC handle, void* context, QUIC_CONNECTION_EVENT* event) noexcept;
+
+  // JS thread.
+  void SendFrames(uint16_t lane, SendRequest* request) noexcept;
+  void SendDatagram(SendRequest* request) noexcept;
+  void Close(Closing closing) noexcept;
+  void RefreshStatistics() noexcept;
+  [[nodiscard]] Ref<Stream> OpenStream(bool unidirectional, bool fail_blocked, QUIC_STATUS* status) noexcept;
+  [[nodiscard]] const QUIC_ADDR& local_address() const noexcept { return local_address_; }
+  [[nodiscard]] const QUIC_ADDR& remote_address() const noexcept { return remote_address_; }
+
+  // Any thread. Ends it at once with a code of ours; the first caller's word counts.
+  void Fail(uint64_t code) noexcept;
+
+  void ResumeReceive() noexcept override;
+  void ReturnCredit(uint32_t bytes) noexcept override;
+  void OnSendComplete(uint32_t bytes) noexcept override;
+  void OnOutOfMemory() noexcept override { Fail(kCloseExhausted); }
+  void Abandon() noexcept override;
+  // Sends begun and ended on this connection's streams: a graceful close of a raw connection waits for them.
+  void SendBegins() noexcept { sends_in_flight_.fetch_add(1); }
+  void SendEnds() noexcept;
+
+  // For the lanes and streams of this connection.
+  [[nodiscard]] HQUIC handle() const noexcept { return handle_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::mutex& mutex() noexcept { return mutex_; }
+  [[nodiscard]] const ConnectionOptions& options() const noexcept { return *options_; }
+  [[nodiscard]] Environment& environment() const noexcept { return *environment_; }
+  [[nodiscard]] ReceiveCredit& credit() noexcept { return credit_; }
+  // The peer has asked for a graceful end, and all that it sent was delivered. msquic's thread.
+  void FinishForPeer(uint64_t code, std::string reason) noexcept;
+
+ private:
+  void Start(Ref<Configuration> configuration, const Target& target) noexcept;
+  QUIC_STATUS OnEvent(QUIC_CONNECTION_EVENT* event) noexcept;
+  void OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept;
+  QUIC_STATUS OnPeerStream(HQUIC stream, QUIC_STREAM_OPEN_FLAGS* flags) noexcept;
+  void OnTransportShutdown(QUIC_STATUS status, uint64_t code) noexcept;
+  void OnPeerShutdown(uint64_t code) noexcept;
+  void OnShutdownComplete() noexcept;
+  void OnDatagramState(uint32_t max_bytes) noexcept;
+  void OnDatagram(const QUIC_BUFFER& buffer) noexcept;
+  void PostClosed() noexcept;
+  void ReadRoundTrip() noexcept;
+  // Sets how it ends, unless somebody has. mutex_ is not held.
+  void SetEnd(ClosedBy by, int32_t status, uint64_t code, std::string reason) noexcept;
+  // Ends it as SetEnd said. Blocking; control thread.
+  void ShutDown() noexcept;
+
+  const Ref<Environment> environment_;
+  const Ref<ConnectionOptions> options_;
+  std::atomic<HQUIC> handle_;
+  const uint32_t listener_;
+  std::atomic<uint32_t> queued_bytes_{0};
+  std::atomic<uint32_t> sends_in_flight_{0};
+  std::atomic<uint32_t> max_datagram_bytes_{0};
+  std::atomic<bool> ends_when_sent_{false};  // raw and graceful: shut down when no send is in flight
+  bool opened_ = false;                      // JavaScript knows of it; msquic's thread
+  ReceiveCredit credit_;
+  QUIC_ADDR local_address_{};
+  QUIC_ADDR remote_address_{};
+
+  std::mutex mutex_;
+  // How it ends, by whoever spoke first; `ended_` says that somebody did.
+  struct End {
+    ClosedBy by = ClosedBy::kTransport;
+    int32_t status = 0;
+    uint64_t code = 0;
+    std::string reason;
+  };
+  std::unique_ptr<End> end_;
+  ControlThread::Timer close_deadline_;
+  std::unique_ptr<InboundLanes> inbound_;    // framed only
+  std::unique_ptr<OutboundLanes> outbound_;  // framed only
+  bool closing_ = false;  // nothing more is sent
+};
+
+}  // namespace millrace

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "native/memory/ref_counted.h"
+
+namespace millrace {
+
+// What the connections of one listener, or of one connect call, have in common. Immutable once shared.
+struct ConnectionOptions : RefCounted<ConnectionOptions> {
+  bool framed = false;               // frames on lanes; otherwise raw streams and datagrams
+  uint32_t max_frame_bytes = 0;      // framed only
+  uint32_t high_water_bytes = 0;     // kDrain is posted below half of it
+  uint32_t receive_credit_bytes = 0;  // a connection's (framed) or a stream's (raw) share of the ring
+  std::chrono::milliseconds lane_idle{250};  // an unused lane's stream is finished after that
+};
+
+// Close codes that the engine itself sends; src/transport/close.ts has the same.
+enum CloseCode : uint64_t {
+  kCloseNormal = 0,
+  kCloseProtocolViolation = 2,
+  kCloseFrameTooLarge = 3,
+  kCloseFrameMalformed = 4,
+  kCloseExhausted = 7,
+};
+
+}  // namespace millrace

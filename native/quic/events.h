@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+
+// What the engine tells JavaScript, and what JavaScript asks of the engine in batches. Both sides of the
+// boundary read this file: bindings/constants.cc exports every number, and a test compares them with TypeScript's.
+namespace millrace {
+
+// Record kinds of the event ring (0 is the ring's padding). `slot`/`generation` name the resource.
+enum class EventKind : uint16_t {
+  kFrame = 1,             // connection; stream = lane; payload = one whole verified frame
+  kStreamData = 2,        // stream; payload = bytes; flags = ReceiveFlag
+  kConnectionOpened = 3,  // connection; payload = OpenedEvent, then the ALPN
+  kConnectionClosed = 4,  // connection; payload = ClosedEvent, then the reason
+  kStreamOpened = 5,      // stream of the peer; payload = StreamOpenedEvent
+  kStreamReset = 6,       // stream; payload = u64 code (RESET_STREAM)
+  kStreamStopped = 7,     // stream; payload = u64 code (STOP_SENDING)
+  kStreamClosed = 8,      // stream; payload = i32 status of its start
+  kDrain = 9,             // connection or stream: its queue fell below half of the high-water mark
+  kDatagram = 10,         // connection; payload = bytes
+  kDatagramState = 11,    // connection; payload = u32 largest datagram, 0 = none can be sent
+  kCompletion = 12,       // slot = request; payload = CompletionEvent, then text
+};
+
+enum ReceiveFlag : uint16_t {
+  kReceiveFin = 1,    // the peer's FIN: no byte follows
+  kReceiveEarly = 2,  // the bytes came in 0-RTT
+};
+
+enum class ClosedBy : uint32_t { kLocal = 0, kPeer = 1, kTransport = 2 };
+
+struct OpenedEvent {
+  uint32_t listener;  // 0 for a connection that we opened
+  uint32_t max_datagram_bytes;
+};
+
+struct ClosedEvent {
+  uint32_t by;     // ClosedBy
+  int32_t status;  // QUIC_STATUS where `by` is kTransport
+  uint64_t code;   // the application's code, or the transport's
+};
+
+struct StreamOpenedEvent {
+  uint32_t connection_slot;
+  uint32_t connection_generation;
+  uint32_t unidirectional;
+  uint32_t reserved;
+};
+
+struct CompletionEvent {
+  int32_t status;  // QUIC_STATUS
+  uint32_t value;
+};
+
+// Batched commands: {u32 bytes, u16 kind, u16 flags, u32 slot, u32 generation}, then `bytes` of payload,
+// the whole 8-byte aligned, in the environment's outbound slab.
+enum class CommandKind : uint16_t {
+  kSendFrame = 1,    // connection; flags = lane
+  kWriteStream = 2,  // stream; flags = SendFlag
+  kSendDatagram = 3, // connection
+  kCredit = 4,       // connection or stream; payload = u32 bytes consumed by the application
+  kRelease = 5,      // connection or stream: JavaScript has let go of it
+};
+
+enum SendFlag : uint16_t { kSendFin = 1 };
+
+struct CommandHeader {
+  uint32_t bytes;
+  uint16_t kind;
+  uint16_t flags;
+  uint32_t slot;
+  uint32_t generation;
+};
+static_assert(sizeof(CommandHeader) == 16);
+
+// Four 32-bit words a slot, in memory that JavaScript allocated; both sides use atomics.
+enum SlotWord : uint32_t {
+  kSlotCompletedBytes = 0,  // bytes that left the queue, modulo 2^32; engine adds
+  kSlotWantsDrain = 1,      // JavaScript sets to 1 when blocked; the engine takes it and posts kDrain
+  kSlotRoundTripUs = 2,     // smoothed, 0 = unknown; engine stores
+  kSlotDroppedDatagrams = 3,
+  kSlotWords = 4,
+};
+
+}  // namespace millrace

@@ -1,0 +1,94 @@
+#include "native/quic/inbound_lanes.h"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "native/quic/connection.h"
+#include "native/quic/inbound_lane_stream.h"
+#include "native/quic/library.h"
+
+namespace millrace {
+namespace {
+
+// How far ahead of its turn a stream may arrive. Our sender has at most one unacknowledged predecessor.
+constexpr uint32_t kMaxOrdinalsAhead = 8;
+constexpr size_t kMaxLanes = 256;
+
+}  // namespace
+
+InboundLanes::InboundLanes(Connection& connection) noexcept : connection_(connection) {}
+InboundLanes::~InboundLanes() = default;
+
+void InboundLanes::Accept(HQUIC handle) noexcept {
+  auto stream = std::make_unique<InboundLaneStream>(connection_, *this, handle);
+  Api().SetCallbackHandler(handle, reinterpret_cast<void*>(InboundLaneStream::Callback), stream.get());
+  const std::lock_guard lock(connection_.mutex());
+  streams_.push_back(std::move(stream));
+}
+
+void InboundLanes::ResumeReceive() noexcept {
+  for (const auto& stream : streams_) stream->ResumeReceive();
+}
+
+InboundLanes::Lane& InboundLanes::Find(uint16_t lane) noexcept {
+  const auto found = std::find_if(lanes_.begin(), lanes_.end(), [lane](const Lane& l) { return l.id == lane; });
+  if (found != lanes_.end()) return *found;
+  lanes_.push_back(Lane{lane});
+  return lanes_.back();
+}
+
+InboundLanes::Turn InboundLanes::TurnOf(uint16_t id, uint32_t ordinal) noexcept {
+  if (lanes_.size() >= kMaxLanes) return Turn::kNever;
+  const uint32_t ahead = ordinal - Find(id).next_ordinal;
+  if (ahead == 0) return Turn::kNow;
+  return ahead <= kMaxOrdinalsAhead ? Turn::kLater : Turn::kNever;
+}
+
+void InboundLanes::OnEnded(uint16_t id) noexcept {
+  Lane& lane = Find(id);
+  lane.next_ordinal += 1;
+  for (const auto& stream : streams_) {
+    if (stream->HasPrefix() && stream->lane() == id && stream->ordinal() == lane.next_ordinal) stream->ResumeReceive();
+  }
+  FinishIfAllDelivered();
+}
+
+void InboundLanes::OnCloseRequest(uint32_t code, std::vector<uint8_t> request) noexcept {
+  uint32_t count = 0;
+  if (request.size() < sizeof(count)) return connection_.Fail(kCloseProtocolViolation);
+  std::memcpy(&count, request.data(), sizeof(count));
+  const size_t lanes_end = sizeof(count) + size_t{count} * 8;
+  if (count > kMaxLanes || request.size() < lanes_end || close_request_ != nullptr) {
+    return connection_.Fail(kCloseProtocolViolation);
+  }
+  auto parsed = std::make_unique<CloseRequest>();
+  parsed->code = code;
+  for (uint32_t i = 0; i < count; ++i) {
+    uint32_t pair[2];
+    std::memcpy(pair, request.data() + sizeof(count) + size_t{i} * 8, sizeof(pair));
+    parsed->lanes.push_back(Lane{static_cast<uint16_t>(pair[0]), pair[1]});
+  }
+  parsed->reason.assign(request.begin() + static_cast<std::ptrdiff_t>(lanes_end), request.end());
+  close_request_ = std::move(parsed);
+  FinishIfAllDelivered();
+}
+
+void InboundLanes::FinishIfAllDelivered() noexcept {
+  if (close_request_ == nullptr) return;
+  for (const Lane& lane : close_request_->lanes) {
+    // Ordinals wrap; what was delivered never runs ahead of what was sent.
+    if (Find(lane.id).next_ordinal != lane.next_ordinal) return;
+  }
+  connection_.FinishForPeer(close_request_->code, close_request_->reason);
+}
+
+void InboundLanes::OnClosed(InboundLaneStream* closed) noexcept {
+  const std::lock_guard lock(connection_.mutex());
+  std::erase_if(streams_, [closed](const auto& stream) { return stream.get() == closed; });
+  if (streams_.empty()) streams_.shrink_to_fit();
+}
+
+}  // namespace millrace

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <msquic.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "native/quic/event_port.h"
+
+namespace millrace {
+
+class Connection;
+class InboundLaneStream;
+
+// The receiving side of a framed connection's lanes: brings the streams of a lane back into order, and takes the
+// peer's wish for a graceful close once everything before it was delivered.
+//
+// Called by msquic's worker for this connection, one call at a time, except ResumeReceive. The list of streams
+// changes under the connection's mutex.
+class InboundLanes {
+ public:
+  explicit InboundLanes(Connection& connection) noexcept;
+  ~InboundLanes();
+
+  // A unidirectional stream of the peer. Takes the handle over.
+  void Accept(HQUIC stream) noexcept;
+  // Any thread; the connection's mutex is held.
+  void ResumeReceive() noexcept;
+
+ private:
+  friend class InboundLaneStream;
+  struct Lane {
+    uint16_t id;
+    uint32_t next_ordinal = 0;  // of the stream that may be consumed
+  };
+  enum class Turn { kNow, kLater, kNever };
+
+  [[nodiscard]] Lane& Find(uint16_t lane) noexcept;
+  [[nodiscard]] Turn TurnOf(uint16_t lane, uint32_t ordinal) noexcept;
+  void OnEnded(uint16_t lane) noexcept;
+  void OnCloseRequest(uint32_t code, std::vector<uint8_t> request) noexcept;
+  void FinishIfAllDelivered() noexcept;
+  void OnClosed(InboundLaneStream* stream) noexcept;
+
+  Connection& connection_;
+  std::vector<Lane> lanes_;
+  std::vector<std::unique_ptr<InboundLaneStream>> streams_;
+
+  struct CloseRequest {
+    uint32_t code;
+    std::vector<Lane> lanes;  // next_ordinal = how many streams the lane had
+    std::string reason;
+  };
+  std::unique_ptr<CloseRequest> close_request_;
+};
+
+}  // namespace millrace

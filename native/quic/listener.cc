@@ -1,0 +1,150 @@
+#include "native/quic/listener.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <utility>
+
+#include "native/quic/connection.h"
+#include "native/quic/library.h"
+
+namespace millrace {
+namespace {
+
+// Every open listener of the process; control thread only.
+std::vector<Listener*>& OpenListeners() noexcept {
+  static auto* listeners = new std::vector<Listener*>;
+  return *listeners;
+}
+
+// How many of our listeners are on a UDP port; control thread only.
+std::map<uint16_t, int>& PortsInUse() noexcept {
+  static auto* ports = new std::map<uint16_t, int>;
+  return *ports;
+}
+
+// msquic binds with SO_REUSEPORT, so a second process would silently take half of the traffic: see first whether the
+// port is free without it.
+QUIC_STATUS ProbePort(const QUIC_ADDR& address) noexcept {
+  const int fd = ::socket(QuicAddrGetFamily(&address), SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+  if (fd < 0) return static_cast<QUIC_STATUS>(errno);
+  const socklen_t bytes =
+      QuicAddrGetFamily(&address) == QUIC_ADDRESS_FAMILY_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  const int failed = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), bytes);
+  const int error = errno;
+  ::close(fd);
+  return failed == 0 ? QUIC_STATUS_SUCCESS : static_cast<QUIC_STATUS>(error);
+}
+
+}  // namespace
+
+Listener::Listener(const Endpoint& endpoint, Ref<Configuration> configuration) noexcept
+    : endpoint_(endpoint), configuration_(std::move(configuration)) {}
+
+Listener::~Listener() { Stop(); }
+
+Ref<Listener> Listener::Open(const Endpoint& endpoint, const Ref<Configuration>& configuration, Member member,
+                             QUIC_STATUS* status) noexcept {
+  *status = QUIC_STATUS_SUCCESS;
+  for (Listener* open : OpenListeners()) {
+    const bool same = endpoint.shared && open->endpoint_.shared && open->endpoint_.alpns == endpoint.alpns &&
+                      QuicAddrCompare(&open->address_, &endpoint.address);
+    if (!same) continue;
+    const std::lock_guard lock(open->mutex_);
+    const bool twice = std::any_of(open->members_.begin(), open->members_.end(), [&member](const Member& m) {
+      return m.environment.get() == member.environment.get();
+    });
+    if (twice) continue;
+    open->members_.push_back(std::move(member));
+    return Ref<Listener>(open);
+  }
+  Ref<Listener> listener = MakeRef<Listener>(endpoint, configuration);
+  listener->members_.push_back(std::move(member));
+  *status = listener->Start();
+  return QUIC_FAILED(*status) ? Ref<Listener>() : listener;
+}
+
+QUIC_STATUS Listener::Start() noexcept {
+  const uint16_t port = QuicAddrGetPort(&endpoint_.address);
+  if (!PortsInUse().contains(port)) {
+    const QUIC_STATUS probed = ProbePort(endpoint_.address);
+    if (QUIC_FAILED(probed)) return probed;
+  }
+  QUIC_STATUS status = Api().ListenerOpen(Library::Get().registration(), Callback, this, &handle_);
+  if (QUIC_FAILED(status)) return status;
+  std::vector<QUIC_BUFFER> alpns;
+  for (const std::string& alpn : endpoint_.alpns) {
+    alpns.push_back({static_cast<uint32_t>(alpn.size()),
+                     reinterpret_cast<uint8_t*>(const_cast<char*>(alpn.data()))});
+  }
+  status = Api().ListenerStart(handle_, alpns.data(), static_cast<uint32_t>(alpns.size()), &endpoint_.address);
+  if (QUIC_SUCCEEDED(status)) {
+    uint32_t bytes = sizeof(address_);
+    status = Api().GetParam(handle_, QUIC_PARAM_LISTENER_LOCAL_ADDRESS, &bytes, &address_);
+  }
+  if (QUIC_FAILED(status)) {
+    Api().ListenerClose(std::exchange(handle_, nullptr));
+    return status;
+  }
+  PortsInUse()[QuicAddrGetPort(&address_)] += 1;
+  OpenListeners().push_back(this);
+  return status;
+}
+
+void Listener::Stop() noexcept {
+  if (handle_ == nullptr) return;
+  Api().ListenerClose(std::exchange(handle_, nullptr));
+  std::erase(OpenListeners(), this);
+  const auto port = PortsInUse().find(QuicAddrGetPort(&address_));
+  if (--port->second == 0) PortsInUse().erase(port);
+}
+
+void Listener::Leave(const Environment* environment, uint32_t id) noexcept {
+  bool last = false;
+  std::vector<Member> left;  // released outside of the lock
+  {
+    const std::lock_guard lock(mutex_);
+    const auto gone = std::stable_partition(members_.begin(), members_.end(), [environment, id](const Member& m) {
+      return m.environment.get() != environment || m.id != id;
+    });
+    left.assign(std::make_move_iterator(gone), std::make_move_iterator(members_.end()));
+    members_.erase(gone, members_.end());
+    last = members_.empty();
+  }
+  if (last) Stop();
+}
+
+QUIC_STATUS Listener::Callback(HQUIC, void* context, QUIC_LISTENER_EVENT* event) noexcept {
+  if (event->Type != QUIC_LISTENER_EVENT_NEW_CONNECTION) return QUIC_STATUS_SUCCESS;
+  return static_cast<Listener*>(context)->OnNewConnection(event->NEW_CONNECTION.Connection,
+                                                          *event->NEW_CONNECTION.Info);
+}
+
+QUIC_STATUS Listener::OnNewConnection(HQUIC handle, const QUIC_NEW_CONNECTION_INFO& info) noexcept {
+  Ref<Environment> environment;
+  Ref<ConnectionOptions> options;
+  uint32_t id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Member& member : members_) {
+      if (member.environment->closed()) continue;
+      if (environment && member.environment->connections() >= environment->connections()) continue;
+      environment = member.environment;
+      options = member.options;
+      id = member.id;
+    }
+  }
+  if (!environment) return QUIC_STATUS_CONNECTION_REFUSED;
+  // The connection is ours only from SetCallbackHandler on; refused before that, msquic closes it.
+  const QUIC_STATUS status = Api().ConnectionSetConfiguration(handle, configuration_->handle());
+  if (QUIC_FAILED(status)) return status;
+  Ref<Connection> connection = MakeRef<Connection>(std::move(environment), std::move(options), id, handle);
+  connection->set_addresses(*info.LocalAddress, *info.RemoteAddress);
+  Api().SetCallbackHandler(handle, reinterpret_cast<void*>(Connection::Callback), connection.Leak());
+  return QUIC_STATUS_SUCCESS;
+}
+
+}  // namespace millrace

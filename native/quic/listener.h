@@ -1,0 +1,59 @@
+#pragma once
+
+#include <msquic.h>
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "native/quic/configuration.h"
+#include "native/quic/connection_options.h"
+#include "native/quic/environment.h"
+
+namespace millrace {
+
+// Accepts connections on an endpoint for one environment or, when shared, several: a new connection goes to the
+// one with the fewest. Opened, joined, left and closed on the control thread; msquic's workers call back in parallel.
+class Listener : public RefCounted<Listener> {
+ public:
+  // For whom it accepts; `id` is the environment's own name for the listener.
+  struct Member {
+    Ref<Environment> environment;
+    Ref<ConnectionOptions> options;
+    uint32_t id;
+  };
+  struct Endpoint {
+    QUIC_ADDR address;
+    std::vector<std::string> alpns;
+    bool shared = false;  // another environment of this process may join
+  };
+
+  // Opens, or joins what another environment has opened with the same endpoint. Null on failure, with the status.
+  [[nodiscard]] static Ref<Listener> Open(const Endpoint& endpoint, const Ref<Configuration>& configuration,
+                                          Member member, QUIC_STATUS* status) noexcept;
+
+  // Stops accepting for this environment; the last to leave frees the port before this returns.
+  void Leave(const Environment* environment, uint32_t id) noexcept;
+
+  // The bound address, with the port that the operating system chose.
+  [[nodiscard]] const QUIC_ADDR& address() const noexcept { return address_; }
+
+  Listener(const Endpoint& endpoint, Ref<Configuration> configuration) noexcept;
+  ~Listener();
+
+ private:
+  static QUIC_STATUS QUIC_API Callback(HQUIC handle, void* context, QUIC_LISTENER_EVENT* event) noexcept;
+  QUIC_STATUS OnNewConnection(HQUIC connection, const QUIC_NEW_CONNECTION_INFO& info) noexcept;
+  [[nodiscard]] QUIC_STATUS Start() noexcept;
+  void Stop() noexcept;
+
+  const Endpoint endpoint_;
+  const Ref<Configuration> configuration_;
+  HQUIC handle_ = nullptr;
+  QUIC_ADDR address_{};
+  std::mutex mutex_;
+  std::vector<Member> members_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <msquic.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "native/quic/send_request.h"
+
+namespace millrace {
+
+class Connection;
+
+// A lane's stream begins with eight bytes: {u16 lane, u16 zero, u32 ordinal}, little-endian.
+inline constexpr uint32_t kLanePrefixBytes = 8;
+// The lane that is none: its stream asks for a graceful close. Its ordinal is the close code; its payload
+// {u32 count, count × {u32 lane, u32 streams}} says how many streams each lane had, then the reason follows.
+inline constexpr uint16_t kCloseLane = 0xffff;
+
+[[nodiscard]] constexpr uint64_t LanePrefix(uint16_t lane, uint32_t ordinal) noexcept {
+  return static_cast<uint64_t>(ordinal) << 32 | lane;
+}
+
+// The sending side of a framed connection's lanes. An idle lane holds no stream: a burst opens one, which is
+// finished when nothing was sent on it for a while and its predecessor was acknowledged.
+//
+// All methods: the connection's mutex is held.
+class OutboundLanes {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit OutboundLanes(Connection& connection) noexcept : connection_(connection) {}
+
+  // Takes the request over. False when the stream could not be opened or took nothing: the caller completes it.
+  [[nodiscard]] bool Send(uint16_t lane, SendRequest* request) noexcept;
+
+  // Finishes every lane, and tells the peer how much there was. False when that cannot be sent.
+  [[nodiscard]] bool SendClose(uint32_t code, std::string_view reason) noexcept;
+
+ private:
+  struct Lane {
+    uint16_t id;
+    bool sweep_pending = false;
+    uint32_t next_ordinal = 0;
+    uint32_t unacknowledged = 0;  // finished streams that the peer has not acknowledged whole
+    HQUIC stream = nullptr;       // open for sending
+    Clock::time_point last_send{};
+  };
+  struct StreamContext;
+
+  [[nodiscard]] Lane& Find(uint16_t lane) noexcept;
+  [[nodiscard]] HQUIC OpenStream(uint16_t lane) noexcept;
+  static void CloseUnstarted(HQUIC stream) noexcept;
+  void Finish(Lane& lane) noexcept;
+  void ScheduleSweep(Lane& lane, std::chrono::milliseconds delay) noexcept;
+  void Sweep(uint16_t lane) noexcept;
+  static QUIC_STATUS QUIC_API Callback(HQUIC stream, void* context, QUIC_STREAM_EVENT* event) noexcept;
+  void OnAcknowledged(uint16_t lane) noexcept;
+  void OnClosed(uint16_t lane, HQUIC stream) noexcept;
+
+  Connection& connection_;
+  std::vector<Lane> lanes_;
+};
+
+}  // namespace millrace

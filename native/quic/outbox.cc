@@ -1,0 +1,161 @@
+#include "native/quic/outbox.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "native/quic/connection.h"
+#include "native/quic/stream.h"
+
+namespace millrace {
+namespace {
+
+// The most that one send collects; beyond, msquic gets a first one while the next is filled.
+constexpr uint32_t kMaxCollectedBytes = 60u << 10;
+// Leaves the request and its bytes in the smallest slab class.
+constexpr uint32_t kFirstCapacity = 96;
+
+size_t Padded(size_t bytes) noexcept { return (bytes + 7) & ~size_t{7}; }
+
+}  // namespace
+
+bool Outbox::Flush(uint32_t bytes) noexcept {
+  size_t at = 0;
+  const size_t end = std::min<size_t>(bytes, slab_.size());
+  bool well_formed = end == bytes;
+  while (at < end) {
+    CommandHeader header;
+    if (end - at < sizeof(header)) {
+      well_formed = false;
+      break;
+    }
+    std::memcpy(&header, slab_.data() + at, sizeof(header));
+    at += sizeof(header);
+    if (header.bytes > end - at) {
+      well_formed = false;
+      break;
+    }
+    Run(header, slab_.subspan(at, header.bytes));
+    at += Padded(header.bytes);
+  }
+  SubmitAll();
+  return well_formed;
+}
+
+void Outbox::Run(const CommandHeader& header, std::span<const uint8_t> payload) noexcept {
+  Resource* resource = environment_.Find(header.slot, header.generation);
+  if (resource == nullptr) return;  // it has ended, and JavaScript knows by now or soon
+  const bool is_connection = resource->kind() == Resource::Kind::kConnection;
+  switch (static_cast<CommandKind>(header.kind)) {
+    case CommandKind::kSendFrame:
+      if (is_connection) Collect(header, resource, payload);
+      break;
+    case CommandKind::kWriteStream:
+      if (!is_connection) Collect(header, resource, payload);
+      break;
+    case CommandKind::kSendDatagram: {
+      SendRequest* request =
+          is_connection ? SendRequest::New(resource, static_cast<uint32_t>(payload.size())) : nullptr;
+      if (request != nullptr && request->Append(payload)) static_cast<Connection*>(resource)->SendDatagram(request);
+      break;
+    }
+    case CommandKind::kCredit: {
+      uint32_t consumed = 0;
+      if (payload.size() < sizeof(consumed)) break;
+      std::memcpy(&consumed, payload.data(), sizeof(consumed));
+      resource->ReturnCredit(consumed);
+      break;
+    }
+    case CommandKind::kRelease:
+      if (resource->outbox_index != Resource::kNotInOutbox) {
+        Submit(pending_[resource->outbox_index], false);
+        pending_[resource->outbox_index].resource = nullptr;
+      }
+      environment_.Remove(resource);
+      break;
+  }
+}
+
+void Outbox::Collect(const CommandHeader& header, Resource* resource, std::span<const uint8_t> payload) noexcept {
+  const bool to_stream = resource->kind() == Resource::Kind::kStream;
+  const uint16_t lane = to_stream ? uint16_t{0} : header.flags;
+  if (resource->outbox_index == Resource::kNotInOutbox) {
+    resource->outbox_index = static_cast<uint32_t>(pending_.size());
+    pending_.push_back({resource, nullptr, lane});
+  }
+  Pending& pending = pending_[resource->outbox_index];
+  if (pending.request != nullptr && pending.lane != lane) Submit(pending, false);
+  pending.lane = lane;
+  if (!Append(pending, payload)) {
+    Submit(pending, false);
+    pending.request = SendRequest::New(resource, std::max(static_cast<uint32_t>(payload.size()), kFirstCapacity));
+    if (pending.request == nullptr) return resource->OnOutOfMemory();
+    (void)pending.request->Append(payload);
+  }
+  if (to_stream && (header.flags & kSendFin) != 0) Submit(pending, true);
+}
+
+// False when there is no request yet, or it is as large as one may become.
+bool Outbox::Append(Pending& pending, std::span<const uint8_t> payload) noexcept {
+  if (pending.request == nullptr) return false;
+  if (pending.request->Append(payload)) return true;
+  const size_t total = pending.request->bytes() + payload.size();
+  if (total > kMaxCollectedBytes) return false;
+  SendRequest* larger = pending.request->Grow(static_cast<uint32_t>(total));
+  if (larger == nullptr) return false;
+  pending.request = larger;
+  return larger->Append(payload);
+}
+
+void Outbox::Submit(Pending& pending, bool fin) noexcept {
+  SendRequest* request = std::exchange(pending.request, nullptr);
+  if (request == nullptr) return;
+  if (pending.resource->kind() == Resource::Kind::kStream) {
+    static_cast<Stream*>(pending.resource)->Send(request, fin);
+  } else {
+    static_cast<Connection*>(pending.resource)->SendFrames(pending.lane, request);
+  }
+}
+
+void Outbox::SubmitAll() noexcept {
+  for (Pending& pending : pending_) {
+    Submit(pending, false);
+    if (pending.resource != nullptr) pending.resource->outbox_index = Resource::kNotInOutbox;
+  }
+  pending_.clear();
+}
+
+void Outbox::Send(CommandHeader header, std::span<const uint8_t> head, std::span<const uint8_t> body) noexcept {
+  Resource* resource = environment_.Find(header.slot, header.generation);
+  if (resource == nullptr) return;
+  SendRequest* request = SendRequest::New(resource, static_cast<uint32_t>(head.size() + body.size()));
+  if (request == nullptr) return resource->OnOutOfMemory();
+  (void)request->Append(head);
+  (void)request->Append(body);
+  if (resource->kind() == Resource::Kind::kStream) {
+    static_cast<Stream*>(resource)->Send(request, (header.flags & kSendFin) != 0);
+  } else {
+    static_cast<Connection*>(resource)->SendFrames(header.flags, request);
+  }
+}
+
+uint32_t Outbox::Publish(uint16_t lane, std::span<const uint32_t> handles, std::span<const uint8_t> head,
+                         std::span<const uint8_t> body) noexcept {
+  const Ref<SharedPayload> payload = MakeRef<SharedPayload>(head, body);
+  if (!payload->valid()) return 0;
+  uint32_t reached = 0;
+  for (size_t i = 0; i + 1 < handles.size(); i += 2) {
+    Resource* resource = environment_.Find(handles[i], handles[i + 1]);
+    if (resource == nullptr || resource->kind() != Resource::Kind::kConnection) continue;
+    SendRequest* request = SendRequest::NewShared(resource, payload);
+    if (request == nullptr) {
+      resource->OnOutOfMemory();
+      continue;
+    }
+    static_cast<Connection*>(resource)->SendFrames(lane, request);
+    reached += 1;
+  }
+  return reached;
+}
+
+}  // namespace millrace

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <msquic.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "native/quic/connection.h"
+#include "native/quic/receive_credit.h"
+#include "native/quic/resource.h"
+
+namespace millrace {
+
+// One stream of a raw connection, addressed by JavaScript. msquic holds a lease from its start until
+// SHUTDOWN_COMPLETE, the environment's table one until JavaScript releases it.
+class Stream final : public Resource {
+ public:
+  // A stream of the peer; msquic's thread, inside PEER_STREAM_STARTED. False when the environment is full or closed.
+  [[nodiscard]] static bool Accept(Connection& connection, HQUIC handle, bool unidirectional) noexcept;
+  // A stream of ours; JS thread. When the peer gives no credit it waits, or with `fail_blocked` fails: its
+  // kStreamClosed says so.
+  [[nodiscard]] static Ref<Stream> Open(Connection& connection, bool unidirectional, bool fail_blocked,
+                                        QUIC_STATUS* status) noexcept;
+
+  explicit Stream(Connection& connection) noexcept;
+  ~Stream() override;
+
+  // JS thread.
+  void Send(SendRequest* request, bool fin) noexcept;
+  void Reset(uint64_t code) noexcept;
+  void StopSending(uint64_t code) noexcept;
+
+  void ResumeReceive() noexcept override;
+  void ReturnCredit(uint32_t bytes) noexcept override;
+  void OnSendComplete(uint32_t bytes) noexcept override;
+  void OnOutOfMemory() noexcept override { Reset(kCloseExhausted); }
+  void Abandon() noexcept override {}  // its connection's end is its own
+
+ private:
+  static QUIC_STATUS QUIC_API Callback(HQUIC handle, void* context, QUIC_STREAM_EVENT* event) noexcept;
+  QUIC_STATUS OnReceive(QUIC_STREAM_EVENT* event) noexcept;
+  // Writes what fits of the bytes; fewer than given means paused.
+  [[nodiscard]] size_t Deliver(EventPort::Batch& batch, std::span<const uint8_t> bytes, uint16_t flags) noexcept;
+  void PostCode(EventKind kind, uint64_t code) noexcept;
+  void OnShutdownComplete() noexcept;
+
+  const Ref<Connection> connection_;
+  HQUIC handle_ = nullptr;
+  ReceiveCredit credit_;
+  std::atomic<uint32_t> queued_bytes_{0};
+  std::atomic<bool> paused_{false};
+  int32_t start_status_ = 0;
+};
+
+}  // namespace millrace
