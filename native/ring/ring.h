@@ -36,8 +36,8 @@ class RingWriter {
   // Appends the reserved record, invisible until Publish. header.length may be less than was reserved.
   void Stage(const RecordHeader& header) noexcept;
 
-  // Makes the staged records visible. True when the consumer sleeps and the caller has to wake it: one
-  // true for each sleep.
+  // Makes the staged records visible. True when the caller has to wake the consumer: at most once for each
+  // time that it set out to sleep, and at times when it has just thought better of it.
   [[nodiscard]] bool Publish() noexcept;
 
   // Stage and Publish.
