@@ -1,0 +1,115 @@
+/**
+ * The frame nearly every message has: a header, a payload, nothing else. All before the payload is constant
+ * but for two sizes and the header, so it is written from a template and recognised by comparing words.
+ * This file needs nothing but the language: browsers load it too.
+ *
+ * ```text
+ *  0  size prefix          bytes that follow it
+ *  4  root offset = 16     → the table at 20
+ *  8  padding
+ * 12  vtable: size = 8, table size = 24, header at 4, payload at 20 (u16 each)
+ * 20  table: offset back to the vtable = 8
+ * 24  Header               kind u8, flags u8, channel u16, type u32, seq u32, ref u32
+ * 40  payload offset = 4   → the vector at 44
+ * 44  payload length
+ * 48  payload              8-byte aligned, as the size prefix is
+ * ```
+ *
+ * @see schemas/frame.fbs; native/frame/hot_frame.h has the same words
+ */
+
+/** Bytes of a hot frame before its payload. */
+export const hotHeadBytes = 48;
+
+const sizePrefixBytes = 4;
+const payloadLengthOffset = 44;
+
+/** The fixed part of every frame. */
+export interface FrameHeader {
+  /** 0..255; see `Kind`. */
+  kind: number;
+  /** 0..255. */
+  flags: number;
+  /** The lane, 0..65535. */
+  channel: number;
+  /** The application's message type, 0..2^32-1. */
+  type: number;
+  /** The low 32 bits of the lane's sequence. */
+  seq: number;
+  /** The request or cursor that is answered, 0..2^32-1. */
+  ref: number;
+}
+
+/** In `flags`: a receiver that does not know the kind ignores the frame, where it would otherwise close. */
+export const ignorableFlag = 0x80;
+
+/**
+ * Writes the {@link hotHeadBytes} bytes before a payload, without allocating.
+ * @param target has room for them at `offset`.
+ * @param payloadBytes 0..2^31-1-48; the payload follows the head.
+ */
+export function writeHotHead(
+  target: DataView,
+  offset: number,
+  header: Readonly<FrameHeader>,
+  payloadBytes: number,
+): void {
+  target.setUint32(offset, hotHeadBytes - sizePrefixBytes + payloadBytes, true);
+  target.setUint32(offset + 4, 16, true);
+  target.setUint32(offset + 8, 0, true);
+  target.setUint32(offset + 12, 0x0018_0008, true);
+  target.setUint32(offset + 16, 0x0014_0004, true);
+  target.setUint32(offset + 20, 8, true);
+  target.setUint8(offset + 24, header.kind);
+  target.setUint8(offset + 25, header.flags);
+  target.setUint16(offset + 26, header.channel, true);
+  target.setUint32(offset + 28, header.type, true);
+  target.setUint32(offset + 32, header.seq, true);
+  target.setUint32(offset + 36, header.ref, true);
+  target.setUint32(offset + 40, 4, true);
+  target.setUint32(offset + 44, payloadBytes, true);
+}
+
+/**
+ * Reads the header of a hot frame into `into`. A frame that is recognised is thereby verified: its payload is
+ * the {@link hotPayloadBytes} bytes from {@link hotHeadBytes} on, and lies in `frame`.
+ * @param frame one whole frame.
+ * @returns false, with `into` untouched, when this is not a hot frame; it may be a valid one all the same.
+ */
+export function readHotHead(frame: Uint8Array, into: FrameHeader): boolean {
+  const bytes = frame.length;
+  if (bytes < hotHeadBytes) return false;
+  if (
+    loadU32(frame, 0) !== bytes - sizePrefixBytes ||
+    loadU32(frame, 4) !== 16 ||
+    loadU32(frame, 12) !== 0x0018_0008 ||
+    loadU32(frame, 16) !== 0x0014_0004 ||
+    loadU32(frame, 20) !== 8 ||
+    loadU32(frame, 40) !== 4 ||
+    loadU32(frame, payloadLengthOffset) > bytes - hotHeadBytes
+  ) {
+    return false;
+  }
+  into.kind = frame[24]!;
+  into.flags = frame[25]!;
+  into.channel = frame[26]! | (frame[27]! << 8);
+  into.type = loadU32(frame, 28);
+  into.seq = loadU32(frame, 32);
+  into.ref = loadU32(frame, 36);
+  return true;
+}
+
+/** The payload's length in a frame that {@link readHotHead} has recognised. */
+export function hotPayloadBytes(frame: Uint8Array): number {
+  return loadU32(frame, payloadLengthOffset);
+}
+
+/** The bytes of a whole frame, by its first four, which must be there. 4..2^32+3. */
+export function frameBytesByPrefix(bytes: Uint8Array, offset = 0): number {
+  return sizePrefixBytes + loadU32(bytes, offset);
+}
+
+// A DataView for each frame would cost more than the reads.
+function loadU32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
