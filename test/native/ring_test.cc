@@ -67,6 +67,15 @@ bool IsRecord(const RingReader& reader, uint32_t sequence, uint32_t length) {
                      [sequence](uint8_t byte) { return byte == static_cast<uint8_t>(sequence); });
 }
 
+class Random {
+ public:
+  explicit Random(uint32_t seed) : engine_(seed) {}
+  uint32_t operator()() { return static_cast<uint32_t>(engine_()); }
+
+ private:
+  std::mt19937 engine_;
+};
+
 TEST(Ring, OpensOnlyWhatIsARing) {
   EXPECT_TRUE(RingMemory().Opens());
   RingMemory ring;
@@ -257,11 +266,11 @@ TEST(Ring, TakesAnImpossibleHeadAsFullAndRecovers) {
 TEST(Ring, NeverWritesOutsideWhenItsMemoryIsScribbledOver) {
   RingMemory ring;
   RingWriter writer = ring.Writer();
-  std::mt19937 random(1);
+  Random random(1);
   uint32_t written = 0;
   for (uint32_t i = 0; i < 200000; ++i) {
     auto* const words = reinterpret_cast<uint32_t*>(ring.bytes());
-    words[random() % (kRingHeaderBytes / 4)] = static_cast<uint32_t>(random());
+    words[random() % (kRingHeaderBytes / 4)] = random();
     // A head that can be, so that there is something to write, but seldom the one that was.
     if (i % 2 == 0) ring.header().head = ring.header().tail - random() % (kCapacity + 1) / 8 * 8;
     const uint32_t length = random() % (writer.MaxPayload() / 4);
@@ -278,12 +287,12 @@ TEST(Ring, NeverWritesOutsideWhenItsMemoryIsScribbledOver) {
 }
 
 TEST(Ring, NeverReadsOutsideWhenItsMemoryIsScribbledOver) {
-  std::mt19937 random(2);
+  Random random(2);
   uint32_t read = 0;
   uint32_t corrupt = 0;
   RingMemory ring;
   for (uint32_t round = 0; round < 20000; ++round) {
-    const uint32_t start = static_cast<uint32_t>(random()) & ~7u;
+    const uint32_t start = random() & ~7u;
     ring.header().tail = ring.header().head = start;
     RingWriter writer = ring.Writer();
     RingReader reader = ring.Reader();
@@ -292,10 +301,10 @@ TEST(Ring, NeverReadsOutsideWhenItsMemoryIsScribbledOver) {
     for (uint32_t i = 0; i < 4; ++i) {
       // The first words of a record are where damage would tell, so most of it goes there.
       const uint32_t at = (start + random() % 512) & (kCapacity - 1) & ~3u;
-      const auto value = static_cast<uint32_t>(random() >> (random() % 32));
+      const uint32_t value = random() >> (random() % 32);
       std::memcpy(ring.data() + at, &value, sizeof(value));
     }
-    if (round % 4 == 0) ring.header().tail += static_cast<uint32_t>(random() >> (random() % 32));
+    if (round % 4 == 0) ring.header().tail += random() >> (random() % 32);
     for (uint32_t i = 0; i < 10000 && reader.Next(); ++i) {
       ASSERT_GE(reader.payload(), ring.data() + kRecordHeaderBytes);
       ASSERT_LE(reader.payload() + reader.header().length, ring.data() + kCapacity);
