@@ -53,15 +53,16 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   const pinning = describePinning();
   console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}`);
   console.log(`Node ${machine.node}, commit ${machine.commit || "unknown"}; ${pinning}`);
-  console.log(`${options.repetitions} repetitions: median (lowest–highest)`);
+  console.log(
+    flags.smoke
+      ? "A smoke run: the figures mean nothing"
+      : `${options.repetitions} repetitions: median (lowest–highest)`,
+  );
 
   const results: BenchmarkResult[] = [];
   for (const benchmark of benchmarks) {
     if (names.length > 0 && !names.includes(benchmark.name)) continue;
-    const comparisons = await benchmark.run(options);
-    clearProgress();
-    console.log(`\n${pc.underline(benchmark.title)}`);
-    for (const comparison of comparisons) printComparison(comparison);
+    const comparisons = await runOne(benchmark, options);
     results.push({ name: benchmark.name, title: benchmark.title, comparisons });
   }
   if (flags.smoke) requireFigures(results.flatMap((result) => result.comparisons));
@@ -74,6 +75,23 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
     await mkdir(directory, { recursive: true });
     await writeResult(join(directory, `${date.slice(0, 10)}.json`), result);
   }
+}
+
+/** One that fails leaves no figures and the others untouched; the whole run then fails in the end. */
+async function runOne(benchmark: Benchmark, options: BenchmarkOptions): Promise<Comparison[]> {
+  let comparisons: Comparison[] = [];
+  let failure: unknown;
+  try {
+    comparisons = await benchmark.run(options);
+  } catch (cause) {
+    failure = cause;
+    process.exitCode = 1;
+  }
+  clearProgress();
+  console.log(`\n${pc.underline(benchmark.title)}`);
+  if (failure !== undefined) console.error(failure);
+  for (const comparison of comparisons) printComparison(comparison);
+  return comparisons;
 }
 
 /** A smoke run's figures mean nothing but that there are some. */

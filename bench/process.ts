@@ -42,13 +42,17 @@ export class BenchProcess {
     }
   }
 
-  /** Starts it, and resolves with the one line that it prints before it ends by itself. */
+  /**
+   * Starts it, and resolves with the one line that it prints before it ends by itself.
+   * Rejects when it does not end well, whatever it printed.
+   */
   static async run<Result>(
     command: readonly string[],
     options: { readonly core: number; readonly deadlineMs: number },
   ): Promise<Result> {
     const { process, ready } = await BenchProcess.start<Result>(command, options);
     await process.stop();
+    if (process.#child.exitCode !== 0) throw process.#failure(`failed after ${JSON.stringify(ready)}`);
     return ready;
   }
 
@@ -91,16 +95,19 @@ export class BenchProcess {
       const [line] = await Promise.race([
         once(this.#lines, "line", { signal: controller.signal }) as Promise<[string]>,
         once(this.#lines, "close", { signal: controller.signal }).then(() => {
-          throw new Error(`"${this.#name}" ended early: ${this.#errors.trim() || "it said nothing"}`);
+          throw this.#failure("ended early");
         }),
       ]);
       return line;
     } catch (cause) {
       if (!controller.signal.aborted) throw cause;
-      throw new Error(`"${this.#name}" said nothing in ${deadlineMs} ms: ${this.#errors.trim()}`);
+      throw this.#failure(`did not answer in ${deadlineMs} ms`);
     } finally {
       clearTimeout(timer);
       controller.abort();
     }
+  }
+  #failure(what: string): Error {
+    return new Error(`"${this.#name}" ${what}: ${this.#errors.trim() || "it said nothing about why"}`);
   }
 }

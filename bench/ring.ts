@@ -10,7 +10,7 @@ interface BenchAddon {
   produceCalls(count: number, carriesBytes: false, receive: (event: number) => void): void;
 }
 
-const capacityBytes = 1024 * 1024;
+const capacityBytes = 4 * 1024 * 1024;
 const recordsPerReceive = 16;
 /** Calls take so much longer that fewer of them tell the same. */
 const callShare = 0.1;

@@ -126,7 +126,7 @@ napi_value StartRecords(napi_env env, napi_callback_info info) {
   Require(napi_create_reference(env, arguments[0], 1, &producer->ring_memory));
   CreateFunction(env, arguments[3], producer.get(), nullptr);
   producer->thread = std::thread(ProduceRecords, producer.get());
-  producer.release();  // Finalize deletes it
+  static_cast<void>(producer.release());  // Finalize deletes it
   return nullptr;
 }
 
@@ -141,7 +141,7 @@ napi_value StartCalls(napi_env env, napi_callback_info info) {
   Require(napi_get_value_bool(env, arguments[1], &producer->carries_bytes));
   CreateFunction(env, arguments[2], producer.get(), CallWithEvent);
   producer->thread = std::thread(ProduceCalls, producer.get());
-  producer.release();  // Finalize deletes it
+  static_cast<void>(producer.release());  // Finalize deletes it
   return nullptr;
 }
 
