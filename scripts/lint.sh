@@ -6,11 +6,14 @@ cd "$(dirname "$0")/.."
 clang_format=$(command -v clang-format-14 || command -v clang-format) || { echo "clang-format is missing" >&2; exit 1; }
 mapfile -t cpp < <(git ls-files --cached --others --exclude-standard -- '*.cc' '*.h' '*.c' | grep -v -e /generated/ -e /third_party/)
 
+# `biome ci` colours its output wherever it goes.
+[[ -t 1 ]] && colors=force || colors=off
+
 if [[ ${1:-} == --write ]]; then
   npx biome check --write .
   "$clang_format" -i "${cpp[@]}"
 else
-  npx biome ci .
+  npx biome ci --colors=$colors .
   "$clang_format" --dry-run --Werror "${cpp[@]}"
 fi
 
