@@ -18,13 +18,18 @@ if(EXISTS "${_msquic_stamp}")
   endif()
 endif()
 
-if(NOT MSQUIC_OUT OR NOT EXISTS "${MSQUIC_OUT}/lib/libmsquic.a")
+file(GLOB MSQUIC_ARCHIVE "${MSQUIC_OUT}/lib*/libmsquic.a")
+if(NOT MSQUIC_OUT OR NOT MSQUIC_ARCHIVE)
   find_program(CARGO_EXECUTABLE cargo HINTS "$ENV{HOME}/.cargo/bin" REQUIRED)
   message(STATUS "Building msquic with cargo (about two minutes, once)")
+  # rustc looks for the libnuma.a that msquic-src names, though nothing is linked by it: an empty archive will
+  # do, and nobody needs to install libnuma-dev.
+  file(WRITE "${MSQUIC_TARGET_DIR}/numa/libnuma.a" "!<arch>\n")
   execute_process(
     COMMAND "${CMAKE_COMMAND}" -E env --unset=MAKEFLAGS --unset=MAKELEVEL --unset=CFLAGS --unset=CXXFLAGS
-            "${CARGO_EXECUTABLE}" check --release --locked --message-format=json --manifest-path
-            "${MSQUIC_CRATE_DIR}/Cargo.toml" --target-dir "${MSQUIC_TARGET_DIR}"
+            "CARGO_ENCODED_RUSTFLAGS=-Lnative=${MSQUIC_TARGET_DIR}/numa"
+            "${CARGO_EXECUTABLE}" check --release --locked --message-format=json
+            --manifest-path "${MSQUIC_CRATE_DIR}/Cargo.toml" --target-dir "${MSQUIC_TARGET_DIR}"
     OUTPUT_VARIABLE _msquic_json COMMAND_ERROR_IS_FATAL ANY)
   # One JSON object a line; the one of msquic-src's build script names its output directory.
   if(NOT _msquic_json MATCHES "\"reason\":\"build-script-executed\",\"package_id\":\"[^\"]*msquic-src[^\n]*\"out_dir\":\"([^\"]+)\"")
@@ -33,6 +38,8 @@ if(NOT MSQUIC_OUT OR NOT EXISTS "${MSQUIC_OUT}/lib/libmsquic.a")
   set(MSQUIC_OUT "${CMAKE_MATCH_1}")
   file(RELATIVE_PATH _msquic_relative "${MSQUIC_TARGET_DIR}" "${MSQUIC_OUT}")
   file(WRITE "${_msquic_stamp}" "${_msquic_key}\n${_msquic_relative}\n")
+  # lib on Debian, lib64 on Fedora.
+  file(GLOB MSQUIC_ARCHIVE "${MSQUIC_OUT}/lib*/libmsquic.a")
 endif()
 
 # msquic asks libnuma four questions, and libnuma.a is not position independent: answer them ourselves.
@@ -42,4 +49,9 @@ find_package(Threads REQUIRED)
 add_library(msquic INTERFACE)
 target_include_directories(msquic SYSTEM INTERFACE
   "${MSQUIC_OUT}/include" "${MSQUIC_OUT}/build/_deps/opensslquic-build/openssl/include")
-target_link_libraries(msquic INTERFACE "${MSQUIC_OUT}/lib/libmsquic.a" millrace_numa Threads::Threads ${CMAKE_DL_LIBS} rt)
+target_link_libraries(msquic INTERFACE "${MSQUIC_ARCHIVE}" millrace_numa Threads::Threads ${CMAKE_DL_LIBS})
+if(APPLE)
+  target_link_libraries(msquic INTERFACE "-framework CoreFoundation" "-framework Security")
+else()
+  target_link_libraries(msquic INTERFACE rt)
+endif()
