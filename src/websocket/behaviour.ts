@@ -1,0 +1,27 @@
+import type { CloseInfo } from "../transport/close.js";
+import type { SendResult, TransportConnection } from "../transport/connection.js";
+
+/** A transport connection with what only WebSocket has. */
+export interface WebSocketConnection extends TransportConnection {
+  /**
+   * The close code on the wire (RFC 6455 section 7.4): 0 while open, 1005 for a close frame without one, 1006
+   * for a connection that ended without a close frame.
+   */
+  readonly wireCloseCode: number;
+  /** Queues a text message, given as UTF-8, by the rules of `send`. */
+  sendText(text: Uint8Array): SendResult;
+}
+
+/** A transport behaviour that may take text messages too; one object serves all connections of a listener. */
+export interface WebSocketBehaviour {
+  open(connection: WebSocketConnection): void;
+  /** A binary message, valid during the call only. */
+  frame(connection: WebSocketConnection, frame: Uint8Array): void;
+  /**
+   * A text message, as UTF-8 that is valid during the call only. Where this is missing, a peer that sends text
+   * is closed with `protocolViolation`.
+   */
+  text?(connection: WebSocketConnection, text: Uint8Array): void;
+  drain(connection: WebSocketConnection): void;
+  close(connection: WebSocketConnection, info: CloseInfo): void;
+}

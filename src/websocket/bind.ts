@@ -1,0 +1,64 @@
+import { lookup } from "node:dns/promises";
+import { type AddressInfo, createServer } from "node:net";
+import {
+  AddressForbiddenError,
+  AddressInUseError,
+  AddressUnavailableError,
+  InternalError,
+  type MillraceError,
+} from "../errors.js";
+
+/** The numeric address to listen on. @throws AddressUnavailableError */
+export async function resolveHost(host: string): Promise<string> {
+  try {
+    return (await lookup(host)).address;
+  } catch (cause) {
+    throw new AddressUnavailableError(`"${host}" does not resolve; listen on an address of this machine`, {
+      cause,
+    });
+  }
+}
+
+/** The error class for why the operating system refuses to listen. */
+export function listenError(cause: unknown, address: string, port: number): MillraceError {
+  const where = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  const code = (cause as NodeJS.ErrnoException).code;
+  switch (code) {
+    case "EADDRINUSE":
+      return new AddressInUseError(
+        `TCP ${where} is in use; stop the process that has it, or take another port`,
+        { cause },
+      );
+    case "EACCES":
+    case "EPERM":
+      return new AddressForbiddenError(
+        `this user may not listen on TCP ${where}; take a port above 1023, or grant CAP_NET_BIND_SERVICE`,
+        { cause },
+      );
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAFNOSUPPORT":
+      return new AddressUnavailableError(`${address} is not an address of this machine; listen on one`, {
+        cause,
+      });
+    default:
+      return new InternalError(`listening on TCP ${where} failed with ${code}`, { cause });
+  }
+}
+
+/**
+ * Makes sure that a port can be listened on, by doing so for a moment with node:net, which says why it cannot.
+ * @returns the port; a free one for 0.
+ * @throws AddressInUseError, AddressForbiddenError, AddressUnavailableError
+ */
+export function probePort(address: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", (cause) => reject(listenError(cause, address, port)));
+    probe.listen({ host: address, port, exclusive: true }, () => {
+      const bound = (probe.address() as AddressInfo).port;
+      probe.close(); // gives the port back at once
+      resolve(bound);
+    });
+  });
+}

@@ -1,0 +1,208 @@
+import type { IncomingMessage } from "node:http";
+import { isIP, type Socket } from "node:net";
+import { WebSocket } from "ws";
+import {
+  AbortedError,
+  AddressUnavailableError,
+  CertificateExpiredError,
+  CertificateNameError,
+  CertificateRequiredError,
+  CertificateUntrustedError,
+  ConnectionRefusedError,
+  HandshakeFailedError,
+  HandshakeTimeoutError,
+  InvalidArgumentError,
+  type MillraceError,
+  ProtocolMismatchError,
+} from "../errors.js";
+import { type ClientTrust, loadClientTrust } from "../transport/credential.js";
+import type { TransportConnectOptions } from "../transport/transport.js";
+import type { WebSocketBehaviour } from "./behaviour.js";
+import { WebSocketContext } from "./context.js";
+import { WsConnection } from "./ws_connection.js";
+
+/** Opens a WebSocket. @see Transport.connect */
+export async function connect(
+  options: TransportConnectOptions,
+  behaviour: WebSocketBehaviour,
+): Promise<WsConnection> {
+  const trust =
+    options.url.scheme === "wss" ? await loadClientTrust(options.tls, options.url.host) : undefined;
+  if (options.signal?.aborted) throw aborted(options.signal);
+  return new Promise((resolve, reject) => {
+    new Handshake(options, createSocket(options, trust), behaviour, resolve, reject);
+  });
+}
+
+/** The opening handshake, from the socket's creation until it is a connection or an error. */
+class Handshake {
+  readonly #options: TransportConnectOptions;
+  readonly #socket: WebSocket;
+  readonly #reject: (error: MillraceError) => void;
+  readonly #timer: NodeJS.Timeout;
+  readonly #onAbort = (): void => this.#fail(aborted(this.#options.signal));
+  #tcp: Socket | undefined;
+
+  constructor(
+    options: TransportConnectOptions,
+    socket: WebSocket,
+    behaviour: WebSocketBehaviour,
+    resolve: (connection: WsConnection) => void,
+    reject: (error: MillraceError) => void,
+  ) {
+    this.#options = options;
+    this.#socket = socket;
+    this.#reject = reject;
+    const { handshakeTimeoutMs, signal } = options;
+    this.#timer = setTimeout(() => this.#fail(timedOut(options)), handshakeTimeoutMs);
+    signal?.addEventListener("abort", this.#onAbort);
+    socket.on("error", (cause) => this.#fail(connectError(cause, options)));
+    socket.on("unexpected-response", (_request, response) => {
+      this.#fail(refusalError(response, options));
+    });
+    socket.on("upgrade", (response) => {
+      this.#tcp = response.socket;
+      this.#checkProtocol(response.headers["sec-websocket-protocol"]);
+    });
+    socket.on("open", () => {
+      this.#end();
+      const context = new WebSocketContext(options, behaviour, false);
+      const connection = new WsConnection(context, socket, this.#tcp!, false);
+      resolve(connection);
+      // Whoever awaits the connection attaches first; then its frames flow.
+      setImmediate(() => connection.start());
+    });
+  }
+
+  #checkProtocol(chosen: string | undefined): void {
+    const { protocols } = this.#options;
+    const matches = chosen === undefined ? protocols.length === 0 : protocols.includes(chosen);
+    if (matches) return;
+    const what = chosen === undefined ? "none" : `"${chosen}"`;
+    this.#fail(
+      new ProtocolMismatchError(`${where(this.#options)} chose subprotocol ${what}, not ${list(protocols)}`),
+    );
+  }
+
+  #fail(error: MillraceError): void {
+    this.#end();
+    this.#reject(error);
+    // ws reports the end of an unfinished handshake as one more error.
+    this.#socket.on("error", () => {});
+    this.#socket.terminate();
+  }
+
+  #end(): void {
+    clearTimeout(this.#timer);
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#socket.removeAllListeners();
+  }
+}
+
+function createSocket(
+  { url, protocols, maxFrameBytes }: TransportConnectOptions,
+  trust?: ClientTrust,
+): WebSocket {
+  const host = isIP(url.host) === 6 ? `[${url.host}]` : url.host;
+  try {
+    return new WebSocket(`${url.scheme}://${host}:${url.port}${url.path}`, [...protocols], {
+      maxPayload: maxFrameBytes,
+      perMessageDeflate: false,
+      ...(trust && tlsOptions(trust)),
+    });
+  } catch (cause) {
+    throw new InvalidArgumentError(`a subprotocol of ${list(protocols)} is not a token of RFC 7230`, {
+      cause,
+    });
+  }
+}
+
+function tlsOptions({ caPem, serverName, insecure }: ClientTrust) {
+  return {
+    ...(caPem !== undefined && { ca: caPem }),
+    // SNI names hosts, never addresses (RFC 6066 section 3); a certificate's address is checked either way.
+    ...(isIP(serverName) === 0 && { servername: serverName }),
+    rejectUnauthorized: !insecure,
+  };
+}
+
+function where({ url }: TransportConnectOptions): string {
+  return `${url.scheme}://${url.host}:${url.port}`;
+}
+
+function list(protocols: readonly string[]): string {
+  return protocols.length === 0 ? "none" : protocols.map((protocol) => `"${protocol}"`).join(", ");
+}
+
+function aborted(signal: AbortSignal | undefined): MillraceError {
+  return new AbortedError("connecting was aborted by the caller's signal", { cause: signal?.reason });
+}
+
+function timedOut(options: TransportConnectOptions): MillraceError {
+  return new HandshakeTimeoutError(
+    `${where(options)} did not complete the handshake within ${options.handshakeTimeoutMs} ms`,
+  );
+}
+
+/** The server answered with plain HTTP. A millrace server that refuses a subprotocol names those it has. */
+function refusalError(response: IncomingMessage, options: TransportConnectOptions): MillraceError {
+  const status = response.statusCode ?? 0;
+  const served = response.headers["sec-websocket-protocol"];
+  if (status === 400 && (served !== undefined || options.protocols.length > 0)) {
+    const offered = `${where(options)} refuses the subprotocols offered (${list(options.protocols)})`;
+    return new ProtocolMismatchError(served === undefined ? offered : `${offered}; it speaks ${served}`);
+  }
+  return new HandshakeFailedError(
+    `${where(options)} answered HTTP ${status} instead of a WebSocket; check the URL's path "${options.url.path}"`,
+  );
+}
+
+/** The error class for a handshake that failed in TCP, TLS or HTTP. */
+function connectError(cause: Error, options: TransportConnectOptions): MillraceError {
+  const code = (cause as NodeJS.ErrnoException).code ?? "";
+  const target = where(options);
+  switch (code) {
+    case "ECONNREFUSED":
+      return new ConnectionRefusedError(`nothing listens on ${target}; is the server running?`, { cause });
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EADDRNOTAVAIL":
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return new AddressUnavailableError(
+        `${target} cannot be reached (${code}); check the host and the network`,
+        {
+          cause,
+        },
+      );
+    case "ETIMEDOUT":
+      return new HandshakeTimeoutError(`${target} does not answer`, { cause });
+    case "CERT_HAS_EXPIRED":
+    case "CERT_NOT_YET_VALID":
+      return new CertificateExpiredError(`the certificate of ${target} is out of its time of validity`, {
+        cause,
+      });
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return new CertificateNameError(`the certificate of ${target} is for another name: ${cause.message}`, {
+        cause,
+      });
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "UNABLE_TO_GET_ISSUER_CERT":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+    case "CERT_UNTRUSTED":
+    case "CERT_SIGNATURE_FAILURE":
+    case "INVALID_CA":
+      return new CertificateUntrustedError(
+        `the certificate of ${target} is not trusted here (${code}); pass its CA as tls.ca`,
+        { cause },
+      );
+    case "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED":
+      return new CertificateRequiredError(`${target} requires a client certificate`, { cause });
+    default:
+      return new HandshakeFailedError(`the handshake with ${target} failed: ${cause.message || code}`, {
+        cause,
+      });
+  }
+}

@@ -1,0 +1,212 @@
+import {
+  ConnectionClosedError,
+  ConnectionLostError,
+  FrameTooLargeError,
+  InvalidArgumentError,
+  type MillraceError,
+  ProtocolViolationError,
+} from "../errors.js";
+import type { SocketAddress } from "../transport/address.js";
+import {
+  CloseCode,
+  type CloseInfo,
+  type CloseOptions,
+  defaultCloseDeadlineMs,
+  maxCloseCode,
+  maxCloseReasonBytes,
+} from "../transport/close.js";
+import { type ConnectionState, nextConnectionId, type SendResult } from "../transport/connection.js";
+import type { WebSocketConnection } from "./behaviour.js";
+import { lostCloseInfo, toWireCode, WireCode } from "./close_code.js";
+import type { WebSocketContext } from "./context.js";
+import type { Watched } from "./liveness.js";
+
+/** A close that this side began. */
+interface Closing {
+  info: CloseInfo;
+  readonly wireCode: number;
+  deadline: NodeJS.Timeout | undefined;
+}
+
+/**
+ * One WebSocket, whichever library carries it: the backpressure words, the close handshake with its deadline
+ * and the order of the behaviour's calls are here; a subclass moves bytes. There may be very many, so the
+ * object is small and holds no closure.
+ */
+export abstract class BaseConnection implements WebSocketConnection, Watched {
+  readonly id = nextConnectionId();
+  readonly protocol: string;
+  owner: unknown = undefined;
+  quietChecks = 0;
+  wireCloseCode = 0;
+  protected readonly context: WebSocketContext;
+  /** True from `blocked` or `dropped` until `drain`. */
+  protected blocked = false;
+  #state: ConnectionState = "open";
+  #closing: Closing | undefined = undefined;
+
+  constructor(context: WebSocketContext, protocol: string) {
+    this.context = context;
+    this.protocol = protocol;
+  }
+
+  abstract readonly remoteAddress: SocketAddress;
+  abstract readonly localAddress: SocketAddress;
+  abstract readonly bytesQueued: number;
+  abstract pause(): boolean;
+  abstract resume(): void;
+  abstract takeHeard(): boolean;
+  abstract ping(): void;
+  /** Copies one message to the library. */
+  protected abstract write(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): void;
+  /** Sends a close frame behind what is queued; called again by {@link writable} until it could. */
+  protected abstract shutDown(wireCode: number, reason: string): void;
+  /** Ends the TCP connection at once. */
+  protected abstract terminate(): void;
+
+  get transport(): string {
+    return "websocket";
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Neither library measures it; the layers above can, by messages. */
+  get roundTripMs(): undefined {
+    return undefined;
+  }
+
+  get framesVerified(): boolean {
+    return false;
+  }
+
+  send(head: Uint8Array, payload?: Uint8Array): SendResult {
+    return this.#queue(head, payload, true);
+  }
+
+  sendText(text: Uint8Array): SendResult {
+    return this.#queue(text, undefined, false);
+  }
+
+  close(options: CloseOptions = {}): void {
+    const { code = CloseCode.normal, reason = "", graceful = true, deadlineMs } = options;
+    if (!Number.isInteger(code) || code < 0 || code > maxCloseCode) {
+      throw new InvalidArgumentError(`code is ${code}; it must be an integer of 0..${maxCloseCode}`);
+    }
+    if (Buffer.byteLength(reason) > maxCloseReasonBytes) {
+      throw new InvalidArgumentError(`reason must be at most ${maxCloseReasonBytes} bytes of UTF-8`);
+    }
+    if (this.#state === "open") this.beginClose({ by: "local", code, reason }, toWireCode(code), deadlineMs);
+    if (!graceful && this.#state === "closing") this.terminate();
+  }
+
+  expire(): void {
+    this.lose(lostCloseInfo("nothing was heard from the peer for the idle timeout"));
+  }
+
+  /** The handshake is done. */
+  protected opened(): void {
+    this.context.connectionCount += 1;
+    this.context.liveness?.add(this);
+  }
+
+  /** The library received a message. */
+  protected receive(bytes: Uint8Array, binary: boolean): void {
+    if (this.#state !== "open") return;
+    const { behaviour, maxFrameBytes } = this.context;
+    if (bytes.length > maxFrameBytes) {
+      const what = `the peer sent a message of ${bytes.length} bytes; at most ${maxFrameBytes} are taken`;
+      this.beginClose(
+        localFault(CloseCode.frameTooLarge, "message too large", new FrameTooLargeError(what)),
+        WireCode.messageTooBig,
+      );
+    } else if (binary) {
+      behaviour.frame(this, bytes);
+    } else if (behaviour.text !== undefined) {
+      behaviour.text(this, bytes);
+    } else {
+      const error = new ProtocolViolationError("the peer sent a text message; only binary ones are frames");
+      const code = CloseCode.protocolViolation;
+      this.beginClose(localFault(code, "text message", error), toWireCode(code));
+    }
+  }
+
+  /** The library wrote some of the queue. */
+  protected writable(): void {
+    if (this.#state === "closing") {
+      this.#shutDown();
+    } else if (this.blocked && this.bytesQueued < this.context.highWaterMarkBytes / 2) {
+      this.blocked = false;
+      this.context.behaviour.drain(this);
+    }
+  }
+
+  /** Begins the close handshake; `info` is told in the end, whatever the peer answers. */
+  protected beginClose(info: CloseInfo, wireCode: number, deadlineMs = defaultCloseDeadlineMs): void {
+    this.markClosing(info, wireCode, deadlineMs);
+    this.#shutDown();
+  }
+
+  /** As {@link beginClose}, where the library sends the close frame by itself. */
+  protected markClosing(info: CloseInfo, wireCode: number, deadlineMs = defaultCloseDeadlineMs): void {
+    this.#state = "closing";
+    const deadline = setTimeout(() => this.#missDeadline(deadlineMs), deadlineMs);
+    this.#closing = { info, wireCode, deadline };
+  }
+
+  /** Ends the connection at once, for a reason that is not an application's. */
+  protected lose(info: CloseInfo): void {
+    if (this.#state === "closed") return;
+    this.#state = "closing";
+    this.#closing ??= { info, wireCode: WireCode.abnormal, deadline: undefined };
+    this.terminate();
+  }
+
+  /** The library's connection is gone; `info` says how, where this side did not begin it. */
+  protected finish(wireCode: number, info: CloseInfo): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.wireCloseCode = wireCode;
+    const told = this.#closing?.info ?? info;
+    clearTimeout(this.#closing?.deadline);
+    this.#closing = undefined;
+    this.context.liveness?.remove(this);
+    this.context.connectionCount -= 1;
+    // The libraries may call this from inside our close(); the behaviour is called from the event loop.
+    queueMicrotask(() => this.context.behaviour.close(this, told));
+  }
+
+  #queue(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): SendResult {
+    if (this.state !== "open") {
+      throw new ConnectionClosedError(`connection ${this.id} is ${this.state}; open a new one to send`);
+    }
+    const mark = this.context.highWaterMarkBytes;
+    if (this.bytesQueued >= mark) {
+      this.blocked = true;
+      return "dropped";
+    }
+    this.write(head, payload, binary);
+    if (this.bytesQueued < mark) return "sent";
+    this.blocked = true;
+    return "blocked";
+  }
+
+  #shutDown(): void {
+    const closing = this.#closing;
+    if (closing !== undefined) this.shutDown(closing.wireCode, closing.info.reason);
+  }
+
+  #missDeadline(deadlineMs: number): void {
+    const closing = this.#closing;
+    if (closing === undefined) return;
+    const why = `the close did not finish within ${deadlineMs} ms; what was queued may be lost`;
+    closing.info = { ...closing.info, error: closing.info.error ?? new ConnectionLostError(why) };
+    this.terminate();
+  }
+}
+
+/** This side closes, because of what the peer did. */
+export function localFault(code: number, reason: string, error: MillraceError): CloseInfo {
+  return { by: "local", code, reason, error };
+}

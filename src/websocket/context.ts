@@ -1,0 +1,22 @@
+import type { TransportOptions } from "../transport/transport.js";
+import type { WebSocketBehaviour } from "./behaviour.js";
+import { Liveness } from "./liveness.js";
+
+/** What the connections of one listener, or of one connect, share. */
+export class WebSocketContext {
+  readonly behaviour: WebSocketBehaviour;
+  readonly maxFrameBytes: number;
+  readonly highWaterMarkBytes: number;
+  /** Undefined where nobody watches, or where the library does it. */
+  readonly liveness: Liveness | undefined;
+  /** Connections opened and not yet closed. */
+  connectionCount = 0;
+
+  constructor(options: TransportOptions, behaviour: WebSocketBehaviour, libraryWatches: boolean) {
+    this.behaviour = behaviour;
+    this.maxFrameBytes = options.maxFrameBytes;
+    this.highWaterMarkBytes = options.highWaterMarkBytes;
+    this.liveness =
+      libraryWatches || options.idleTimeoutMs === 0 ? undefined : new Liveness(options.idleTimeoutMs);
+  }
+}

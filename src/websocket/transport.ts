@@ -1,0 +1,75 @@
+import { InvalidArgumentError } from "../errors.js";
+import type { SocketAddress } from "../transport/address.js";
+import { loadServerCredential, type ServerCredential } from "../transport/credential.js";
+import type {
+  Transport,
+  TransportConnectOptions,
+  TransportListener,
+  TransportListenOptions,
+} from "../transport/transport.js";
+import { socketAddress } from "./address.js";
+import type { WebSocketBehaviour, WebSocketConnection } from "./behaviour.js";
+import { resolveHost } from "./bind.js";
+import { connect } from "./client.js";
+import { type Server, serverLibrary } from "./server.js";
+
+/** A {@link Transport} whose behaviours may take text messages too. */
+export interface WebSocketTransport extends Transport {
+  listen(options: TransportListenOptions, behaviour: WebSocketBehaviour): Promise<TransportListener>;
+  connect(options: TransportConnectOptions, behaviour: WebSocketBehaviour): Promise<WebSocketConnection>;
+}
+
+/**
+ * WebSocket (RFC 6455): one binary message is one frame. Compression is never negotiated. What a server's
+ * handshake timeout covers depends on its library: ws keeps `handshakeTimeoutMs`, uWebSockets.js 10 s.
+ */
+export const webSocketTransport: WebSocketTransport = {
+  name: "websocket",
+  schemes: ["ws", "wss"],
+  listen,
+  connect,
+};
+
+async function listen(
+  options: TransportListenOptions,
+  behaviour: WebSocketBehaviour,
+): Promise<TransportListener> {
+  const [library, address, credential] = await Promise.all([
+    serverLibrary(),
+    resolveHost(options.url.host),
+    serverCredential(options),
+  ]);
+  const server = await library.listen({ options, address, credential, behaviour });
+  return new WebSocketListener(server, options, address);
+}
+
+async function serverCredential({ url, tls }: TransportListenOptions): Promise<ServerCredential | undefined> {
+  if (url.scheme === "ws") return undefined;
+  if (tls !== undefined) return loadServerCredential(tls);
+  throw new InvalidArgumentError(
+    `wss://${url.host}:${url.port} needs options.tls with certificate and privateKey`,
+  );
+}
+
+class WebSocketListener implements TransportListener {
+  readonly transport = "websocket";
+  readonly address: SocketAddress;
+  readonly url: string;
+  readonly #server: Server;
+
+  constructor(server: Server, { url }: TransportListenOptions, address: string) {
+    this.#server = server;
+    this.address = socketAddress(address, server.port);
+    const host = url.host.includes(":") ? `[${url.host}]` : url.host;
+    this.url = `${url.scheme}://${host}:${server.port}${url.path}`;
+  }
+
+  get connectionCount(): number {
+    return this.#server.connectionCount;
+  }
+
+  close(): Promise<void> {
+    this.#server.close();
+    return Promise.resolve();
+  }
+}

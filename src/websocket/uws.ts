@@ -1,0 +1,182 @@
+import * as uws from "uWebSockets.js";
+import { STATUS_CODES } from "node:http";
+import { AddressInUseError, InternalError } from "../errors.js";
+import type { SocketAddress } from "../transport/address.js";
+import type { ServerCredential } from "../transport/credential.js";
+import type { HttpHandler } from "../transport/http.js";
+import type { TransportListenOptions } from "../transport/transport.js";
+import { socketAddress } from "./address.js";
+import { probePort } from "./bind.js";
+import { WebSocketContext } from "./context.js";
+import { negotiate, type Refusal } from "./handshake.js";
+import { respond } from "./http_answer.js";
+import { withCredentialFiles } from "./key_file.js";
+import type { Server, ServerLibrary, ServerRequest } from "./server.js";
+import { UwsConnection, type UwsUserData } from "./uws_connection.js";
+
+/** The idle timeouts uWebSockets.js takes; Liveness does the others. */
+const minIdleSeconds = 8;
+const maxIdleSeconds = 960;
+
+/**
+ * How much more than `maxFrameBytes` the library is told to take. It cuts a connection that exceeds its limit
+ * without a close frame, so that the peer would not learn why; messages up to this factor are refused by
+ * ourselves, with code 1009. It bounds what a hostile peer can make the server hold.
+ */
+const oversizeFactor = 4;
+
+/** Another process may take a port between probing and binding it. */
+const bindAttempts = 3;
+
+/** Serves WebSocket by uWebSockets.js. Importing this module throws where it has no binary. */
+export const uwsLibrary: ServerLibrary = {
+  async listen(request: ServerRequest): Promise<Server> {
+    const { options, credential, behaviour } = request;
+    const idleTimeout = libraryIdleSeconds(options.idleTimeoutMs);
+    const context = new WebSocketContext(options, behaviour, idleTimeout > 0);
+    const app = credential === undefined ? uws.App() : await createTlsApp(credential);
+    app.any("/*", (response, http) => answerHttp(options.http, response, http));
+    const { listenSocket, port } = await bind(app, request.address, options.url.port);
+    // Routes added after binding, so that connections can know the port; no request is read before this returns.
+    app.ws("/*", {
+      ...connectionHandlers,
+      upgrade: upgradeHandler(options, context, socketAddress(request.address, port)),
+      idleTimeout,
+      sendPingsAutomatically: idleTimeout > 0,
+      maxPayloadLength: Math.min(options.maxFrameBytes * oversizeFactor, 0x7fffffff),
+      maxBackpressure: 0, // no limit: the connection's high-water mark is one
+    });
+    return new UwsServer(listenSocket, port, context);
+  },
+};
+
+/** The same for every connection; the user data leads to the connection object. */
+const connectionHandlers: uws.WebSocketBehavior<UwsUserData> = {
+  open: (socket) => socket.getUserData().connection.onOpen(socket),
+  message: (socket, message, binary) => socket.getUserData().connection.onMessage(message, binary),
+  drain: (socket) => socket.getUserData().connection.onDrain(),
+  ping: (socket) => socket.getUserData().connection.onHeard(),
+  pong: (socket) => socket.getUserData().connection.onHeard(),
+  close: (socket, code, message) => socket.getUserData().connection.onClose(code, message),
+};
+
+function upgradeHandler(
+  options: TransportListenOptions,
+  context: WebSocketContext,
+  localAddress: SocketAddress,
+): NonNullable<uws.WebSocketBehavior<UwsUserData>["upgrade"]> {
+  const wanted = { path: options.url.path, protocols: options.protocols };
+  return (response, request, socketContext) => {
+    const answer = negotiate(wanted, request.getUrl(), request.getHeader("sec-websocket-protocol"));
+    if (typeof answer !== "string") {
+      refuse(response, answer);
+      return;
+    }
+    const connection = new UwsConnection(context, answer, localAddress);
+    const key = request.getHeader("sec-websocket-key");
+    response.upgrade<UwsUserData>({ connection }, key, answer, "", socketContext);
+  };
+}
+
+function libraryIdleSeconds(idleTimeoutMs: number): number {
+  const seconds = Math.ceil(idleTimeoutMs / 1000);
+  return seconds >= minIdleSeconds && seconds <= maxIdleSeconds ? seconds : 0;
+}
+
+function createTlsApp(credential: ServerCredential): Promise<uws.TemplatedApp> {
+  return withCredentialFiles(credential, (files) => {
+    try {
+      return uws.SSLApp({ cert_file_name: files.certificate, key_file_name: files.privateKey });
+    } catch (cause) {
+      throw new InternalError("uWebSockets.js refuses a certificate that Node.js accepts", { cause });
+    }
+  });
+}
+
+/** What the library has and its types lack. */
+interface ExclusivePort {
+  readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number;
+}
+
+interface ExclusiveListen {
+  listen(
+    host: string,
+    port: number,
+    options: number,
+    onListen: (listenSocket: uws.us_listen_socket | false) => void,
+  ): void;
+}
+
+/**
+ * Listens, or says why not; the library itself only answers yes or no. It is never asked for port 0: it would
+ * leave out SO_REUSEADDR, and nobody could listen on that port again for a minute after the last connection.
+ */
+async function bind(
+  app: uws.TemplatedApp,
+  address: string,
+  wantedPort: number,
+): Promise<{ listenSocket: uws.us_listen_socket; port: number }> {
+  const exclusive = (uws as unknown as ExclusivePort).LIBUS_LISTEN_EXCLUSIVE_PORT;
+  const { listen } = app as unknown as ExclusiveListen;
+  for (let attempt = 0; attempt < bindAttempts; attempt++) {
+    const port = await probePort(address, wantedPort);
+    let bound: uws.us_listen_socket | false = false;
+    listen.call(app, address, port, exclusive, (listenSocket) => {
+      bound = listenSocket; // called before listen() returns
+    });
+    if (bound !== false) return { listenSocket: bound, port };
+  }
+  throw new AddressInUseError(
+    `TCP ${address}:${wantedPort} is taken as soon as it is free; take another port`,
+  );
+}
+
+function answerHttp(
+  handler: HttpHandler | undefined,
+  response: uws.HttpResponse,
+  request: uws.HttpRequest,
+): void {
+  const answer = respond(handler, { method: request.getCaseSensitiveMethod(), path: fullPath(request) });
+  response.writeStatus(statusLine(answer.status));
+  for (const [name, value] of Object.entries(answer.headers ?? {})) response.writeHeader(name, value);
+  const body = answer.body ?? "";
+  if (request.getMethod() === "head") response.endWithoutBody(Buffer.byteLength(body));
+  else response.end(body);
+}
+
+function refuse(response: uws.HttpResponse, { status, headers, body }: Refusal): void {
+  response.writeStatus(statusLine(status));
+  for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
+  response.end(body, true);
+}
+
+function fullPath(request: uws.HttpRequest): string {
+  const query = request.getQuery();
+  return query === "" ? request.getUrl() : `${request.getUrl()}?${query}`;
+}
+
+function statusLine(status: number): string {
+  return `${status} ${STATUS_CODES[status] ?? ""}`;
+}
+
+class UwsServer implements Server {
+  readonly port: number;
+  readonly #context: WebSocketContext;
+  #listenSocket: uws.us_listen_socket | undefined;
+
+  constructor(listenSocket: uws.us_listen_socket, port: number, context: WebSocketContext) {
+    this.#listenSocket = listenSocket;
+    this.port = port;
+    this.#context = context;
+  }
+
+  get connectionCount(): number {
+    return this.#context.connectionCount;
+  }
+
+  close(): void {
+    if (this.#listenSocket === undefined) return;
+    uws.us_listen_socket_close(this.#listenSocket);
+    this.#listenSocket = undefined;
+  }
+}

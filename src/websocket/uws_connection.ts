@@ -1,0 +1,122 @@
+import type { WebSocket } from "uWebSockets.js";
+import { FrameTooLargeError } from "../errors.js";
+import type { SocketAddress } from "../transport/address.js";
+import { CloseCode, type CloseInfo } from "../transport/close.js";
+import { socketAddress } from "./address.js";
+import { lostCloseInfo, peerCloseInfo, WireCode } from "./close_code.js";
+import { BaseConnection, localFault } from "./connection.js";
+import type { WebSocketContext } from "./context.js";
+
+/** What uWebSockets.js keeps beside its socket. */
+export interface UwsUserData {
+  readonly connection: UwsConnection;
+}
+
+/** Newer builds of uWebSockets.js tell the peer's port; 20.49, the last one for Node 20, does not. */
+interface SocketWithPort {
+  getRemotePort?(): number;
+}
+
+/** How uWebSockets.js words a close of its own, for a message above its limit. */
+const tooBigReason = "Received too big message";
+
+/** The two parts of a message are put together here; the library copies it before `send` returns. */
+let scratch = new Uint8Array(64 * 1024);
+
+/** A connection that uWebSockets.js accepted. */
+export class UwsConnection extends BaseConnection {
+  /** The listener's: the library does not tell a connection's own. */
+  readonly localAddress: SocketAddress;
+  #socket: WebSocket<UwsUserData> | undefined = undefined;
+  #remoteHost = "";
+  #remotePort = 0;
+  #heard = false;
+
+  constructor(context: WebSocketContext, protocol: string, localAddress: SocketAddress) {
+    super(context, protocol);
+    this.localAddress = localAddress;
+  }
+
+  /** The port is 0 where the build of uWebSockets.js does not tell it. */
+  get remoteAddress(): SocketAddress {
+    return socketAddress(this.#remoteHost, this.#remotePort);
+  }
+
+  get bytesQueued(): number {
+    return this.#socket === undefined ? 0 : this.#socket.getBufferedAmount();
+  }
+
+  /** The library cannot stop reading a socket. */
+  pause(): boolean {
+    return false;
+  }
+
+  resume(): void {}
+
+  takeHeard(): boolean {
+    const heard = this.#heard;
+    this.#heard = false;
+    return heard;
+  }
+
+  ping(): void {
+    this.#socket?.ping();
+  }
+
+  onOpen(socket: WebSocket<UwsUserData>): void {
+    this.#socket = socket;
+    // Read now: the library forgets the address before it tells of the close.
+    this.#remoteHost = Buffer.from(socket.getRemoteAddressAsText()).toString("latin1");
+    this.#remotePort = (socket as SocketWithPort).getRemotePort?.() ?? 0;
+    this.opened();
+    this.context.behaviour.open(this);
+  }
+
+  onMessage(message: ArrayBuffer, binary: boolean): void {
+    this.#heard = true;
+    this.receive(new Uint8Array(message), binary);
+  }
+
+  onDrain(): void {
+    this.writable();
+  }
+
+  onHeard(): void {
+    this.#heard = true;
+  }
+
+  onClose(code: number, message: ArrayBuffer): void {
+    this.#socket = undefined;
+    this.finish(code, closeInfo(code, Buffer.from(message).toString()));
+  }
+
+  protected write(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): void {
+    if (payload === undefined) {
+      this.#socket?.send(head, binary);
+      return;
+    }
+    const bytes = head.length + payload.length;
+    if (bytes > scratch.length) scratch = new Uint8Array(bytes);
+    scratch.set(head);
+    scratch.set(payload, head.length);
+    this.#socket?.send(scratch.subarray(0, bytes), binary);
+  }
+
+  protected shutDown(wireCode: number, reason: string): void {
+    // The library would flush by itself, but after end() nothing could hold it to a deadline.
+    if (this.bytesQueued === 0) this.#socket?.end(wireCode, reason);
+  }
+
+  protected terminate(): void {
+    this.#socket?.close();
+  }
+}
+
+function closeInfo(code: number, reason: string): CloseInfo {
+  if (code !== WireCode.abnormal) return peerCloseInfo(code, reason);
+  if (reason.startsWith(tooBigReason)) {
+    const what = "the peer sent a message far above the limit; the connection was cut";
+    return localFault(CloseCode.frameTooLarge, "message too large", new FrameTooLargeError(what));
+  }
+  return lostCloseInfo(reason === "" ? "the connection ended without a close frame" : reason);
+}
