@@ -54,7 +54,6 @@ export function writeHotHead(
   header: Readonly<FrameHeader>,
   payloadBytes: number,
 ): void {
-  target.setUint32(offset, hotHeadBytes - sizePrefixBytes + payloadBytes, true);
   target.setUint32(offset + 4, 16, true);
   target.setUint32(offset + 8, 0, true);
   target.setUint32(offset + 12, 0x0018_0008, true);
@@ -67,7 +66,13 @@ export function writeHotHead(
   target.setUint32(offset + 32, header.seq, true);
   target.setUint32(offset + 36, header.ref, true);
   target.setUint32(offset + 40, 4, true);
-  target.setUint32(offset + 44, payloadBytes, true);
+  setHotPayloadBytes(target, offset, payloadBytes);
+}
+
+/** Makes a head that {@link writeHotHead} wrote one for a payload of another length. */
+export function setHotPayloadBytes(target: DataView, offset: number, payloadBytes: number): void {
+  target.setUint32(offset, hotHeadBytes - sizePrefixBytes + payloadBytes, true);
+  target.setUint32(offset + payloadLengthOffset, payloadBytes, true);
 }
 
 /**

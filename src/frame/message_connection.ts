@@ -1,0 +1,222 @@
+import {
+  FrameTooLargeError,
+  InvalidArgumentError,
+  type MillraceError,
+  ResourceExhaustedError,
+} from "../errors.js";
+import type { SocketAddress } from "../transport/address.js";
+import { CloseCode, type CloseInfo, type CloseOptions } from "../transport/close.js";
+import type {
+  ConnectionId,
+  ConnectionState,
+  SendResult,
+  TransportConnection,
+} from "../transport/connection.js";
+import { type FrameHeader, hotHeadBytes, setHotPayloadBytes, writeHotHead } from "./codec.js";
+import type { Behaviour, Connection } from "./connection.js";
+import { Kind } from "./frame.js";
+import { reportError, reportRejection } from "./handler_call.js";
+import { MessageQueue } from "./message_queue.js";
+import { checkCloseOptions } from "./options.js";
+
+/** What all connections of one listener or connector share. */
+export interface MessageContext<Data> {
+  readonly behaviour: Behaviour<Data>;
+  readonly maxMessageBytes: number;
+  readonly highWaterMarkBytes: number;
+}
+
+/** Where an unread queue ends a connection that cannot be held back, in high-water marks. */
+const exhaustedMarks = 4;
+
+// One head serves all sends: the transport has copied it before send returns.
+const header: FrameHeader = { kind: Kind.Message, flags: 0, channel: 0, type: 0, seq: 0, ref: 0 };
+const head = new Uint8Array(hotHeadBytes);
+const headView = new DataView(head.buffer);
+writeHotHead(headView, 0, header, 0);
+
+/** A {@link Connection} on a transport's. There may be a hundred thousand, so fields are few and most are lazy. */
+export class MessageConnection<Data> implements Connection<Data> {
+  data: Data = undefined as Data;
+  readonly #transport: TransportConnection;
+  readonly #context: MessageContext<Data>;
+  /** Why this side ended the connection, where the peer was at fault. */
+  #fault: MillraceError | undefined = undefined;
+  /** True from the moment this side began to close: what arrives then is dropped. */
+  #closing = false;
+  #end: CloseInfo | undefined = undefined;
+  #closed: PromiseWithResolver<CloseInfo> | undefined = undefined;
+  #queue: MessageQueue | undefined = undefined;
+
+  constructor(transport: TransportConnection, context: MessageContext<Data>) {
+    this.#transport = transport;
+    this.#context = context;
+  }
+
+  get id(): ConnectionId {
+    return this.#transport.id;
+  }
+
+  get transport(): string {
+    return this.#transport.transport;
+  }
+
+  get protocol(): string {
+    return this.#transport.protocol;
+  }
+
+  get state(): ConnectionState {
+    return this.#transport.state;
+  }
+
+  get remoteAddress(): SocketAddress {
+    return this.#transport.remoteAddress;
+  }
+
+  get localAddress(): SocketAddress {
+    return this.#transport.localAddress;
+  }
+
+  get bytesQueued(): number {
+    return this.#transport.bytesQueued;
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#transport.roundTripMs;
+  }
+
+  get closed(): Promise<CloseInfo> {
+    if (this.#closed === undefined) {
+      if (this.#end !== undefined) return Promise.resolve(this.#end);
+      this.#closed = promiseWithResolver();
+    }
+    return this.#closed.promise;
+  }
+
+  send(message: Uint8Array): SendResult {
+    if (!(message instanceof Uint8Array)) {
+      throw new InvalidArgumentError(`a message is a Uint8Array, not ${typeof message}`);
+    }
+    const bytes = message.length;
+    if (bytes > this.#context.maxMessageBytes) throw tooLarge(bytes, this.#context.maxMessageBytes);
+    setHotPayloadBytes(headView, 0, bytes);
+    return this.#transport.send(head, message);
+  }
+
+  pause(): boolean {
+    return this.#transport.pause();
+  }
+
+  resume(): void {
+    this.#transport.resume();
+  }
+
+  close(options: CloseOptions = {}): Promise<CloseInfo> {
+    checkCloseOptions(options);
+    this.#closing = true;
+    this.#transport.close(options);
+    return this.closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    if (this.#context.behaviour.message !== undefined) {
+      throw new InvalidArgumentError(
+        "the behaviour has a message handler: messages go there, not to iterators",
+      );
+    }
+    this.#queue ??= new MessageQueue();
+    const queue = this.#queue;
+    if (queue.claimed) throw new InvalidArgumentError("another iterator is reading this connection");
+    queue.claimed = true;
+    try {
+      for (;;) {
+        const message = queue.shift();
+        if (message !== undefined) {
+          this.#letOn(queue);
+          yield message;
+        } else if (this.#end === undefined) {
+          await queue.arrival();
+        } else if (this.#end.error !== undefined) {
+          throw this.#end.error;
+        } else {
+          return;
+        }
+      }
+    } finally {
+      queue.claimed = false;
+    }
+  }
+
+  /** A message has come; its bytes are valid during the call only. */
+  deliver(message: Uint8Array): void {
+    if (this.#closing) return;
+    const { behaviour, maxMessageBytes } = this.#context;
+    if (message.length > maxMessageBytes) {
+      this.refuse(CloseCode.frameTooLarge, tooLarge(message.length, maxMessageBytes));
+    } else if (behaviour.message === undefined) {
+      this.#enqueue(message.slice());
+    } else {
+      try {
+        reportRejection(behaviour, this, behaviour.message(this, message));
+      } catch (cause) {
+        reportError(behaviour, this, cause);
+      }
+    }
+  }
+
+  /** Ends the connection for a fault of the peer's, which its `CloseInfo` will name. */
+  refuse(code: number, fault: MillraceError): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#fault = fault;
+    this.#transport.close({ code, reason: fault.message.slice(0, 100), graceful: false });
+  }
+
+  /** The connection has ended. */
+  end(info: CloseInfo): CloseInfo {
+    this.#closing = true;
+    this.#end = this.#fault === undefined ? info : { ...info, error: this.#fault };
+    this.#closed?.resolve(this.#end);
+    this.#queue?.wake();
+    return this.#end;
+  }
+
+  #enqueue(message: Uint8Array): void {
+    this.#queue ??= new MessageQueue();
+    const queue = this.#queue;
+    queue.push(message);
+    const mark = this.#context.highWaterMarkBytes;
+    if (queue.bytes < mark || queue.holdingBack) return;
+    queue.holdingBack = this.#transport.pause();
+    if (queue.holdingBack || queue.bytes < exhaustedMarks * mark) return;
+    const cap = `${exhaustedMarks} × highWaterMarkBytes (${mark})`;
+    this.refuse(CloseCode.exhausted, new ResourceExhaustedError(`unread messages are more than ${cap}`));
+  }
+
+  #letOn(queue: MessageQueue): void {
+    if (!queue.holdingBack || queue.bytes >= this.#context.highWaterMarkBytes / 2) return;
+    queue.holdingBack = false;
+    this.#transport.resume();
+  }
+}
+
+interface PromiseWithResolver<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+}
+
+function promiseWithResolver<T>(): PromiseWithResolver<T> {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+function tooLarge(bytes: number, maxMessageBytes: number): FrameTooLargeError {
+  return new FrameTooLargeError(`the message has ${bytes} bytes; maxMessageBytes is ${maxMessageBytes}`);
+}

@@ -1,0 +1,48 @@
+import { UnknownTransportError } from "../errors.js";
+import type { TransportUrl } from "../transport/address.js";
+import type { Transport, TransportOptions } from "../transport/transport.js";
+import { hotHeadBytes } from "./codec.js";
+import { type MessageOptions, withDefaults } from "./options.js";
+
+/** Loaded when first asked for: a program that speaks QUIC only never loads WebSocket, nor the other way. */
+const builtIn: Readonly<Record<string, () => Promise<Transport>>> = {
+  quic: async () => (await import("../quic/transport.js")).quicTransport,
+  ws: loadWebSocket,
+  wss: loadWebSocket,
+};
+
+async function loadWebSocket(): Promise<Transport> {
+  return (await import("../websocket/transport.js")).webSocketTransport;
+}
+
+/**
+ * The transport for a URL's scheme.
+ * @param added the application's own, asked first.
+ * @throws UnknownTransportError
+ */
+export async function transportOf(url: TransportUrl, added: readonly Transport[] = []): Promise<Transport> {
+  const own = added.find((transport) => transport.schemes.includes(url.scheme));
+  if (own !== undefined) return own;
+  const load = Object.hasOwn(builtIn, url.scheme) ? builtIn[url.scheme] : undefined;
+  if (load !== undefined) return load();
+  const known = [...Object.keys(builtIn), ...added.flatMap((transport) => transport.schemes)];
+  throw new UnknownTransportError(`no transport for "${url.scheme}:"; there are ${known.join(", ")}`);
+}
+
+/** What a frame may have beside its payload: the head, a subject and metadata, padding. */
+const maxFrameOverheadBytes = hotHeadBytes + 1024;
+
+/** What a transport is told of the options that listening and connecting share. */
+export function transportOptions(transport: Transport, options: MessageOptions): TransportOptions {
+  const { maxMessageBytes, ...limits } = withDefaults(options);
+  return {
+    ...limits,
+    maxFrameBytes: maxMessageBytes + maxFrameOverheadBytes,
+    protocols: options.protocols ?? defaultProtocols(transport),
+  };
+}
+
+/** A WebSocket subprotocol is a token (RFC 6455 section 4.1): it has no slash. */
+function defaultProtocols(transport: Transport): readonly string[] {
+  return transport.name === "websocket" ? ["millrace.v1"] : ["millrace/1"];
+}

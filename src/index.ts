@@ -1,0 +1,31 @@
+/** `millrace`: whole messages over QUIC and WebSocket through one API. */
+export * from "./errors.js";
+export { connect } from "./frame/connect.js";
+export type { Behaviour, Connection } from "./frame/connection.js";
+export { type Listener, type ListenerCloseOptions, listen } from "./frame/listen.js";
+export type { ConnectOptions, ListenOptions, MessageOptions } from "./frame/options.js";
+export { formatAddress, type SocketAddress, type TransportUrl } from "./transport/address.js";
+export {
+  CloseCode,
+  type CloseInfo,
+  type CloseOptions,
+  maxCloseCode,
+  maxCloseReasonBytes,
+} from "./transport/close.js";
+export {
+  type ConnectionId,
+  type ConnectionState,
+  nextConnectionId,
+  type SendResult,
+  type TransportBehaviour,
+  type TransportConnection,
+} from "./transport/connection.js";
+export type { HttpHandler, HttpRequest, HttpResponse } from "./transport/http.js";
+export type { ClientTlsOptions, PemSource, ServerTlsOptions } from "./transport/tls.js";
+export type {
+  Transport,
+  TransportConnectOptions,
+  TransportListener,
+  TransportListenOptions,
+  TransportOptions,
+} from "./transport/transport.js";
