@@ -1,5 +1,8 @@
 #include "bindings/constants.h"
 
+#include <msquic.h>
+
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -77,6 +80,25 @@ Napi::Object Constants(Napi::Env env) {
                                             {"frameMalformed", kCloseFrameMalformed},
                                             {"exhausted", kCloseExhausted},
                                         }));
+  // msquic's statuses are errno values, which differ between systems.
+  constants.Set("status", Group(env, {
+                                         {"outOfMemory", QUIC_STATUS_OUT_OF_MEMORY},
+                                         {"invalidState", QUIC_STATUS_INVALID_STATE},
+                                         {"forbidden", EACCES},
+                                         {"addressInUse", QUIC_STATUS_ADDRESS_IN_USE},
+                                         {"alpnInUse", QUIC_STATUS_ALPN_IN_USE},
+                                         {"addressNotAvailable", QUIC_STATUS_ADDRESS_NOT_AVAILABLE},
+                                         {"connectionTimeout", QUIC_STATUS_CONNECTION_TIMEOUT},
+                                         {"connectionIdle", QUIC_STATUS_CONNECTION_IDLE},
+                                         {"connectionRefused", QUIC_STATUS_CONNECTION_REFUSED},
+                                         {"unreachable", QUIC_STATUS_UNREACHABLE},
+                                         {"alpnMismatch", QUIC_STATUS_ALPN_NEG_FAILURE},
+                                         {"tlsError", QUIC_STATUS_TLS_ERROR},
+                                         {"tlsAlert", QUIC_STATUS_TLS_ALERT(0)},
+                                         {"certificateExpired", QUIC_STATUS_CERT_EXPIRED},
+                                         {"certificateUntrusted", QUIC_STATUS_CERT_UNTRUSTED_ROOT},
+                                         {"streamLimit", QUIC_STATUS_STREAM_LIMIT_REACHED},
+                                     }));
   return constants;
 }
 

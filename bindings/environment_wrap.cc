@@ -184,13 +184,14 @@ Napi::Value EnvironmentWrap::ReleaseConfiguration(const Napi::CallbackInfo& info
   return info.Env().Undefined();
 }
 
-// listen(request, configuration, address, port, shared, alpns, connectionOptions) → listener id, or undefined where
-// the address cannot be read. The completion's value is the bound port.
+// listen(request, configuration, address, port, shared, alpns, connectionOptions) → listener id. The completion's
+// value is the bound port.
 Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
   const auto configuration = configurations_.find(Uint(info[1]));
   Listener::Endpoint endpoint{};
   if (configuration == configurations_.end() || !ReadAddress(info[2], info[3], &endpoint.address)) {
-    return info.Env().Undefined();
+    PostCompletion(*environment_, Uint(info[0]), QUIC_STATUS_ADDRESS_NOT_AVAILABLE, 0);
+    return Napi::Number::New(info.Env(), 0);
   }
   endpoint.shared = Bool(info[4]);
   endpoint.alpns = Texts(info[5]);

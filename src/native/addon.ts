@@ -3,12 +3,27 @@ import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AddonUnavailableError } from "../errors.js";
+import type { NativeEnvironmentConstructor } from "./environment.js";
 import { currentPlatform, describePlatform, isOlder, type Platform, platformName } from "./platform.js";
 
 /** What every build of the addon exports, whatever else it can do. */
 export interface NativeAddon {
   /** The version of the package it was built from. */
   readonly version: string;
+  /** The numbers of constants.ts and ring.ts as C++ has them, by group and name. */
+  readonly constants: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly Environment: NativeEnvironmentConstructor;
+  /** What each thread that verifies frames has done since the process started. */
+  threadCounters(): ThreadCounters[];
+  /** Names the calling thread, as `threadCounters` does. */
+  currentThreadId(): number;
+}
+
+/** One thread's work. */
+export interface ThreadCounters {
+  readonly threadId: number;
+  readonly verifiedFrames: number;
+  readonly verifiedBytes: number;
 }
 
 /** Where to look: the process's own surroundings, but for tests. */

@@ -156,6 +156,25 @@ export class RingReader {
     return new Uint8Array(this.ring, this.offset, this.length);
   }
 
+  /** A number of the payload, `at` a multiple of 4 within it; for records whose layout the kind gives. */
+  uint32(at: number): number {
+    return this.#words[(this.offset + at) >> 2]! >>> 0;
+  }
+
+  int32(at: number): number {
+    return this.#words[(this.offset + at) >> 2]!;
+  }
+
+  /** An unsigned 64-bit number, exact up to 2^53. */
+  uint64(at: number): number {
+    return this.uint32(at + 4) * 0x1_0000_0000 + this.uint32(at);
+  }
+
+  /** UTF-8 from `at` to the end of the payload. */
+  text(at: number): string {
+    return Buffer.from(this.ring, this.offset + at, this.length - at).toString("utf8");
+  }
+
   /** Gives the producer back the room of every record up to and with the current one. */
   release(): void {
     if (this.#poison) this.#overwriteConsumed();

@@ -15,6 +15,16 @@ export function formatAddress(address: SocketAddress): string {
   return `${host}:${address.port}`;
 }
 
+/** Reads what {@link formatAddress} writes. An IPv4 client of an IPv6 socket is given as IPv4. */
+export function parseAddress(text: string): SocketAddress {
+  const colon = text.lastIndexOf(":");
+  const address = text.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+  const port = Number(text.slice(colon + 1));
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped !== null) return { address: mapped[1]!, family: "ipv4", port };
+  return { address, family: address.includes(":") ? "ipv6" : "ipv4", port };
+}
+
 /** Where to listen or connect: a URL taken apart, its host not yet resolved. */
 export interface TransportUrl {
   /** Without the colon: `quic`, `ws`, `wss`. */

@@ -29,3 +29,17 @@ export function peerCloseError(code: number, reason: string): MillraceError | un
       return undefined;
   }
 }
+
+/** The error that goes with a code by which this side's engine, and not the application, ended a connection. */
+export function localCloseError(code: number): MillraceError {
+  switch (code) {
+    case CloseCode.frameTooLarge:
+      return new FrameTooLargeError("the peer sent a message above this side's limit");
+    case CloseCode.frameMalformed:
+      return new FrameMalformedError("the peer sent a frame that is none");
+    case CloseCode.exhausted:
+      return new ResourceExhaustedError("this side has no room for the connection or its frames");
+    default:
+      return new ProtocolViolationError("the peer broke the protocol");
+  }
+}

@@ -1,0 +1,96 @@
+/** The native side of one JavaScript thread, as bindings/environment_wrap.cc defines it. */
+
+/** Slot and generation: names a connection or stream of this environment, and a stale one is detected. */
+export type NativeHandle = readonly [slot: number, generation: number];
+
+/** What connections of a listener, or of a connect call, have in common. */
+export interface NativeConnectionOptions {
+  /** Frames on lanes; otherwise raw streams and datagrams. */
+  readonly framed: boolean;
+  readonly maxFrameBytes: number;
+  readonly highWaterMarkBytes: number;
+  /** How much a connection (framed) or stream (raw) may have unconsumed in the ring and in JavaScript. */
+  readonly receiveCreditBytes: number;
+  /** An unused lane's stream is finished after so long. */
+  readonly laneIdleMs: number;
+}
+
+/** Settings and credentials of msquic. */
+export interface NativeConfigurationOptions {
+  readonly server: boolean;
+  readonly alpns: readonly string[];
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+  /** A file; empty trusts the system's CAs. */
+  readonly caFile: string;
+  readonly insecure: boolean;
+  readonly idleTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  /** 0 = off. */
+  readonly keepAliveMs: number;
+  readonly peerBidiStreams: number;
+  readonly peerUniStreams: number;
+  /** A power of two. */
+  readonly streamWindowBytes: number;
+  readonly connectionWindowBytes: number;
+  readonly datagrams: boolean;
+}
+
+export interface NativeEnvironment {
+  configure(request: number, options: NativeConfigurationOptions): number;
+  releaseConfiguration(id: number): void;
+  listen(
+    request: number,
+    configuration: number,
+    address: string,
+    port: number,
+    shared: boolean,
+    alpns: readonly string[],
+    options: NativeConnectionOptions,
+  ): number;
+  closeListener(request: number, id: number): void;
+  connect(
+    configuration: number,
+    address: string,
+    port: number,
+    serverName: string,
+    options: NativeConnectionOptions,
+  ): NativeHandle | undefined;
+  closeConnection(
+    slot: number,
+    generation: number,
+    code: number,
+    reason: string,
+    graceful: boolean,
+    deadlineMs: number,
+  ): void;
+  addresses(slot: number, generation: number): readonly [local: string, remote: string] | undefined;
+  refreshStatistics(slot: number, generation: number): void;
+  openStream(
+    slot: number,
+    generation: number,
+    unidirectional: boolean,
+    failBlocked: boolean,
+  ): NativeHandle | number;
+  resetStream(slot: number, generation: number, code: number): void;
+  stopSending(slot: number, generation: number, code: number): void;
+  flush(bytes: number): boolean;
+  send(
+    kind: number,
+    flags: number,
+    slot: number,
+    generation: number,
+    head: Uint8Array,
+    payload: Uint8Array | undefined,
+  ): void;
+  publish(lane: number, handles: Uint32Array, head: Uint8Array, payload: Uint8Array | undefined): number;
+  resume(port: number, maxReaders: number): boolean;
+  keepAlive(alive: boolean): void;
+}
+
+export type NativeEnvironmentConstructor = new (
+  rings: readonly Int32Array[],
+  slotWords: Int32Array,
+  outbound: Uint8Array,
+  pump: () => void,
+) => NativeEnvironment;

@@ -1,0 +1,89 @@
+import { InternalError } from "../errors.js";
+import { COMMAND_HEADER_BYTES, CommandKind } from "./constants.js";
+import type { NativeEnvironment } from "./environment.js";
+
+/** Commands wait in a slab of this size; it is flushed when full, and at the end of the tick. */
+export const OUTBOUND_SLAB_BYTES = 256 * 1024;
+/** From here on a flush does not wait for the end of the tick: msquic may send while more is written. */
+const FLUSH_BYTES = 64 * 1024;
+/** A larger command goes by itself; copying it into the slab would only make room short. */
+const MAX_COMMAND_BYTES = 32 * 1024;
+
+/**
+ * Collects the commands of a tick in one slab and hands them to the engine in one call. All bytes are copied before
+ * a method returns.
+ */
+export class Outbox {
+  readonly slab = new Uint8Array(OUTBOUND_SLAB_BYTES);
+  readonly #words = new Int32Array(this.slab.buffer);
+  #native: NativeEnvironment | undefined;
+  #used = 0;
+  #scheduled = false;
+  readonly #flushAtEndOfTick = () => {
+    this.#scheduled = false;
+    this.flush();
+  };
+
+  /** The slab is given to the environment's constructor, so the environment comes here later. */
+  attach(native: NativeEnvironment): void {
+    this.#native = native;
+  }
+
+  /** Queues bytes, in one part or two, for a stream (writeStream), a lane (sendFrame) or as a datagram. */
+  write(kind: number, flags: number, target: NativeTarget, head: Uint8Array, payload?: Uint8Array): void {
+    const headBytes = head.length;
+    const bytes = payload === undefined ? headBytes : headBytes + payload.length;
+    if (bytes > MAX_COMMAND_BYTES && kind !== CommandKind.sendDatagram) {
+      this.flush();
+      this.#native!.send(kind, flags, target.slot, target.generation, head, payload);
+      return;
+    }
+    const at = this.#begin(kind, flags, target.slot, target.generation, bytes);
+    this.slab.set(head, at);
+    if (payload !== undefined) this.slab.set(payload, at + headBytes);
+    if (this.#used >= FLUSH_BYTES) this.flush();
+  }
+
+  /** Tells the engine that the application has consumed received bytes. */
+  credit(target: NativeTarget, bytes: number): void {
+    const at = this.#begin(CommandKind.credit, 0, target.slot, target.generation, 4);
+    this.#words[at >> 2] = bytes;
+  }
+
+  /** Lets go of a connection or stream that has ended; its slot may be used again. */
+  release(target: NativeTarget): void {
+    this.#begin(CommandKind.release, 0, target.slot, target.generation, 0);
+  }
+
+  /** Hands over what is queued. Called before every direct call of the engine, so that order is kept. */
+  flush(): void {
+    if (this.#used === 0) return;
+    const used = this.#used;
+    this.#used = 0;
+    if (!this.#native!.flush(used))
+      throw new InternalError("the engine found the outbound slab not well formed");
+  }
+
+  #begin(kind: number, flags: number, slot: number, generation: number, bytes: number): number {
+    const total = COMMAND_HEADER_BYTES + ((bytes + 7) & ~7);
+    if (this.#used + total > OUTBOUND_SLAB_BYTES) this.flush();
+    const word = this.#used >> 2;
+    const words = this.#words;
+    words[word] = bytes;
+    words[word + 1] = kind | (flags << 16);
+    words[word + 2] = slot;
+    words[word + 3] = generation;
+    this.#used += total;
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      queueMicrotask(this.#flushAtEndOfTick);
+    }
+    return (word << 2) + COMMAND_HEADER_BYTES;
+  }
+}
+
+/** What a command is for. */
+export interface NativeTarget {
+  readonly slot: number;
+  readonly generation: number;
+}

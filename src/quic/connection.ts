@@ -1,0 +1,176 @@
+import { InvalidArgumentError } from "../errors.js";
+import { CommandKind, EventKind } from "../native/constants.js";
+import type { Engine } from "../native/engine.js";
+import type { NativeConnectionOptions } from "../native/environment.js";
+import type { RingReader } from "../native/ring.js";
+import type { CloseInfo, CloseOptions } from "../transport/close.js";
+import type { SendResult } from "../transport/connection.js";
+import type { QuicBehaviour } from "./behaviour.js";
+import { EngineConnection, type Opening } from "./engine_connection.js";
+import { SendQueue } from "./send_queue.js";
+import { QuicStream, startError } from "./stream.js";
+
+export interface OpenStreamOptions {
+  /** `bidirectional` by default. */
+  readonly direction?: "bidirectional" | "unidirectional";
+  /** Fail when the peer allows no further stream for now, instead of waiting for its credit. Default false. */
+  readonly failWhenBlocked?: boolean;
+}
+
+/** A QUIC connection with its streams and datagrams as they are (RFC 9000, RFC 9221). */
+export class QuicConnection extends EngineConnection {
+  /** Whatever the application keeps with the connection. */
+  data: unknown = undefined;
+  /** @internal */
+  readonly behaviour: QuicBehaviour;
+  /** @internal */
+  readonly options: NativeConnectionOptions;
+  readonly #datagrams = new SendQueue();
+  #maxDatagramBytes = 0;
+  readonly #onEnd: (() => void) | undefined;
+  #closedPromise: Promise<CloseInfo> | undefined;
+  #resolveClosed: ((info: CloseInfo) => void) | undefined;
+  #closeInfo: CloseInfo | undefined;
+
+  /** @internal Connections come from `connect` and a listener's behaviour. */
+  constructor(
+    engine: Engine,
+    slot: number,
+    generation: number,
+    behaviour: QuicBehaviour,
+    options: NativeConnectionOptions,
+    { opening, onEnd }: { opening?: Opening; onEnd?: () => void } = {},
+  ) {
+    super(engine, slot, generation, opening);
+    this.behaviour = behaviour;
+    this.options = options;
+    this.#onEnd = onEnd;
+  }
+
+  /** The largest datagram that can be sent now, in bytes; 0 where the peer takes none. */
+  get maxDatagramBytes(): number {
+    return this.#maxDatagramBytes;
+  }
+
+  /** Datagrams of the peer that were dropped because this thread did not keep up. */
+  get datagramsDropped(): number {
+    return this.engine.droppedDatagrams(this.slot);
+  }
+
+  /** Resolves when the connection has ended, however that came. */
+  get closed(): Promise<CloseInfo> {
+    this.#closedPromise ??= new Promise((resolve) => {
+      if (this.#closeInfo !== undefined) resolve(this.#closeInfo);
+      else this.#resolveClosed = resolve;
+    });
+    return this.#closedPromise;
+  }
+
+  /**
+   * Opens a stream. The peer sees it with its first bytes.
+   * @throws ConnectionClosedError, StreamLimitError
+   */
+  openStream({ direction = "bidirectional", failWhenBlocked = false }: OpenStreamOptions = {}): QuicStream {
+    this.assertOpen();
+    const unidirectional = direction === "unidirectional";
+    this.engine.outbox.flush();
+    const handle = this.engine.native.openStream(this.slot, this.generation, unidirectional, failWhenBlocked);
+    if (typeof handle === "number") throw startError(handle);
+    const stream = new QuicStream(this.engine, handle[0], handle[1], this, direction, "local");
+    this.engine.register(stream);
+    return stream;
+  }
+
+  /**
+   * Sends a datagram: it arrives once or not at all, whole, in no order.
+   * @param bytes at most `maxDatagramBytes`; copied.
+   * @returns see {@link SendResult}.
+   * @throws ConnectionClosedError; InvalidArgumentError naming the limit.
+   */
+  sendDatagram(bytes: Uint8Array): SendResult {
+    this.assertOpen();
+    if (bytes.length > this.#maxDatagramBytes) {
+      throw new InvalidArgumentError(
+        `a datagram of ${bytes.length} bytes is above the limit of ${this.#maxDatagramBytes}; use a stream`,
+      );
+    }
+    const mark = this.options.highWaterMarkBytes;
+    return this.#datagrams.send(this.engine, this, mark, CommandKind.sendDatagram, 0, bytes);
+  }
+
+  /** Ends it; resolves when it has ended. */
+  override close(options?: CloseOptions): Promise<CloseInfo> {
+    super.close(options);
+    return this.closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** @internal Runs a handler; what it throws is the application's. */
+  call(handler: () => void): void {
+    try {
+      handler();
+    } catch (cause) {
+      this.report(cause);
+    }
+  }
+
+  /** @internal */
+  report(cause: unknown): void {
+    const { error } = this.behaviour;
+    queueMicrotask(() => {
+      if (error === undefined) throw cause;
+      error.call(this.behaviour, this, cause);
+    });
+  }
+
+  /** @internal Called by the listener for a connection that has just opened. */
+  accepted(record: RingReader): void {
+    this.#maxDatagramBytes = record.uint32(4);
+    this.onOpened(record);
+    this.call(() => this.behaviour.open?.(this));
+  }
+
+  /** @internal */
+  onEvent(record: RingReader): void {
+    switch (record.kind) {
+      case EventKind.streamOpened:
+        this.#onStreamOpened(record);
+        break;
+      case EventKind.datagram: {
+        const bytes = record.bytes();
+        this.call(() => this.behaviour.datagram?.(this, bytes));
+        break;
+      }
+      case EventKind.datagramState:
+        this.#maxDatagramBytes = record.uint32(0);
+        break;
+      case EventKind.connectionOpened:
+        this.#maxDatagramBytes = record.uint32(4);
+        this.onOpened(record);
+        break;
+      case EventKind.connectionClosed:
+        this.#onConnectionClosed(record);
+        break;
+    }
+  }
+
+  #onStreamOpened(record: RingReader): void {
+    const direction = record.uint32(8) === 1 ? "unidirectional" : "bidirectional";
+    const stream = new QuicStream(this.engine, record.slot, record.generation, this, direction, "peer");
+    this.engine.register(stream);
+    this.call(() => this.behaviour.stream?.(stream));
+  }
+
+  #onConnectionClosed(record: RingReader): void {
+    const info = this.onClosed(record);
+    this.engine.release(this);
+    this.#onEnd?.();
+    if (info === undefined) return;
+    this.#closeInfo = info;
+    this.#resolveClosed?.(info);
+    this.call(() => this.behaviour.close?.(this, info));
+  }
+}

@@ -1,0 +1,118 @@
+import {
+  AbortedError,
+  ConnectionRefusedError,
+  HandshakeTimeoutError,
+  type MillraceError,
+} from "../errors.js";
+import { type Engine, expectHandle } from "../native/engine.js";
+import type { NativeConnectionOptions } from "../native/environment.js";
+import type { ClientTrust } from "../transport/credential.js";
+import { resolveHost } from "../transport/resolve.js";
+import { type ConfigurationSettings, clientConfiguration } from "./configuration.js";
+import type { EngineConnection, Opening } from "./engine_connection.js";
+
+/** Whom to connect to, and how. */
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly settings: ConfigurationSettings;
+  readonly trust: ClientTrust;
+  readonly connectionOptions: NativeConnectionOptions;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Makes the connection object for a slot. */
+export type MakeConnection<C> = (slot: number, generation: number, opening: Opening) => C;
+
+/**
+ * Opens a connection within `settings.handshakeTimeoutMs`, over all addresses of the host: where nothing listens on
+ * one, the next is tried.
+ * @throws the classes of handshakeError in status.ts; AbortedError; AddressUnavailableError
+ */
+export async function dial<C extends EngineConnection>(
+  engine: Engine,
+  options: DialOptions,
+  make: MakeConnection<C>,
+): Promise<C> {
+  const deadline = performance.now() + options.settings.handshakeTimeoutMs;
+  throwIfAborted(options.signal);
+  const [addresses, configuration] = await Promise.all([
+    resolveHost(options.host),
+    clientConfiguration(engine, options.settings, options.trust),
+  ]);
+  let refused: MillraceError | undefined;
+  for (const address of addresses) {
+    throwIfAborted(options.signal);
+    try {
+      return await attempt(engine, options, configuration, address, deadline - performance.now(), make);
+    } catch (error) {
+      if (!(error instanceof ConnectionRefusedError)) throw error;
+      refused = error;
+    }
+  }
+  throw refused!;
+}
+
+function attempt<C extends EngineConnection>(
+  engine: Engine,
+  options: DialOptions,
+  configuration: number,
+  address: string,
+  timeoutMs: number,
+  make: MakeConnection<C>,
+): Promise<C> {
+  const { host, port, signal, trust } = options;
+  const where = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return new Promise((resolve, reject) => {
+    const settle = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    };
+    // msquic's own handshake timeout counts silence only, so the deadline is held here as well.
+    const giveUp = (error: MillraceError) => {
+      settle();
+      connection.close({ graceful: false });
+      reject(error);
+    };
+    const onAbort = () => giveUp(abortedError(signal));
+    const timer = setTimeout(() => giveUp(timeoutError(where)), Math.max(0, timeoutMs));
+    const opening: Opening = {
+      where,
+      opened() {
+        settle();
+        resolve(connection);
+      },
+      failed(error) {
+        settle();
+        reject(error);
+      },
+    };
+    let connection: C;
+    try {
+      const [slot, generation] = expectHandle(
+        engine.native.connect(configuration, address, port, trust.serverName, options.connectionOptions),
+      );
+      connection = make(slot, generation, opening);
+    } catch (error) {
+      settle();
+      reject(error);
+      return;
+    }
+    engine.register(connection);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedError(signal);
+}
+
+function abortedError(signal: AbortSignal | undefined): AbortedError {
+  return new AbortedError("connecting was cancelled by the caller's signal", { cause: signal?.reason });
+}
+
+function timeoutError(where: string): HandshakeTimeoutError {
+  return new HandshakeTimeoutError(
+    `${where} did not answer in time; check the address, and that UDP is not blocked on the way`,
+  );
+}

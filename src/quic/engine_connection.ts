@@ -1,0 +1,178 @@
+import { ConnectionClosedError, InvalidArgumentError, type MillraceError } from "../errors.js";
+import type { Engine, EngineResource } from "../native/engine.js";
+import type { RingReader } from "../native/ring.js";
+import { parseAddress, type SocketAddress } from "../transport/address.js";
+import {
+  type CloseInfo,
+  type CloseOptions,
+  defaultCloseDeadlineMs,
+  maxCloseReasonBytes,
+} from "../transport/close.js";
+import { localCloseError, peerCloseError } from "../transport/close_error.js";
+import { type ConnectionId, type ConnectionState, nextConnectionId } from "../transport/connection.js";
+import { handshakeError, lossError } from "./status.js";
+
+/** A statistics request is answered from the last one for so long. */
+const STATISTICS_FRESH_MS = 1_000;
+/** RFC 9000 section 16: the largest code a CONNECTION_CLOSE carries; JavaScript is exact up to 2^53 - 1. */
+const MAX_CODE = Number.MAX_SAFE_INTEGER;
+
+/** Waits for the handshake of a connection that we opened. */
+export interface Opening {
+  /** Whom to: for messages. */
+  readonly where: string;
+  opened(): void;
+  failed(error: MillraceError): void;
+}
+
+/**
+ * What framed and raw QUIC connections have in common: an identity in the engine, addresses, and an end. Small, for
+ * there are many: what is rarely asked for stays in the engine.
+ */
+export abstract class EngineConnection implements EngineResource {
+  readonly id: ConnectionId = nextConnectionId();
+  readonly slot: number;
+  readonly generation: number;
+  protected readonly engine: Engine;
+  #state: ConnectionState = "open";
+  #protocol = "";
+  #opening: Opening | undefined;
+  /** [local, remote], once they were asked for or the connection has ended. */
+  #addresses: readonly [SocketAddress, SocketAddress] | undefined;
+  #statisticsAt = 0;
+
+  constructor(engine: Engine, slot: number, generation: number, opening?: Opening) {
+    this.engine = engine;
+    this.slot = slot;
+    this.generation = generation;
+    this.#opening = opening;
+  }
+
+  abstract onEvent(record: RingReader): void;
+
+  get transport(): string {
+    return "quic";
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** The negotiated ALPN (RFC 7301). */
+  get protocol(): string {
+    return this.#protocol;
+  }
+
+  get localAddress(): SocketAddress {
+    return this.#readAddresses()[0];
+  }
+
+  get remoteAddress(): SocketAddress {
+    return this.#readAddresses()[1];
+  }
+
+  /** The smoothed round trip, at most a second older than the call before this one. */
+  get roundTripMs(): number | undefined {
+    const now = performance.now();
+    if (this.#state === "open" && now - this.#statisticsAt > STATISTICS_FRESH_MS) {
+      this.#statisticsAt = now;
+      this.engine.native.refreshStatistics(this.slot, this.generation);
+    }
+    const microseconds = this.engine.roundTripUs(this.slot);
+    return microseconds === 0 ? undefined : microseconds / 1_000;
+  }
+
+  /**
+   * Ends the connection. Graceful (the default) first delivers what was accepted for sending, up to the deadline.
+   * Idempotent.
+   * @throws InvalidArgumentError for a code or reason that cannot be sent.
+   */
+  close(options: CloseOptions = {}): void {
+    const { code = 0, reason = "", graceful = true, deadlineMs = defaultCloseDeadlineMs } = options;
+    if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
+      throw new InvalidArgumentError(`code must be an integer from 0 to ${MAX_CODE}, and not ${code}`);
+    }
+    if (Buffer.byteLength(reason) > maxCloseReasonBytes || reason.includes("\0")) {
+      throw new InvalidArgumentError(`reason must be at most ${maxCloseReasonBytes} bytes without NUL`);
+    }
+    if (!(deadlineMs >= 0 && deadlineMs <= 0x7fff_ffff)) {
+      throw new InvalidArgumentError(`deadlineMs must be from 0 to ${0x7fff_ffff}, and not ${deadlineMs}`);
+    }
+    if (this.#state !== "open") return;
+    this.#state = "closing";
+    this.engine.outbox.flush();
+    this.engine.native.closeConnection(this.slot, this.generation, code, reason, graceful, deadlineMs);
+  }
+
+  protected assertOpen(): void {
+    if (this.#state !== "open") {
+      throw new ConnectionClosedError(`the connection is ${this.#state}; open another one to send`);
+    }
+  }
+
+  /** The handshake has completed: record is {u32 listener, u32 datagram limit, ALPN}. */
+  protected onOpened(record: RingReader): void {
+    this.#protocol = internProtocol(record.text(8));
+    const opening = this.#opening;
+    this.#opening = undefined;
+    opening?.opened();
+  }
+
+  /**
+   * It has ended: record is {u32 by, i32 status, u64 code, reason}.
+   * @returns how, or undefined where it never opened and the one who waits was told.
+   */
+  protected onClosed(record: RingReader): CloseInfo | undefined {
+    this.#readAddresses(); // the engine forgets them now
+    const closedByUs = this.#state === "closing";
+    this.#state = "closed";
+    const by = closers[record.uint32(0)] ?? "transport";
+    const status = record.int32(4);
+    const code = record.uint64(8);
+    const reason = record.text(16);
+    const opening = this.#opening;
+    if (opening !== undefined) {
+      this.#opening = undefined;
+      opening.failed(
+        by === "transport"
+          ? handshakeError(status, opening.where)
+          : new ConnectionClosedError("the connection was closed"),
+      );
+      return undefined;
+    }
+    const error = closeError(by, status, code, reason, closedByUs);
+    return error === undefined ? { by, code, reason } : { by, code, reason, error };
+  }
+
+  #readAddresses(): readonly [SocketAddress, SocketAddress] {
+    if (this.#addresses !== undefined) return this.#addresses;
+    const texts = this.engine.native.addresses(this.slot, this.generation);
+    const addresses = [parseAddress(texts?.[0] ?? ""), parseAddress(texts?.[1] ?? "")] as const;
+    if (this.#state !== "open" || texts === undefined) this.#addresses = addresses;
+    return addresses;
+  }
+}
+
+const closers = ["local", "peer", "transport"] as const;
+
+function closeError(
+  by: CloseInfo["by"],
+  status: number,
+  code: number,
+  reason: string,
+  closedByUs: boolean,
+): MillraceError | undefined {
+  if (by === "transport") return lossError(status);
+  if (by === "peer") return peerCloseError(code, reason);
+  return closedByUs ? undefined : localCloseError(code);
+}
+
+// A million connections speak a handful of protocols.
+const protocols = new Map<string, string>();
+
+function internProtocol(text: string): string {
+  const known = protocols.get(text);
+  if (known !== undefined) return known;
+  if (protocols.size < 256) protocols.set(text, text);
+  return text;
+}

@@ -1,0 +1,149 @@
+import { CommandKind, EventKind } from "../native/constants.js";
+import type { Engine } from "../native/engine.js";
+import type { RingReader } from "../native/ring.js";
+import type { CloseInfo, CloseOptions } from "../transport/close.js";
+import type { SendResult, TransportBehaviour, TransportConnection } from "../transport/connection.js";
+import { EngineConnection, type Opening } from "./engine_connection.js";
+import type { FramedOptions } from "./framed_options.js";
+import { SendQueue } from "./send_queue.js";
+
+/** What a paused connection keeps: frames, and then perhaps its end. */
+interface Backlog {
+  readonly frames: Uint8Array[];
+  closed: CloseInfo | undefined;
+}
+
+/** A QUIC connection that carries frames: `lanes` of frames in the engine, one transport connection here. */
+export class FramedConnection extends EngineConnection implements TransportConnection {
+  owner: unknown = undefined;
+  readonly #behaviour: TransportBehaviour;
+  readonly #options: FramedOptions;
+  readonly #queue = new SendQueue();
+  #consumedBytes = 0;
+  #paused = false;
+  #backlog: Backlog | undefined;
+  readonly #onEnd: (() => void) | undefined;
+
+  constructor(
+    engine: Engine,
+    slot: number,
+    generation: number,
+    behaviour: TransportBehaviour,
+    options: FramedOptions,
+    { opening, onEnd }: { opening?: Opening; onEnd?: () => void } = {},
+  ) {
+    super(engine, slot, generation, opening);
+    this.#behaviour = behaviour;
+    this.#options = options;
+    this.#onEnd = onEnd;
+  }
+
+  get framesVerified(): boolean {
+    return true;
+  }
+
+  get bytesQueued(): number {
+    return this.#queue.bytesQueued(this.engine, this.slot);
+  }
+
+  send(head: Uint8Array, payload?: Uint8Array): SendResult {
+    this.assertOpen();
+    return this.#queue.send(
+      this.engine,
+      this,
+      this.#options.highWaterMarkBytes,
+      CommandKind.sendFrame,
+      0,
+      head,
+      payload,
+    );
+  }
+
+  pause(): boolean {
+    this.#paused = true;
+    return true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.#backlog !== undefined) queueMicrotask(() => this.#deliverBacklog());
+  }
+
+  override close(options?: CloseOptions): void {
+    super.close(options);
+    if (this.#backlog === undefined) return;
+    // Nobody reads on: what waits would hold the end back.
+    this.#backlog.frames.length = 0;
+    this.resume();
+  }
+
+  onEvent(record: RingReader): void {
+    switch (record.kind) {
+      case EventKind.frame:
+        this.#onFrame(record);
+        break;
+      case EventKind.drain:
+        if (this.#queue.onDrain(this.engine, this.slot, this.#options.highWaterMarkBytes))
+          this.#behaviour.drain(this);
+        break;
+      case EventKind.connectionOpened:
+        this.onOpened(record);
+        break;
+      case EventKind.connectionClosed:
+        this.#onConnectionClosed(record);
+        break;
+    }
+  }
+
+  /** Called by the listener for a connection that has just opened. */
+  accepted(record: RingReader): void {
+    this.onOpened(record);
+    this.#behaviour.open(this);
+  }
+
+  #onFrame(record: RingReader): void {
+    if (this.state === "closed") return;
+    if (this.#paused || this.#backlog !== undefined) {
+      // Copied out, so that the ring is free for others; the credit is returned when it was delivered.
+      this.#backlog ??= { frames: [], closed: undefined };
+      this.#backlog.frames.push(record.bytes().slice());
+      return;
+    }
+    const bytes = record.length;
+    this.#behaviour.frame(this, record.bytes());
+    this.#consumed(bytes);
+  }
+
+  #consumed(bytes: number): void {
+    this.#consumedBytes += bytes;
+    // Steps of a quarter: see native/quic/receive_credit.h.
+    if (this.#consumedBytes < this.#options.receiveCreditBytes / 4) return;
+    this.engine.outbox.credit(this, this.#consumedBytes);
+    this.#consumedBytes = 0;
+  }
+
+  #deliverBacklog(): void {
+    const backlog = this.#backlog;
+    if (backlog === undefined) return;
+    let delivered = 0;
+    while (!this.#paused && delivered < backlog.frames.length) {
+      const frame = backlog.frames[delivered]!;
+      delivered += 1;
+      this.#behaviour.frame(this, frame);
+      this.#consumed(frame.length);
+    }
+    backlog.frames.splice(0, delivered);
+    if (backlog.frames.length > 0 || this.#paused) return;
+    this.#backlog = undefined;
+    if (backlog.closed !== undefined) this.#behaviour.close(this, backlog.closed);
+  }
+
+  #onConnectionClosed(record: RingReader): void {
+    const info = this.onClosed(record);
+    this.engine.release(this);
+    this.#onEnd?.();
+    if (info === undefined) return;
+    if (this.#backlog !== undefined) this.#backlog.closed = info;
+    else this.#behaviour.close(this, info);
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Raw QUIC: connections, streams and datagrams as RFC 9000 and RFC 9221 have them, over the native engine.
+ * @module millrace/quic
+ */
+
+import { sharedEngine } from "../native/engine.js";
+import type { SocketAddress } from "../transport/address.js";
+import { loadClientTrust, loadServerCredential } from "../transport/credential.js";
+import { resolveHost } from "../transport/resolve.js";
+import type { QuicBehaviour } from "./behaviour.js";
+import { QuicConnection } from "./connection.js";
+import { dial } from "./dial.js";
+import { EngineListener } from "./listener.js";
+import {
+  type QuicConnectOptions,
+  type QuicListenOptions,
+  readConnectionOptions,
+  readEndpoint,
+  readSettings,
+} from "./options.js";
+
+export type { SocketAddress } from "../transport/address.js";
+export type { CloseInfo, CloseOptions } from "../transport/close.js";
+export type { SendResult } from "../transport/connection.js";
+export type { ClientTlsOptions, PemSource, ServerTlsOptions } from "../transport/tls.js";
+export type { QuicBehaviour } from "./behaviour.js";
+export type { OpenStreamOptions, QuicConnection } from "./connection.js";
+export type { QuicConnectOptions, QuicListenOptions, QuicOptions } from "./options.js";
+export type { QuicStream } from "./stream.js";
+export { quicTransport } from "./transport.js";
+
+/** Accepts raw QUIC connections on one endpoint. */
+export interface QuicListener extends AsyncDisposable {
+  /** The bound address, with the real port. */
+  readonly address: SocketAddress;
+  /** Connections accepted by this thread and not yet closed. */
+  readonly connectionCount: number;
+  /** Stops accepting; open connections stay. Resolves when the port is free. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens for QUIC connections.
+ * @throws AddonUnavailableError; InvalidArgumentError; the Credential… classes and CertificateExpiredError;
+ *   AddressInUseError, AddressForbiddenError, AddressUnavailableError
+ */
+export async function listen(options: QuicListenOptions, behaviour: QuicBehaviour): Promise<QuicListener> {
+  readEndpoint(options, 0);
+  const settings = readSettings(options);
+  const connectionOptions = readConnectionOptions(options);
+  const engine = sharedEngine();
+  const [credential, [address]] = await Promise.all([
+    loadServerCredential(options.tls),
+    resolveHost(options.host),
+  ]);
+  const listener = await EngineListener.open(
+    engine,
+    { address, port: options.port, shared: options.shared ?? false, settings, credential, connectionOptions },
+    (slot, generation, onEnd) =>
+      new QuicConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd }),
+  );
+  return {
+    address: listener.address,
+    get connectionCount() {
+      return listener.connectionCount;
+    },
+    close: () => listener.close(),
+    [Symbol.asyncDispose]: () => listener.close(),
+  };
+}
+
+/**
+ * Opens a QUIC connection.
+ * @throws AddonUnavailableError; InvalidArgumentError; ConnectionRefusedError, HandshakeTimeoutError,
+ *   ProtocolMismatchError, CertificateUntrustedError, CertificateNameError, CertificateExpiredError,
+ *   CertificateRequiredError, HandshakeFailedError; AbortedError
+ */
+export async function connect(
+  options: QuicConnectOptions,
+  behaviour: QuicBehaviour = {},
+): Promise<QuicConnection> {
+  readEndpoint(options, 1);
+  const settings = readSettings(options);
+  const connectionOptions = readConnectionOptions(options);
+  const engine = sharedEngine();
+  const trust = await loadClientTrust(options.tls, options.host);
+  const { host, port, signal } = options;
+  return dial(
+    engine,
+    { host, port, settings, trust, connectionOptions, signal },
+    (slot, generation, opening) =>
+      new QuicConnection(engine, slot, generation, behaviour, connectionOptions, { opening }),
+  );
+}

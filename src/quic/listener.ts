@@ -1,0 +1,101 @@
+import type { Acceptor, Engine, EngineResource } from "../native/engine.js";
+import type { NativeConnectionOptions } from "../native/environment.js";
+import type { RingReader } from "../native/ring.js";
+import { formatAddress, type SocketAddress } from "../transport/address.js";
+import type { ServerCredential } from "../transport/credential.js";
+import { type ConfigurationSettings, serverConfiguration } from "./configuration.js";
+import { listenError } from "./status.js";
+
+/** Where an engine listener binds, and what its connections have in common. */
+export interface ListenerOptions {
+  readonly address: string;
+  readonly port: number;
+  /** Other threads of this process may join; connections go to the thread with the fewest. */
+  readonly shared: boolean;
+  readonly settings: ConfigurationSettings;
+  readonly credential: ServerCredential;
+  readonly connectionOptions: NativeConnectionOptions;
+}
+
+/** A connection object that the listener makes for an accepted connection. */
+export interface AcceptedConnection extends EngineResource {
+  accepted(record: RingReader): void;
+}
+
+/** One listener of the engine: makes a connection object for each handshake that completes. */
+export class EngineListener implements Acceptor {
+  readonly address: SocketAddress;
+  connectionCount = 0;
+  readonly #engine: Engine;
+  readonly #id: number;
+  readonly #accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection;
+  #closing: Promise<void> | undefined;
+  readonly #onEnd = () => {
+    this.connectionCount -= 1;
+  };
+
+  /** @throws AddressInUseError, AddressForbiddenError, AddressUnavailableError, InternalError */
+  static async open(
+    engine: Engine,
+    options: ListenerOptions,
+    accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection,
+  ): Promise<EngineListener> {
+    const { address, port, shared, settings, connectionOptions } = options;
+    const family = address.includes(":") ? "ipv6" : "ipv4";
+    const configuration = await serverConfiguration(engine, settings, options.credential);
+    let id = 0;
+    try {
+      const { status, value } = await engine.request((request) => {
+        id = engine.native.listen(
+          request,
+          configuration,
+          address,
+          port,
+          shared,
+          settings.alpns,
+          connectionOptions,
+        );
+      });
+      if (status !== 0) {
+        await engine.request((request) => engine.native.closeListener(request, id));
+        throw listenError(status, formatAddress({ address, family, port }));
+      }
+      return new EngineListener(engine, id, { address, family, port: value }, accept);
+    } finally {
+      engine.native.releaseConfiguration(configuration);
+    }
+  }
+
+  private constructor(
+    engine: Engine,
+    id: number,
+    address: SocketAddress,
+    accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection,
+  ) {
+    this.#engine = engine;
+    this.#id = id;
+    this.address = address;
+    this.#accept = accept;
+    engine.setAcceptor(id, this);
+    engine.keepAlive(1);
+  }
+
+  onConnection(slot: number, generation: number, record: RingReader): EngineResource {
+    const connection = this.#accept(slot, generation, this.#onEnd);
+    this.connectionCount += 1;
+    connection.accepted(record);
+    return connection;
+  }
+
+  /** Stops accepting. Resolves when the port is free, unless other threads share it. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#engine.setAcceptor(this.#id, undefined);
+    await this.#engine.request((request) => this.#engine.native.closeListener(request, this.#id));
+    this.#engine.keepAlive(-1);
+  }
+}

@@ -1,0 +1,53 @@
+import type { Engine } from "../native/engine.js";
+import type { NativeTarget } from "../native/outbox.js";
+import type { SendResult } from "../transport/connection.js";
+
+/**
+ * Counts what a connection or stream has queued: bytes given to the engine here, bytes that left it in the slot's
+ * word, which the engine adds to without waking anyone.
+ */
+export class SendQueue {
+  /** Modulo 2^32, as a signed number. */
+  #submittedBytes = 0;
+  /** The caller was told `blocked`, and waits for drain. */
+  #blocked = false;
+
+  bytesQueued(engine: Engine, slot: number): number {
+    return (this.#submittedBytes - engine.completedBytes(slot)) >>> 0;
+  }
+
+  /** Queues, unless the queue is at or above its mark already. */
+  send(
+    engine: Engine,
+    target: NativeTarget,
+    highWaterMarkBytes: number,
+    kind: number,
+    flags: number,
+    head: Uint8Array,
+    payload?: Uint8Array,
+  ): SendResult {
+    const queued = this.bytesQueued(engine, target.slot);
+    if (queued >= highWaterMarkBytes) return "dropped";
+    const bytes = payload === undefined ? head.length : head.length + payload.length;
+    this.#submittedBytes = (this.#submittedBytes + bytes) | 0;
+    engine.outbox.write(kind, flags, target, head, payload);
+    if (queued + bytes < highWaterMarkBytes) return "sent";
+    engine.wantDrain(target.slot);
+    // The engine may have taken and completed them already; then no event will come.
+    this.#blocked = this.bytesQueued(engine, target.slot) >= highWaterMarkBytes / 2;
+    return this.#blocked ? "blocked" : "sent";
+  }
+
+  /**
+   * The engine says that its part of the queue is below half of the mark.
+   * @returns whether all of it is, and somebody waits for that; otherwise asks to be told again.
+   */
+  onDrain(engine: Engine, slot: number, highWaterMarkBytes: number): boolean {
+    if (!this.#blocked) return false;
+    if (this.bytesQueued(engine, slot) >= highWaterMarkBytes / 2) engine.wantDrain(slot);
+    // Looked at after the wish: the last completion may have come before it.
+    if (this.bytesQueued(engine, slot) >= highWaterMarkBytes / 2) return false;
+    this.#blocked = false;
+    return true;
+  }
+}

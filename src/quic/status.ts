@@ -1,0 +1,132 @@
+import {
+  AddressForbiddenError,
+  AddressInUseError,
+  AddressUnavailableError,
+  CertificateExpiredError,
+  CertificateNameError,
+  CertificateRequiredError,
+  CertificateUntrustedError,
+  ConnectionLostError,
+  ConnectionRefusedError,
+  HandshakeFailedError,
+  HandshakeTimeoutError,
+  InternalError,
+  type MillraceError,
+  ProtocolMismatchError,
+  ResourceExhaustedError,
+} from "../errors.js";
+import { loadAddon } from "../native/addon.js";
+
+/** TLS alerts (RFC 8446 section 6.2) and what OpenSSL reports as one, by msquic. */
+const TlsAlert = {
+  badCertificate: 42,
+  unsupportedCertificate: 43,
+  certificateRevoked: 44,
+  certificateExpired: 45,
+  certificateUnknown: 46,
+  unknownCa: 48,
+  certificateRequired: 116,
+} as const;
+
+/** msquic's status codes of this platform: errno values, and TLS alerts above `tlsAlert`. */
+function statusCodes() {
+  return loadAddon().constants.status!;
+}
+
+/** Why listening failed. */
+export function listenError(status: number, where: string): MillraceError {
+  const code = statusCodes();
+  switch (status) {
+    case code.addressInUse:
+      return new AddressInUseError(
+        `UDP ${where} is taken by another process; stop it or choose another port`,
+      );
+    case code.alpnInUse:
+      return new AddressInUseError(
+        `UDP ${where} already has a listener for these protocols; close it, choose another port, or share it`,
+      );
+    case code.forbidden:
+      return new AddressForbiddenError(
+        `this user may not bind UDP ${where}; choose a port from 1024 on, or give the process the right to`,
+      );
+    case code.addressNotAvailable:
+      return new AddressUnavailableError(`UDP ${where} is not an address of this machine`);
+    default:
+      return new InternalError(`listening on UDP ${where} failed with msquic's status ${status}`);
+  }
+}
+
+/** Why a credential that passed our own checks was refused by msquic. */
+export function credentialError(status: number): MillraceError {
+  return new InternalError(`msquic refused the certificate, key or CA with status ${status}`);
+}
+
+/** Why a handshake failed. */
+export function handshakeError(status: number, where: string): MillraceError {
+  const code = statusCodes();
+  switch (status) {
+    case code.connectionTimeout:
+    case code.connectionIdle:
+      return new HandshakeTimeoutError(
+        `${where} did not answer in time; check the address, and that UDP is not blocked on the way`,
+      );
+    case code.connectionRefused:
+      return new ConnectionRefusedError(`${where} refuses connections for now; try again later`);
+    case code.unreachable:
+      return new ConnectionRefusedError(
+        `nothing listens on UDP ${where}; start the server or check the port`,
+      );
+    case code.alpnMismatch:
+      return new ProtocolMismatchError(
+        `${where} speaks none of the offered protocols; check the ALPN names of both`,
+      );
+    case code.certificateExpired:
+      return new CertificateExpiredError(`the certificate of ${where} is expired or not yet valid; renew it`);
+    case code.certificateUntrusted:
+      return untrusted(where);
+    case code.outOfMemory:
+      return new ResourceExhaustedError("there is no memory for another connection");
+    default:
+      return alertError(status - code.tlsAlert!, status, where);
+  }
+}
+
+function alertError(alert: number, status: number, where: string): MillraceError {
+  switch (alert) {
+    case TlsAlert.badCertificate:
+    case TlsAlert.certificateUnknown:
+      return new CertificateNameError(
+        `the certificate of ${where} is not for that name; connect by a name it has, or set tls.serverName`,
+      );
+    case TlsAlert.certificateExpired:
+      return new CertificateExpiredError(`the certificate of ${where} is expired or not yet valid; renew it`);
+    case TlsAlert.unknownCa:
+      return untrusted(where);
+    case TlsAlert.certificateRequired:
+      return new CertificateRequiredError(`${where} asks for a client certificate`);
+    default: {
+      const isAlert = alert >= 0 && alert < 256;
+      const what = isAlert ? `TLS alert ${alert}` : `msquic's status ${status}`;
+      return new HandshakeFailedError(`the handshake with ${where} failed with ${what}`);
+    }
+  }
+}
+
+function untrusted(where: string): MillraceError {
+  return new CertificateUntrustedError(
+    `the certificate of ${where} is not signed by a CA that is trusted here; pass its CA as tls.ca`,
+  );
+}
+
+/** Why an open connection ended, when neither side asked for it. */
+export function lossError(status: number): MillraceError {
+  const code = statusCodes();
+  switch (status) {
+    case code.connectionIdle:
+      return new ConnectionLostError("the connection was silent for longer than its idle timeout");
+    case code.connectionTimeout:
+      return new ConnectionLostError("the peer stopped acknowledging; the network or the peer is gone");
+    default:
+      return new ConnectionLostError(`the transport ended the connection with msquic's status ${status}`);
+  }
+}

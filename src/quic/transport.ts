@@ -1,0 +1,99 @@
+import { InvalidArgumentError } from "../errors.js";
+import { type Engine, sharedEngine } from "../native/engine.js";
+import type { TransportBehaviour, TransportConnection } from "../transport/connection.js";
+import { loadClientTrust, loadServerCredential } from "../transport/credential.js";
+import { resolveHost } from "../transport/resolve.js";
+import type {
+  Transport,
+  TransportConnectOptions,
+  TransportListener,
+  TransportListenOptions,
+} from "../transport/transport.js";
+import { dial } from "./dial.js";
+import { FramedConnection } from "./framed_connection.js";
+import { framedOptions, framedSettings } from "./framed_options.js";
+import { EngineListener } from "./listener.js";
+
+/** QUIC (RFC 9000) carrying frames; the native addon does the work. */
+export const quicTransport: Transport = {
+  name: "quic",
+  schemes: ["quic"],
+  listen,
+  connect,
+};
+
+async function listen(
+  options: TransportListenOptions,
+  behaviour: TransportBehaviour,
+): Promise<TransportListener> {
+  const engine = sharedEngine();
+  const { url, tls } = options;
+  if (tls === undefined) {
+    throw new InvalidArgumentError(
+      `quic://${url.host}:${url.port} needs options.tls with certificate and privateKey`,
+    );
+  }
+  const connectionOptions = framedOptions(options);
+  const [credential, [address]] = await Promise.all([loadServerCredential(tls), resolveHost(url.host)]);
+  const listener = await EngineListener.open(
+    engine,
+    {
+      address,
+      port: url.port,
+      shared: false,
+      settings: framedSettings(options, "server"),
+      credential,
+      connectionOptions,
+    },
+    (slot, generation, onEnd) =>
+      new FramedConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd }),
+  );
+  return new QuicTransportListener(listener, url.host);
+}
+
+async function connect(
+  options: TransportConnectOptions,
+  behaviour: TransportBehaviour,
+): Promise<TransportConnection> {
+  const engine: Engine = sharedEngine();
+  const { url } = options;
+  const connectionOptions = framedOptions(options);
+  const trust = await loadClientTrust(options.tls, url.host);
+  return dial(
+    engine,
+    {
+      host: url.host,
+      port: url.port,
+      settings: framedSettings(options, "client"),
+      trust,
+      connectionOptions,
+      signal: options.signal,
+    },
+    (slot, generation, opening) =>
+      new FramedConnection(engine, slot, generation, behaviour, connectionOptions, { opening }),
+  );
+}
+
+class QuicTransportListener implements TransportListener {
+  readonly transport = "quic";
+  readonly url: string;
+  readonly #listener: EngineListener;
+
+  constructor(listener: EngineListener, host: string) {
+    this.#listener = listener;
+    const shownHost = host.includes(":") ? `[${host}]` : host;
+    this.url = `quic://${shownHost}:${listener.address.port}`;
+  }
+
+  get address() {
+    return this.#listener.address;
+  }
+
+  get connectionCount(): number {
+    return this.#listener.connectionCount;
+  }
+
+  close(): Promise<void> {
+    return this.#listener.close();
+  }
+}
