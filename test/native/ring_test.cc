@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -228,6 +230,7 @@ TEST(Ring, ShowsStagedRecordsTogetherAndWakesOnceASleep) {
     ASSERT_TRUE(IsRecord(reader, sequence, 8));
   }
   EXPECT_TRUE(reader.TrySleep());
+  EXPECT_EQ(writer.FreeBytes(), kCapacity) << "a sleeping reader holds no room";
 }
 
 TEST(Ring, DoesNotSleepWhileTheProducerStarves) {
@@ -315,6 +318,121 @@ TEST(Ring, NeverReadsOutsideWhenItsMemoryIsScribbledOver) {
   }
   EXPECT_GT(read, 10000u);
   EXPECT_GT(corrupt, 1000u);
+}
+
+TEST(Ring, IsFoundCorruptForEver) {
+  struct Damage {
+    const char* what;
+    size_t offset;
+    uint32_t value;
+  };
+  constexpr Damage kDamages[] = {
+      {"a tail beyond the ring", offsetof(RingHeader, tail), kCapacity + 8},
+      {"a tail behind the head", offsetof(RingHeader, tail), 0u - 8},
+      {"a tail between records", offsetof(RingHeader, tail), 36},
+      {"a record longer than what was published", kRingHeaderBytes, 9},
+      {"a record longer than any", kRingHeaderBytes, kCapacity / 2},
+      {"a length that overflows", kRingHeaderBytes, 0u - 1},
+      {"padding with nothing behind it", kRingHeaderBytes + 4, 0},
+  };
+  for (const Damage& damage : kDamages) {
+    RingMemory ring;
+    RingWriter writer = ring.Writer();
+    RingReader reader = ring.Reader();
+    ASSERT_TRUE(WriteRecord(writer, 1, 8));
+    ASSERT_FALSE(writer.Publish());
+    std::memcpy(ring.bytes() + damage.offset, &damage.value, sizeof(damage.value));
+    EXPECT_FALSE(reader.Next()) << damage.what;
+    EXPECT_TRUE(reader.corrupt()) << damage.what;
+    EXPECT_FALSE(reader.Next()) << damage.what;
+  }
+}
+
+// Two threads that do one thing each, at the same instant, again and again: the window of a handshake. The
+// check runs on the first one's thread, and so leaves the flag that it resets in the wrong core's cache.
+template <typename First, typename Second, typename Check>
+void Collide(uint32_t rounds, First first, Second second, Check check) {
+  std::atomic<uint32_t> started{0};
+  std::atomic<uint32_t> finished{0};
+  // Delays that vary on both sides: the two begin within nanoseconds of each other, in either order.
+  const auto linger = [&started](uint32_t loads) {
+    while (loads-- != 0) static_cast<void>(started.load(std::memory_order_relaxed));
+  };
+  std::thread other([&] {
+    for (uint32_t round = 1; round <= rounds; ++round) {
+      while (started.load() != round) continue;
+      linger(round / 64 % 64);
+      second();
+      finished.store(round);
+    }
+  });
+  for (uint32_t round = 1; round <= rounds; ++round) {
+    started.store(round);
+    linger(round % 64);
+    first();
+    while (finished.load() != round) std::this_thread::yield();
+    check();
+  }
+  other.join();
+}
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr uint32_t kCollisions = 5000;  // Instrumentation closes the window: this only looks for races.
+#else
+constexpr uint32_t kCollisions = 200000;
+#endif
+
+TEST(RingThreads, NeverSleepThroughARecordThatIsPublishedAtTheSameInstant) {
+  RingMemory ring;
+  RingWriter writer = ring.Writer();
+  RingReader reader = ring.Reader();
+  bool wakes = false;
+  bool sleeps = false;
+  uint32_t lost = 0;
+  Collide(
+      kCollisions,
+      [&] {
+        if (WriteRecord(writer, 1, 8)) wakes = writer.Publish();
+      },
+      [&] { sleeps = reader.TrySleep(); },
+      [&] {
+        lost += sleeps && !wakes ? 1 : 0;
+        while (reader.Next()) continue;
+        reader.Release();
+        ring.header().sleeping = 0;
+      });
+  EXPECT_EQ(lost, 0u);
+}
+
+TEST(RingThreads, NeverStarveBesideRoomThatIsGivenAtTheSameInstant) {
+  RingMemory ring;
+  RingWriter writer = ring.Writer();
+  RingReader reader = ring.Reader();
+  bool has_room = false;
+  bool tells = false;
+  uint32_t lost = 0;
+  const auto fill = [&] {
+    while (WriteRecord(writer, 1, 30000)) continue;
+    static_cast<void>(writer.Publish());
+    while (reader.Next()) continue;
+  };
+  fill();
+  Collide(
+      kCollisions,
+      [&] {
+        reader.Release();
+        tells = reader.TakeStarved();
+      },
+      [&] {
+        writer.MarkStarved();
+        has_room = writer.HasRoom(30000);
+      },
+      [&] {
+        lost += !has_room && !tells ? 1 : 0;
+        static_cast<void>(reader.TakeStarved());
+        fill();
+      });
+  EXPECT_EQ(lost, 0u);
 }
 
 // A thread's bed: a wake that is lost is a wait that times out.
