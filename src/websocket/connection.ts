@@ -97,8 +97,10 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
     if (Buffer.byteLength(reason) > maxCloseReasonBytes) {
       throw new InvalidArgumentError(`reason must be at most ${maxCloseReasonBytes} bytes of UTF-8`);
     }
-    if (this.#state === "open") this.beginClose({ by: "local", code, reason }, toWireCode(code), deadlineMs);
-    if (!graceful && this.#state === "closing") this.terminate();
+    if (this.#state === "open") this.markClosing({ by: "local", code, reason }, toWireCode(code), deadlineMs);
+    if (this.#state !== "closing") return;
+    if (graceful) this.#shutDown();
+    else this.#abort();
   }
 
   expire(): void {
@@ -195,6 +197,12 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
   #shutDown(): void {
     const closing = this.#closing;
     if (closing !== undefined) this.shutDown(closing.wireCode, closing.info.reason);
+  }
+
+  /** Drops what is queued; where that is nothing, the peer still learns the code. */
+  #abort(): void {
+    if (this.bytesQueued === 0) this.#shutDown();
+    this.terminate();
   }
 
   #missDeadline(deadlineMs: number): void {
