@@ -83,7 +83,7 @@ QUIC_STATUS Connection::OnEvent(QUIC_CONNECTION_EVENT* event) noexcept {
              event->SHUTDOWN_INITIATED_BY_TRANSPORT.ErrorCode, {});
       break;
     case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_PEER:
-      OnPeerShutdown(event->SHUTDOWN_INITIATED_BY_PEER.ErrorCode);
+      SetEnd(ClosedBy::kPeer, 0, event->SHUTDOWN_INITIATED_BY_PEER.ErrorCode, {});
       break;
     case QUIC_CONNECTION_EVENT_SHUTDOWN_COMPLETE:
       OnShutdownComplete();
@@ -148,12 +148,16 @@ QUIC_STATUS Connection::OnPeerStream(HQUIC handle, QUIC_STREAM_OPEN_FLAGS* flags
   return Stream::Accept(*this, handle, unidirectional) ? QUIC_STATUS_SUCCESS : QUIC_STATUS_OUT_OF_MEMORY;
 }
 
-void Connection::OnPeerShutdown(uint64_t code) noexcept {
+// msquic has the reason only after SHUTDOWN_INITIATED_BY_PEER.
+void Connection::ReadPeerReason() noexcept {
   char reason[512] = {};
   uint32_t bytes = sizeof(reason) - 1;
-  const bool has_reason =
-      QUIC_SUCCEEDED(Api().GetParam(handle(), QUIC_PARAM_CONN_CLOSE_REASON_PHRASE, &bytes, reason));
-  SetEnd(ClosedBy::kPeer, 0, code, has_reason ? std::string(reason) : std::string());
+  const std::lock_guard lock(mutex_);
+  if (end_ == nullptr || end_->by != ClosedBy::kPeer || !end_->reason.empty()) return;
+  // Inside the connection's own callback this is answered at once.
+  if (QUIC_SUCCEEDED(Api().GetParam(handle(), QUIC_PARAM_CONN_CLOSE_REASON_PHRASE, &bytes, reason))) {
+    end_->reason = reason;
+  }
 }
 
 void Connection::OnShutdownComplete() noexcept {
@@ -164,6 +168,7 @@ void Connection::OnShutdownComplete() noexcept {
     deadline = std::exchange(close_deadline_, {});
   }
   if (deadline.id != 0) Library::Get().control().Cancel(deadline);
+  ReadPeerReason();
   if (opened_ || listener_ == 0) PostClosed();
   Release();  // msquic's lease
 }
@@ -273,11 +278,13 @@ void Connection::ShutDown() noexcept {
     closing_ = true;
     if (end_ != nullptr) end = *end_;
   }
+  Api().ConnectionShutdown(handle, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, end.code);
+  // Shutting down forgets the reason, so it is set behind it, before the worker has woken to send the frame: best
+  // effort. A graceful close of a framed connection carries its reason on a stream instead.
   if (!end.reason.empty()) {
     (void)Api().SetParam(handle, QUIC_PARAM_CONN_CLOSE_REASON_PHRASE, static_cast<uint32_t>(end.reason.size() + 1),
                          end.reason.c_str());
   }
-  Api().ConnectionShutdown(handle, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, end.code);
 }
 
 void Connection::Fail(uint64_t code) noexcept {

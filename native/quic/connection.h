@@ -93,7 +93,7 @@ class Connection final : public Resource {
   void OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept;
   QUIC_STATUS OnPeerStream(HQUIC stream, QUIC_STREAM_OPEN_FLAGS* flags) noexcept;
   void OnTransportShutdown(QUIC_STATUS status, uint64_t code) noexcept;
-  void OnPeerShutdown(uint64_t code) noexcept;
+  void ReadPeerReason() noexcept;
   void OnShutdownComplete() noexcept;
   void OnDatagramState(uint32_t max_bytes) noexcept;
   void OnDatagram(const QUIC_BUFFER& buffer) noexcept;

@@ -157,6 +157,10 @@ export class QuicConnection extends EngineConnection {
     }
   }
 
+  protected override peerError(): undefined {
+    return undefined;
+  }
+
   #onStreamOpened(record: RingReader): void {
     const direction = record.uint32(8) === 1 ? "unidirectional" : "bidirectional";
     const stream = new QuicStream(this.engine, record.slot, record.generation, this, direction, "peer");

@@ -8,7 +8,7 @@ import {
   defaultCloseDeadlineMs,
   maxCloseReasonBytes,
 } from "../transport/close.js";
-import { localCloseError, peerCloseError } from "../transport/close_error.js";
+import { localCloseError } from "../transport/close_error.js";
 import { type ConnectionId, type ConnectionState, nextConnectionId } from "../transport/connection.js";
 import { handshakeError, lossError } from "./status.js";
 
@@ -49,6 +49,9 @@ export abstract class EngineConnection implements EngineResource {
   }
 
   abstract onEvent(record: RingReader): void;
+
+  /** What a close code of the peer means, where codes are ours and not the application's. */
+  protected abstract peerError(code: number, reason: string): MillraceError | undefined;
 
   get transport(): string {
     return "quic";
@@ -140,8 +143,20 @@ export abstract class EngineConnection implements EngineResource {
       );
       return undefined;
     }
-    const error = closeError(by, status, code, reason, closedByUs);
+    const error = this.#endError(by, status, code, reason, closedByUs);
     return error === undefined ? { by, code, reason } : { by, code, reason, error };
+  }
+
+  #endError(
+    by: CloseInfo["by"],
+    status: number,
+    code: number,
+    reason: string,
+    closedByUs: boolean,
+  ): MillraceError | undefined {
+    if (by === "transport") return lossError(status);
+    if (by === "peer") return this.peerError(code, reason);
+    return closedByUs ? undefined : localCloseError(code);
   }
 
   #readAddresses(): readonly [SocketAddress, SocketAddress] {
@@ -154,18 +169,6 @@ export abstract class EngineConnection implements EngineResource {
 }
 
 const closers = ["local", "peer", "transport"] as const;
-
-function closeError(
-  by: CloseInfo["by"],
-  status: number,
-  code: number,
-  reason: string,
-  closedByUs: boolean,
-): MillraceError | undefined {
-  if (by === "transport") return lossError(status);
-  if (by === "peer") return peerCloseError(code, reason);
-  return closedByUs ? undefined : localCloseError(code);
-}
 
 // A million connections speak a handful of protocols.
 const protocols = new Map<string, string>();

@@ -1,7 +1,9 @@
+import type { MillraceError } from "../errors.js";
 import { CommandKind, EventKind } from "../native/constants.js";
 import type { Engine } from "../native/engine.js";
 import type { RingReader } from "../native/ring.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
+import { peerCloseError } from "../transport/close_error.js";
 import type { SendResult, TransportBehaviour, TransportConnection } from "../transport/connection.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
 import type { FramedOptions } from "./framed_options.js";
@@ -93,6 +95,10 @@ export class FramedConnection extends EngineConnection implements TransportConne
         this.#onConnectionClosed(record);
         break;
     }
+  }
+
+  protected override peerError(code: number, reason: string): MillraceError | undefined {
+    return peerCloseError(code, reason);
   }
 
   /** Called by the listener for a connection that has just opened. */
