@@ -19,8 +19,10 @@
 namespace millrace::bench {
 namespace {
 
-constexpr uint32_t kHandshakesInFlight = 24;  // more of them cost the server memory that it keeps
+constexpr uint32_t kInFlight =
+    24;  // handshakes and bursts; more of them cost the server memory that it keeps
 constexpr uint32_t kSharedSockets = 8;
+constexpr uint32_t kRounds = 20;  // of connecting those that were refused
 constexpr std::chrono::seconds kDeadline{30};
 
 /** What all connections share. */
@@ -36,13 +38,21 @@ struct Client {
   }
   ~Client() { library.CloseConfiguration(configuration); }
 
+  /** Says why the first of the connections that fail did. */
+  void Explain(const char* what, uint64_t code) {
+    if (!explained.exchange(true))
+      std::fprintf(stderr, "%s: %llu\n", what, static_cast<unsigned long long>(code));
+  }
+
   QuicLibrary library;
   HQUIC configuration = nullptr;
   size_t prefix_bytes;
   std::vector<uint8_t> burst;  // a whole stream: the prefix and the messages; empty for none
   QUIC_BUFFER buffer{};
   std::atomic<uint32_t> failed{0};
-  std::counting_semaphore<> in_flight{kHandshakesInFlight};
+  std::atomic<uint32_t> refused{0};
+  std::atomic<bool> explained{false};
+  std::counting_semaphore<> in_flight{kInFlight};
   std::counting_semaphore<> settled{0};  // one for each connection that became idle, or failed
 };
 
@@ -88,13 +98,11 @@ class IdleConnection {
     auto* self = static_cast<IdleConnection*>(context);
     switch (event->Type) {
       case QUIC_CONNECTION_EVENT_CONNECTED:
-        self->connected_ = true;
         if (self->client_.burst.empty()) {
           self->Settle();
         } else {
           self->SendBurst();
         }
-        self->client_.in_flight.release();
         break;
       case QUIC_CONNECTION_EVENT_PEER_STREAM_STARTED:
         self->open_streams_ += 1;
@@ -102,9 +110,17 @@ class IdleConnection {
         self->client_.library->SetCallbackHandler(event->PEER_STREAM_STARTED.Stream,
                                                   reinterpret_cast<void*>(OnStream), self);
         break;
+      case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_TRANSPORT:
+        self->refused_ = event->SHUTDOWN_INITIATED_BY_TRANSPORT.Status == QUIC_STATUS_CONNECTION_REFUSED;
+        if (!self->refused_) {
+          self->client_.Explain("msquic's status", event->SHUTDOWN_INITIATED_BY_TRANSPORT.Status);
+        }
+        break;
+      case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_PEER:
+        self->client_.Explain("the server's code", event->SHUTDOWN_INITIATED_BY_PEER.ErrorCode);
+        break;
       case QUIC_CONNECTION_EVENT_SHUTDOWN_COMPLETE:
-        if (!self->connected_) self->client_.in_flight.release();
-        self->client_.failed += 1;
+        (self->refused_ ? self->client_.refused : self->client_.failed) += 1;
         self->Settle();
         break;
       default:
@@ -115,7 +131,10 @@ class IdleConnection {
 
   static QUIC_STATUS OnStream(HQUIC stream, void* context, QUIC_STREAM_EVENT* event) {
     auto* self = static_cast<IdleConnection*>(context);
-    if (event->Type == QUIC_STREAM_EVENT_RECEIVE) self->answer_bytes_ += event->RECEIVE.TotalBufferLength;
+    if (event->Type == QUIC_STREAM_EVENT_RECEIVE) {
+      self->answer_bytes_ += event->RECEIVE.TotalBufferLength;
+      if (self->answer_bytes_ >= self->answer_bytes_wanted_) self->MakeWay();
+    }
     if (event->Type != QUIC_STREAM_EVENT_SHUTDOWN_COMPLETE) return QUIC_STATUS_SUCCESS;
     if (!event->SHUTDOWN_COMPLETE.AppCloseInProgress) self->client_.library->StreamClose(stream);
     self->open_streams_ -= 1;
@@ -135,7 +154,15 @@ class IdleConnection {
         "StreamSend");
   }
 
+  /** Lets the next connection begin: this one has its answers, and only waits for its streams to end. */
+  void MakeWay() {
+    if (made_way_) return;
+    made_way_ = true;
+    client_.in_flight.release();
+  }
+
   void Settle() {
+    MakeWay();
     if (settled_) return;
     settled_ = true;
     client_.settled.release();
@@ -143,7 +170,8 @@ class IdleConnection {
 
   Client& client_;
   HQUIC connection_ = nullptr;
-  bool connected_ = false;
+  bool refused_ = false;
+  bool made_way_ = false;
   bool settled_ = false;
   uint32_t open_streams_ = 0;
   uint64_t answer_bytes_ = 0;
@@ -160,17 +188,22 @@ class Crowd {
  public:
   Crowd(Client& client, const std::string& host, uint16_t port) : client_(client), host_(host), port_(port) {}
 
+  /** A server that is late answers some with CONNECTION_REFUSED (RFC 9000 section 20.1): they try again. */
   void Open(uint32_t connections) {
-    const uint32_t first = std::min(connections, kSharedSockets);
-    for (uint32_t i = 0; i < first; i += 1) Start(nullptr);
-    AwaitSettled(first);
     std::vector<QUIC_ADDR> sockets;
+    for (uint32_t i = 0; i < std::min(connections, kSharedSockets); i += 1) Start(nullptr);
+    if (AwaitSettled(held_.size()) != held_.size()) GiveUp("the server refused the first connections");
     for (const auto& connection : held_) sockets.push_back(connection->LocalAddress());
-    for (uint32_t i = first; i < connections; i += 1) Start(&sockets[i % sockets.size()]);
-    AwaitSettled(connections - first);
+    idle_ = held_.size();
+    for (uint32_t round = 0; idle_ < connections; round += 1) {
+      if (round == kRounds) GiveUp("the server refuses connections");
+      const size_t missing = connections - idle_;
+      for (size_t i = 0; i < missing; i += 1) Start(&sockets[i % sockets.size()]);
+      idle_ += AwaitSettled(missing);
+    }
   }
 
-  size_t Size() const { return held_.size(); }
+  size_t Idle() const { return idle_; }
 
  private:
   void Start(const QUIC_ADDR* socket) {
@@ -179,19 +212,21 @@ class Crowd {
     held_.back()->Start(host_, port_, socket);
   }
 
-  void AwaitSettled(uint32_t connections) {
-    for (uint32_t i = 0; i < connections; i += 1) {
-      if (!client_.settled.try_acquire_for(kDeadline)) {
-        GiveUp(std::to_string(connections - i) + " connections did not become idle");
-      }
+  /** @returns how many of them became idle; the others were refused. */
+  size_t AwaitSettled(size_t connections) {
+    for (size_t i = 0; i < connections; i += 1) {
+      if (client_.settled.try_acquire_for(kDeadline)) continue;
+      GiveUp(std::to_string(connections - i) + " connections did not become idle");
     }
     if (client_.failed > 0) GiveUp(std::to_string(client_.failed) + " connections failed");
+    return connections - client_.refused.exchange(0);
   }
 
   Client& client_;
   const std::string& host_;
   const uint16_t port_;
-  std::vector<std::unique_ptr<IdleConnection>> held_;
+  std::vector<std::unique_ptr<IdleConnection>> held_;  // the refused ones too
+  size_t idle_ = 0;
 };
 
 int Run(Options options) {
@@ -211,7 +246,7 @@ int Run(Options options) {
   Client client(alpn, burst > 0 ? prefix : std::vector<uint8_t>(), messages);
   Crowd crowd(client, host, port);
   crowd.Open(connections);
-  std::printf("{\"connections\":%zu}\n", crowd.Size());
+  std::printf("{\"connections\":%zu}\n", crowd.Idle());
   std::fflush(stdout);
   while (std::getchar() != EOF) {
   }
