@@ -18,7 +18,7 @@ export async function withCredentialFiles<T>(
   credential: ServerCredential,
   use: (files: CredentialFiles) => T,
 ): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), "millrace-")); // mode 0700
+  const directory = await mkdtemp(join(tmpdir(), `millrace-key-${process.pid}-`)); // mode 0700
   try {
     const files = { certificate: join(directory, "certificate"), privateKey: join(directory, "key") };
     const onlyOwner = { mode: 0o600, flag: "wx" };

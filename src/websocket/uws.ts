@@ -136,12 +136,21 @@ function answerHttp(
   response: uws.HttpResponse,
   request: uws.HttpRequest,
 ): void {
-  const answer = respond(handler, { method: request.getCaseSensitiveMethod(), path: fullPath(request) });
-  response.writeStatus(statusLine(answer.status));
-  for (const [name, value] of Object.entries(answer.headers ?? {})) response.writeHeader(name, value);
-  const body = answer.body ?? "";
-  if (request.getMethod() === "head") response.endWithoutBody(Buffer.byteLength(body));
-  else response.end(body);
+  const method = request.getCaseSensitiveMethod();
+  const { status, headers, body = "" } = respond(handler, { method, path: fullPath(request) });
+  try {
+    response.writeStatus(statusLine(status));
+    for (const [name, value] of Object.entries(headers ?? {})) response.writeHeader(name, value);
+    if (method === "HEAD") {
+      response.writeHeader("content-length", `${Buffer.byteLength(body)}`).endWithoutBody();
+    } else {
+      response.end(body);
+    }
+  } catch (error) {
+    // A header that is no string, for instance. The library aborts the process where nothing was answered.
+    response.close();
+    throw error;
+  }
 }
 
 function refuse(response: uws.HttpResponse, { status, headers, body }: Refusal): void {
@@ -151,8 +160,8 @@ function refuse(response: uws.HttpResponse, { status, headers, body }: Refusal):
 }
 
 function fullPath(request: uws.HttpRequest): string {
-  const query = request.getQuery();
-  return query === "" ? request.getUrl() : `${request.getUrl()}?${query}`;
+  const query: string | undefined = request.getQuery(); // undefined without "?", though its types say ""
+  return query === undefined ? request.getUrl() : `${request.getUrl()}?${query}`;
 }
 
 function statusLine(status: number): string {

@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { InvalidArgumentError } from "#internal/errors.js";
+import { negotiate } from "#internal/websocket/handshake.js";
+import { serverLibrary } from "#internal/websocket/server.js";
+
+test("MILLRACE_WEBSOCKET names a library that exists", async () => {
+  process.env.MILLRACE_WEBSOCKET = "other";
+  await assert.rejects(serverLibrary(), InvalidArgumentError);
+  process.env.MILLRACE_WEBSOCKET = "ws";
+  const { wsLibrary } = await import("#internal/websocket/ws.js");
+  assert.equal(await serverLibrary(), wsLibrary);
+});
+
+test("a subprotocol list is read by RFC 6455: commas, with or without spaces", () => {
+  const wanted = { path: "/", protocols: ["x", "y"] };
+  assert.equal(negotiate(wanted, "/", "y"), "y");
+  assert.equal(negotiate(wanted, "/", "z ,y, x"), "x");
+  assert.notEqual(typeof negotiate(wanted, "/", "xy"), "string");
+  assert.notEqual(typeof negotiate(wanted, "/", ""), "string");
+});

@@ -1,0 +1,3 @@
+import { describeServerLibrary } from "./library_suite.js";
+
+describeServerLibrary("ws");
