@@ -1,0 +1,27 @@
+// Writes test/corpus/frames and the fuzzer's seeds: node out/test/corpus/generate.js
+// The files are checked in: the C++ tests read them, and a TypeScript test compares them with frames.ts.
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { hostileFrames, validFrames } from "./frames.js";
+
+const root = join(import.meta.dirname, "../../../test");
+
+write("corpus/frames/valid", validFrames, (frame) => frame);
+write("corpus/frames/hostile", hostileFrames, (frame) => frame);
+// The fuzzer takes one byte that says how to split before the stream.
+write("fuzz/corpus/splitter", { ...validFrames, ...hostileFrames }, (frame, index) => {
+  return Buffer.concat([Uint8Array.of(index % 64), frame, frame]);
+});
+
+function write(
+  folder: string,
+  frames: Readonly<Record<string, Uint8Array>>,
+  content: (frame: Uint8Array, index: number) => Uint8Array,
+): void {
+  const path = join(root, folder);
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { recursive: true });
+  for (const [index, [name, frame]] of Object.entries(frames).entries()) {
+    writeFileSync(join(path, `${name}.bin`), content(frame, index));
+  }
+}

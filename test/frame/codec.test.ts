@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { ByteBuffer } from "flatbuffers";
+import { FrameMalformedError } from "millrace";
+import {
+  frameBytesByPrefix,
+  hotHeadBytes,
+  hotPayloadBytes,
+  readHotHead,
+  writeHotHead,
+} from "#internal/frame/codec.js";
+import { decodeFrame, encodeFrame, FrameView } from "#internal/frame/frame.js";
+import { Frame } from "#internal/frame/generated/millrace/wire/frame.js";
+import { verifyFrame } from "#internal/frame/verifier.js";
+import { hostileFrames, validFrames } from "../corpus/frames.js";
+
+const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
+const byte = fc.integer({ min: 0, max: 255 });
+const plain = { noNullPrototype: true };
+const headers = fc.record(
+  { kind: byte, flags: byte, channel: fc.integer({ min: 0, max: 0xffff }), type: u32, seq: u32, ref: u32 },
+  plain,
+);
+const bytes = fc.uint8Array({ maxLength: 300 });
+const text = fc.string({ unit: "grapheme", maxLength: 40 });
+const metadata = fc.array(fc.record({ key: text, value: bytes }, plain), { maxLength: 5 });
+
+const header = { kind: 4, flags: 0, channel: 0, type: 0, seq: 0, ref: 0 };
+
+function headerOf({ kind, flags, channel, type, seq, ref }: FrameView): typeof header {
+  return { kind, flags, channel, type, seq, ref };
+}
+
+/** What the frame looks like to the generated accessors. */
+function generated(bytes: Uint8Array): Frame {
+  return Frame.getSizePrefixedRootAsFrame(new ByteBuffer(bytes));
+}
+
+describe("a hot frame", () => {
+  it("comes back as it was written", () => {
+    fc.assert(
+      fc.property(headers, bytes, (header, payload) => {
+        const frame = encodeFrame(header, payload);
+        const view = decodeFrame(frame, false, new FrameView());
+        assert.deepEqual(headerOf(view), header);
+        assert.deepEqual(view.payload, payload);
+        assert.deepEqual([view.subject, view.meta], [undefined, []]);
+      }),
+    );
+  });
+
+  for (const size of [0, 1, 65_536, 1024 * 1024]) {
+    it(`carries ${size} bytes, aligned to 8, as a view of the frame`, () => {
+      const payload = new Uint8Array(size).map((_, i) => i * 31);
+      const frame = encodeFrame(header, payload);
+      assert.equal(frame.length, hotHeadBytes + size);
+      assert.equal(frameBytesByPrefix(frame), frame.length);
+      const view = decodeFrame(frame, false, new FrameView());
+      assert.equal(Buffer.compare(view.payload, payload), 0);
+      assert.equal(view.payload.buffer, frame.buffer);
+      assert.equal(view.payload.byteOffset % 8, 0);
+    });
+  }
+
+  it("passes the general verifier and reads the same by the generated accessors", () => {
+    fc.assert(
+      fc.property(headers, bytes, (header, payload) => {
+        const frame = encodeFrame(header, payload);
+        assert.equal(verifyFrame(frame), "valid");
+        const reading = generated(frame);
+        const { kind, flags, channel, type, seq, ref } = header;
+        const struct = reading.header()!;
+        assert.deepEqual(
+          [struct.kind(), struct.flags(), struct.channel(), struct.type(), struct.seq(), struct.ref()],
+          [kind, flags, channel, type, seq, ref],
+        );
+        assert.deepEqual(reading.payloadArray(), payload);
+      }),
+    );
+  });
+
+  it("is written at any offset, over whatever was there", () => {
+    const target = new Uint8Array(100).fill(0xee);
+    writeHotHead(new DataView(target.buffer), 7, header, 0);
+    assert.deepEqual(target.slice(7, 7 + hotHeadBytes), encodeFrame(header, new Uint8Array(0)));
+    assert.ok(target.slice(0, 7).every((value) => value === 0xee));
+    assert.ok(target.slice(7 + hotHeadBytes).every((value) => value === 0xee));
+  });
+
+  it("is recognised only where the general verifier passes it, with a payload inside of it", () => {
+    const template = encodeFrame(header, new Uint8Array(16));
+    const places = fc.integer({ min: 0, max: template.length - 1 });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(places, byte), { maxLength: 4 }), (changes) => {
+        const frame = template.slice();
+        for (const [place, value] of changes) frame[place] = value;
+        if (!readHotHead(frame, { ...header })) return;
+        assert.equal(verifyFrame(frame), "valid");
+        assert.ok(hotHeadBytes + hotPayloadBytes(frame) <= frame.length);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("leaves the reader's object alone when it is not recognised", () => {
+    const into = { ...header, seq: 77 };
+    assert.equal(readHotHead(encodeFrame(header, new Uint8Array(1), { subject: "a" }), into), false);
+    assert.equal(into.seq, 77);
+  });
+});
+
+describe("a frame with a subject and metadata", () => {
+  it("comes back as it was written", () => {
+    fc.assert(
+      fc.property(
+        headers,
+        bytes,
+        fc.option(text, { nil: undefined }),
+        metadata,
+        (header, payload, subject, meta) => {
+          const frame = encodeFrame(header, payload, subject === undefined ? { meta } : { subject, meta });
+          assert.equal(verifyFrame(frame), "valid");
+          const view = decodeFrame(frame, false, new FrameView());
+          assert.deepEqual(headerOf(view), header);
+          assert.deepEqual(view.payload, payload);
+          assert.equal((view.payload.byteOffset - frame.byteOffset) % 8, 0);
+          assert.equal(view.subject, subject);
+          assert.deepEqual(view.meta, meta);
+        },
+      ),
+    );
+  });
+
+  it("is read from shared memory, where it lies", () => {
+    const frame = encodeFrame(header, Uint8Array.of(1, 2, 3), { subject: "räume.1" });
+    const shared = new Uint8Array(new SharedArrayBuffer(frame.length + 24), 13, frame.length);
+    shared.set(frame);
+    const view = decodeFrame(shared, false, new FrameView());
+    assert.equal(view.subject, "räume.1");
+    assert.equal(view.payload.buffer, shared.buffer);
+  });
+
+  it("leaves nothing behind in the object for the next frame", () => {
+    const into = new FrameView();
+    decodeFrame(encodeFrame(header, Uint8Array.of(1), { subject: "a", meta: [] }), false, into);
+    decodeFrame(encodeFrame(header, Uint8Array.of(2)), false, into);
+    assert.deepEqual([into.subject, into.meta, [...into.payload]], [undefined, [], [2]]);
+  });
+});
+
+const canary = 0xc7;
+
+/** A frame in the middle of a buffer of canaries, as one lies in a pool. */
+function amongNeighbours(frame: Uint8Array): Uint8Array {
+  const buffer = new Uint8Array(frame.length + 512).fill(canary);
+  buffer.set(frame, 256);
+  return buffer.subarray(256, 256 + frame.length);
+}
+
+function isInside(part: Uint8Array, frame: Uint8Array): boolean {
+  if (part.length === 0) return true;
+  const start = part.byteOffset - frame.byteOffset;
+  return part.buffer === frame.buffer && start >= 0 && start + part.length <= frame.length;
+}
+
+/** Decodes hostile bytes; only a typed error may come of it, or bytes of the frame's own. */
+function decodeHostile(frame: Uint8Array): void {
+  const view = new FrameView();
+  try {
+    decodeFrame(frame, false, view);
+  } catch (error) {
+    assert.ok(error instanceof FrameMalformedError, String(error));
+    return;
+  }
+  assert.ok(isInside(view.payload, frame), "the payload is the frame's own bytes");
+  for (const { value } of view.meta) assert.ok(isInside(value, frame), "so is every value");
+  assert.ok((view.subject?.length ?? 0) <= frame.length);
+}
+
+describe("hostile bytes", () => {
+  it("of the corpus end in a typed error", () => {
+    for (const [name, frame] of Object.entries(hostileFrames)) {
+      assert.throws(
+        () => decodeFrame(amongNeighbours(frame), false, new FrameView()),
+        FrameMalformedError,
+        name,
+      );
+    }
+  });
+
+  it("made by spoiling words of good frames never reach outside of the frame", () => {
+    const seeds = Object.values(validFrames).filter((frame) => frame.length < 2_000);
+    const words = fc.oneof(u32, fc.integer({ min: 0, max: 200 }), fc.constantFrom(0x7fff_ffff, 0x8000_0000));
+    const spoilt = fc.record({
+      seed: fc.constantFrom(...seeds),
+      words: fc.array(fc.tuple(fc.nat(), words), { maxLength: 3 }),
+      bytes: fc.array(fc.tuple(fc.nat(), byte), { maxLength: 3 }),
+    });
+    fc.assert(
+      fc.property(spoilt, ({ seed, words, bytes }) => {
+        const frame = amongNeighbours(seed);
+        const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+        for (const [place, value] of words) view.setUint32((4 * place) % (frame.length - 4), value, true);
+        for (const [place, value] of bytes) frame[place % frame.length] = value;
+        view.setUint32(0, frame.length - 4, true); // or nearly all would fail at the size
+        decodeHostile(frame);
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it("cut short anywhere are refused", () => {
+    for (const [name, frame] of Object.entries(validFrames)) {
+      if (frame.length > 2_000) continue;
+      for (let end = 0; end < frame.length; end++) {
+        const cut = amongNeighbours(frame.subarray(0, end));
+        assert.throws(
+          () => decodeFrame(cut, false, new FrameView()),
+          FrameMalformedError,
+          `${name} at ${end}`,
+        );
+      }
+    }
+  });
+
+  it("cost less than 10 ms at 64 KiB, whatever they are", () => {
+    for (const name of ["meta.shared-text", "meta.entries-1025"] as const) {
+      const frame = hostileFrames[name]!;
+      verifyFrame(frame);
+      const start = performance.now();
+      for (let i = 0; i < 10; i++) verifyFrame(frame);
+      assert.ok((performance.now() - start) / 10 < 10, name);
+    }
+  });
+});

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { verifyFrame } from "#internal/frame/verifier.js";
+import { hostileFrames, validFrames } from "../corpus/frames.js";
+
+const corpus = join(import.meta.dirname, "../../../test/corpus/frames");
+
+describe("the frame corpus", () => {
+  it("has a file for every frame that is described, and no other", () => {
+    for (const [folder, frames] of [["valid", validFrames] as const, ["hostile", hostileFrames] as const]) {
+      const names = readdirSync(join(corpus, folder)).sort();
+      assert.deepEqual(
+        names,
+        Object.keys(frames)
+          .map((name) => `${name}.bin`)
+          .sort(),
+      );
+      for (const [name, frame] of Object.entries(frames)) {
+        assert.deepEqual(new Uint8Array(readFileSync(join(corpus, folder, `${name}.bin`))), frame, name);
+      }
+    }
+  });
+
+  for (const [name, frame] of Object.entries(validFrames)) {
+    it(`passes ${name}`, () => assert.equal(verifyFrame(frame), "valid"));
+  }
+
+  for (const [name, frame] of Object.entries(hostileFrames)) {
+    it(`refuses ${name}`, () => assert.equal(verifyFrame(frame), name.split(".")[0]));
+  }
+});
