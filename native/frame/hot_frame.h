@@ -9,7 +9,7 @@ namespace millrace {
 
 // The frame nearly every message has: a header, a payload, nothing else. All before the payload is constant
 // but for two sizes and the header, so it is written from a template and recognised by comparing words. It is
-// byte for byte what Google's encoder makes of the same fields, but for the padding at the end.
+// byte for byte what Google's encoder makes of the same fields, but that it pads the end to 8 bytes.
 //
 //    0  size prefix          bytes that follow it
 //    4  root offset = 16     → the table at 20

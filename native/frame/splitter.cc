@@ -13,8 +13,11 @@ FrameSplitter::Cut FrameSplitter::Next(const uint8_t* data, size_t bytes) noexce
   if (!assembly_.empty() || bytes < kSizePrefixBytes) return Assemble(data, bytes);
   const uint64_t frame_bytes = FrameBytesByPrefix(data);
   if (frame_bytes > max_frame_bytes_) return {SplitStatus::kTooLarge, nullptr, 0, 0};
-  if (bytes < frame_bytes) return Assemble(data, bytes);
   const size_t size = static_cast<size_t>(frame_bytes);
+  if (bytes < size) {
+    if (!Store(data, bytes, size)) return {SplitStatus::kOutOfMemory, nullptr, 0, 0};
+    return {SplitStatus::kNeedMore, nullptr, 0, bytes};
+  }
   if (VerifyFrame(data, size) != FrameStatus::kValid) return {SplitStatus::kMalformed, nullptr, 0, 0};
   return {SplitStatus::kNeedMore, data, size, size};
 }
