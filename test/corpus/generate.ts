@@ -9,9 +9,8 @@ const root = join(import.meta.dirname, "../../../test");
 write("corpus/frames/valid", validFrames, (frame) => frame);
 write("corpus/frames/hostile", hostileFrames, (frame) => frame);
 // The fuzzer takes one byte that says how to split before the stream.
-const seeds = Object.entries({ ...validFrames, ...hostileFrames }).filter(
-  ([, frame]) => frame.length <= 2000,
-);
+const all: Readonly<Record<string, Uint8Array>> = { ...validFrames, ...hostileFrames };
+const seeds = Object.entries(all).filter(([, frame]) => frame.length <= 2000);
 write("fuzz/corpus/splitter", Object.fromEntries(seeds), (frame, index) => {
   return Buffer.concat([Uint8Array.of(index % 64), frame, frame]);
 });
