@@ -14,8 +14,10 @@ Napi::Value ThreadCountersOf(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < all.size(); ++i) {
     Napi::Object entry = Napi::Object::New(info.Env());
     entry.Set("threadId", Napi::Number::New(info.Env(), static_cast<double>(all[i]->thread_id)));
-    entry.Set("verifiedFrames", Napi::Number::New(info.Env(), static_cast<double>(all[i]->verified_frames.load())));
-    entry.Set("verifiedBytes", Napi::Number::New(info.Env(), static_cast<double>(all[i]->verified_bytes.load())));
+    entry.Set("verifiedFrames",
+              Napi::Number::New(info.Env(), static_cast<double>(all[i]->verified_frames.load())));
+    entry.Set("verifiedBytes",
+              Napi::Number::New(info.Env(), static_cast<double>(all[i]->verified_bytes.load())));
     list.Set(i, entry);
   }
   return list;

@@ -44,7 +44,8 @@ template <typename T>
   void* data = nullptr;
   size_t length = 0;
   napi_typedarray_type type = napi_uint8_array;
-  if (napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr) != napi_ok) return {};
+  if (napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr) != napi_ok)
+    return {};
   constexpr bool kWantsBytes = sizeof(T) == 1;
   const bool is_bytes = type == napi_uint8_array;
   const bool is_words = type == napi_int32_array || type == napi_uint32_array;

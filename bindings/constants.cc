@@ -23,8 +23,12 @@ Napi::Object Group(Napi::Env env, const Entry (&entries)[N]) {
   return group;
 }
 
-constexpr uint32_t Of(EventKind kind) noexcept { return static_cast<uint32_t>(kind); }
-constexpr uint32_t Of(CommandKind kind) noexcept { return static_cast<uint32_t>(kind); }
+constexpr uint32_t Of(EventKind kind) noexcept {
+  return static_cast<uint32_t>(kind);
+}
+constexpr uint32_t Of(CommandKind kind) noexcept {
+  return static_cast<uint32_t>(kind);
+}
 
 }  // namespace
 

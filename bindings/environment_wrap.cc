@@ -51,7 +51,8 @@ bool ReadAddress(const Napi::Value& address, const Napi::Value& port, QUIC_ADDR*
 
 void PostCompletion(Environment& environment, uint32_t request, QUIC_STATUS status, uint32_t value) {
   const CompletionEvent completion{static_cast<int32_t>(status), value};
-  environment.ports().front()->Write({.kind = EventKind::kCompletion, .slot = request, .head = BytesOf(completion)});
+  environment.ports().front()->Write(
+      {.kind = EventKind::kCompletion, .slot = request, .head = BytesOf(completion)});
 }
 
 // {slot, generation}, as the other methods take them.
@@ -96,12 +97,14 @@ Napi::Function EnvironmentWrap::Define(Napi::Env env) {
 EnvironmentWrap::EnvironmentWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Napi::Env env = info.Env();
   if (!Pin(info)) {
-    Misuse(env, "Environment takes (Int32Array[], Int32Array, Uint8Array, function)").ThrowAsJavaScriptException();
+    Misuse(env, "Environment takes (Int32Array[], Int32Array, Uint8Array, function)")
+        .ThrowAsJavaScriptException();
     return;
   }
   QUIC_STATUS status = QUIC_STATUS_SUCCESS;
   if (Library::Open(&status) == nullptr) {
-    Napi::Error::New(env, "msquic refused to open, status " + std::to_string(status)).ThrowAsJavaScriptException();
+    Napi::Error::New(env, "msquic refused to open, status " + std::to_string(status))
+        .ThrowAsJavaScriptException();
     return;
   }
   wake_guard_ = WakeGuard::Open(env, info[3].As<Napi::Function>());
@@ -118,8 +121,10 @@ EnvironmentWrap::EnvironmentWrap(const Napi::CallbackInfo& info) : ObjectWrap(in
   }
   environment_ = std::move(environment);
   outbox_ = std::make_unique<Outbox>(*environment_, outbound_);
-  // After the threadsafe function was made: hooks run last in, first out, so this one runs while it still exists.
-  (void)napi_add_env_cleanup_hook(env, [](void* self) { static_cast<EnvironmentWrap*>(self)->Close(); }, this);
+  // After the threadsafe function was made: hooks run last in, first out, so this one runs while it still
+  // exists.
+  (void)napi_add_env_cleanup_hook(
+      env, [](void* self) { static_cast<EnvironmentWrap*>(self)->Close(); }, this);
   Ref();  // collected with its environment, not before
 }
 
@@ -169,12 +174,12 @@ Napi::Value EnvironmentWrap::Configure(const Napi::CallbackInfo& info) {
   const uint32_t id = ++last_id_;
   const auto pending = MakeRef<Pending<Configuration>>();
   configurations_.emplace(id, pending);
-  Library::Get().control().Post(
-      [pending, request, options = ReadConfiguration(info[1].As<Napi::Object>()), environment = environment_] {
-        QUIC_STATUS status = QUIC_STATUS_SUCCESS;
-        pending->object = Configuration::Open(options, &status);
-        PostCompletion(*environment, request, status, 0);
-      });
+  Library::Get().control().Post([pending, request, options = ReadConfiguration(info[1].As<Napi::Object>()),
+                                 environment = environment_] {
+    QUIC_STATUS status = QUIC_STATUS_SUCCESS;
+    pending->object = Configuration::Open(options, &status);
+    PostCompletion(*environment, request, status, 0);
+  });
   return Napi::Number::New(info.Env(), id);
 }
 
@@ -184,8 +189,8 @@ Napi::Value EnvironmentWrap::ReleaseConfiguration(const Napi::CallbackInfo& info
   return info.Env().Undefined();
 }
 
-// listen(request, configuration, address, port, shared, alpns, connectionOptions) → listener id. The completion's
-// value is the bound port.
+// listen(request, configuration, address, port, shared, alpns, connectionOptions) → listener id. The
+// completion's value is the bound port.
 Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
   const auto configuration = configurations_.find(Uint(info[1]));
   Listener::Endpoint endpoint{};
@@ -224,8 +229,8 @@ Napi::Value EnvironmentWrap::CloseListener(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// connect(configuration, address, port, serverName, connectionOptions) → handle, or undefined where the address
-// cannot be read or the environment is full.
+// connect(configuration, address, port, serverName, connectionOptions) → handle, or undefined where the
+// address cannot be read or the environment is full.
 Napi::Value EnvironmentWrap::Connect(const Napi::CallbackInfo& info) {
   const auto configuration = configurations_.find(Uint(info[0]));
   Connection::Target target{};
@@ -242,8 +247,8 @@ Napi::Value EnvironmentWrap::Connect(const Napi::CallbackInfo& info) {
 // closeConnection(slot, generation, code, reason, graceful, deadlineMs)
 Napi::Value EnvironmentWrap::CloseConnection(const Napi::CallbackInfo& info) {
   if (Resource* resource = Find(info, Resource::Kind::kConnection)) {
-    static_cast<Connection*>(resource)->Close(Closing{Uint64(info[2]), Text(info[3]), Bool(info[4]),
-                                                      std::chrono::milliseconds(Uint(info[5]))});
+    static_cast<Connection*>(resource)->Close(
+        Closing{Uint64(info[2]), Text(info[3]), Bool(info[4]), std::chrono::milliseconds(Uint(info[5]))});
   }
   return info.Env().Undefined();
 }
@@ -308,9 +313,9 @@ Napi::Value EnvironmentWrap::Send(const Napi::CallbackInfo& info) {
 
 // publish(lane, handles: Uint32Array of slot and generation, head, payload) → how many it went to
 Napi::Value EnvironmentWrap::Publish(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(
-      info.Env(), outbox_->Publish(static_cast<uint16_t>(Uint(info[0])), Elements<uint32_t>(info[1]),
-                                   Elements<uint8_t>(info[2]), Elements<uint8_t>(info[3])));
+  return Napi::Number::New(info.Env(),
+                           outbox_->Publish(static_cast<uint16_t>(Uint(info[0])), Elements<uint32_t>(info[1]),
+                                            Elements<uint8_t>(info[2]), Elements<uint8_t>(info[3])));
 }
 
 // resume(port, maxReaders) → whether to call it again

@@ -16,8 +16,8 @@
 
 namespace millrace {
 
-// What one JavaScript thread holds of the engine: `new Environment(rings, slotWords, outbound, pump)`. Checks what
-// JavaScript passes only for memory safety; src/native and src/quic validate what users pass.
+// What one JavaScript thread holds of the engine: `new Environment(rings, slotWords, outbound, pump)`. Checks
+// what JavaScript passes only for memory safety; src/native and src/quic validate what users pass.
 //
 // Members are destroyed in reverse order: the outbox first, the memory's references last.
 class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
@@ -57,7 +57,8 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
   millrace::Ref<Environment> environment_;  // null when construction failed
   std::unique_ptr<Outbox> outbox_;
 
-  // Made on the control thread, named here: written there before the completion is posted, read here after it.
+  // Made on the control thread, named here: written there before the completion is posted, read here after
+  // it.
   template <typename T>
   struct Pending : RefCounted<Pending<T>> {
     ~Pending() = default;

@@ -9,8 +9,8 @@ Ref<WakeGuard> WakeGuard::Open(Napi::Env env, Napi::Function pump) noexcept {
     const Ref<WakeGuard> lease = Ref<WakeGuard>::Adopt(static_cast<WakeGuard*>(context));
   };
   // No queue limit: calls are coalesced, so at most a few wait.
-  if (napi_create_threadsafe_function(env, pump, nullptr, name, 0, 1, nullptr, finalize, guard.get(), CallPump,
-                                      &guard->function_) != napi_ok) {
+  if (napi_create_threadsafe_function(env, pump, nullptr, name, 0, 1, nullptr, finalize, guard.get(),
+                                      CallPump, &guard->function_) != napi_ok) {
     return {};
   }
   guard->AddRef();  // the finalizer's
@@ -26,7 +26,8 @@ void WakeGuard::Wake() noexcept {
 void WakeGuard::KeepAlive(Napi::Env env, bool alive) noexcept {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
-  (void)(alive ? napi_ref_threadsafe_function(env, function_) : napi_unref_threadsafe_function(env, function_));
+  (void)(alive ? napi_ref_threadsafe_function(env, function_)
+               : napi_unref_threadsafe_function(env, function_));
 }
 
 void WakeGuard::Close() noexcept {

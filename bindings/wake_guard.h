@@ -9,8 +9,9 @@
 
 namespace millrace {
 
-// Guards a threadsafe function: native threads call it through here, and find it closed once the environment's
-// cleanup has begun. Unguarded, Node 20 and 22 abort and later ones hang when a worker is terminated under traffic.
+// Guards a threadsafe function: native threads call it through here, and find it closed once the
+// environment's cleanup has begun. Unguarded, Node 20 and 22 abort and later ones hang when a worker is
+// terminated under traffic.
 class WakeGuard : public RefCounted<WakeGuard> {
  public:
   // JS thread. `pump` is called without arguments, once for each wake. Empty when Node refuses.

@@ -22,7 +22,8 @@ QUIC_SETTINGS SettingsOf(const Configuration::Options& options) noexcept {
   settings.IsSet.StreamRecvWindowDefault = 1;
   settings.ConnFlowControlWindow = options.connection_window_bytes;
   settings.IsSet.ConnFlowControlWindow = 1;
-  // Off: we own the bytes until they are acknowledged, so msquic need not copy them, and completion means more.
+  // Off: we own the bytes until they are acknowledged, so msquic need not copy them, and completion means
+  // more.
   settings.SendBufferingEnabled = 0;
   settings.IsSet.SendBufferingEnabled = 1;
   settings.DatagramReceiveEnabled = options.datagrams ? 1 : 0;
@@ -34,7 +35,8 @@ QUIC_SETTINGS SettingsOf(const Configuration::Options& options) noexcept {
 
 QUIC_STATUS LoadServerCredential(HQUIC configuration, const Configuration::Options& options) noexcept {
   Pkcs12 bundle;
-  if (!Pkcs12::FromPem(options.certificate_pem, options.private_key_pem, &bundle)) return QUIC_STATUS_TLS_ERROR;
+  if (!Pkcs12::FromPem(options.certificate_pem, options.private_key_pem, &bundle))
+    return QUIC_STATUS_TLS_ERROR;
   QUIC_CERTIFICATE_PKCS12 pkcs12{};
   pkcs12.Asn1Blob = bundle.der.data();
   pkcs12.Asn1BlobLength = static_cast<uint32_t>(bundle.der.size());
@@ -62,13 +64,14 @@ QUIC_STATUS LoadClientCredential(HQUIC configuration, const Configuration::Optio
 Ref<Configuration> Configuration::Open(const Options& options, QUIC_STATUS* status) noexcept {
   std::vector<QUIC_BUFFER> alpns;
   for (const std::string& alpn : options.alpns) {
-    alpns.push_back({static_cast<uint32_t>(alpn.size()),
-                     reinterpret_cast<uint8_t*>(const_cast<char*>(alpn.data()))});
+    alpns.push_back(
+        {static_cast<uint32_t>(alpn.size()), reinterpret_cast<uint8_t*>(const_cast<char*>(alpn.data()))});
   }
   const QUIC_SETTINGS settings = SettingsOf(options);
   HQUIC handle = nullptr;
-  *status = Api().ConfigurationOpen(Library::Get().registration(), alpns.data(), static_cast<uint32_t>(alpns.size()),
-                                    &settings, sizeof(settings), nullptr, &handle);
+  *status = Api().ConfigurationOpen(Library::Get().registration(), alpns.data(),
+                                    static_cast<uint32_t>(alpns.size()), &settings, sizeof(settings), nullptr,
+                                    &handle);
   if (QUIC_FAILED(*status)) return {};
   Ref<Configuration> configuration = MakeRef<Configuration>(handle);
   *status = options.server ? LoadServerCredential(handle, options) : LoadClientCredential(handle, options);

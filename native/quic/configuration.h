@@ -18,14 +18,14 @@ class Configuration : public RefCounted<Configuration> {
     std::vector<std::string> alpns;
     std::string certificate_pem;  // server: its certificate and chain
     std::string private_key_pem;
-    std::string ca_file;          // client: trusts only these, when not empty
-    bool insecure = false;        // client: accepts any certificate
+    std::string ca_file;    // client: trusts only these, when not empty
+    bool insecure = false;  // client: accepts any certificate
     uint32_t idle_timeout_ms = 0;
     uint32_t handshake_timeout_ms = 0;
     uint32_t keep_alive_ms = 0;
     uint16_t peer_bidi_streams = 0;
     uint16_t peer_uni_streams = 0;
-    uint32_t stream_window_bytes = 0;      // a power of two
+    uint32_t stream_window_bytes = 0;  // a power of two
     uint32_t connection_window_bytes = 0;
     bool datagrams = false;
   };

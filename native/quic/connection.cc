@@ -20,26 +20,25 @@ Connection::Connection(Ref<Environment> environment, Ref<ConnectionOptions> opti
   environment_->CountConnection(1);
 }
 
-// The last lease is gone, so msquic has said SHUTDOWN_COMPLETE (or never started): closing waits for no callback.
+// The last lease is gone, so msquic has said SHUTDOWN_COMPLETE (or never started): closing waits for no
+// callback.
 Connection::~Connection() {
   environment_->CountConnection(-1);
   const HQUIC handle = this->handle();
   if (handle != nullptr) Library::Get().control().Post([handle] { Api().ConnectionClose(handle); });
 }
 
-Ref<Connection> Connection::Dial(Ref<Environment> environment, Ref<ConnectionOptions> options,
+Ref<Connection> Connection::Dial(const Ref<Environment>& environment, Ref<ConnectionOptions> options,
                                  Ref<Configuration> configuration, Target target) noexcept {
   Ref<Connection> connection = MakeRef<Connection>(environment, std::move(options), 0u, nullptr);
   if (!environment->Insert(connection.get())) return {};
-  Library::Get().control().Post(
-      [connection, configuration = std::move(configuration), target = std::move(target)]() mutable {
-        connection->Start(std::move(configuration), target);
-      });
+  Library::Get().control().Post([connection, configuration = std::move(configuration),
+                                 target = std::move(target)] { connection->Start(*configuration, target); });
   return connection;
 }
 
 // Control thread. Until handle_ is set, a Close of JavaScript's only leaves its mark in end_.
-void Connection::Start(Ref<Configuration> configuration, const Target& target) noexcept {
+void Connection::Start(const Configuration& configuration, const Target& target) noexcept {
   bool closed_already = false;
   {
     const std::lock_guard lock(mutex_);
@@ -55,7 +54,7 @@ void Connection::Start(Ref<Configuration> configuration, const Target& target) n
   if (QUIC_SUCCEEDED(status)) {
     handle_.store(handle, std::memory_order_release);
     AddRef();  // msquic's lease, until SHUTDOWN_COMPLETE
-    status = Api().ConnectionStart(handle, configuration->handle(), QUIC_ADDRESS_FAMILY_UNSPEC,
+    status = Api().ConnectionStart(handle, configuration.handle(), QUIC_ADDRESS_FAMILY_UNSPEC,
                                    target.server_name.c_str(), QuicAddrGetPort(&target.address));
     if (QUIC_SUCCEEDED(status)) return;
     handle_.store(nullptr, std::memory_order_release);
@@ -94,7 +93,8 @@ QUIC_STATUS Connection::OnEvent(QUIC_CONNECTION_EVENT* event) noexcept {
       remote_address_ = *event->PEER_ADDRESS_CHANGED.Address;
       break;
     case QUIC_CONNECTION_EVENT_DATAGRAM_STATE_CHANGED:
-      OnDatagramState(event->DATAGRAM_STATE_CHANGED.SendEnabled ? event->DATAGRAM_STATE_CHANGED.MaxSendLength : 0u);
+      OnDatagramState(event->DATAGRAM_STATE_CHANGED.SendEnabled ? event->DATAGRAM_STATE_CHANGED.MaxSendLength
+                                                                : 0u);
       break;
     case QUIC_CONNECTION_EVENT_DATAGRAM_RECEIVED:
       OnDatagram(*event->DATAGRAM_RECEIVED.Buffer);
@@ -142,8 +142,8 @@ QUIC_STATUS Connection::OnPeerStream(HQUIC handle, QUIC_STREAM_OPEN_FLAGS* flags
     inbound_->Accept(handle);
     return QUIC_STATUS_SUCCESS;
   }
-  // Credit for another stream goes to the peer when JavaScript has let go of this one, so that streams opened and
-  // reset in a loop cost no more than the limit.
+  // Credit for another stream goes to the peer when JavaScript has let go of this one, so that streams opened
+  // and reset in a loop cost no more than the limit.
   *flags |= QUIC_STREAM_OPEN_FLAG_DELAY_ID_FC_UPDATES;
   return Stream::Accept(*this, handle, unidirectional) ? QUIC_STATUS_SUCCESS : QUIC_STATUS_OUT_OF_MEMORY;
 }
@@ -248,7 +248,7 @@ void Connection::SendEnds() noexcept {
   Library::Get().control().Post([self = Ref<Connection>(this)] { self->ShutDown(); });
 }
 
-void Connection::Close(Closing closing) noexcept {
+void Connection::Close(const Closing& closing) noexcept {
   SetEnd(ClosedBy::kLocal, 0, closing.code, closing.reason);
   bool waits = false;
   if (closing.graceful && handle() != nullptr) {
@@ -262,8 +262,8 @@ void Connection::Close(Closing closing) noexcept {
     }
     closing_ = true;
     if (waits) {
-      close_deadline_ = Library::Get().control().PostAfter(closing.deadline,
-                                                           [self = Ref<Connection>(this)] { self->ShutDown(); });
+      close_deadline_ = Library::Get().control().PostAfter(
+          closing.deadline, [self = Ref<Connection>(this)] { self->ShutDown(); });
     }
   }
   if (!waits) Library::Get().control().Post([self = Ref<Connection>(this)] { self->ShutDown(); });
@@ -279,11 +279,11 @@ void Connection::ShutDown() noexcept {
     if (end_ != nullptr) end = *end_;
   }
   Api().ConnectionShutdown(handle, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, end.code);
-  // Shutting down forgets the reason, so it is set behind it, before the worker has woken to send the frame: best
-  // effort. A graceful close of a framed connection carries its reason on a stream instead.
+  // Shutting down forgets the reason, so it is set behind it, before the worker has woken to send the frame:
+  // best effort. A graceful close of a framed connection carries its reason on a stream instead.
   if (!end.reason.empty()) {
-    (void)Api().SetParam(handle, QUIC_PARAM_CONN_CLOSE_REASON_PHRASE, static_cast<uint32_t>(end.reason.size() + 1),
-                         end.reason.c_str());
+    (void)Api().SetParam(handle, QUIC_PARAM_CONN_CLOSE_REASON_PHRASE,
+                         static_cast<uint32_t>(end.reason.size() + 1), end.reason.c_str());
   }
 }
 
@@ -300,7 +300,7 @@ void Connection::FinishForPeer(uint64_t code, std::string reason) noexcept {
 void Connection::Abandon() noexcept {
   Closing closing;
   closing.code = 1;  // going away
-  Close(std::move(closing));
+  Close(closing);
 }
 
 Ref<Stream> Connection::OpenStream(bool unidirectional, bool fail_blocked, QUIC_STATUS* status) noexcept {

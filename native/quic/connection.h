@@ -39,7 +39,8 @@ struct Closing {
 class Connection final : public Resource {
  public:
   // Takes over a connection that a listener was offered; listener callback. The caller sets the handler.
-  Connection(Ref<Environment> environment, Ref<ConnectionOptions> options, uint32_t listener, HQUIC handle) noexcept;
+  Connection(Ref<Environment> environment, Ref<ConnectionOptions> options, uint32_t listener,
+             HQUIC handle) noexcept;
   void set_addresses(const QUIC_ADDR& local, const QUIC_ADDR& remote) noexcept {
     local_address_ = local;
     remote_address_ = remote;
@@ -51,16 +52,18 @@ class Connection final : public Resource {
     QUIC_ADDR address;
     std::string server_name;
   };
-  // Opens a connection on the control thread; JS thread. Null when the environment is full. How it went is an event.
-  [[nodiscard]] static Ref<Connection> Dial(Ref<Environment> environment, Ref<ConnectionOptions> options,
-                                            Ref<Configuration> configuration, Target target) noexcept;
+  // Opens a connection on the control thread; JS thread. Null when the environment is full. How it went is an
+  // event.
+  [[nodiscard]] static Ref<Connection> Dial(const Ref<Environment>& environment,
+                                            Ref<ConnectionOptions> options, Ref<Configuration> configuration,
+                                            Target target) noexcept;
 
   static QUIC_STATUS QUIC_API Callback(HQUIC handle, void* context, QUIC_CONNECTION_EVENT* event) noexcept;
 
   // JS thread.
   void SendFrames(uint16_t lane, SendRequest* request) noexcept;
   void SendDatagram(SendRequest* request) noexcept;
-  void Close(Closing closing) noexcept;
+  void Close(const Closing& closing) noexcept;
   void RefreshStatistics() noexcept;
   [[nodiscard]] Ref<Stream> OpenStream(bool unidirectional, bool fail_blocked, QUIC_STATUS* status) noexcept;
   [[nodiscard]] const QUIC_ADDR& local_address() const noexcept { return local_address_; }
@@ -88,7 +91,7 @@ class Connection final : public Resource {
   void FinishForPeer(uint64_t code, std::string reason) noexcept;
 
  private:
-  void Start(Ref<Configuration> configuration, const Target& target) noexcept;
+  void Start(const Configuration& configuration, const Target& target) noexcept;
   QUIC_STATUS OnEvent(QUIC_CONNECTION_EVENT* event) noexcept;
   void OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept;
   QUIC_STATUS OnPeerStream(HQUIC stream, QUIC_STREAM_OPEN_FLAGS* flags) noexcept;
@@ -129,7 +132,7 @@ class Connection final : public Resource {
   ControlThread::Timer close_deadline_;
   std::unique_ptr<InboundLanes> inbound_;    // framed only
   std::unique_ptr<OutboundLanes> outbound_;  // framed only
-  bool closing_ = false;  // nothing more is sent
+  bool closing_ = false;                     // nothing more is sent
 };
 
 }  // namespace millrace

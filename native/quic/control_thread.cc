@@ -5,7 +5,9 @@
 
 namespace millrace {
 
-ControlThread::ControlThread() { std::thread([this] { Run(); }).detach(); }
+ControlThread::ControlThread() {
+  std::thread([this] { Run(); }).detach();
+}
 
 void ControlThread::Post(Task task) {
   {

@@ -19,7 +19,9 @@ struct Freer {
     Free(object);
   }
 };
-void FreeChain(STACK_OF(X509) * chain) { sk_X509_pop_free(chain, X509_free); }
+void FreeChain(STACK_OF(X509) * chain) {
+  sk_X509_pop_free(chain, X509_free);
+}
 
 using BioPtr = std::unique_ptr<BIO, Freer<BIO_free_all>>;
 using X509Ptr = std::unique_ptr<X509, Freer<X509_free>>;
@@ -27,7 +29,9 @@ using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using ChainPtr = std::unique_ptr<STACK_OF(X509), Freer<FreeChain>>;
 using Pkcs12Ptr = std::unique_ptr<PKCS12, Freer<PKCS12_free>>;
 
-BioPtr Reader(std::string_view pem) noexcept { return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))); }
+BioPtr Reader(std::string_view pem) noexcept {
+  return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+}
 
 std::string RandomPassword() noexcept {
   unsigned char random[24];
@@ -44,7 +48,8 @@ Pkcs12::~Pkcs12() {
   OPENSSL_cleanse(password.data(), password.size());
 }
 
-bool Pkcs12::FromPem(std::string_view certificate_pem, std::string_view private_key_pem, Pkcs12* out) noexcept {
+bool Pkcs12::FromPem(std::string_view certificate_pem, std::string_view private_key_pem,
+                     Pkcs12* out) noexcept {
   const BioPtr certificates = Reader(certificate_pem);
   const BioPtr keys = Reader(private_key_pem);
   const X509Ptr certificate(PEM_read_bio_X509(certificates.get(), nullptr, nullptr, nullptr));
@@ -57,8 +62,8 @@ bool Pkcs12::FromPem(std::string_view certificate_pem, std::string_view private_
   out->password = RandomPassword();
   if (out->password.empty()) return false;
   // One iteration: the password guards nothing that leaves this function's callers.
-  const Pkcs12Ptr bundle(PKCS12_create(out->password.c_str(), nullptr, key.get(), certificate.get(), chain.get(), 0, 0,
-                                       1, 1, 0));
+  const Pkcs12Ptr bundle(PKCS12_create(out->password.c_str(), nullptr, key.get(), certificate.get(),
+                                       chain.get(), 0, 0, 1, 1, 0));
   if (!bundle) return false;
   const int bytes = i2d_PKCS12(bundle.get(), nullptr);
   if (bytes <= 0) return false;

@@ -7,8 +7,8 @@
 
 namespace millrace {
 
-// A certificate, its chain and its key in the one in-memory form that msquic takes. The key touches no disk; the
-// password is random and lives as long as this.
+// A certificate, its chain and its key in the one in-memory form that msquic takes. The key touches no disk;
+// the password is random and lives as long as this.
 struct Pkcs12 {
   std::vector<uint8_t> der;
   std::string password;

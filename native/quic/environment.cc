@@ -11,7 +11,8 @@ Environment::Environment(const std::vector<std::span<uint8_t>>& rings, std::span
     : slot_count_(static_cast<uint32_t>(slot_words.size() / kSlotWords)),
       waker_(std::move(waker)),
       slots_(static_cast<Slot*>(std::calloc(slot_count_, sizeof(Slot))), &std::free) {
-  for (const std::span<uint8_t> ring : rings) ports_.push_back(EventPort::Open(ring, slot_words, waker_.get()));
+  for (const std::span<uint8_t> ring : rings)
+    ports_.push_back(EventPort::Open(ring, slot_words, waker_.get()));
 }
 
 Environment::~Environment() = default;

@@ -14,8 +14,8 @@
 
 namespace millrace {
 
-// What one JavaScript thread owns of the engine: its event ports, and the table of resources that it may address.
-// msquic's threads hold leases on it and may find it closed.
+// What one JavaScript thread owns of the engine: its event ports, and the table of resources that it may
+// address. msquic's threads hold leases on it and may find it closed.
 class Environment : public RefCounted<Environment> {
  public:
   // `rings` and `slot_words` are JavaScript's memory, pinned by the caller until Close has returned.
@@ -31,8 +31,8 @@ class Environment : public RefCounted<Environment> {
 
   // Gives the resource a slot; the table holds a lease from then on. False when closed or full. Any thread.
   [[nodiscard]] bool Insert(Resource* resource) noexcept;
-  // The resource, or null when the handle is stale. JS thread, the only one that removes: the pointer stays good
-  // until it calls Remove.
+  // The resource, or null when the handle is stale. JS thread, the only one that removes: the pointer stays
+  // good until it calls Remove.
   [[nodiscard]] Resource* Find(uint32_t slot, uint32_t generation) const noexcept;
   // Frees the slot and drops the table's lease. JS thread.
   void Remove(Resource* resource) noexcept;
@@ -59,7 +59,7 @@ class Environment : public RefCounted<Environment> {
   std::vector<Ref<EventPort>> ports_;
   std::unique_ptr<Slot[], void (*)(void*)> slots_;
   std::mutex mutex_;
-  uint32_t unused_slot_ = 1;        // slot 0 names nothing
+  uint32_t unused_slot_ = 1;         // slot 0 names nothing
   std::deque<uint32_t> free_slots_;  // first in, first out: a slot rests as long as possible
   std::atomic<uint32_t> next_port_{0};
   std::atomic<uint32_t> connections_{0};

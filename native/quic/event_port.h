@@ -14,8 +14,8 @@
 
 namespace millrace {
 
-// Wakes the JavaScript thread of one environment. Wake is called from any thread, also after the environment has
-// gone, when it must do nothing.
+// Wakes the JavaScript thread of one environment. Wake is called from any thread, also after the environment
+// has gone, when it must do nothing.
 class Waker {
  public:
   virtual ~Waker() = default;
@@ -33,8 +33,9 @@ struct Event {
   std::span<const uint8_t> body{};
 };
 
-// The producing end of one event ring: msquic's threads come together here, under a lock that is rarely contended.
-// It also holds what may not be lost while the ring is full: lifecycle events, and the readers to resume.
+// The producing end of one event ring: msquic's threads come together here, under a lock that is rarely
+// contended. It also holds what may not be lost while the ring is full: lifecycle events, and the readers to
+// resume.
 //
 // The ring and the slot words are memory of the environment; Close ends all access to them before they go.
 class EventPort : public RefCounted<EventPort> {
@@ -55,7 +56,8 @@ class EventPort : public RefCounted<EventPort> {
 
     // False when there is no room, or lifecycle events wait for some: the caller keeps its bytes.
     [[nodiscard]] bool TryWrite(const Event& event) noexcept;
-    // Never lost: waits outside of the ring when that is full. What waits is bounded by the peer's stream limits.
+    // Never lost: waits outside of the ring when that is full. What waits is bounded by the peer's stream
+    // limits.
     void Write(const Event& event) noexcept;
     // Lists a reader that found no room. False when there is room after all: the consumer may have drained in
     // between, and will not look at the list again.
@@ -84,8 +86,8 @@ class EventPort : public RefCounted<EventPort> {
   void CountDroppedDatagram(const Resource& resource) noexcept;
   void ResetSlot(uint32_t slot) noexcept;
 
-  // JS thread, after it drained the ring: moves waiting events into it, then lets paused readers go on, first come
-  // first served, at most `max_readers` of them. True when it should be called again.
+  // JS thread, after it drained the ring: moves waiting events into it, then lets paused readers go on, first
+  // come first served, at most `max_readers` of them. True when it should be called again.
   [[nodiscard]] bool Resume(size_t max_readers) noexcept;
 
   // JS thread, from the environment's cleanup: nobody touches the ring or the slot words afterwards.

@@ -3,7 +3,8 @@
 #include <cstdint>
 
 // What the engine tells JavaScript, and what JavaScript asks of the engine in batches. Both sides of the
-// boundary read this file: bindings/constants.cc exports every number, and a test compares them with TypeScript's.
+// boundary read this file: bindings/constants.cc exports every number, and a test compares them with
+// TypeScript's.
 namespace millrace {
 
 // Record kinds of the event ring (0 is the ring's padding). `slot`/`generation` name the resource.
@@ -55,11 +56,11 @@ struct CompletionEvent {
 // Batched commands: {u32 bytes, u16 kind, u16 flags, u32 slot, u32 generation}, then `bytes` of payload,
 // the whole 8-byte aligned, in the environment's outbound slab.
 enum class CommandKind : uint16_t {
-  kSendFrame = 1,    // connection; flags = lane
-  kWriteStream = 2,  // stream; flags = SendFlag
-  kSendDatagram = 3, // connection
-  kCredit = 4,       // connection or stream; payload = u32 bytes consumed by the application
-  kRelease = 5,      // connection or stream: JavaScript has let go of it
+  kSendFrame = 1,     // connection; flags = lane
+  kWriteStream = 2,   // stream; flags = SendFlag
+  kSendDatagram = 3,  // connection
+  kCredit = 4,        // connection or stream; payload = u32 bytes consumed by the application
+  kRelease = 5,       // connection or stream: JavaScript has let go of it
 };
 
 enum SendFlag : uint16_t { kSendFin = 1 };

@@ -114,8 +114,8 @@ InboundLaneStream::Taken InboundLaneStream::TakeFrames(std::span<const uint8_t> 
   return {bytes.size(), true};
 }
 
-// Marks the stream paused before it looks again: a resume that comes in between finds the mark, and what msquic
-// queues for it is done after this callback.
+// Marks the stream paused before it looks again: a resume that comes in between finds the mark, and what
+// msquic queues for it is done after this callback.
 bool InboundLaneStream::Deliver(EventPort::Batch& batch, std::span<const uint8_t> frame) noexcept {
   ReceiveCredit& credit = connection_.credit();
   if (credit.Exhausted()) {
@@ -151,12 +151,11 @@ InboundLaneStream::Taken InboundLaneStream::TakeCloseRequest(std::span<const uin
 
 void InboundLaneStream::OnEnd() noexcept {
   if (failed_) return;
-  if (!HasPrefix()) {
-    Fail(kCloseProtocolViolation);
-  } else if (lane() == kCloseLane) {
+  const bool is_close = HasPrefix() && lane() == kCloseLane;
+  if (is_close) {
     lanes_.OnCloseRequest(ordinal(), close_request_);
   } else if (!current_) {
-    Fail(kCloseProtocolViolation);  // a lane's stream carries at least one frame
+    Fail(kCloseProtocolViolation);  // a lane's stream carries its prefix and at least one frame
   } else if (!splitter_.AtFrameBoundary()) {
     Fail(kCloseFrameMalformed);
   } else {

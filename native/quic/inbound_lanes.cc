@@ -34,7 +34,8 @@ void InboundLanes::ResumeReceive() noexcept {
 }
 
 InboundLanes::Lane& InboundLanes::Find(uint16_t lane) noexcept {
-  const auto found = std::find_if(lanes_.begin(), lanes_.end(), [lane](const Lane& l) { return l.id == lane; });
+  const auto found =
+      std::find_if(lanes_.begin(), lanes_.end(), [lane](const Lane& l) { return l.id == lane; });
   if (found != lanes_.end()) return *found;
   lanes_.push_back(Lane{lane});
   return lanes_.back();
@@ -51,7 +52,8 @@ void InboundLanes::OnEnded(uint16_t id) noexcept {
   Lane& lane = Find(id);
   lane.next_ordinal += 1;
   for (const auto& stream : streams_) {
-    if (stream->HasPrefix() && stream->lane() == id && stream->ordinal() == lane.next_ordinal) stream->ResumeReceive();
+    if (stream->HasPrefix() && stream->lane() == id && stream->ordinal() == lane.next_ordinal)
+      stream->ResumeReceive();
   }
   FinishIfAllDelivered();
 }

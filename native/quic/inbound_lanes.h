@@ -13,18 +13,18 @@ namespace millrace {
 class Connection;
 class InboundLaneStream;
 
-// The receiving side of a framed connection's lanes: brings the streams of a lane back into order, and takes the
-// peer's wish for a graceful close once everything before it was delivered.
+// The receiving side of a framed connection's lanes: brings the streams of a lane back into order, and takes
+// the peer's wish for a graceful close once everything before it was delivered.
 //
-// Called by msquic's worker for this connection, one call at a time, except ResumeReceive. The list of streams
-// changes under the connection's mutex.
+// Called by msquic's worker for this connection, one call at a time, except ResumeReceive. The list of
+// streams changes under the connection's mutex.
 class InboundLanes {
  public:
   explicit InboundLanes(Connection& connection) noexcept;
   ~InboundLanes();
 
   // A unidirectional stream of the peer. Takes the handle over.
-  void Accept(HQUIC stream) noexcept;
+  void Accept(HQUIC handle) noexcept;
   // Any thread; the connection's mutex is held.
   void ResumeReceive() noexcept;
 
@@ -37,11 +37,11 @@ class InboundLanes {
   enum class Turn { kNow, kLater, kNever };
 
   [[nodiscard]] Lane& Find(uint16_t lane) noexcept;
-  [[nodiscard]] Turn TurnOf(uint16_t lane, uint32_t ordinal) noexcept;
-  void OnEnded(uint16_t lane) noexcept;
+  [[nodiscard]] Turn TurnOf(uint16_t id, uint32_t ordinal) noexcept;
+  void OnEnded(uint16_t id) noexcept;
   void OnCloseRequest(uint32_t code, std::vector<uint8_t> request) noexcept;
   void FinishIfAllDelivered() noexcept;
-  void OnClosed(InboundLaneStream* stream) noexcept;
+  void OnClosed(InboundLaneStream* closed) noexcept;
 
   Connection& connection_;
   std::vector<Lane> lanes_;

@@ -45,6 +45,8 @@ Library* Library::Open(QUIC_STATUS* status) noexcept {
   return opened_library;
 }
 
-Library& Library::Get() noexcept { return *opened_library; }
+Library& Library::Get() noexcept {
+  return *opened_library;
+}
 
 }  // namespace millrace

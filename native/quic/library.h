@@ -36,6 +36,8 @@ class Library {
 };
 
 // The table, for brevity: `Api().StreamSend(...)`.
-[[nodiscard]] inline const QUIC_API_TABLE& Api() noexcept { return Library::Get().api(); }
+[[nodiscard]] inline const QUIC_API_TABLE& Api() noexcept {
+  return Library::Get().api();
+}
 
 }  // namespace millrace

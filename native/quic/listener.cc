@@ -26,8 +26,8 @@ std::map<uint16_t, int>& PortsInUse() noexcept {
   return *ports;
 }
 
-// msquic binds with SO_REUSEPORT, so a second process would silently take half of the traffic: see first whether the
-// port is free without it.
+// msquic binds with SO_REUSEPORT, so a second process would silently take half of the traffic: see first
+// whether the port is free without it.
 QUIC_STATUS ProbePort(const QUIC_ADDR& address) noexcept {
   const int fd = ::socket(QuicAddrGetFamily(&address), SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
   if (fd < 0) return static_cast<QUIC_STATUS>(errno);
@@ -44,7 +44,9 @@ QUIC_STATUS ProbePort(const QUIC_ADDR& address) noexcept {
 Listener::Listener(const Endpoint& endpoint, Ref<Configuration> configuration) noexcept
     : endpoint_(endpoint), configuration_(std::move(configuration)) {}
 
-Listener::~Listener() { Stop(); }
+Listener::~Listener() {
+  Stop();
+}
 
 Ref<Listener> Listener::Open(const Endpoint& endpoint, const Ref<Configuration>& configuration, Member member,
                              QUIC_STATUS* status) noexcept {
@@ -77,10 +79,11 @@ QUIC_STATUS Listener::Start() noexcept {
   if (QUIC_FAILED(status)) return status;
   std::vector<QUIC_BUFFER> alpns;
   for (const std::string& alpn : endpoint_.alpns) {
-    alpns.push_back({static_cast<uint32_t>(alpn.size()),
-                     reinterpret_cast<uint8_t*>(const_cast<char*>(alpn.data()))});
+    alpns.push_back(
+        {static_cast<uint32_t>(alpn.size()), reinterpret_cast<uint8_t*>(const_cast<char*>(alpn.data()))});
   }
-  status = Api().ListenerStart(handle_, alpns.data(), static_cast<uint32_t>(alpns.size()), &endpoint_.address);
+  status =
+      Api().ListenerStart(handle_, alpns.data(), static_cast<uint32_t>(alpns.size()), &endpoint_.address);
   if (QUIC_SUCCEEDED(status)) {
     uint32_t bytes = sizeof(address_);
     status = Api().GetParam(handle_, QUIC_PARAM_LISTENER_LOCAL_ADDRESS, &bytes, &address_);
@@ -107,9 +110,9 @@ void Listener::Leave(const Environment* environment, uint32_t id) noexcept {
   std::vector<Member> left;  // released outside of the lock
   {
     const std::lock_guard lock(mutex_);
-    const auto gone = std::stable_partition(members_.begin(), members_.end(), [environment, id](const Member& m) {
-      return m.environment.get() != environment || m.id != id;
-    });
+    const auto gone = std::stable_partition(
+        members_.begin(), members_.end(),
+        [environment, id](const Member& m) { return m.environment.get() != environment || m.id != id; });
     left.assign(std::make_move_iterator(gone), std::make_move_iterator(members_.end()));
     members_.erase(gone, members_.end());
     last = members_.empty();

@@ -13,8 +13,9 @@
 
 namespace millrace {
 
-// Accepts connections on an endpoint for one environment or, when shared, several: a new connection goes to the
-// one with the fewest. Opened, joined, left and closed on the control thread; msquic's workers call back in parallel.
+// Accepts connections on an endpoint for one environment or, when shared, several: a new connection goes to
+// the one with the fewest. Opened, joined, left and closed on the control thread; msquic's workers call back
+// in parallel.
 class Listener : public RefCounted<Listener> {
  public:
   // For whom it accepts; `id` is the environment's own name for the listener.
@@ -29,7 +30,8 @@ class Listener : public RefCounted<Listener> {
     bool shared = false;  // another environment of this process may join
   };
 
-  // Opens, or joins what another environment has opened with the same endpoint. Null on failure, with the status.
+  // Opens, or joins what another environment has opened with the same endpoint. Null on failure, with the
+  // status.
   [[nodiscard]] static Ref<Listener> Open(const Endpoint& endpoint, const Ref<Configuration>& configuration,
                                           Member member, QUIC_STATUS* status) noexcept;
 

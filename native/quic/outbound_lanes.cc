@@ -17,7 +17,8 @@ struct OutboundLanes::StreamContext {
 };
 
 OutboundLanes::Lane& OutboundLanes::Find(uint16_t lane) noexcept {
-  const auto found = std::find_if(lanes_.begin(), lanes_.end(), [lane](const Lane& l) { return l.id == lane; });
+  const auto found =
+      std::find_if(lanes_.begin(), lanes_.end(), [lane](const Lane& l) { return l.id == lane; });
   if (found != lanes_.end()) return *found;
   lanes_.push_back(Lane{lane});
   return lanes_.back();
@@ -26,8 +27,8 @@ OutboundLanes::Lane& OutboundLanes::Find(uint16_t lane) noexcept {
 HQUIC OutboundLanes::OpenStream(uint16_t lane) noexcept {
   auto* context = new StreamContext{Ref<Connection>(&connection_), this, lane};
   HQUIC stream = nullptr;
-  if (QUIC_FAILED(Api().StreamOpen(connection_.handle(), QUIC_STREAM_OPEN_FLAG_UNIDIRECTIONAL, Callback, context,
-                                   &stream))) {
+  if (QUIC_FAILED(Api().StreamOpen(connection_.handle(), QUIC_STREAM_OPEN_FLAG_UNIDIRECTIONAL, Callback,
+                                   context, &stream))) {
     delete context;
     return nullptr;
   }
@@ -45,7 +46,8 @@ bool OutboundLanes::Send(uint16_t id, SendRequest* request) noexcept {
     ScheduleSweep(lane, connection_.options().lane_idle);
   }
   lane.last_send = Clock::now();
-  if (QUIC_SUCCEEDED(Api().StreamSend(lane.stream, request->buffers(), request->buffer_count(), flags, request))) {
+  if (QUIC_SUCCEEDED(
+          Api().StreamSend(lane.stream, request->buffers(), request->buffer_count(), flags, request))) {
     return true;
   }
   if (flags == QUIC_SEND_FLAG_START) CloseUnstarted(std::exchange(lane.stream, nullptr));
@@ -68,7 +70,8 @@ bool OutboundLanes::SendClose(uint32_t code, std::string_view reason) noexcept {
     counts.push_back(lane.next_ordinal);
     if (lane.stream != nullptr) Finish(lane);
   }
-  SendRequest* request = SendRequest::New(&connection_, static_cast<uint32_t>(counts.size() * 4 + reason.size()));
+  SendRequest* request =
+      SendRequest::New(&connection_, static_cast<uint32_t>(counts.size() * 4 + reason.size()));
   if (request == nullptr) return false;
   const bool fits = request->Append({reinterpret_cast<const uint8_t*>(counts.data()), counts.size() * 4}) &&
                     request->Append({reinterpret_cast<const uint8_t*>(reason.data()), reason.size()});

@@ -33,8 +33,9 @@ class OutboundLanes {
 
   explicit OutboundLanes(Connection& connection) noexcept : connection_(connection) {}
 
-  // Takes the request over. False when the stream could not be opened or took nothing: the caller completes it.
-  [[nodiscard]] bool Send(uint16_t lane, SendRequest* request) noexcept;
+  // Takes the request over. False when the stream could not be opened or took nothing: the caller completes
+  // it.
+  [[nodiscard]] bool Send(uint16_t id, SendRequest* request) noexcept;
 
   // Finishes every lane, and tells the peer how much there was. False when that cannot be sent.
   [[nodiscard]] bool SendClose(uint32_t code, std::string_view reason) noexcept;
@@ -55,10 +56,10 @@ class OutboundLanes {
   static void CloseUnstarted(HQUIC stream) noexcept;
   void Finish(Lane& lane) noexcept;
   void ScheduleSweep(Lane& lane, std::chrono::milliseconds delay) noexcept;
-  void Sweep(uint16_t lane) noexcept;
-  static QUIC_STATUS QUIC_API Callback(HQUIC stream, void* context, QUIC_STREAM_EVENT* event) noexcept;
-  void OnAcknowledged(uint16_t lane) noexcept;
-  void OnClosed(uint16_t lane, HQUIC stream) noexcept;
+  void Sweep(uint16_t id) noexcept;
+  static QUIC_STATUS QUIC_API Callback(HQUIC stream, void* opaque, QUIC_STREAM_EVENT* event) noexcept;
+  void OnAcknowledged(uint16_t id) noexcept;
+  void OnClosed(uint16_t id, HQUIC stream) noexcept;
 
   Connection& connection_;
   std::vector<Lane> lanes_;

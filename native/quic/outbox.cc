@@ -15,7 +15,9 @@ constexpr uint32_t kMaxCollectedBytes = 60u << 10;
 // Leaves the request and its bytes in the smallest slab class.
 constexpr uint32_t kFirstCapacity = 96;
 
-size_t Padded(size_t bytes) noexcept { return (bytes + 7) & ~size_t{7}; }
+size_t Padded(size_t bytes) noexcept {
+  return (bytes + 7) & ~size_t{7};
+}
 
 }  // namespace
 
@@ -56,7 +58,8 @@ void Outbox::Run(const CommandHeader& header, std::span<const uint8_t> payload) 
     case CommandKind::kSendDatagram: {
       SendRequest* request =
           is_connection ? SendRequest::New(resource, static_cast<uint32_t>(payload.size())) : nullptr;
-      if (request != nullptr && request->Append(payload)) static_cast<Connection*>(resource)->SendDatagram(request);
+      if (request != nullptr && request->Append(payload))
+        static_cast<Connection*>(resource)->SendDatagram(request);
       break;
     }
     case CommandKind::kCredit: {
@@ -76,7 +79,8 @@ void Outbox::Run(const CommandHeader& header, std::span<const uint8_t> payload) 
   }
 }
 
-void Outbox::Collect(const CommandHeader& header, Resource* resource, std::span<const uint8_t> payload) noexcept {
+void Outbox::Collect(const CommandHeader& header, Resource* resource,
+                     std::span<const uint8_t> payload) noexcept {
   const bool to_stream = resource->kind() == Resource::Kind::kStream;
   const uint16_t lane = to_stream ? uint16_t{0} : header.flags;
   if (resource->outbox_index == Resource::kNotInOutbox) {
@@ -88,7 +92,8 @@ void Outbox::Collect(const CommandHeader& header, Resource* resource, std::span<
   pending.lane = lane;
   if (!Append(pending, payload)) {
     Submit(pending, false);
-    pending.request = SendRequest::New(resource, std::max(static_cast<uint32_t>(payload.size()), kFirstCapacity));
+    pending.request =
+        SendRequest::New(resource, std::max(static_cast<uint32_t>(payload.size()), kFirstCapacity));
     if (pending.request == nullptr) return resource->OnOutOfMemory();
     (void)pending.request->Append(payload);
   }
@@ -125,7 +130,8 @@ void Outbox::SubmitAll() noexcept {
   pending_.clear();
 }
 
-void Outbox::Send(CommandHeader header, std::span<const uint8_t> head, std::span<const uint8_t> body) noexcept {
+void Outbox::Send(CommandHeader header, std::span<const uint8_t> head,
+                  std::span<const uint8_t> body) noexcept {
   Resource* resource = environment_.Find(header.slot, header.generation);
   if (resource == nullptr) return;
   SendRequest* request = SendRequest::New(resource, static_cast<uint32_t>(head.size() + body.size()));

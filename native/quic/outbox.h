@@ -10,22 +10,23 @@
 
 namespace millrace {
 
-// Turns what JavaScript queued in a tick into as few sends as possible: the bytes of one lane or stream become one
-// StreamSend. JS thread.
+// Turns what JavaScript queued in a tick into as few sends as possible: the bytes of one lane or stream
+// become one StreamSend. JS thread.
 class Outbox {
  public:
   // `slab` is JavaScript's memory, pinned by the caller.
   Outbox(Environment& environment, std::span<const uint8_t> slab) noexcept
       : environment_(environment), slab_(slab) {}
 
-  // Carries out the commands in the slab's first `bytes`. False when they are not well formed: the rest is skipped.
+  // Carries out the commands in the slab's first `bytes`. False when they are not well formed: the rest is
+  // skipped.
   [[nodiscard]] bool Flush(uint32_t bytes) noexcept;
   // One command that is too large for the slab, its payload in two parts.
   void Send(CommandHeader header, std::span<const uint8_t> head, std::span<const uint8_t> body) noexcept;
-  // One payload for many framed connections, given as pairs of slot and generation: one buffer, a reference each.
-  // Returns to how many it went.
-  [[nodiscard]] uint32_t Publish(uint16_t lane, std::span<const uint32_t> handles, std::span<const uint8_t> head,
-                                 std::span<const uint8_t> body) noexcept;
+  // One payload for many framed connections, given as pairs of slot and generation: one buffer, a reference
+  // each. Returns to how many it went.
+  [[nodiscard]] uint32_t Publish(uint16_t lane, std::span<const uint32_t> handles,
+                                 std::span<const uint8_t> head, std::span<const uint8_t> body) noexcept;
 
  private:
   struct Pending {

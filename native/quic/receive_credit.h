@@ -5,17 +5,17 @@
 
 namespace millrace {
 
-// How many received bytes a reader may leave unconsumed in the ring and in JavaScript's queue, so that one paused
-// reader does not hold the ring that others need.
+// How many received bytes a reader may leave unconsumed in the ring and in JavaScript's queue, so that one
+// paused reader does not hold the ring that others need.
 //
-// The engine charges before it delivers; JavaScript returns in steps of at most a quarter of the limit, so what it
-// may still owe after consuming everything is below the half at which Return asks for a resume.
+// The engine charges before it delivers; JavaScript returns in steps of at most a quarter of the limit, so
+// what it may still owe after consuming everything is below the half at which Return asks for a resume.
 class ReceiveCredit {
  public:
   explicit ReceiveCredit(uint32_t limit_bytes) noexcept : limit_(limit_bytes) {}
 
-  // seq_cst throughout: a reader marks itself paused, then re-reads Exhausted; a returner subtracts, then looks for
-  // the mark. One of them sees the other.
+  // seq_cst throughout: a reader marks itself paused, then re-reads Exhausted; a returner subtracts, then
+  // looks for the mark. One of them sees the other.
   [[nodiscard]] bool Exhausted() const noexcept { return outstanding_.load() >= limit_; }
   [[nodiscard]] uint32_t Left() const noexcept {
     const uint32_t outstanding = outstanding_.load();
@@ -23,7 +23,8 @@ class ReceiveCredit {
   }
   void Charge(uint32_t bytes) noexcept { outstanding_.fetch_add(bytes); }
 
-  // True when a paused reader should go on. More than was charged is a caller's fault and counts as all of it.
+  // True when a paused reader should go on. More than was charged is a caller's fault and counts as all of
+  // it.
   [[nodiscard]] bool Return(uint32_t bytes) noexcept {
     uint32_t before = outstanding_.load();
     uint32_t after = 0;

@@ -8,9 +8,9 @@ namespace millrace {
 
 class EventPort;
 
-// What JavaScript addresses by slot and generation: a connection, or a stream of a raw connection. It lives while
-// anyone holds a lease: the environment's table (until JavaScript releases it), msquic (until SHUTDOWN_COMPLETE),
-// a send that msquic has not completed, a list of paused readers.
+// What JavaScript addresses by slot and generation: a connection, or a stream of a raw connection. It lives
+// while anyone holds a lease: the environment's table (until JavaScript releases it), msquic (until
+// SHUTDOWN_COMPLETE), a send that msquic has not completed, a list of paused readers.
 class Resource : public RefCounted<Resource> {
  public:
   enum class Kind : uint8_t { kConnection, kStream };

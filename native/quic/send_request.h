@@ -28,7 +28,8 @@ class SharedPayload : public RefCounted<SharedPayload> {
 };
 
 // One StreamSend or DatagramSend: the bytes and the QUIC_BUFFER array, which msquic owns until it says
-// SEND_COMPLETE, and a lease on whose queue they are in. It lies at the front of the slab that holds its bytes.
+// SEND_COMPLETE, and a lease on whose queue they are in. It lies at the front of the slab that holds its
+// bytes.
 class SendRequest {
  public:
   // Room for `capacity` bytes, at the least. Null when memory is short.
@@ -41,7 +42,8 @@ class SendRequest {
 
   // Appends a copy. False when it does not fit; then nothing was appended.
   [[nodiscard]] bool Append(std::span<const uint8_t> bytes) noexcept;
-  // The same bytes in a request with more room; this one is gone. Null, and this one kept, when memory is short.
+  // The same bytes in a request with more room; this one is gone. Null, and this one kept, when memory is
+  // short.
   [[nodiscard]] SendRequest* Grow(uint32_t capacity) noexcept;
 
   // Eight bytes before the others, not counted as queued: what a lane's stream begins with.

@@ -21,7 +21,8 @@ Stream::Stream(Connection& connection) noexcept
       connection_(&connection),
       credit_(connection.options().receive_credit_bytes) {}
 
-// After SHUTDOWN_COMPLETE closing does not wait; still it may be called from a JavaScript thread a moment too early.
+// After SHUTDOWN_COMPLETE closing does not wait; still it may be called from a JavaScript thread a moment too
+// early.
 Stream::~Stream() {
   if (handle_ != nullptr) Library::Get().control().Post([handle = handle_] { Api().StreamClose(handle); });
 }

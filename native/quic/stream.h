@@ -15,7 +15,8 @@ namespace millrace {
 // SHUTDOWN_COMPLETE, the environment's table one until JavaScript releases it.
 class Stream final : public Resource {
  public:
-  // A stream of the peer; msquic's thread, inside PEER_STREAM_STARTED. False when the environment is full or closed.
+  // A stream of the peer; msquic's thread, inside PEER_STREAM_STARTED. False when the environment is full or
+  // closed.
   [[nodiscard]] static bool Accept(Connection& connection, HQUIC handle, bool unidirectional) noexcept;
   // A stream of ours; JS thread. When the peer gives no credit it waits, or with `fail_blocked` fails: its
   // kStreamClosed says so.
@@ -40,7 +41,8 @@ class Stream final : public Resource {
   static QUIC_STATUS QUIC_API Callback(HQUIC handle, void* context, QUIC_STREAM_EVENT* event) noexcept;
   QUIC_STATUS OnReceive(QUIC_STREAM_EVENT* event) noexcept;
   // Writes what fits of the bytes; fewer than given means paused.
-  [[nodiscard]] size_t Deliver(EventPort::Batch& batch, std::span<const uint8_t> bytes, uint16_t flags) noexcept;
+  [[nodiscard]] size_t Deliver(EventPort::Batch& batch, std::span<const uint8_t> bytes,
+                               uint16_t flags) noexcept;
   void PostCode(EventKind kind, uint64_t code) noexcept;
   void OnShutdownComplete() noexcept;
 
