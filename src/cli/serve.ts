@@ -1,0 +1,76 @@
+import { Command } from "commander";
+import { parsePort } from "./argument.js";
+import { formatFingerprint } from "./certificate.js";
+import {
+  type CertificateOptions,
+  type ServerIdentity,
+  serverIdentity,
+  withCertificateOptions,
+} from "./identity.js";
+import { runOnce } from "./once.js";
+import { RoomServer, type RoomUrls } from "./room_server.js";
+import { colours, printJson } from "./terminal.js";
+import { untilSignal } from "./until_signal.js";
+
+interface ServeOptions extends CertificateOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly httpPort: number;
+  readonly once?: boolean;
+  readonly json?: boolean;
+}
+
+/** `millrace serve`: the room over QUIC and WebSocket, with its page. */
+export function serveCommand(): Command {
+  const command = new Command("serve")
+    .description("serve a room over QUIC and WebSocket, and a page to join it")
+    .option("--host <host>", "name or address to listen on", "127.0.0.1")
+    .option("--port <port>", "UDP port of QUIC, and TCP port of wss and https", parsePort, 4433)
+    .option("--http-port <port>", "TCP port of ws and http", parsePort, 8080)
+    .option("--once", "start on free ports, measure a client over each transport, and exit")
+    .option("--json", "print JSON for machines");
+  return withCertificateOptions(command).action(async (options: ServeOptions) => {
+    const identity = await serverIdentity(options, command);
+    if (options.once) await runOnce(identity, options);
+    else await serve(identity, options);
+  });
+}
+
+async function serve(identity: ServerIdentity, options: ServeOptions): Promise<void> {
+  const { host, port, httpPort } = options;
+  const server = await RoomServer.start({ host, port, httpPort, tls: identity.tls });
+  if (options.json) printJson({ urls: server.urls, certificate: describeCertificate(identity) });
+  else printAddresses(server.urls, identity);
+  const signal = await untilSignal();
+  if (!options.json) process.stdout.write(`\n${signal}: closing\n`);
+  await server.close();
+}
+
+function printAddresses(urls: RoomUrls, { development }: ServerIdentity): void {
+  const { bold, cyan, dim } = colours(process.stdout);
+  const lines = [
+    `${bold("millrace")} is serving a room`,
+    "",
+    `  page       ${cyan(urls.http)}   ${dim(`or ${urls.https}`)}`,
+    `  QUIC       ${cyan(urls.quic)}`,
+    `  WebSocket  ${cyan(urls.wss)}   ${dim(`or ${urls.ws}`)}`,
+    "",
+    `  join from another terminal: npm run millrace -- chat ${urls.quic}`,
+  ];
+  if (development) {
+    const until = development.expires.toISOString().slice(0, 10);
+    lines.push(
+      "",
+      `  The certificate is a development one that millrace ${development.created ? "has just made" : "made earlier"}, good until ${until}:`,
+      `  ${dim(development.certificatePath)}`,
+      `  SHA-256 ${dim(formatFingerprint(development.sha256))}`,
+    );
+  }
+  process.stdout.write(`${lines.join("\n")}\n\n${dim("Ctrl-C stops it.")}\n`);
+}
+
+function describeCertificate({ development, tls }: ServerIdentity): object {
+  if (development === undefined) return { development: false, path: tls.certificate };
+  const { certificatePath, sha256, expires, created } = development;
+  return { development: true, path: certificatePath, sha256, expires: expires.toISOString(), created };
+}
