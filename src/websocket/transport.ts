@@ -11,7 +11,8 @@ import { socketAddress } from "./address.js";
 import type { WebSocketBehaviour, WebSocketConnection } from "./behaviour.js";
 import { resolveHost } from "./bind.js";
 import { connect } from "./client.js";
-import { type Server, serverLibrary } from "./server.js";
+import { serverLibrary } from "./library.js";
+import type { Server } from "./server.js";
 
 /** A {@link Transport} whose behaviours may take text messages too. */
 export interface WebSocketTransport extends Transport {

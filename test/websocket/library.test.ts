@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InvalidArgumentError } from "#internal/errors.js";
 import { negotiate } from "#internal/websocket/handshake.js";
-import { serverLibrary } from "#internal/websocket/server.js";
+import { serverLibrary } from "#internal/websocket/library.js";
 
 test("MILLRACE_WEBSOCKET names a library that exists", async () => {
   process.env.MILLRACE_WEBSOCKET = "other";
