@@ -51,4 +51,10 @@ async function main(): Promise<void> {
   await root.parseAsync(words, { from: "user" });
 }
 
+// Whoever read our output, as `head` does, has had enough: that is no failure of ours.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
+
 main().catch(reportFailure);

@@ -26,6 +26,8 @@ const headers = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cache-control": "no-cache",
+  // An idle connection that a browser keeps would hold up the server's end.
+  connection: "close",
 };
 
 /**
@@ -43,8 +45,7 @@ export async function loadPage(addresses: () => object): Promise<HttpHandler> {
     const file = path.replace(/\?.*$/s, "");
     const response = file === "/addresses.json" ? json(addresses()) : responses.get(file);
     if (response === undefined) return undefined;
-    if (method === "GET") return response;
-    if (method === "HEAD") return { status: response.status, headers: response.headers ?? {} };
+    if (method === "GET" || method === "HEAD") return response;
     return { status: 405, headers: { allow: "GET, HEAD" }, body: "" };
   };
 }

@@ -13,15 +13,21 @@ export function printJson(value: object): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-/** Columns side by side: the first to the left, numbers to the right. */
+/** Columns side by side, text to the left, numbers to the right. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
-      .join("  ")
-      .trimEnd();
-  return [header, ...rows].map((cells) => `${line(cells)}\n`).join("");
+  const columns = header.map((title, index) => {
+    const cells = rows.map((row) => row[index] ?? "");
+    const width = Math.max(title.length, ...cells.map((cell) => cell.length));
+    const numeric = cells.every((cell) => /^[\d–]/.test(cell));
+    return (cell: string) => (numeric ? cell.padStart(width) : cell.padEnd(width));
+  });
+  return [header, ...rows]
+    .map(
+      (row) =>
+        `${columns
+          .map((pad, index) => pad(row[index] ?? ""))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
 }

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Browser, Page } from "puppeteer-core";
+import { launchBrowser } from "../kit/browser.js";
+import { cliPath, MillraceProcess, runMillrace } from "../kit/command.js";
+import { temporaryFolder } from "../kit/folder.js";
+import { Terminal } from "../kit/terminal.js";
+
+const env = { XDG_CACHE_HOME: temporaryFolder() };
+
+interface Urls {
+  readonly quic: string;
+  readonly wss: string;
+  readonly ws: string;
+  readonly http: string;
+}
+
+let server: MillraceProcess;
+let urls: Urls;
+let browser: Browser;
+
+before(async () => {
+  server = new MillraceProcess(["serve", "--json", "--port", "0", "--http-port", "0"], { env });
+  ({ urls } = await server.ready<{ urls: Urls }>());
+  browser = await launchBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await server.stop();
+});
+
+function chatInTerminal(url: string, name: string): Promise<Terminal> {
+  return Terminal.open([process.execPath, cliPath, "chat", url, "--name", name], env);
+}
+
+/** Opens the page and joins, with the keyboard alone. */
+async function joinPage(name: string): Promise<Page> {
+  const page = await browser.newPage();
+  await page.goto(urls.http);
+  await page.focus("#name");
+  await page.keyboard.type(name);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#status[data-state=connected]");
+  return page;
+}
+
+/** Says a line in the page, where the focus must be already. */
+async function sayInPage(page: Page, text: string): Promise<void> {
+  assert.equal(await page.evaluate("document.activeElement.id"), "text");
+  await page.keyboard.type(text);
+  await page.keyboard.press("Enter");
+}
+
+/** The text of the first element that matches, once there is one. */
+async function textOf(page: Page, selector: string): Promise<string> {
+  const element = await page.waitForSelector(selector, { timeout: 20_000 });
+  return (await element!.evaluate((found) => found.textContent)) ?? "";
+}
+
+test("a line typed in a terminal over QUIC shows in the page, and one of the page in the terminal", async () => {
+  const terminal = await chatInTerminal(urls.quic, "ada");
+  const page = await joinPage("grace");
+  try {
+    await terminal.shows(/\* you are ada, over quic/);
+    await terminal.shows(/\* grace joined over websocket/);
+    await terminal.type("hello from the terminal");
+    await terminal.press("Enter");
+    assert.equal(await textOf(page, ".line .words"), "hello from the terminal");
+    assert.match(await textOf(page, ".line .head"), /^ada ?quic/);
+
+    await sayInPage(page, "hello from the page");
+    await terminal.shows(/grace \(websocket, (\d+(\.\d+)? ms|–)\) hello from the page/);
+
+    // Both are listed in both, with transport and round trip.
+    await page.waitForFunction(
+      `/\\d ms/.test(document.querySelectorAll("#roster .round-trip")[0]?.textContent) &&
+       /\\d ms/.test(document.querySelectorAll("#roster .round-trip")[1]?.textContent)`,
+    );
+    const rows = await page.$$eval("#roster li", (items) => items.map((item) => item.textContent ?? ""));
+    assert.match(rows.find((row) => row.startsWith("ada"))!, /^adaquic[\d.]+ ms$/);
+    assert.match(rows.find((row) => row.startsWith("grace"))!, /^gracewebsocket[\d.]+ ms$/);
+    await terminal.type("/who");
+    await terminal.press("Enter");
+    await terminal.shows(/^ada +quic +[\d.]+ ms$/m);
+    await terminal.shows(/^grace +websocket +[\d.]+ ms$/m);
+
+    await terminal.press("C-d");
+    assert.equal(await terminal.exitCode(), 0);
+    await page.waitForFunction(`document.querySelector("#log").textContent.includes("ada left")`);
+  } finally {
+    await terminal.close();
+    await page.close();
+  }
+});
+
+test("a line that is being typed stays whole when another arrives", async () => {
+  const terminal = await chatInTerminal(urls.quic, "typist");
+  try {
+    await terminal.shows(/you are typist/);
+    await terminal.type("half a li");
+    await terminal.shows(/> half a li/);
+    await runMillrace(["chat", urls.ws, "--name", "other"], { env, input: "in between\n" });
+    const screen = await terminal.shows(/other \(websocket, [^)]+\) in between/);
+    assert.ok(screen.indexOf("in between") < screen.indexOf("> half a li"));
+    await terminal.type("ne");
+    await terminal.shows(/> half a line/);
+    await terminal.press("C-c");
+    assert.equal(await terminal.exitCode(), 0);
+  } finally {
+    await terminal.close();
+  }
+});
+
+test("what others write is text in the page, and cannot move a terminal's cursor", async () => {
+  const page = await joinPage("reader");
+  const hostile = '<img src=x onerror="document.title=1">\u001b[2J\u202eend';
+  try {
+    const listener = new MillraceProcess(["chat", urls.wss, "--name", "listener"], { env });
+    await listener.output(/you are listener/);
+    await runMillrace(["chat", urls.quic, "--name", "<b>mallory</b>"], { env, input: `${hostile}\n` });
+    assert.equal(await textOf(page, ".line .words"), '<img src=x onerror="document.title=1"> [2J end');
+    assert.equal(await page.$(".line img, .line b"), null);
+    assert.equal(await page.title(), "millrace room");
+    const [line] = await listener.output(/^<b>mallory.*$/m);
+    assert.ok(!line.includes("\u001b"));
+    listener.child.stdin.end("/quit\n");
+    assert.equal(await listener.exited, 0, listener.stderr);
+  } finally {
+    await page.close();
+  }
+});
+
+test("a pipe's lines are all said, in order, over each transport, and it leaves when the pipe ends", async () => {
+  const listener = new MillraceProcess(["chat", urls.ws, "--name", "listener"], { env });
+  await listener.output(/you are listener/);
+  for (const url of [urls.quic, urls.wss, urls.ws]) {
+    const name = `pipe-${new URL(url).protocol.slice(0, -1)}`;
+    const { code, stdout, stderr } = await runMillrace(["chat", url, "--name", name], {
+      env,
+      input: "one\ntwo\n\nthree",
+    });
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /one.*two.*three/s);
+    await listener.output(
+      new RegExp(`${name} .*one\n.*${name} .*two\n.*${name} .*three\n.*${name} left`, "s"),
+    );
+  }
+  assert.equal(await listener.stop("SIGINT"), 0, listener.stderr);
+});
+
+test("the page comes back by itself when the server does", async () => {
+  const start = (port: string) =>
+    new MillraceProcess(["serve", "--json", "--port", "0", "--http-port", port], { env });
+  let own = start("0");
+  const { urls: first } = await own.ready<{ urls: Urls }>();
+  const page = await browser.newPage();
+  try {
+    await page.goto(first.http);
+    await page.type("#name", "patient");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#status[data-state=connected]");
+    await own.stop();
+    await page.waitForSelector("#status[data-state=lost]");
+    own = start(new URL(first.http).port);
+    await own.output(/\n/);
+    await page.waitForSelector("#status[data-state=connected]");
+    assert.match(await textOf(page, "#status"), /connected as patient/);
+  } finally {
+    await page.close();
+    await own.stop();
+  }
+});
+
+test("a server nobody runs, and a certificate nobody trusts, are told with a code and exit 1", async () => {
+  const refused = await runMillrace(["chat", "ws://127.0.0.1:1/"], { env });
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /ERR_MILLRACE_CONNECTION_REFUSED/);
+  const otherCache = { XDG_CACHE_HOME: temporaryFolder() };
+  for (const url of [urls.quic, urls.wss]) {
+    const untrusted = await runMillrace(["chat", url], { env: otherCache });
+    assert.equal(untrusted.code, 1);
+    assert.match(untrusted.stderr, /ERR_MILLRACE_CERTIFICATE_UNTRUSTED/);
+    const insecure = await runMillrace(["chat", url, "--insecure"], { env: otherCache, input: "/quit\n" });
+    assert.equal(insecure.code, 0, insecure.stderr);
+    assert.match(insecure.stderr, /not checked/);
+  }
+  const unknown = await runMillrace(["chat", "gopher://localhost:70"], { env });
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.stderr, /ERR_MILLRACE_UNKNOWN_TRANSPORT/);
+});
