@@ -87,7 +87,8 @@ uint8_t* RingWriter::Reserve(uint32_t payload_bytes) noexcept {
   has_reserved_ = false;
   if (!HasRoom(payload_bytes)) return nullptr;
   const uint32_t record_bytes = RecordBytes(payload_bytes);
-  const uint32_t skipped = BytesNeeded(record_bytes) - record_bytes;
+  uint32_t skipped = BytesNeeded(record_bytes) - record_bytes;
+  if (skipped == 0 && MayRewind()) skipped = capacity_ - (tail_ & (capacity_ - 1));
   if (skipped != 0) {
     // Free bytes, unseen by the consumer until the record behind them is published.
     std::memset(data_ + (tail_ & (capacity_ - 1)), 0, kRecordAlignment);
@@ -129,6 +130,16 @@ uint32_t RingWriter::FreeBytes() noexcept {
 uint32_t RingWriter::BytesNeeded(uint32_t record_bytes) const noexcept {
   const uint32_t to_end = capacity_ - (tail_ & (capacity_ - 1));
   return record_bytes <= to_end ? record_bytes : to_end + record_bytes;
+}
+
+// A consumer that keeps up leaves the ring empty again and again: then it is the lower half that is used over and
+// over, in the caches, and the pages of the upper half are not touched. From the middle on a rewind skips at most
+// half of the ring, and the largest record fits into the other one. Looked at once a batch: it reads the head.
+bool RingWriter::MayRewind() noexcept {
+  const bool in_upper_half = (tail_ & (capacity_ - 1)) >= capacity_ / 2;
+  if (!in_upper_half || tail_ != published_) return false;
+  ReloadHead();
+  return tail_ == head_;
 }
 
 bool RingWriter::HasBytes(uint32_t bytes) noexcept {

@@ -66,6 +66,7 @@ class RingWriter {
 
   [[nodiscard]] uint32_t BytesNeeded(uint32_t record_bytes) const noexcept;
   [[nodiscard]] bool HasBytes(uint32_t bytes) noexcept;
+  [[nodiscard]] bool MayRewind() noexcept;
   void ReloadHead() noexcept;
 
   RingHeader* header_;

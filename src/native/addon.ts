@@ -15,6 +15,8 @@ export interface NativeAddon {
   readonly Environment: NativeEnvironmentConstructor;
   /** What each thread that verifies frames has done since the process started. */
   threadCounters(): ThreadCounters[];
+  /** What the process has open, and how often it woke a JavaScript thread. */
+  processCounters(): ProcessCounters;
   /** Names the calling thread, as `threadCounters` does. */
   currentThreadId(): number;
 }
@@ -24,6 +26,17 @@ export interface ThreadCounters {
   readonly threadId: number;
   readonly verifiedFrames: number;
   readonly verifiedBytes: number;
+}
+
+/** Of the whole process, whichever thread asks. */
+export interface ProcessCounters {
+  /** Native connections: one counts until JavaScript and msquic have both let go of it. */
+  readonly connections: number;
+  /** The same for streams of raw connections. */
+  readonly streams: number;
+  /** Streams that framed connections have open for their lanes, in both directions. */
+  readonly laneStreams: number;
+  readonly wakes: number;
 }
 
 /** Where to look: the process's own surroundings, but for tests. */

@@ -8,6 +8,9 @@ import { Outbox } from "./outbox.js";
 import { createRing, RECORD_HEADER_BYTES, RingReader } from "./ring.js";
 
 const RING_CAPACITY_BYTES = 4 * 1024 * 1024;
+/** A ring takes 20 million records a second: more of them only spare msquic's workers the wait for each other. */
+const CORES_PER_RING = 4;
+const MAX_RINGS = 4;
 /** The largest frame that a ring takes: it holds at least two of them. */
 export const MAX_RECORD_BYTES = RING_CAPACITY_BYTES / 2 - RECORD_HEADER_BYTES;
 /** Pages of slots that are never used are never touched. */
@@ -58,9 +61,8 @@ export class Engine {
   /** @throws AddonUnavailableError (ERR_MILLRACE_ADDON_UNAVAILABLE) */
   constructor() {
     const addon = loadAddon();
-    const rings = Array.from({ length: Math.min(2, availableParallelism()) }, () =>
-      createRing(RING_CAPACITY_BYTES),
-    );
+    const ringCount = Math.min(MAX_RINGS, Math.ceil(availableParallelism() / CORES_PER_RING));
+    const rings = Array.from({ length: ringCount }, () => createRing(RING_CAPACITY_BYTES));
     const poison = process.env.MILLRACE_POISON === "1";
     for (const ring of rings) this.#readers.push(new RingReader(ring, { poison }));
     this.native = new addon.Environment(
