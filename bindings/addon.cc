@@ -23,6 +23,20 @@ Napi::Value ThreadCountersOf(const Napi::CallbackInfo& info) {
   return list;
 }
 
+// processCounters() → {connections, streams, laneStreams, wakes}
+Napi::Value ProcessCountersOf(const Napi::CallbackInfo& info) {
+  const ProcessCounters& counters = ProcessCounters::Get();
+  Napi::Object result = Napi::Object::New(info.Env());
+  const auto set = [&](const char* name, const std::atomic<uint64_t>& counter) {
+    result.Set(name, Napi::Number::New(info.Env(), static_cast<double>(counter.load())));
+  };
+  set("connections", counters.connections);
+  set("streams", counters.streams);
+  set("laneStreams", counters.lane_streams);
+  set("wakes", counters.wakes);
+  return result;
+}
+
 Napi::Value CurrentThread(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(CurrentThreadId()));
 }
@@ -32,6 +46,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("constants", Constants(env));
   exports.Set("Environment", EnvironmentWrap::Define(env));
   exports.Set("threadCounters", Napi::Function::New(env, ThreadCountersOf, "threadCounters"));
+  exports.Set("processCounters", Napi::Function::New(env, ProcessCountersOf, "processCounters"));
   exports.Set("currentThreadId", Napi::Function::New(env, CurrentThread, "currentThreadId"));
   return exports;
 }

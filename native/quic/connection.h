@@ -13,6 +13,7 @@
 #include "native/quic/configuration.h"
 #include "native/quic/connection_options.h"
 #include "native/quic/control_thread.h"
+#include "native/quic/counters.h"
 #include "native/quic/environment.h"
 #include "native/quic/inbound_lanes.h"
 #include "native/quic/outbound_lanes.h"
@@ -107,6 +108,7 @@ class Connection final : public Resource {
   // Ends it as SetEnd said. Blocking; control thread.
   void ShutDown() noexcept;
 
+  const LiveCount live_{ProcessCounters::Get().connections};
   const Ref<Environment> environment_;
   const Ref<ConnectionOptions> options_;
   std::atomic<HQUIC> handle_;

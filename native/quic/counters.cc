@@ -35,6 +35,11 @@ ThreadCounters& ThreadCounters::Mine() noexcept {
   return *mine;
 }
 
+ProcessCounters& ProcessCounters::Get() noexcept {
+  static auto* counters = new ProcessCounters;  // as the registry
+  return *counters;
+}
+
 std::vector<const ThreadCounters*> ThreadCounters::All() noexcept {
   const std::lock_guard lock(TheRegistry().mutex);
   return TheRegistry().all;

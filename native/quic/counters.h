@@ -20,6 +20,30 @@ struct ThreadCounters {
   [[nodiscard]] static std::vector<const ThreadCounters*> All() noexcept;
 };
 
+// What the whole process has open and has done; any thread counts.
+struct ProcessCounters {
+  std::atomic<uint64_t> connections{0};   // native objects: somebody still holds a lease
+  std::atomic<uint64_t> streams{0};       // the same, of raw connections
+  std::atomic<uint64_t> lane_streams{0};  // streams of framed connections' lanes, both directions
+  std::atomic<uint64_t> wakes{0};         // of JavaScript threads
+
+  [[nodiscard]] static ProcessCounters& Get() noexcept;
+};
+
+// Counts its owner for as long as that lives.
+class LiveCount {
+ public:
+  explicit LiveCount(std::atomic<uint64_t>& count) noexcept : count_(count) {
+    count_.fetch_add(1, std::memory_order_relaxed);
+  }
+  LiveCount(const LiveCount&) = delete;
+  LiveCount& operator=(const LiveCount&) = delete;
+  ~LiveCount() { count_.fetch_sub(1, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t>& count_;
+};
+
 // One writer, so load and store are enough and cost no lock prefix.
 inline void Add(std::atomic<uint64_t>& counter, uint64_t n) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);

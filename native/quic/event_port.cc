@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "native/quic/counters.h"
+
 namespace millrace {
 namespace {
 
@@ -37,7 +39,9 @@ EventPort::EventPort(const RingWriter& writer, std::span<int32_t> slot_words, Wa
 
 EventPort::Batch::~Batch() {
   Publish();
-  if (wake_) port_.waker_->Wake();
+  if (!wake_) return;
+  ProcessCounters::Get().wakes.fetch_add(1, std::memory_order_relaxed);
+  port_.waker_->Wake();
 }
 
 void EventPort::Batch::Publish() noexcept {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "native/frame/splitter.h"
+#include "native/quic/counters.h"
 #include "native/quic/event_port.h"
 #include "native/quic/outbound_lanes.h"
 
@@ -46,6 +47,7 @@ class InboundLaneStream {
   void Fail(uint64_t code) noexcept;
   void OnEnd() noexcept;
 
+  const LiveCount live_{ProcessCounters::Get().lane_streams};
   Connection& connection_;
   InboundLanes& lanes_;
   const HQUIC handle_;

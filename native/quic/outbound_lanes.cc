@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "native/quic/connection.h"
+#include "native/quic/counters.h"
 #include "native/quic/library.h"
 
 namespace millrace {
@@ -14,6 +15,7 @@ struct OutboundLanes::StreamContext {
   Ref<Connection> connection;
   OutboundLanes* lanes;  // the connection's
   uint16_t lane;
+  const LiveCount live{ProcessCounters::Get().lane_streams};
 };
 
 OutboundLanes::Lane& OutboundLanes::Find(uint16_t lane) noexcept {

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "native/quic/connection.h"
+#include "native/quic/counters.h"
 #include "native/quic/receive_credit.h"
 #include "native/quic/resource.h"
 
@@ -46,6 +47,7 @@ class Stream final : public Resource {
   void PostCode(EventKind kind, uint64_t code) noexcept;
   void OnShutdownComplete() noexcept;
 
+  const LiveCount live_{ProcessCounters::Get().streams};
   const Ref<Connection> connection_;
   HQUIC handle_ = nullptr;
   ReceiveCredit credit_;
