@@ -28,7 +28,8 @@ export interface Participant {
 export type MessageFromRoom =
   | { readonly type: "welcome"; readonly you: Participant; readonly linesPerSecond: number }
   | { readonly type: "roster"; readonly participants: readonly Participant[] }
-  | { readonly type: "joined" | "left"; readonly participant: Participant }
+  | { readonly type: "joined"; readonly participant: Participant }
+  | { readonly type: "left"; readonly participant: Participant }
   | { readonly type: "said"; readonly from: Participant; readonly text: string }
   /** So many lines were said while this participant was too slow to be sent them. */
   | { readonly type: "missed"; readonly lines: number }

@@ -87,7 +87,9 @@ function showRoster(participants) {
       const row = element("li", id === myId ? "own" : "");
       const delay = element("span", "round-trip", formatRoundTrip(roundTripMs));
       delay.title = "round trip through the room";
-      row.append(element("span", "name", name), badge(transport), delay);
+      const who = element("span", "name", name);
+      who.title = name;
+      row.append(who, badge(transport), delay);
       return row;
     }),
   );
