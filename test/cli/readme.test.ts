@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const run = promisify(execFile);
+
+/** The code of the block that begins with a comment naming the file. */
+function codeOf(file: string): string {
+  const block = new RegExp(`\`\`\`js\\n// ${file.replace(".", "\\.")}\\n(.*?)\`\`\``, "s").exec(readme);
+  assert.ok(block, `README.md has no ${file}`);
+  return block[1]!;
+}
+
+test("the README's server and client, with the README's certificate, echo over both transports", async () => {
+  // Inside of the package, so that it finds itself by name.
+  const folder = mkdtempSync(join(root, "out", "readme-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const [certificate] = /openssl req [^`]+/.exec(readme)!;
+  await run("sh", ["-ec", certificate], { cwd: folder });
+  // The ports are free ones here; all else is as it stands there.
+  writeFileSync(join(folder, "server.mjs"), codeOf("server.mjs").replaceAll(":4433", ":0"));
+  writeFileSync(join(folder, "client.mjs"), codeOf("client.mjs"));
+  const server = spawn(process.execPath, ["server.mjs"], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    const urls: string[] = [];
+    for await (const line of createInterface({ input: server.stdout })) {
+      urls.push(line);
+      if (urls.length === 2) break;
+    }
+    for (const [url, transport] of [
+      [urls[0]!, "quic"],
+      [urls[1]!, "websocket"],
+    ] as const) {
+      const { stdout } = await run(process.execPath, ["client.mjs", url], { cwd: folder, timeout: 20_000 });
+      assert.equal(stdout, `${transport}: hello\n`);
+    }
+  } finally {
+    server.kill();
+  }
+});
+
+test("the README's echo is 15 lines of server and client at most, each", () => {
+  for (const file of ["server.mjs", "client.mjs"]) {
+    const lines = codeOf(file).trim().split("\n");
+    assert.ok(lines.length <= 15, `${file} has ${lines.length}`);
+  }
+});
+
+test("the files, folders and commands that the README names are there", () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  for (const [, path] of readme.matchAll(/\]\(([^)#]+)\)/g)) assert.ok(existsSync(join(root, path!)), path);
+  for (const [, folder] of readme.matchAll(
+    /`((?:native|bindings|schemas|src|test|bench|docs)(?:\/\w+)*\/)`/g,
+  )) {
+    assert.ok(existsSync(join(root, folder!)), folder);
+  }
+  for (const [, name] of readme.matchAll(/npm run ([\w:]+)/g)) assert.ok(name! in scripts, name);
+  assert.ok("start" in scripts && "test" in scripts);
+});
