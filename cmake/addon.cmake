@@ -16,7 +16,8 @@ target_include_directories(millrace_addon SYSTEM PRIVATE ${NODE_API_INCLUDES})
 target_compile_definitions(millrace_addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED
                                                   NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS
                                                   MILLRACE_VERSION="${MILLRACE_VERSION}")
-target_link_libraries(millrace_addon PRIVATE millrace_quic)
+include(cmake/stream-table.cmake)
+target_link_libraries(millrace_addon PRIVATE msquic_stream_table millrace_quic)
 if(APPLE)
   target_link_options(millrace_addon PRIVATE -undefined dynamic_lookup)
 else()
