@@ -26,17 +26,20 @@ std::map<uint16_t, int>& PortsInUse() noexcept {
   return *ports;
 }
 
-// msquic binds with SO_REUSEPORT, so a second process would silently take half of the traffic: see first
-// whether the port is free without it.
-QUIC_STATUS ProbePort(const QUIC_ADDR& address) noexcept {
-  const int fd = ::socket(QuicAddrGetFamily(&address), SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+// msquic binds with SO_REUSEPORT, so a second process would silently take half of the traffic, and Linux may
+// even give port 0 a port that another process has: see first whether the port is free without it, or which
+// is.
+QUIC_STATUS ClaimPort(QUIC_ADDR* address) noexcept {
+  const int fd = ::socket(QuicAddrGetFamily(address), SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
   if (fd < 0) return static_cast<QUIC_STATUS>(errno);
-  const socklen_t bytes =
-      QuicAddrGetFamily(&address) == QUIC_ADDRESS_FAMILY_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-  const int failed = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), bytes);
+  socklen_t bytes =
+      QuicAddrGetFamily(address) == QUIC_ADDRESS_FAMILY_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  auto* socket_address = reinterpret_cast<sockaddr*>(address);
+  const bool failed =
+      ::bind(fd, socket_address, bytes) != 0 || ::getsockname(fd, socket_address, &bytes) != 0;
   const int error = errno;
   ::close(fd);
-  return failed == 0 ? QUIC_STATUS_SUCCESS : static_cast<QUIC_STATUS>(error);
+  return failed ? static_cast<QUIC_STATUS>(error) : QUIC_STATUS_SUCCESS;
 }
 
 }  // namespace
@@ -70,10 +73,10 @@ Ref<Listener> Listener::Open(const Endpoint& endpoint, const Ref<Configuration>&
 }
 
 QUIC_STATUS Listener::Start() noexcept {
-  const uint16_t port = QuicAddrGetPort(&endpoint_.address);
-  if (!PortsInUse().contains(port)) {
-    const QUIC_STATUS probed = ProbePort(endpoint_.address);
-    if (QUIC_FAILED(probed)) return probed;
+  QUIC_ADDR address = endpoint_.address;
+  if (!PortsInUse().contains(QuicAddrGetPort(&address))) {
+    const QUIC_STATUS claimed = ClaimPort(&address);
+    if (QUIC_FAILED(claimed)) return claimed;
   }
   QUIC_STATUS status = Api().ListenerOpen(Library::Get().registration(), Callback, this, &handle_);
   if (QUIC_FAILED(status)) return status;
@@ -82,8 +85,7 @@ QUIC_STATUS Listener::Start() noexcept {
     alpns.push_back(
         {static_cast<uint32_t>(alpn.size()), reinterpret_cast<uint8_t*>(const_cast<char*>(alpn.data()))});
   }
-  status =
-      Api().ListenerStart(handle_, alpns.data(), static_cast<uint32_t>(alpns.size()), &endpoint_.address);
+  status = Api().ListenerStart(handle_, alpns.data(), static_cast<uint32_t>(alpns.size()), &address);
   if (QUIC_SUCCEEDED(status)) {
     uint32_t bytes = sizeof(address_);
     status = Api().GetParam(handle_, QUIC_PARAM_LISTENER_LOCAL_ADDRESS, &bytes, &address_);
