@@ -38,11 +38,18 @@ Napi::Object Constants(Napi::Env env) {
                                        {"magic", kRingMagic},
                                        {"version", kRingVersion},
                                        {"headerBytes", kRingHeaderBytes},
+                                       {"minCapacity", kRingMinCapacity},
+                                       {"maxCapacity", kRingMaxCapacity},
+                                       {"magicOffset", offsetof(RingHeader, magic)},
+                                       {"versionOffset", offsetof(RingHeader, version)},
+                                       {"capacityOffset", offsetof(RingHeader, capacity)},
+                                       {"tailOffset", offsetof(RingHeader, tail)},
+                                       {"headOffset", offsetof(RingHeader, head)},
+                                       {"sleepingOffset", offsetof(RingHeader, sleeping)},
+                                       {"starvedOffset", offsetof(RingHeader, starved)},
                                        {"recordHeaderBytes", kRecordHeaderBytes},
-                                       {"tail", offsetof(RingHeader, tail)},
-                                       {"head", offsetof(RingHeader, head)},
-                                       {"sleeping", offsetof(RingHeader, sleeping)},
-                                       {"starved", offsetof(RingHeader, starved)},
+                                       {"recordAlignment", kRecordAlignment},
+                                       {"recordPadding", kRecordPadding},
                                    }));
   constants.Set("event", Group(env, {
                                         {"frame", Of(EventKind::kFrame)},
@@ -65,6 +72,7 @@ Napi::Object Constants(Napi::Env env) {
                                           {"credit", Of(CommandKind::kCredit)},
                                           {"release", Of(CommandKind::kRelease)},
                                       }));
+  constants.Set("commandHeader", Group(env, {{"bytes", sizeof(CommandHeader)}}));
   constants.Set("slotWord", Group(env, {
                                            {"completedBytes", kSlotCompletedBytes},
                                            {"wantsDrain", kSlotWantsDrain},
@@ -79,6 +87,7 @@ Napi::Object Constants(Napi::Env env) {
                                    }));
   constants.Set("closeCode", Group(env, {
                                             {"normal", kCloseNormal},
+                                            {"goingAway", kCloseGoingAway},
                                             {"protocolViolation", kCloseProtocolViolation},
                                             {"frameTooLarge", kCloseFrameTooLarge},
                                             {"frameMalformed", kCloseFrameMalformed},
@@ -87,7 +96,6 @@ Napi::Object Constants(Napi::Env env) {
   // msquic's statuses are errno values, which differ between systems.
   constants.Set("status", Group(env, {
                                          {"outOfMemory", QUIC_STATUS_OUT_OF_MEMORY},
-                                         {"invalidState", QUIC_STATUS_INVALID_STATE},
                                          {"forbidden", EACCES},
                                          {"addressInUse", QUIC_STATUS_ADDRESS_IN_USE},
                                          {"alpnInUse", QUIC_STATUS_ALPN_IN_USE},
@@ -97,7 +105,6 @@ Napi::Object Constants(Napi::Env env) {
                                          {"connectionRefused", QUIC_STATUS_CONNECTION_REFUSED},
                                          {"unreachable", QUIC_STATUS_UNREACHABLE},
                                          {"alpnMismatch", QUIC_STATUS_ALPN_NEG_FAILURE},
-                                         {"tlsError", QUIC_STATUS_TLS_ERROR},
                                          {"tlsAlert", QUIC_STATUS_TLS_ALERT(0)},
                                          {"certificateExpired", QUIC_STATUS_CERT_EXPIRED},
                                          {"certificateUntrusted", QUIC_STATUS_CERT_UNTRUSTED_ROOT},

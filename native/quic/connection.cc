@@ -299,7 +299,7 @@ void Connection::FinishForPeer(uint64_t code, std::string reason) noexcept {
 
 void Connection::Abandon() noexcept {
   Closing closing;
-  closing.code = 1;  // going away
+  closing.code = kCloseGoingAway;
   Close(closing);
 }
 

@@ -19,6 +19,7 @@ struct ConnectionOptions : RefCounted<ConnectionOptions> {
 // Close codes that the engine itself sends; src/transport/close.ts has the same.
 enum CloseCode : uint64_t {
   kCloseNormal = 0,
+  kCloseGoingAway = 1,
   kCloseProtocolViolation = 2,
   kCloseFrameTooLarge = 3,
   kCloseFrameMalformed = 4,

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { CloseCode } from "millrace";
+import { loadAddon } from "#internal/native/addon.js";
+import * as constants from "#internal/native/constants.js";
+import * as ring from "#internal/native/ring.js";
+
+const native = loadAddon().constants;
+
+/** RING_TAIL_OFFSET → tailOffset. */
+function nativeName(name: string): string {
+  return name
+    .replace(/^RING_/, "")
+    .toLowerCase()
+    .replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+test("the ring lies in memory as C++ has it, number by number", () => {
+  const numbers = Object.entries(ring).filter(([, value]) => typeof value === "number");
+  assert.deepEqual(
+    native.ring,
+    Object.fromEntries(numbers.map(([name, value]) => [nativeName(name), value])),
+  );
+});
+
+test("events, commands, slot words and flags have the numbers of C++, none missing on either side", () => {
+  assert.deepEqual(native.event, constants.EventKind);
+  assert.deepEqual(native.command, constants.CommandKind);
+  assert.deepEqual(native.commandHeader, { bytes: constants.COMMAND_HEADER_BYTES });
+  assert.deepEqual(native.slotWord, constants.SlotWord);
+  assert.deepEqual(native.flag, constants.Flag);
+});
+
+test("the close codes that the engine sends mean here what they mean there", () => {
+  const known: Readonly<Record<string, number>> = CloseCode;
+  assert.ok(Object.keys(native.closeCode!).length > 0);
+  for (const [name, code] of Object.entries(native.closeCode!)) assert.equal(code, known[name], name);
+});
+
+test("every status that is looked at is one that the engine names, and the other way round", () => {
+  const sources = ["status.js", "stream.js"].map((file) =>
+    readFileSync(new URL(`../../../dist/quic/${file}`, import.meta.url), "utf8"),
+  );
+  const looked = sources.join("\n").matchAll(/\b(?:code|codes|status)\.([a-z]\w*)\b/g);
+  const names = new Set([...looked].map(([, name]) => name!));
+  assert.deepEqual([...names].sort(), Object.keys(native.status!).sort());
+});
+
+test("a group that is not compared does not exist", () => {
+  const compared = ["ring", "event", "command", "commandHeader", "slotWord", "flag", "closeCode", "status"];
+  assert.deepEqual(Object.keys(native).sort(), compared.sort());
+});
