@@ -6,6 +6,7 @@ import {
 } from "../errors.js";
 import { type Engine, expectHandle } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
+import { formatHost } from "../transport/address.js";
 import type { ClientTrust } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
 import { type ConfigurationSettings, clientConfiguration } from "./configuration.js";
@@ -62,7 +63,7 @@ function attempt<C extends EngineConnection>(
   make: MakeConnection<C>,
 ): Promise<C> {
   const { host, port, signal, trust } = options;
-  const where = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const where = `${formatHost(host)}:${port}`;
   return new Promise((resolve, reject) => {
     const settle = () => {
       clearTimeout(timer);

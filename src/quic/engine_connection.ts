@@ -76,6 +76,7 @@ export abstract class EngineConnection implements EngineResource {
 
   /** The smoothed round trip, at most a second older than the call before this one. */
   get roundTripMs(): number | undefined {
+    if (this.#state === "closed") return undefined; // the slot may be another's by now
     const now = performance.now();
     if (this.#state === "open" && now - this.#statisticsAt > STATISTICS_FRESH_MS) {
       this.#statisticsAt = now;

@@ -45,7 +45,7 @@ export class FramedConnection extends EngineConnection implements TransportConne
   }
 
   get bytesQueued(): number {
-    return this.#queue.bytesQueued(this.engine, this.slot);
+    return this.state === "closed" ? 0 : this.#queue.bytesQueued(this.engine, this.slot);
   }
 
   send(head: Uint8Array, payload?: Uint8Array): SendResult {

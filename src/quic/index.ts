@@ -7,8 +7,7 @@ import { sharedEngine } from "../native/engine.js";
 import type { SocketAddress } from "../transport/address.js";
 import { loadClientTrust, loadServerCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
-import type { QuicBehaviour } from "./behaviour.js";
-import { QuicConnection } from "./connection.js";
+import type { QuicBehaviour, QuicConnection } from "./api.js";
 import { dial } from "./dial.js";
 import { EngineListener } from "./listener.js";
 import {
@@ -18,15 +17,14 @@ import {
   readEndpoint,
   readSettings,
 } from "./options.js";
+import { RawConnection } from "./raw_connection.js";
 
 export type { SocketAddress } from "../transport/address.js";
 export type { CloseInfo, CloseOptions } from "../transport/close.js";
 export type { SendResult } from "../transport/connection.js";
 export type { ClientTlsOptions, PemSource, ServerTlsOptions } from "../transport/tls.js";
-export type { QuicBehaviour } from "./behaviour.js";
-export type { OpenStreamOptions, QuicConnection } from "./connection.js";
+export type { OpenStreamOptions, QuicBehaviour, QuicConnection, QuicStream } from "./api.js";
 export type { QuicConnectOptions, QuicListenOptions, QuicOptions } from "./options.js";
-export type { QuicStream } from "./stream.js";
 export { quicTransport } from "./transport.js";
 
 /** Accepts raw QUIC connections on one endpoint. */
@@ -57,7 +55,7 @@ export async function listen(options: QuicListenOptions, behaviour: QuicBehaviou
     engine,
     { address, port: options.port, shared: options.shared ?? false, settings, credential, connectionOptions },
     (slot, generation, onEnd) =>
-      new QuicConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd }),
+      new RawConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd }),
   );
   return {
     address: listener.address,
@@ -89,6 +87,6 @@ export async function connect(
     engine,
     { host, port, settings, trust, connectionOptions, signal },
     (slot, generation, opening) =>
-      new QuicConnection(engine, slot, generation, behaviour, connectionOptions, { opening }),
+      new RawConnection(engine, slot, generation, behaviour, connectionOptions, { opening }),
   );
 }

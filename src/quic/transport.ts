@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "../errors.js";
 import { type Engine, sharedEngine } from "../native/engine.js";
+import { formatHost } from "../transport/address.js";
 import type { TransportBehaviour, TransportConnection } from "../transport/connection.js";
 import { loadClientTrust, loadServerCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
@@ -81,8 +82,7 @@ class QuicTransportListener implements TransportListener {
 
   constructor(listener: EngineListener, host: string) {
     this.#listener = listener;
-    const shownHost = host.includes(":") ? `[${host}]` : host;
-    this.url = `quic://${shownHost}:${listener.address.port}`;
+    this.url = `quic://${formatHost(host)}:${listener.address.port}`;
   }
 
   get address() {

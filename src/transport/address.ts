@@ -1,3 +1,4 @@
+import { isIPv6, SocketAddress as NodeSocketAddress } from "node:net";
 import { InvalidArgumentError } from "../errors.js";
 
 /** One end of a connection, as the operating system names it. */
@@ -5,24 +6,38 @@ export interface SocketAddress {
   /** An IPv4 or IPv6 address, never a name. */
   readonly address: string;
   readonly family: "ipv4" | "ipv6";
-  /** 1..65535. */
+  /** 1..65535; 0 where the library does not tell it (uWebSockets.js for its clients). */
   readonly port: number;
 }
 
 /** `127.0.0.1:4433` or `[::1]:4433`. */
 export function formatAddress(address: SocketAddress): string {
-  const host = address.family === "ipv6" ? `[${address.address}]` : address.address;
-  return `${host}:${address.port}`;
+  return `${formatHost(address.address)}:${address.port}`;
 }
 
-/** Reads what {@link formatAddress} writes. An IPv4 client of an IPv6 socket is given as IPv4. */
+/** A host as URLs have it: IPv6 in brackets. */
+export function formatHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+const mappedPrefix = "::ffff:";
+
+/**
+ * An address as a library reports it, in canonical form: IPv6 shortened (RFC 5952), and an IPv4 client of an IPv6
+ * socket as IPv4.
+ */
+export function socketAddress(address: string, port: number): SocketAddress {
+  if (!isIPv6(address)) return { address, family: "ipv4", port };
+  const short = new NodeSocketAddress({ address, family: "ipv6" }).address;
+  const mapped = short.startsWith(mappedPrefix) && short.includes(".");
+  if (mapped) return { address: short.slice(mappedPrefix.length), family: "ipv4", port };
+  return { address: short, family: "ipv6", port };
+}
+
+/** Reads what {@link formatAddress} writes. */
 export function parseAddress(text: string): SocketAddress {
   const colon = text.lastIndexOf(":");
-  const address = text.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
-  const port = Number(text.slice(colon + 1));
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped !== null) return { address: mapped[1]!, family: "ipv4", port };
-  return { address, family: address.includes(":") ? "ipv6" : "ipv4", port };
+  return socketAddress(text.slice(0, colon).replace(/^\[(.*)\]$/, "$1"), Number(text.slice(colon + 1)));
 }
 
 /** Where to listen or connect: a URL taken apart, its host not yet resolved. */

@@ -1,4 +1,3 @@
-import { lookup } from "node:dns/promises";
 import { type AddressInfo, createServer } from "node:net";
 import {
   AddressForbiddenError,
@@ -7,17 +6,6 @@ import {
   InternalError,
   type MillraceError,
 } from "../errors.js";
-
-/** The numeric address to listen on. @throws AddressUnavailableError */
-export async function resolveHost(host: string): Promise<string> {
-  try {
-    return (await lookup(host)).address;
-  } catch (cause) {
-    throw new AddressUnavailableError(`"${host}" does not resolve; listen on an address of this machine`, {
-      cause,
-    });
-  }
-}
 
 /** The error class for why the operating system refuses to listen. */
 export function listenError(cause: unknown, address: string, port: number): MillraceError {

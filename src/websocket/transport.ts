@@ -1,15 +1,14 @@
 import { InvalidArgumentError } from "../errors.js";
-import type { SocketAddress } from "../transport/address.js";
+import { formatHost, type SocketAddress, socketAddress } from "../transport/address.js";
 import { loadServerCredential, type ServerCredential } from "../transport/credential.js";
+import { resolveHost } from "../transport/resolve.js";
 import type {
   Transport,
   TransportConnectOptions,
   TransportListener,
   TransportListenOptions,
 } from "../transport/transport.js";
-import { socketAddress } from "./address.js";
 import type { WebSocketBehaviour, WebSocketConnection } from "./behaviour.js";
-import { resolveHost } from "./bind.js";
 import { connect } from "./client.js";
 import { serverLibrary } from "./library.js";
 import type { Server } from "./server.js";
@@ -35,7 +34,7 @@ async function listen(
   options: TransportListenOptions,
   behaviour: WebSocketBehaviour,
 ): Promise<TransportListener> {
-  const [library, address, credential] = await Promise.all([
+  const [library, [address], credential] = await Promise.all([
     serverLibrary(),
     resolveHost(options.url.host),
     serverCredential(options),
@@ -61,8 +60,7 @@ class WebSocketListener implements TransportListener {
   constructor(server: Server, { url }: TransportListenOptions, address: string) {
     this.#server = server;
     this.address = socketAddress(address, server.port);
-    const host = url.host.includes(":") ? `[${url.host}]` : url.host;
-    this.url = `${url.scheme}://${host}:${server.port}${url.path}`;
+    this.url = `${url.scheme}://${formatHost(url.host)}:${server.port}${url.path}`;
   }
 
   get connectionCount(): number {

@@ -1,8 +1,8 @@
 import type { WebSocket } from "uWebSockets.js";
 import { FrameTooLargeError } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
+import { socketAddress } from "../transport/address.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
-import { socketAddress } from "./address.js";
 import { lostCloseInfo, peerCloseInfo, WireCode } from "./close_code.js";
 import { BaseConnection, localFault } from "./connection.js";
 import type { WebSocketContext } from "./context.js";

@@ -5,34 +5,24 @@ import type { NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
-import type { QuicBehaviour } from "./behaviour.js";
+import type { OpenStreamOptions, QuicBehaviour, QuicConnection, QuicStream } from "./api.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
+import { assertBytes, RawStream, type StreamHost, startError } from "./raw_stream.js";
 import { SendQueue } from "./send_queue.js";
-import { QuicStream, startError } from "./stream.js";
 
-export interface OpenStreamOptions {
-  /** `bidirectional` by default. */
-  readonly direction?: "bidirectional" | "unidirectional";
-  /** Fail when the peer allows no further stream for now, instead of waiting for its credit. Default false. */
-  readonly failWhenBlocked?: boolean;
-}
-
-/** A QUIC connection with its streams and datagrams as they are (RFC 9000, RFC 9221). */
-export class QuicConnection extends EngineConnection {
-  /** Whatever the application keeps with the connection. */
+/** A {@link QuicConnection} on the engine's. */
+export class RawConnection extends EngineConnection implements QuicConnection, StreamHost {
   data: unknown = undefined;
-  /** @internal */
   readonly behaviour: QuicBehaviour;
-  /** @internal */
   readonly options: NativeConnectionOptions;
   readonly #datagrams = new SendQueue();
   #maxDatagramBytes = 0;
+  #datagramsDropped = 0;
   readonly #onEnd: (() => void) | undefined;
   #closedPromise: Promise<CloseInfo> | undefined;
   #resolveClosed: ((info: CloseInfo) => void) | undefined;
   #closeInfo: CloseInfo | undefined;
 
-  /** @internal Connections come from `connect` and a listener's behaviour. */
   constructor(
     engine: Engine,
     slot: number,
@@ -47,17 +37,15 @@ export class QuicConnection extends EngineConnection {
     this.#onEnd = onEnd;
   }
 
-  /** The largest datagram that can be sent now, in bytes; 0 where the peer takes none. */
   get maxDatagramBytes(): number {
     return this.#maxDatagramBytes;
   }
 
-  /** Datagrams of the peer that were dropped because this thread did not keep up. */
   get datagramsDropped(): number {
-    return this.engine.droppedDatagrams(this.slot);
+    if (this.state !== "closed") this.#datagramsDropped = this.engine.droppedDatagrams(this.slot);
+    return this.#datagramsDropped;
   }
 
-  /** Resolves when the connection has ended, however that came. */
   get closed(): Promise<CloseInfo> {
     this.#closedPromise ??= new Promise((resolve) => {
       if (this.#closeInfo !== undefined) resolve(this.#closeInfo);
@@ -66,28 +54,19 @@ export class QuicConnection extends EngineConnection {
     return this.#closedPromise;
   }
 
-  /**
-   * Opens a stream. The peer sees it with its first bytes.
-   * @throws ConnectionClosedError, StreamLimitError
-   */
   openStream({ direction = "bidirectional", failWhenBlocked = false }: OpenStreamOptions = {}): QuicStream {
     this.assertOpen();
     const unidirectional = direction === "unidirectional";
     this.engine.outbox.flush();
     const handle = this.engine.native.openStream(this.slot, this.generation, unidirectional, failWhenBlocked);
     if (typeof handle === "number") throw startError(handle);
-    const stream = new QuicStream(this.engine, handle[0], handle[1], this, direction, "local");
+    const stream = new RawStream(this.engine, handle[0], handle[1], this, direction, "local");
     this.engine.register(stream);
     return stream;
   }
 
-  /**
-   * Sends a datagram: it arrives once or not at all, whole, in no order.
-   * @param bytes at most `maxDatagramBytes`; copied.
-   * @returns see {@link SendResult}.
-   * @throws ConnectionClosedError; InvalidArgumentError naming the limit.
-   */
   sendDatagram(bytes: Uint8Array): SendResult {
+    assertBytes(bytes);
     this.assertOpen();
     if (bytes.length > this.#maxDatagramBytes) {
       throw new InvalidArgumentError(
@@ -98,7 +77,6 @@ export class QuicConnection extends EngineConnection {
     return this.#datagrams.send(this.engine, this, mark, CommandKind.sendDatagram, 0, bytes);
   }
 
-  /** Ends it; resolves when it has ended. */
   override close(options?: CloseOptions): Promise<CloseInfo> {
     super.close(options);
     return this.closed;
@@ -108,7 +86,6 @@ export class QuicConnection extends EngineConnection {
     await this.close();
   }
 
-  /** @internal Runs a handler; what it throws is the application's. */
   call(handler: () => void): void {
     try {
       handler();
@@ -117,7 +94,6 @@ export class QuicConnection extends EngineConnection {
     }
   }
 
-  /** @internal */
   report(cause: unknown): void {
     const { error } = this.behaviour;
     queueMicrotask(() => {
@@ -126,14 +102,13 @@ export class QuicConnection extends EngineConnection {
     });
   }
 
-  /** @internal Called by the listener for a connection that has just opened. */
+  /** Called by the listener for a connection that has just opened. */
   accepted(record: RingReader): void {
     this.#maxDatagramBytes = record.uint32(4);
     this.onOpened(record);
     this.call(() => this.behaviour.open?.(this));
   }
 
-  /** @internal */
   onEvent(record: RingReader): void {
     switch (record.kind) {
       case EventKind.streamOpened:
@@ -163,12 +138,13 @@ export class QuicConnection extends EngineConnection {
 
   #onStreamOpened(record: RingReader): void {
     const direction = record.uint32(8) === 1 ? "unidirectional" : "bidirectional";
-    const stream = new QuicStream(this.engine, record.slot, record.generation, this, direction, "peer");
+    const stream = new RawStream(this.engine, record.slot, record.generation, this, direction, "peer");
     this.engine.register(stream);
     this.call(() => this.behaviour.stream?.(stream));
   }
 
   #onConnectionClosed(record: RingReader): void {
+    this.#datagramsDropped = this.engine.droppedDatagrams(this.slot);
     const info = this.onClosed(record);
     this.engine.release(this);
     this.#onEnd?.();

@@ -2,23 +2,30 @@ import { InvalidArgumentError, StreamClosedError, StreamLimitError } from "../er
 import { loadAddon } from "../native/addon.js";
 import { CommandKind, EventKind, Flag } from "../native/constants.js";
 import type { Engine, EngineResource } from "../native/engine.js";
+import type { NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
 import type { SendResult } from "../transport/connection.js";
-import type { QuicBehaviour } from "./behaviour.js";
-import type { QuicConnection } from "./connection.js";
+import type { QuicBehaviour, QuicConnection, QuicStream } from "./api.js";
 import { SendQueue } from "./send_queue.js";
 
 const NO_BYTES = new Uint8Array(0);
 
-/** One stream of a raw QUIC connection (RFC 9000 section 2). */
-export class QuicStream implements EngineResource {
+/** What a stream needs of its connection. */
+export interface StreamHost extends QuicConnection {
+  readonly behaviour: QuicBehaviour;
+  readonly options: NativeConnectionOptions;
+  /** Runs a handler; what it throws is the application's. */
+  call(handler: () => void): void;
+  report(cause: unknown): void;
+}
+
+/** A {@link QuicStream} on the engine's. */
+export class RawStream implements QuicStream, EngineResource {
   readonly slot: number;
   readonly generation: number;
-  readonly connection: QuicConnection;
+  readonly connection: StreamHost;
   readonly direction: "bidirectional" | "unidirectional";
-  /** Who opened it. */
   readonly initiator: "local" | "peer";
-  /** Whatever the application keeps with the stream. */
   data: unknown = undefined;
   readonly #engine: Engine;
   readonly #queue = new SendQueue();
@@ -30,12 +37,11 @@ export class QuicStream implements EngineResource {
   #backlog: (Uint8Array | null)[] | undefined;
   #closed = false;
 
-  /** @internal Streams come from `QuicConnection.openStream` and the behaviour's `stream`. */
   constructor(
     engine: Engine,
     slot: number,
     generation: number,
-    connection: QuicConnection,
+    connection: StreamHost,
     direction: QuicStream["direction"],
     initiator: QuicStream["initiator"],
   ) {
@@ -50,40 +56,31 @@ export class QuicStream implements EngineResource {
     this.#canReceive = bidirectional || initiator === "peer";
   }
 
-  /** Bytes accepted by `write` that the peer has not acknowledged. */
   get bytesQueued(): number {
-    return this.#queue.bytesQueued(this.#engine, this.slot);
+    return this.#closed ? 0 : this.#queue.bytesQueued(this.#engine, this.slot);
   }
 
-  /** False after `end`, `reset`, the peer's stop, and on a unidirectional stream of the peer. */
   get writable(): boolean {
     return this.#canSend;
   }
 
-  /** False after the peer's FIN or reset, `stopSending`, and on a unidirectional stream of ours. */
   get readable(): boolean {
     return this.#canReceive;
   }
 
-  /**
-   * Queues bytes without blocking; they are copied before it returns.
-   * @returns see {@link SendResult}; the mark is the connection's `highWaterMarkBytes`.
-   * @throws StreamClosedError (ERR_MILLRACE_STREAM_CLOSED) when the sending side has ended.
-   */
   write(bytes: Uint8Array): SendResult {
+    assertBytes(bytes);
     this.#assertWritable();
     const mark = this.connection.options.highWaterMarkBytes;
     return this.#queue.send(this.#engine, this, mark, CommandKind.writeStream, 0, bytes);
   }
 
-  /** Sends FIN after what is queued. Idempotent. */
   end(): void {
     if (!this.#canSend) return;
     this.#canSend = false;
     this.#engine.outbox.write(CommandKind.writeStream, Flag.sendFin, this, NO_BYTES);
   }
 
-  /** Ends the sending side at once with RESET_STREAM; what is queued is dropped. Idempotent. */
   reset(code = 0): void {
     assertCode(code);
     if (this.#closed) return;
@@ -92,7 +89,6 @@ export class QuicStream implements EngineResource {
     this.#engine.native.resetStream(this.slot, this.generation, code);
   }
 
-  /** Tells the peer to stop sending (STOP_SENDING); what still comes is dropped. Idempotent. */
   stopSending(code = 0): void {
     assertCode(code);
     if (this.#closed || !this.#canReceive) return;
@@ -102,7 +98,6 @@ export class QuicStream implements EngineResource {
     this.#engine.native.stopSending(this.slot, this.generation, code);
   }
 
-  /** Stops the delivery of bytes and, by flow control, the peer. */
   pause(): void {
     this.#paused = true;
   }
@@ -112,7 +107,6 @@ export class QuicStream implements EngineResource {
     if (this.#backlog !== undefined) queueMicrotask(() => this.#deliverBacklog());
   }
 
-  /** @internal */
   onEvent(record: RingReader): void {
     const behaviour = this.connection.behaviour;
     switch (record.kind) {
@@ -221,6 +215,12 @@ export function startError(status: number): Error {
     return new StreamLimitError("the peer allows no further stream for now; wait until one has closed");
   }
   return new StreamClosedError("the connection ended before the stream was opened");
+}
+
+/** @throws InvalidArgumentError */
+export function assertBytes(bytes: unknown): void {
+  if (bytes instanceof Uint8Array) return;
+  throw new InvalidArgumentError(`bytes must be a Uint8Array, and not ${typeof bytes}`);
 }
 
 function assertCode(code: number): void {
