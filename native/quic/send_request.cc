@@ -35,7 +35,7 @@ SendRequest* SendRequest::NewShared(Resource* target, const Ref<SharedPayload>& 
   SendRequest* request = New(target, 0);
   if (request == nullptr) return nullptr;
   request->shared_ = payload;
-  request->capacity_ = 0;
+  request->capacity_ = payload->bytes();  // full: nobody appends to what others send
   request->buffers_[1] = {payload->bytes(), payload->data()};
   return request;
 }
