@@ -15,6 +15,9 @@ set_target_properties(millrace_addon PROPERTIES OUTPUT_NAME millrace PREFIX "" S
 target_include_directories(millrace_addon SYSTEM PRIVATE ${NODE_API_INCLUDES})
 target_compile_definitions(millrace_addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED
                                                   NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS
+                                                  # A thread that is being terminated cannot be thrown at, and
+                                                  # every call of Node-API fails there: no reason to abort.
+                                                  NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
                                                   MILLRACE_VERSION="${MILLRACE_VERSION}")
 include(cmake/stream-table.cmake)
 target_link_libraries(millrace_addon PRIVATE msquic_stream_table millrace_quic)
