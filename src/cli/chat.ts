@@ -16,6 +16,8 @@ interface ChatOptions {
   readonly insecure?: boolean;
 }
 
+/** How long a server may take to answer that we join: it may be no room at all. */
+const enterWithinMs = 10_000;
 /** How long to wait, when leaving, until the room has repeated the last line. */
 const farewellMs = 2_000;
 
@@ -35,9 +37,17 @@ async function chat(url: string, { name, insecure = false }: ChatOptions): Promi
   const trust = scheme === "ws" ? undefined : await clientTrust(host, insecure);
   const screen = new Screen(process.stdout);
   if (trust?.note) process.stderr.write(`${trust.note}\n`);
+  const leaving = new AbortController();
+  void untilSignal().then(() => leaving.abort());
+  const { signal } = leaving;
   const member = new ChatMember(name, screen);
-  const connection = await connect(url, member, { ...Room.limits, ...(trust?.tls && { tls: trust.tls }) });
-  await member.joined;
+  const connection = await connect(url, member, {
+    ...Room.limits,
+    signal,
+    ...(trust?.tls && { tls: trust.tls }),
+  });
+  signal.addEventListener("abort", () => connection.close());
+  await enter(connection, member);
   const input = createInterface({
     input: process.stdin,
     terminal: process.stdin.isTTY === true && process.stdout.isTTY === true,
@@ -45,12 +55,26 @@ async function chat(url: string, { name, insecure = false }: ChatOptions): Promi
     prompt: "> ",
   });
   await converse(connection, member, input, screen);
-  const stayed = connection.state === "open";
-  await Promise.race([member.repeated(), delay(farewellMs, undefined, { ref: false })]);
-  const info = await connection.close();
-  if (stayed) return;
+  if (connection.state === "open") {
+    await Promise.race([member.repeated(), delay(farewellMs, undefined, { ref: false })]);
+  }
+  const { by, code, reason, error } = await connection.close();
+  if (by === "local") return;
   process.exitCode = 1;
-  process.stderr.write(`the room is gone: ${info.error?.message ?? (info.reason || `code ${info.code}`)}\n`);
+  process.stderr.write(`the room is gone: ${error?.message ?? (reason || `close code ${code}`)}\n`);
+}
+
+/** Waits until the room has taken us in. */
+async function enter(connection: Connection, member: ChatMember): Promise<void> {
+  const giveUp = setTimeout(() => connection.close({ graceful: false }), enterWithinMs);
+  try {
+    await member.joined;
+  } catch (cause) {
+    await connection.close();
+    throw cause;
+  } finally {
+    clearTimeout(giveUp);
+  }
 }
 
 /** Until the input ends, somebody says /quit or sends a signal, or the room is gone. */
@@ -61,8 +85,6 @@ async function converse(
   screen: Screen,
 ): Promise<void> {
   input.on("SIGINT", () => input.close());
-  const signalled = new AbortController();
-  void untilSignal(signalled.signal).then(() => input.close());
   void connection.closed.then(() => input.close());
   screen.attach(input);
   for await (const typed of input) {
@@ -73,7 +95,6 @@ async function converse(
     else if (line !== "") await say(connection, member, line);
     screen.prompt();
   }
-  signalled.abort();
   screen.detach();
   input.close();
 }

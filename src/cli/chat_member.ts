@@ -75,8 +75,9 @@ export class ChatMember implements Behaviour {
     this.#drained = undefined;
   }
 
-  close(_connection: Connection, { reason, error }: CloseInfo): void {
-    this.#join.reject(error ?? new ConnectionLostError(`the room closed the connection: ${reason}`));
+  close(_connection: Connection, { by, reason, error }: CloseInfo): void {
+    const why = by === "local" ? "it did not take us in" : `it closed the connection: ${reason}`;
+    this.#join.reject(error ?? new ConnectionLostError(`no room there; ${why}`));
     this.drain();
     this.#repeated?.resolve();
   }

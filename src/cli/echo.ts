@@ -35,6 +35,7 @@ export function echoCommand(): Command {
 }
 
 async function echo(options: EchoOptions, command: Command): Promise<void> {
+  const stopping = untilSignal();
   const connections = new EchoConnections(options.log === true);
   const ready: Record<string, unknown> = {};
   const listeners: (QuicListener | TransportListener)[] = [];
@@ -59,7 +60,7 @@ async function echo(options: EchoOptions, command: Command): Promise<void> {
       ready.ws = `ws://${formatAddress(listener.address)}/`;
     }
     printJson(ready);
-    await untilSignal();
+    await stopping;
   } finally {
     await Promise.all(listeners.map((listener) => listener.close()));
     await connections.closeAll();

@@ -1,6 +1,9 @@
+import type { Connection } from "../index.js";
 import { Allowance } from "./allowance.js";
-import type { RoomConnection } from "./room.js";
 import { encodeMessage, type Participant } from "./room_message.js";
+
+/** The part of a connection that a room uses. */
+export type RoomConnection = Pick<Connection<Member>, "transport" | "data" | "send" | "close" | "state">;
 
 /** How much a new measurement counts. RFC 6298 takes 1/8, but this is measured once in seconds. */
 const roundTripGain = 1 / 4;

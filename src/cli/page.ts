@@ -8,13 +8,16 @@ const types = {
   svg: "image/svg+xml",
 } as const;
 
-/** What the page is made of, by path; relative to this file in `dist/cli`. The sources are served as they are. */
+/**
+ * What the page is made of, by path; relative to this file in `dist/cli`. The sources are served as they are, and
+ * under the paths that they have in `src`, so that their imports are right in both places.
+ */
 const files: Readonly<Record<string, string>> = {
   "/": "../../src/cli/page/index.html",
-  "/room.js": "../../src/cli/page/room.js",
-  "/room_connection.js": "../../src/cli/page/room_connection.js",
-  "/style.css": "../../src/cli/page/style.css",
-  "/icon.svg": "../../src/cli/page/icon.svg",
+  "/cli/page/room.js": "../../src/cli/page/room.js",
+  "/cli/page/room_connection.js": "../../src/cli/page/room_connection.js",
+  "/cli/page/style.css": "../../src/cli/page/style.css",
+  "/cli/page/icon.svg": "../../src/cli/page/icon.svg",
   // The codec that the server uses: it needs nothing but the language.
   "/frame/codec.js": "../frame/codec.js",
 };

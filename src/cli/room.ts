@@ -1,5 +1,5 @@
-import { type Behaviour, CloseCode, type Connection } from "../index.js";
-import { Member } from "./member.js";
+import { type Behaviour, CloseCode } from "../index.js";
+import { Member, type RoomConnection } from "./member.js";
 import {
   encodeMessage,
   type MessageFromRoom,
@@ -15,9 +15,6 @@ export interface RoomOptions {
   /** Milliseconds that only grow; tests bring their own. */
   readonly now?: () => number;
 }
-
-/** The part of a connection that a room uses. */
-export type RoomConnection = Pick<Connection<Member>, "transport" | "data" | "send" | "close" | "state">;
 
 /** A connection that has not joined within so long is closed. */
 const joinWithinMs = 10_000;

@@ -38,10 +38,11 @@ export function serveCommand(): Command {
 
 async function serve(identity: ServerIdentity, options: ServeOptions): Promise<void> {
   const { host, port, httpPort } = options;
+  const stopping = untilSignal();
   const server = await RoomServer.start({ host, port, httpPort, tls: identity.tls });
   if (options.json) printJson({ urls: server.urls, certificate: describeCertificate(identity) });
   else printAddresses(server.urls, identity);
-  const signal = await untilSignal();
+  const signal = await stopping;
   if (!options.json) process.stdout.write(`\n${signal}: closing\n`);
   await server.close();
 }

@@ -1,20 +1,15 @@
 /**
- * Resolves at SIGINT or SIGTERM, with its name. A second one, while the program closes gracefully, ends it at
- * once, as a signal would that nobody handles.
- * @param forget stops listening; the promise is then never settled.
+ * Resolves at SIGINT or SIGTERM, with its name. Ask before anything is said to be ready: whoever reads that may
+ * send a signal at once. A second signal, while the program closes gracefully, ends it as if nobody had asked.
  */
-export function untilSignal(forget?: AbortSignal): Promise<NodeJS.Signals> {
+export function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    const stop = () => {
+    const onSignal = (signal: NodeJS.Signals) => {
       process.off("SIGINT", onSignal);
       process.off("SIGTERM", onSignal);
-    };
-    const onSignal = (signal: NodeJS.Signals) => {
-      stop();
       resolve(signal);
     };
     process.on("SIGINT", onSignal);
     process.on("SIGTERM", onSignal);
-    forget?.addEventListener("abort", stop, { once: true });
   });
 }

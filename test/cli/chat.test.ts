@@ -60,9 +60,9 @@ async function textOf(page: Page, selector: string): Promise<string> {
 
 test("a line typed in a terminal over QUIC shows in the page, and one of the page in the terminal", async () => {
   const terminal = await chatInTerminal(urls.quic, "ada");
+  await terminal.shows(/\* you are ada, over quic/);
   const page = await joinPage("grace");
   try {
-    await terminal.shows(/\* you are ada, over quic/);
     await terminal.shows(/\* grace joined over websocket/);
     await terminal.type("hello from the terminal");
     await terminal.press("Enter");
@@ -169,6 +169,20 @@ test("the page comes back by itself when the server does", async () => {
   } finally {
     await page.close();
     await own.stop();
+  }
+});
+
+test("a name that the room refuses ends the program at once, with the reason", async () => {
+  const { code, stderr } = await runMillrace(["chat", urls.quic, "--name", "x".repeat(33)], { env });
+  assert.equal(code, 1);
+  assert.match(stderr, /the room refuses: "name" is longer than 32 characters/);
+});
+
+test("a signal ends it with 0, also when the pipe stays open", async () => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    const guest = new MillraceProcess(["chat", urls.quic, "--name", "guest"], { env });
+    await guest.output(/you are guest/);
+    assert.equal(await guest.stop(signal), 0, guest.stderr);
   }
 });
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CloseOptions, ConnectionState, SendResult } from "millrace";
-import type { Member } from "#internal/cli/member.js";
-import { Room, type RoomConnection, type RoomOptions } from "#internal/cli/room.js";
+import type { Member, RoomConnection } from "#internal/cli/member.js";
+import { Room, type RoomOptions } from "#internal/cli/room.js";
 import { encodeMessage, type MessageFromRoom, type RequestToRoom } from "#internal/cli/room_message.js";
 
 /** A room on a clock of the test's own. */

@@ -1,4 +1,4 @@
-import { hotHeadBytes, hotPayloadBytes, readHotHead, writeHotHead } from "./frame/codec.js";
+import { hotHeadBytes, hotPayloadBytes, readHotHead, writeHotHead } from "../../frame/codec.js";
 
 /** `Kind.Message` of schemas/frame.fbs. */
 const messageKind = 4;
