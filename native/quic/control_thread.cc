@@ -48,7 +48,9 @@ void ControlThread::Run() {
       if (timers_.empty()) {
         wake_.wait(lock);
       } else {
-        wake_.wait_until(lock, timers_.begin()->first.due);
+        // A copy: wait_until reads it again after the wait, in which Cancel may free the timer.
+        const Clock::time_point due_next = timers_.begin()->first.due;
+        wake_.wait_until(lock, due_next);
       }
       continue;
     }
