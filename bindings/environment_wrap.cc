@@ -1,6 +1,7 @@
 #include "bindings/environment_wrap.h"
 
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "bindings/arguments.h"
@@ -90,6 +91,7 @@ Napi::Function EnvironmentWrap::Define(Napi::Env env) {
                          InstanceMethod<&Wrap::Publish>("publish"),
                          InstanceMethod<&Wrap::Resume>("resume"),
                          InstanceMethod<&Wrap::KeepAlive>("keepAlive"),
+                         InstanceMethod<&Wrap::Yield>("yield"),
                      });
 }
 
@@ -328,6 +330,12 @@ Napi::Value EnvironmentWrap::Resume(const Napi::CallbackInfo& info) {
 // keepAlive(alive): whether the event loop waits for us
 Napi::Value EnvironmentWrap::KeepAlive(const Napi::CallbackInfo& info) {
   wake_guard_->KeepAlive(info.Env(), Bool(info[0]));
+  return info.Env().Undefined();
+}
+
+// yield(): lets another thread have the core
+Napi::Value EnvironmentWrap::Yield(const Napi::CallbackInfo& info) {
+  std::this_thread::yield();
   return info.Env().Undefined();
 }
 

@@ -44,6 +44,7 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
   Napi::Value Publish(const Napi::CallbackInfo& info);
   Napi::Value Resume(const Napi::CallbackInfo& info);
   Napi::Value KeepAlive(const Napi::CallbackInfo& info);
+  Napi::Value Yield(const Napi::CallbackInfo& info);
 
   [[nodiscard]] bool Pin(const Napi::CallbackInfo& info);
   [[nodiscard]] Resource* Find(const Napi::CallbackInfo& info, Resource::Kind kind) const;

@@ -41,7 +41,10 @@ EventPort::Batch::~Batch() {
   Publish();
   if (!wake_) return;
   ProcessCounters::Get().wakes.fetch_add(1, std::memory_order_relaxed);
-  port_.waker_->Wake();
+  Waker* const waker = port_.waker_;
+  // The woken thread may run at once, on this core: it should not find the port locked.
+  lock_.unlock();
+  waker->Wake();
 }
 
 void EventPort::Batch::Publish() noexcept {

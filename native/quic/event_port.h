@@ -40,7 +40,8 @@ struct Event {
 // The ring and the slot words are memory of the environment; Close ends all access to them before they go.
 class EventPort : public RefCounted<EventPort> {
  public:
-  // Empty when the memory is not a well-formed ring. `waker` outlives the port's open time.
+  // Empty when the memory is not a well-formed ring. `waker` is the environment's,
+  // which every producer holds.
   [[nodiscard]] static Ref<EventPort> Open(std::span<uint8_t> ring, std::span<int32_t> slot_words,
                                            Waker* waker) noexcept;
   EventPort(const RingWriter& writer, std::span<int32_t> slot_words, Waker* waker) noexcept;

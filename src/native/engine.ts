@@ -56,6 +56,7 @@ export class Engine {
   #lastRequest = 0;
   #keptAliveBy = 0;
   #pumping = false;
+  #records = 0;
   readonly #pump = () => this.#drain();
 
   /** @throws AddonUnavailableError (ERR_MILLRACE_ADDON_UNAVAILABLE) */
@@ -144,40 +145,34 @@ export class Engine {
     this.#pumping = true;
     const deadline = performance.now() + BATCH_BUDGET_MS;
     try {
-      do {
-        for (let port = 0; port < this.#readers.length; port++) {
-          const finished = this.#drainPort(port, deadline);
-          this.outbox.flush();
-          if (!finished) {
+      for (;;) {
+        const recordsBefore = this.#records;
+        for (let port = 0; port < this.#readers.length; port++) this.#drainPort(port, deadline);
+        this.outbox.flush();
+        if (this.#records !== recordsBefore) {
+          if (performance.now() > deadline) {
             setImmediate(this.#pump);
             return;
           }
-        }
-      } while (!this.#sleep());
+          // A worker that shares our core may have more for us, or wants to send what we have just queued: looking
+          // once more after it has run is much cheaper than being woken for each record.
+          this.native.yield();
+        } else if (this.#sleep()) return;
+      }
     } finally {
       this.#pumping = false;
     }
   }
 
-  /** @returns false when the time was over before the ring was empty. */
-  #drainPort(port: number, deadline: number): boolean {
+  #drainPort(port: number, deadline: number): void {
     const reader = this.#readers[port]!;
-    let records = 0;
     while (reader.next()) {
       this.#dispatch(reader);
-      records += 1;
-      if (records % RECORDS_PER_CLOCK_READ === 0 && performance.now() > deadline) {
-        this.#makeRoom(port, reader);
-        return false;
-      }
+      this.#records += 1;
+      if (this.#records % RECORDS_PER_CLOCK_READ === 0 && performance.now() > deadline) break;
     }
-    return this.#makeRoom(port, reader) || performance.now() <= deadline;
-  }
-
-  /** @returns false when producers still wait. */
-  #makeRoom(port: number, reader: RingReader): boolean {
     reader.release();
-    return !reader.takeStarved() || !this.native.resume(port, READERS_PER_RESUME);
+    if (reader.takeStarved()) this.native.resume(port, READERS_PER_RESUME);
   }
 
   #sleep(): boolean {

@@ -86,6 +86,8 @@ export interface NativeEnvironment {
   publish(lane: number, handles: Uint32Array, head: Uint8Array, payload: Uint8Array | undefined): number;
   resume(port: number, maxReaders: number): boolean;
   keepAlive(alive: boolean): void;
+  /** Lets another thread have the core. */
+  yield(): void;
 }
 
 export type NativeEnvironmentConstructor = new (
