@@ -81,6 +81,9 @@ class EventPort : public RefCounted<EventPort> {
 
   void Write(const Event& event) noexcept { Batch(*this).Write(event); }
 
+  // The largest payload that the ring takes when it is empty: more than this would wait for ever. Any thread.
+  [[nodiscard]] uint32_t MaxPayload() const noexcept { return writer_.MaxPayload(); }
+
   // Adds to a slot's completed bytes; when JavaScript waits for it and `drained`, posts kDrain. Any thread.
   void Complete(const Resource& resource, uint32_t bytes, bool drained) noexcept;
   void StoreRoundTrip(const Resource& resource, uint32_t microseconds) noexcept;

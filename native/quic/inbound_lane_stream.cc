@@ -20,7 +20,8 @@ InboundLaneStream::InboundLaneStream(Connection& connection, InboundLanes& lanes
     : connection_(connection),
       lanes_(lanes),
       handle_(handle),
-      splitter_(connection.options().max_frame_bytes, &Library::Get().assembly_budget()) {}
+      splitter_(std::min(connection.options().max_frame_bytes, connection.port().MaxPayload()),
+                &Library::Get().assembly_budget()) {}
 
 uint16_t InboundLaneStream::lane() const noexcept {
   return static_cast<uint16_t>(prefix_[0] | prefix_[1] << 8);
