@@ -4,6 +4,7 @@ export { connect } from "./frame/connect.js";
 export type { Behaviour, Connection } from "./frame/connection.js";
 export { type Listener, type ListenerCloseOptions, listen } from "./frame/listen.js";
 export type { ConnectOptions, ListenOptions, MessageOptions } from "./frame/options.js";
+export { publish } from "./frame/publish.js";
 export { formatAddress, type SocketAddress, type TransportUrl } from "./transport/address.js";
 export {
   CloseCode,
@@ -16,6 +17,7 @@ export {
   type ConnectionId,
   type ConnectionState,
   nextConnectionId,
+  type Publisher,
   type SendResult,
   type TransportBehaviour,
   type TransportConnection,

@@ -35,6 +35,15 @@ const head = new Uint8Array(hotHeadBytes);
 const headView = new DataView(head.buffer);
 writeHotHead(headView, 0, header, 0);
 
+/** The head of a message's frame, valid until the next call. @throws InvalidArgumentError */
+export function messageHead(message: Uint8Array): Uint8Array {
+  if (!(message instanceof Uint8Array)) {
+    throw new InvalidArgumentError(`a message is a Uint8Array, not ${typeof message}`);
+  }
+  setHotPayloadBytes(headView, 0, message.length);
+  return head;
+}
+
 /** A {@link Connection} on a transport's. There may be a hundred thousand, so fields are few and most are lazy. */
 export class MessageConnection<Data> implements Connection<Data> {
   data: Data = undefined as Data;
@@ -94,13 +103,20 @@ export class MessageConnection<Data> implements Connection<Data> {
   }
 
   send(message: Uint8Array): SendResult {
-    if (!(message instanceof Uint8Array)) {
-      throw new InvalidArgumentError(`a message is a Uint8Array, not ${typeof message}`);
-    }
-    const bytes = message.length;
-    if (bytes > this.#context.maxMessageBytes) throw tooLarge(bytes, this.#context.maxMessageBytes);
-    setHotPayloadBytes(headView, 0, bytes);
-    return this.#transport.send(head, message);
+    const messageFrameHead = messageHead(message);
+    this.#checkSize(message);
+    return this.#transport.send(messageFrameHead, message);
+  }
+
+  /** The transport's connection, for a message that goes to many. @throws FrameTooLargeError */
+  recipientOf(message: Uint8Array): TransportConnection {
+    this.#checkSize(message);
+    return this.#transport;
+  }
+
+  #checkSize(message: Uint8Array): void {
+    const { maxMessageBytes } = this.#context;
+    if (message.length > maxMessageBytes) throw tooLarge(message.length, maxMessageBytes);
   }
 
   pause(): boolean {

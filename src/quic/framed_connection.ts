@@ -1,13 +1,20 @@
 import type { MillraceError } from "../errors.js";
 import { CommandKind, EventKind } from "../native/constants.js";
-import type { Engine } from "../native/engine.js";
+import { type Engine, sharedEngine } from "../native/engine.js";
 import type { RingReader } from "../native/ring.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import { peerCloseError } from "../transport/close_error.js";
-import type { SendResult, TransportBehaviour, TransportConnection } from "../transport/connection.js";
+import type {
+  Publisher,
+  SendResult,
+  TransportBehaviour,
+  TransportConnection,
+} from "../transport/connection.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
 import type { FramedOptions } from "./framed_options.js";
 import { SendQueue } from "./send_queue.js";
+
+const DEFAULT_LANE = 0;
 
 /** What a paused connection keeps: frames, and then perhaps its end. */
 interface Backlog {
@@ -55,10 +62,20 @@ export class FramedConnection extends EngineConnection implements TransportConne
       this,
       this.#options.highWaterMarkBytes,
       CommandKind.sendFrame,
-      0,
+      DEFAULT_LANE,
       head,
       payload,
     );
+  }
+
+  get publisher(): Publisher {
+    return publisher;
+  }
+
+  /** Counts a publication's bytes as queued. False where it is not accepted. */
+  admit(bytes: number): boolean {
+    if (this.state !== "open") return false;
+    return this.#queue.admit(this.engine, this.slot, this.#options.highWaterMarkBytes, bytes) !== "dropped";
   }
 
   pause(): boolean {
@@ -153,3 +170,22 @@ export class FramedConnection extends EngineConnection implements TransportConne
     else this.#behaviour.close(this, info);
   }
 }
+
+/** One native call and one buffer for all: the engine keeps a reference a connection (native/quic/outbox.cc). */
+const publisher: Publisher = {
+  publish(connections, head, payload) {
+    const bytes = head.length + payload.length;
+    const admitted = (connections as readonly FramedConnection[]).filter((connection) =>
+      connection.admit(bytes),
+    );
+    if (admitted.length === 0) return 0;
+    const handles = new Uint32Array(admitted.length * 2);
+    admitted.forEach((connection, index) => {
+      handles[index * 2] = connection.slot;
+      handles[index * 2 + 1] = connection.generation;
+    });
+    const engine = sharedEngine();
+    engine.outbox.flush();
+    return engine.native.publish(DEFAULT_LANE, handles, head, payload);
+  },
+};

@@ -26,15 +26,27 @@ export class SendQueue {
     head: Uint8Array,
     payload?: Uint8Array,
   ): SendResult {
+    const bytes = payload === undefined ? head.length : head.length + payload.length;
     const queued = this.bytesQueued(engine, target.slot);
     if (queued >= highWaterMarkBytes) return "dropped";
-    const bytes = payload === undefined ? head.length : head.length + payload.length;
     this.#submittedBytes = (this.#submittedBytes + bytes) | 0;
     engine.outbox.write(kind, flags, target, head, payload);
     if (queued + bytes < highWaterMarkBytes) return "sent";
-    engine.wantDrain(target.slot);
+    return this.#block(engine, target.slot, highWaterMarkBytes);
+  }
+
+  /** Counts bytes that are queued by other means, unless the queue is at or above its mark already. */
+  admit(engine: Engine, slot: number, highWaterMarkBytes: number, bytes: number): SendResult {
+    const queued = this.bytesQueued(engine, slot);
+    if (queued >= highWaterMarkBytes) return "dropped";
+    this.#submittedBytes = (this.#submittedBytes + bytes) | 0;
+    return queued + bytes < highWaterMarkBytes ? "sent" : this.#block(engine, slot, highWaterMarkBytes);
+  }
+
+  #block(engine: Engine, slot: number, highWaterMarkBytes: number): SendResult {
+    engine.wantDrain(slot);
     // The engine may have taken and completed them already; then no event will come.
-    this.#blocked = this.bytesQueued(engine, target.slot) >= highWaterMarkBytes / 2;
+    this.#blocked = this.bytesQueued(engine, slot) >= highWaterMarkBytes / 2;
     return this.#blocked ? "blocked" : "sent";
   }
 

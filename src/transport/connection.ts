@@ -53,6 +53,9 @@ export interface TransportConnection {
    */
   send(head: Uint8Array, payload?: Uint8Array): SendResult;
 
+  /** Sends one frame to many connections of this kind; where it is missing, a loop over `send` does. */
+  readonly publisher?: Publisher;
+
   /**
    * Stops the delivery of frames, and in the end the peer, by the transport's flow control.
    * @returns false where this transport cannot be paused; frames then go on arriving.
@@ -62,6 +65,15 @@ export interface TransportConnection {
 
   /** Ends the connection; the behaviour's `close` is called once, later. Idempotent. */
   close(options?: CloseOptions): void;
+}
+
+/** Sends to many at the cost of one payload: a reference each instead of a copy each. */
+export interface Publisher {
+  /**
+   * @param connections open or not; those that are not, and those at their high-water mark, are left out.
+   * @returns how many accepted the frame.
+   */
+  publish(connections: readonly TransportConnection[], head: Uint8Array, payload: Uint8Array): number;
 }
 
 /**

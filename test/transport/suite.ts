@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { before, describe, type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { CloseCode, type CloseInfo, connect, listen } from "millrace";
+import { CloseCode, type CloseInfo, connect, listen, publish } from "millrace";
 import {
   AbortedError,
   AddressInUseError,
@@ -17,6 +17,7 @@ import {
 } from "#internal/errors.js";
 import { Authority, type Identity } from "../kit/certificate.js";
 import type { SilentPeer } from "../kit/silent_peer.js";
+import { until } from "../kit/until.js";
 
 /** What differs between transports. */
 export interface TransportUnderTest {
@@ -366,6 +367,36 @@ export function describeTransport(name: string, transport: TransportUnderTest): 
           if (next % 50 === 0) await delay(10);
           if (next === count) break;
         }
+      });
+    });
+
+    describe("publishing", () => {
+      test("reaches every open connection once, and leaves out those that are closed", async (t) => {
+        const listener = await serve(t, { message: () => {} });
+        const received = [0, 0, 0];
+        const done = [deferred(), deferred()];
+        const clients = [];
+        for (let index = 0; index < 3; index++) {
+          clients.push(
+            await dial(t, listener, {
+              message(_connection, bytes) {
+                assert.equal(new TextDecoder().decode(bytes.slice()), "news");
+                received[index]! += 1;
+                done[index]?.resolve();
+              },
+            }),
+          );
+        }
+        await until("three are open", () => listener.connectionCount === 3);
+        await clients[2]!.close();
+        await until("one has closed", () => listener.connectionCount === 2);
+        const everybody = [...listener.connections()];
+        assert.equal(publish(everybody, new TextEncoder().encode("news")), 2);
+        await Promise.all(done.map(({ promise }) => promise));
+        assert.deepEqual(received, [1, 1, 0]);
+        assert.throws(() => publish(everybody, new Uint8Array(MiB + 1)), {
+          code: "ERR_MILLRACE_FRAME_TOO_LARGE",
+        });
       });
     });
 

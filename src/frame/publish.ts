@@ -1,0 +1,40 @@
+import { InvalidArgumentError } from "../errors.js";
+import type { Publisher, TransportConnection } from "../transport/connection.js";
+import type { Connection } from "./connection.js";
+import { MessageConnection, messageHead } from "./message_connection.js";
+
+/**
+ * Sends one message to many connections, of any transports. On QUIC it is copied once, however many they are.
+ * Connections that are not open, or whose queue is at its high-water mark, are left out.
+ * @param message 0..maxMessageBytes bytes; copied, the caller keeps it.
+ * @returns how many accepted it.
+ * @throws InvalidArgumentError; FrameTooLargeError, before anything is sent, when it is above the limit of one.
+ */
+export function publish(connections: Iterable<Connection>, message: Uint8Array): number {
+  const head = messageHead(message);
+  const groups = new Map<Publisher, TransportConnection[]>();
+  for (const connection of connections) {
+    if (!(connection instanceof MessageConnection)) {
+      throw new InvalidArgumentError("connections must be of listen or connect");
+    }
+    const recipient = connection.recipientOf(message);
+    const publisher = recipient.publisher ?? loop;
+    const group = groups.get(publisher);
+    if (group === undefined) groups.set(publisher, [recipient]);
+    else group.push(recipient);
+  }
+  let accepted = 0;
+  for (const [publisher, group] of groups) accepted += publisher.publish(group, head, message);
+  return accepted;
+}
+
+/** For transports that can do no better. */
+const loop: Publisher = {
+  publish(connections, head, payload) {
+    let accepted = 0;
+    for (const connection of connections) {
+      if (connection.state === "open" && connection.send(head, payload) !== "dropped") accepted += 1;
+    }
+    return accepted;
+  },
+};
