@@ -111,6 +111,7 @@ QUIC_STATUS Stream::OnReceive(QUIC_STREAM_EVENT* event) noexcept {
 }
 
 size_t Stream::Deliver(EventPort::Batch& batch, std::span<const uint8_t> bytes, uint16_t flags) noexcept {
+  const size_t max_chunk = std::min<size_t>(kMaxChunkBytes, port().MaxPayload());
   size_t done = 0;
   while (done < bytes.size()) {
     // Marked paused before each second look, as in InboundLaneStream::Deliver.
@@ -121,7 +122,7 @@ size_t Stream::Deliver(EventPort::Batch& batch, std::span<const uint8_t> bytes, 
       if (credit == 0) return done;
       paused_.store(false);
     }
-    const size_t wanted = std::min({bytes.size() - done, kMaxChunkBytes, static_cast<size_t>(credit)});
+    const size_t wanted = std::min({bytes.size() - done, max_chunk, static_cast<size_t>(credit)});
     const Event event{.kind = EventKind::kStreamData,
                       .flags = flags,
                       .slot = slot(),
