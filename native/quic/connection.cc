@@ -119,7 +119,7 @@ void Connection::OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept {
     bytes = sizeof(QUIC_ADDR);
     (void)Api().GetParam(handle(), QUIC_PARAM_CONN_REMOTE_ADDRESS, &bytes, &remote_address_);
   } else if (!environment_->Insert(this)) {
-    return Fail(kCloseExhausted);
+    return Fail(environment_->closed() ? kCloseGoingAway : kCloseExhausted);
   }
   opened_ = true;
   ReadRoundTrip();
