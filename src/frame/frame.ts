@@ -44,7 +44,8 @@ export interface FrameExtras {
  */
 export function decodeFrame(frame: Uint8Array, verified: boolean, into: FrameView): FrameView {
   if (readHotHead(frame, into)) {
-    into.payload = frame.subarray(hotHeadBytes, hotHeadBytes + hotPayloadBytes(frame));
+    // Half the price of subarray, which looks for a species.
+    into.payload = new Uint8Array(frame.buffer, frame.byteOffset + hotHeadBytes, hotPayloadBytes(frame));
     into.subject = undefined;
     into.meta = noMeta;
     return into;

@@ -57,6 +57,8 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
   abstract resume(): void;
   abstract takeHeard(): boolean;
   abstract ping(): void;
+  /** False where the last message went straight to the operating system, so nothing is queued worth counting. */
+  protected abstract readonly pressed: boolean;
   /** Copies one message to the library. */
   protected abstract write(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): void;
   /** Sends a close frame behind what is queued; called again by {@link writable} until it could. */
@@ -180,16 +182,16 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
   }
 
   #queue(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): SendResult {
-    if (this.state !== "open") {
-      throw new ConnectionClosedError(`connection ${this.id} is ${this.state}; open a new one to send`);
+    if (this.#state !== "open") {
+      throw new ConnectionClosedError(`connection ${this.id} is ${this.#state}; open a new one to send`);
     }
     const mark = this.context.highWaterMarkBytes;
-    if (this.bytesQueued >= mark) {
+    if (this.pressed && this.bytesQueued >= mark) {
       this.blocked = true;
       return "dropped";
     }
     this.write(head, payload, binary);
-    if (this.bytesQueued < mark) return "sent";
+    if (!this.pressed || this.bytesQueued < mark) return "sent";
     this.blocked = true;
     return "blocked";
   }

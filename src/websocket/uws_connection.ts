@@ -20,8 +20,13 @@ interface SocketWithPort {
 /** How uWebSockets.js words a close of its own, for a message above its limit. */
 const tooBigReason = "Received too big message";
 
+/** What the library's `send` answers when the operating system took all that was queued. */
+const SENT = 1;
+
 /** The two parts of a message are put together here; the library copies it before `send` returns. */
 let scratch = new Uint8Array(64 * 1024);
+/** The part of it that the last message took: one after the other is often of the same size. */
+let joined = scratch;
 
 /** A connection that uWebSockets.js accepted. */
 export class UwsConnection extends BaseConnection {
@@ -31,6 +36,7 @@ export class UwsConnection extends BaseConnection {
   #remoteHost = "";
   #remotePort = 0;
   #heard = false;
+  #pressed = false;
 
   constructor(context: WebSocketContext, protocol: string, localAddress: SocketAddress) {
     super(context, protocol);
@@ -44,6 +50,10 @@ export class UwsConnection extends BaseConnection {
 
   get bytesQueued(): number {
     return this.#socket === undefined ? 0 : this.#socket.getBufferedAmount();
+  }
+
+  protected get pressed(): boolean {
+    return this.#pressed;
   }
 
   /** The library cannot stop reading a socket. */
@@ -91,15 +101,8 @@ export class UwsConnection extends BaseConnection {
   }
 
   protected write(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): void {
-    if (payload === undefined) {
-      this.#socket?.send(head, binary);
-      return;
-    }
-    const bytes = head.length + payload.length;
-    if (bytes > scratch.length) scratch = new Uint8Array(bytes);
-    scratch.set(head);
-    scratch.set(payload, head.length);
-    this.#socket?.send(scratch.subarray(0, bytes), binary);
+    const message = payload === undefined ? head : join(head, payload);
+    if (this.#socket !== undefined) this.#pressed = this.#socket.send(message, binary) !== SENT;
   }
 
   protected shutDown(wireCode: number, reason: string): void {
@@ -110,6 +113,16 @@ export class UwsConnection extends BaseConnection {
   protected terminate(): void {
     this.#socket?.close();
   }
+}
+
+function join(head: Uint8Array, payload: Uint8Array): Uint8Array {
+  const bytes = head.length + payload.length;
+  if (bytes > scratch.length) scratch = new Uint8Array(bytes);
+  if (joined.length !== bytes || joined.buffer !== scratch.buffer)
+    joined = new Uint8Array(scratch.buffer, 0, bytes);
+  joined.set(head);
+  joined.set(payload, head.length);
+  return joined;
 }
 
 function closeInfo(code: number, reason: string): CloseInfo {

@@ -59,6 +59,11 @@ export class WsConnection extends BaseConnection {
     return state === "open" && this.#socket.readyState !== WebSocket.OPEN ? "closing" : state;
   }
 
+  /** The library always tells, and at no cost. */
+  protected get pressed(): boolean {
+    return true;
+  }
+
   get bytesQueued(): number {
     return super.state === "closed" ? 0 : this.#socket.bufferedAmount;
   }
