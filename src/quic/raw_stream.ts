@@ -121,6 +121,7 @@ export class RawStream implements QuicStream, EngineResource {
       case EventKind.streamReset: {
         const code = record.uint64(0);
         this.#canReceive = false;
+        this.#backlog = undefined; // RFC 9000 section 3.2: what was not yet delivered may be discarded
         this.connection.call(() => behaviour.reset?.(this, code));
         break;
       }
@@ -194,7 +195,10 @@ export class RawStream implements QuicStream, EngineResource {
     this.#closed = true;
     this.#canSend = false;
     this.#engine.release(this);
-    if (startStatus !== 0) this.connection.report(startError(startStatus));
+    // A stream that its connection's end overtook is no error of its own: `close` says how that came.
+    if (startStatus === loadAddon().constants.status!.streamLimit) {
+      this.connection.report(startError(startStatus));
+    }
     if (this.#backlog === undefined) this.#finish(behaviour);
   }
 
