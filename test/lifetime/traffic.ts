@@ -21,6 +21,12 @@ export interface TrafficListeners extends Endpoints {
   close(): Promise<void>;
 }
 
+export interface Traffic {
+  /** Resolves when both connections have closed, however that came. */
+  readonly ended: Promise<unknown>;
+  close(): Promise<void>;
+}
+
 const rawAlpn = "millrace-traffic";
 const message = new Uint8Array(600).fill(7);
 const window = 16;
@@ -56,13 +62,9 @@ export async function listenForTraffic(credentials: Credentials): Promise<Traffi
 /**
  * Keeps a framed and a raw connection to `peer` busy in both directions.
  * @param flowing called once, when some of each has made the way forth and back.
- * @returns resolves when both are connected; `ended` when both have closed, however that came.
+ * @returns resolves when both are connected.
  */
-export async function makeTraffic(
-  peer: Endpoints,
-  ca: string,
-  flowing: () => void,
-): Promise<{ ended: Promise<unknown> }> {
+export async function makeTraffic(peer: Endpoints, ca: string, flowing: () => void): Promise<Traffic> {
   let toFlow = 2;
   const counted = () => {
     let left = window;
@@ -99,5 +101,10 @@ export async function makeTraffic(
     framed.send(message);
     stream.write(message);
   }
-  return { ended: Promise.all([framed.closed, raw.closed]) };
+  return {
+    ended: Promise.all([framed.closed, raw.closed]),
+    async close() {
+      await Promise.all([framed, raw].map((connection) => connection.close({ graceful: false })));
+    },
+  };
 }
