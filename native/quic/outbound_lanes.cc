@@ -56,10 +56,12 @@ bool OutboundLanes::Send(uint16_t id, SendRequest* request) noexcept {
   return false;
 }
 
-// A stream that never started gets no SHUTDOWN_COMPLETE: closing it is ours, and so is its context.
+// Closing is ours, and so is the context: without a handler msquic's answer to the close, a
+// SHUTDOWN_COMPLETE, does not free it a second time.
 void OutboundLanes::CloseUnstarted(HQUIC stream) noexcept {
-  Library::Get().control().Post([stream] {
-    auto* context = static_cast<StreamContext*>(Api().GetContext(stream));
+  auto* context = static_cast<StreamContext*>(Api().GetContext(stream));
+  Api().SetCallbackHandler(stream, nullptr, nullptr);
+  Library::Get().control().Post([stream, context] {
     Api().StreamClose(stream);
     delete context;
   });
