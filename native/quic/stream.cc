@@ -24,7 +24,10 @@ Stream::Stream(Connection& connection) noexcept
 // After SHUTDOWN_COMPLETE closing does not wait; still it may be called from a JavaScript thread a moment too
 // early.
 Stream::~Stream() {
-  if (handle_ != nullptr) Library::Get().control().Post([handle = handle_] { Api().StreamClose(handle); });
+  if (handle_ == nullptr) return;
+  // The close of one that never started is answered by SHUTDOWN_COMPLETE: not to us any more.
+  Api().SetCallbackHandler(handle_, nullptr, nullptr);
+  Library::Get().control().Post([handle = handle_] { Api().StreamClose(handle); });
 }
 
 bool Stream::Accept(Connection& connection, HQUIC handle, bool unidirectional) noexcept {
