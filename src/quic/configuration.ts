@@ -8,17 +8,10 @@ import type { ClientTrust, ServerCredential } from "../transport/credential.js";
 import { credentialError } from "./status.js";
 
 /** What both ends set. Windows and stream counts limit what the peer may send before it is consumed. */
-export interface ConfigurationSettings {
-  readonly alpns: readonly string[];
-  readonly idleTimeoutMs: number;
-  readonly handshakeTimeoutMs: number;
-  readonly keepAliveMs: number;
-  readonly peerBidiStreams: number;
-  readonly peerUniStreams: number;
-  readonly streamWindowBytes: number;
-  readonly connectionWindowBytes: number;
-  readonly datagrams: boolean;
-}
+export type ConfigurationSettings = Omit<
+  NativeConfigurationOptions,
+  "server" | "certificatePem" | "privateKeyPem" | "caFile" | "insecure"
+>;
 
 /**
  * A configuration for one listener. Release it with `engine.native.releaseConfiguration` when the listener has it.
