@@ -2,7 +2,8 @@
 # Builds the addon under ASan and UBSan, beside the one in use, and runs compiled test files with it:
 #   scripts/asan-addon.sh [out/test/NAME.test.js ...]
 # Our code is instrumented; msquic and OpenSSL, which cargo built, are not, nor is Node. Leaks are not looked for:
-# Node leaves its own at exit, and the tests count what must go.
+# Node leaves its own at exit, and the tests count what must go, also in
+# bytes, so what was freed is not kept for long.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +19,7 @@ cxx=$(sed -n 's/^CMAKE_CXX_COMPILER:[^=]*=//p' "$build/CMakeCache.txt")
 preload=$("$cxx" -print-file-name=libasan.so):$("$cxx" -print-file-name=libubsan.so)
 surroundings=(
   "LD_PRELOAD=$preload"
-  "ASAN_OPTIONS=detect_leaks=0:abort_on_error=1"
+  "ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:quarantine_size_mb=32"
   "UBSAN_OPTIONS=print_stacktrace=1"
   "MILLRACE_ADDON=$PWD/$build/millrace.node"
 )
