@@ -78,21 +78,19 @@ test("a thread that stands still while more is sent than its rings hold loses no
     most = Math.max(most, process.memoryUsage.rss());
   }, 10);
   t.after(() => clearInterval(sampling));
-  const sizes = { connections: manyConnections, messages: 128, messageBytes: 16 * KiB, churn: 0 };
+  const sizes = { connections: manyConnections, messages: 512, messageBytes: 16 * KiB, churn: 0 };
   const { outcome, hashes } = await standStill(t, listener.urls[0]!, sizes, 1_000);
   assert.equal(outcome, "timed-out", "the peer is held back");
   most = Math.max(most, process.memoryUsage.rss());
 
   const sent = await hashes;
-  await until("everything has arrived", () => witness.bytes === 80 * MiB);
+  await until("everything has arrived", () => witness.bytes === 320 * MiB);
   assert.deepEqual(
     witness.hashes.map((hash) => hash.digest("hex")),
     sent,
   );
-  assert.ok(
-    most - before < 72 * MiB,
-    `${(most - before) / MiB} MiB more for 80 MiB, with the sender's share`,
-  );
+  // The sender's queues and the worker itself are in it as well: 200 is above both, and far below 320.
+  assert.ok(most - before < 200 * MiB, `${(most - before) / MiB} MiB more for 320 MiB`);
 });
 
 test("no opening and no closing is lost while the ring is full", async (t) => {
