@@ -1,0 +1,460 @@
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { before, describe, type TestContext, test } from "node:test";
+import { Worker } from "node:worker_threads";
+import * as quic from "millrace/quic";
+import {
+  ConnectionClosedError,
+  ConnectionLostError,
+  HandshakeTimeoutError,
+  InvalidArgumentError,
+  StreamClosedError,
+  StreamLimitError,
+} from "#internal/errors.js";
+import { deferred } from "../kit/deferred.js";
+import { Loopback, rawAlpn } from "../kit/loopback.js";
+import { silentUdp } from "../kit/silent_peer.js";
+import { until } from "../kit/until.js";
+import type { SharedTask } from "./shared_worker.js";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+let loopback: Loopback;
+
+before(async () => {
+  loopback = await Loopback.make();
+});
+
+interface Pair {
+  readonly client: quic.QuicConnection;
+  readonly server: quic.QuicConnection;
+}
+
+interface Side<Options> {
+  readonly behaviour?: quic.QuicBehaviour;
+  readonly options?: Partial<Options>;
+}
+
+/** A connection, both ends of it. */
+async function pair(
+  t: TestContext,
+  server: Side<quic.QuicListenOptions> = {},
+  client: Side<quic.QuicConnectOptions> = {},
+): Promise<Pair> {
+  const accepted = deferred<quic.QuicConnection>();
+  const listener = await loopback.listenRaw(
+    t,
+    { ...server.behaviour, open: (connection) => accepted.resolve(connection) },
+    server.options,
+  );
+  const connection = await loopback.connectRaw(t, listener.address.port, client.behaviour, client.options);
+  return { client: connection, server: await accepted.promise };
+}
+
+/** Echoes and holds the peer back when its answers are not taken. */
+const echo: quic.QuicBehaviour = {
+  data(stream, chunk) {
+    if (stream.write(chunk) !== "sent") stream.pause();
+  },
+  drain: (stream) => stream.resume(),
+  end: (stream) => stream.end(),
+};
+
+/** Writes all of it as fast as it is taken; call at every drain. */
+function writer(bytes: Uint8Array): (stream: quic.QuicStream) => void {
+  let at = 0;
+  return (stream) => {
+    while (at < bytes.length) {
+      const chunk = bytes.subarray(at, at + 48 * KiB);
+      const result = stream.write(chunk);
+      if (result === "dropped") return;
+      at += chunk.length;
+      if (result === "blocked") return;
+    }
+    stream.end();
+  };
+}
+
+describe("streams", () => {
+  for (const size of [0, 1, 1_000, 64 * KiB, 50 * MiB]) {
+    test(`echo ${size} bytes and the end`, async (t) => {
+      const bytes = size === 0 ? new Uint8Array(0) : randomBytes(Math.min(size, MiB));
+      const all = size > MiB ? Buffer.concat(Array(size / MiB).fill(bytes)) : bytes;
+      const hash = createHash("sha256");
+      const ended = deferred();
+      const closed = deferred();
+      const pump = writer(all);
+      const { client } = await pair(
+        t,
+        { behaviour: echo },
+        {
+          behaviour: {
+            data: (_, chunk) => void hash.update(chunk),
+            drain: pump,
+            end: () => ended.resolve(),
+            streamClose: () => closed.resolve(),
+          },
+        },
+      );
+      const stream = client.openStream();
+      assert.equal(stream.initiator, "local");
+      pump(stream);
+      await Promise.all([ended.promise, closed.promise]);
+      assert.equal(hash.digest("hex"), createHash("sha256").update(all).digest("hex"));
+      assert.equal(stream.readable || stream.writable, false);
+    });
+  }
+
+  test("of one direction go either way, and cannot be written by the receiver", async (t) => {
+    const heard = { server: deferred<string>(), client: deferred<string>() };
+    const receive = (to: "server" | "client"): quic.QuicBehaviour => ({
+      data(stream, chunk) {
+        assert.equal(stream.direction, "unidirectional");
+        assert.equal(stream.initiator, "peer");
+        assert.equal(stream.writable, false);
+        assert.throws(() => stream.write(chunk), StreamClosedError);
+        heard[to].resolve(Buffer.from(chunk).toString());
+      },
+    });
+    const { client, server } = await pair(
+      t,
+      { behaviour: receive("server") },
+      { behaviour: receive("client") },
+    );
+    for (const [connection, text] of [
+      [client, "up"],
+      [server, "down"],
+    ] as const) {
+      const stream = connection.openStream({ direction: "unidirectional" });
+      assert.equal(stream.readable, false);
+      stream.write(Buffer.from(text));
+      stream.end();
+    }
+    assert.equal(await heard.server.promise, "up");
+    assert.equal(await heard.client.promise, "down");
+  });
+
+  test("stay open for the answer after one side has ended its own", async (t) => {
+    let asked = "";
+    const { client } = await pair(
+      t,
+      {
+        behaviour: {
+          data: (_, chunk) => void (asked += Buffer.from(chunk).toString()),
+          end(stream) {
+            stream.write(Buffer.from(`answer to ${asked}`));
+            stream.end();
+          },
+        },
+      },
+      {
+        behaviour: {
+          data: (_, chunk) => void (answer += Buffer.from(chunk).toString()),
+          streamClose: () => closed.resolve(),
+        },
+      },
+    );
+    let answer = "";
+    const closed = deferred();
+    const stream = client.openStream();
+    stream.write(Buffer.from("question"));
+    stream.end();
+    stream.end();
+    assert.equal(stream.writable, false);
+    assert.equal(stream.readable, true);
+    assert.throws(() => stream.write(Buffer.from("too late")), StreamClosedError);
+    await closed.promise;
+    assert.equal(answer, "answer to question");
+  });
+
+  test("that are reset tell the peer the code", async (t) => {
+    const code = deferred<number>();
+    const { client } = await pair(t, { behaviour: { reset: (_, reason) => code.resolve(reason) } });
+    const stream = client.openStream();
+    stream.write(Buffer.from("unfinished"));
+    stream.reset(77);
+    stream.reset(78);
+    assert.equal(stream.writable, false);
+    assert.equal(await code.promise, 77);
+  });
+
+  test("that nobody wants to read tell the writer the code, and carry the other direction on", async (t) => {
+    const code = deferred<number>();
+    const heard = deferred<string>();
+    const { client } = await pair(
+      t,
+      {
+        behaviour: {
+          data(stream) {
+            stream.stopSending(88);
+            stream.write(Buffer.from("no more, but here is mine"));
+            stream.end();
+          },
+        },
+      },
+      {
+        behaviour: {
+          stopped: (_, reason) => code.resolve(reason),
+          data: (_, chunk) => heard.resolve(Buffer.from(chunk).toString()),
+        },
+      },
+    );
+    const stream = client.openStream();
+    stream.write(Buffer.from("a long story"));
+    assert.equal(await code.promise, 88);
+    assert.equal(stream.writable, false);
+    assert.equal(await heard.promise, "no more, but here is mine");
+  });
+
+  test("that are paused hold their writer back, and lose nothing", async (t) => {
+    const hash = createHash("sha256");
+    const ended = deferred();
+    const paused = deferred<quic.QuicStream>();
+    const { client } = await pair(
+      t,
+      {
+        behaviour: {
+          data(stream, chunk) {
+            hash.update(chunk);
+            if (stream.data !== undefined) return;
+            stream.data = "paused once";
+            stream.pause();
+            paused.resolve(stream);
+          },
+          end: () => ended.resolve(),
+        },
+        options: { streamWindowBytes: 64 * KiB, connectionWindowBytes: 128 * KiB },
+      },
+      { behaviour: { drain: (stream) => pump(stream) }, options: { highWaterMarkBytes: 256 * KiB } },
+    );
+    const bytes = randomBytes(4 * MiB);
+    const pump = writer(bytes);
+    const stream = client.openStream();
+    pump(stream);
+    const held = await paused.promise;
+    assert.ok(stream.bytesQueued >= 256 * KiB, "blocked");
+    assert.equal(stream.write(new Uint8Array(1)), "dropped");
+    held.resume();
+    await ended.promise;
+    assert.equal(hash.digest("hex"), createHash("sha256").update(bytes).digest("hex"));
+  });
+
+  test("above the peer's limit wait for one to close", async (t) => {
+    let closed = 0;
+    const { client } = await pair(
+      t,
+      { behaviour: { end: (stream) => stream.end() }, options: { peerBidiStreams: 2 } },
+      { behaviour: { streamClose: () => void (closed += 1) } },
+    );
+    const streams = Array.from({ length: 10 }, () => client.openStream());
+    for (const stream of streams) stream.write(new Uint8Array(1));
+    await until("the peer has allowed as many as it does", () => streams[1]!.bytesQueued === 0);
+    assert.equal(streams[2]!.bytesQueued, 1);
+    for (const stream of streams) stream.end();
+    await until("all have had their turn", () => closed === 10);
+  });
+
+  test("above the peer's limit fail instead, where that was asked", async (t) => {
+    for (const direction of ["bidirectional", "unidirectional"] as const) {
+      const failed = deferred<unknown>();
+      const options = { peerBidiStreams: 1, peerUniStreams: 1 };
+      const { client } = await pair(
+        t,
+        { options },
+        { behaviour: { error: (_, cause) => failed.resolve(cause) } },
+      );
+      client.openStream({ direction, failWhenBlocked: true }).write(new Uint8Array(1));
+      client.openStream({ direction, failWhenBlocked: true });
+      assert.ok((await failed.promise) instanceof StreamLimitError);
+      assert.equal(client.state, "open");
+    }
+  });
+});
+
+describe("datagrams", () => {
+  test("come back whole, up to the largest size, and not above", async (t) => {
+    const sizes: number[] = [];
+    const { client } = await pair(
+      t,
+      { behaviour: { datagram: (connection, bytes) => void connection.sendDatagram(bytes) } },
+      { behaviour: { datagram: (_, bytes) => void sizes.push(bytes.length) } },
+    );
+    const most = client.maxDatagramBytes;
+    assert.ok(most > 1_000);
+    const wanted = [0, 1, 100, most];
+    for (const [index, size] of wanted.entries()) {
+      assert.equal(client.sendDatagram(new Uint8Array(size)), "sent");
+      await until(`the one of ${size} bytes is back`, () => sizes.length === index + 1);
+    }
+    assert.deepEqual(sizes, wanted);
+    assert.throws(
+      () => client.sendDatagram(new Uint8Array(client.maxDatagramBytes + 1)),
+      (error: Error) =>
+        error instanceof InvalidArgumentError && error.message.includes(String(client.maxDatagramBytes)),
+    );
+  });
+
+  test("that the peer does not take cannot be sent", async (t) => {
+    const { client } = await pair(t, { options: { datagrams: false } });
+    assert.equal(client.maxDatagramBytes, 0);
+    assert.throws(() => client.sendDatagram(new Uint8Array(1)), InvalidArgumentError);
+  });
+});
+
+describe("options", () => {
+  test("idleTimeoutMs ends a silent connection on both sides", async (t) => {
+    const { client, server } = await pair(t, { options: { idleTimeoutMs: 200 } });
+    for (const end of [client, server]) {
+      const info = await end.closed;
+      assert.equal(info.by, "transport");
+      assert.ok(info.error instanceof ConnectionLostError);
+    }
+  });
+
+  test("keepAliveMs keeps a silent connection that would have timed out", async (t) => {
+    const options = { idleTimeoutMs: 400 };
+    const { client, server } = await pair(t, { options }, { options: { ...options, keepAliveMs: 50 } });
+    // A silent one beside it tells when the time is over, twice.
+    for (let i = 0; i < 2; i++) await (await pair(t, { options })).client.closed;
+    assert.deepEqual([client.state, server.state], ["open", "open"]);
+  });
+
+  test("handshakeTimeoutMs ends a connect to nobody", async (t) => {
+    const silent = await silentUdp();
+    t.after(() => silent.close());
+    const begun = performance.now();
+    const attempt = loopback.connectRaw(t, silent.port, {}, { handshakeTimeoutMs: 200 });
+    await assert.rejects(attempt, HandshakeTimeoutError);
+    assert.ok(performance.now() - begun >= 190);
+  });
+
+  test("peerUniStreams and peerBidiStreams of 0 allow none", async (t) => {
+    const causes: unknown[] = [];
+    const { client } = await pair(
+      t,
+      { options: { peerBidiStreams: 0, peerUniStreams: 0 } },
+      { behaviour: { error: (_, cause) => void causes.push(cause) } },
+    );
+    client.openStream({ failWhenBlocked: true });
+    client.openStream({ direction: "unidirectional", failWhenBlocked: true });
+    await until("both have failed", () => causes.length === 2);
+    assert.ok(causes.every((cause) => cause instanceof StreamLimitError));
+  });
+
+  test("the windows bound what a reader who stands still is sent", async (t) => {
+    // The engine takes up to 256 KiB of a stream for JavaScript; beyond, the windows count.
+    const taken = 256 * KiB;
+    for (const [options, bound] of [
+      [{ streamWindowBytes: 16 * KiB, connectionWindowBytes: 64 * KiB }, taken + 64 * KiB],
+      [{ streamWindowBytes: 64 * KiB, connectionWindowBytes: 16 * MiB }, 4 * MiB],
+    ] as const) {
+      const paused = deferred();
+      const { client } = await pair(
+        t,
+        {
+          behaviour: {
+            data(stream) {
+              stream.pause();
+              paused.resolve();
+            },
+          },
+          options,
+        },
+        { options: { highWaterMarkBytes: 64 * MiB } },
+      );
+      const stream = client.openStream();
+      const total = 16 * MiB;
+      for (let sent = 0; sent < total; sent += 64 * KiB) stream.write(new Uint8Array(64 * KiB));
+      await paused.promise;
+      let queued = 0;
+      await until("no more is taken", () => {
+        const before = queued;
+        queued = stream.bytesQueued;
+        return queued === before && total - queued >= taken;
+      });
+      assert.ok(total - stream.bytesQueued <= bound, `${total - stream.bytesQueued} of at most ${bound}`);
+    }
+  });
+
+  test("highWaterMarkBytes is where write says blocked, and drain is below half of it", async (t) => {
+    const drained = deferred<number>();
+    const { client } = await pair(
+      t,
+      {},
+      {
+        behaviour: { drain: (stream) => drained.resolve(stream.bytesQueued) },
+        options: { highWaterMarkBytes: 10_000 },
+      },
+    );
+    const stream = client.openStream();
+    assert.equal(stream.write(new Uint8Array(9_999)), "sent");
+    assert.equal(stream.write(new Uint8Array(1)), "blocked");
+    assert.equal(stream.write(new Uint8Array(1)), "dropped");
+    assert.equal(stream.bytesQueued, 10_000);
+    assert.ok((await drained.promise) < 5_000);
+    assert.equal(stream.write(new Uint8Array(1)), "sent");
+  });
+
+  test("shared lets two threads listen on one port, and spreads connections evenly", async (t) => {
+    const listener = await loopback.listenRaw(t, {}, { shared: true });
+    const { port } = listener.address;
+    const workerData: SharedTask = { port, alpn: rawAlpn, ...loopback.identity };
+    const worker = new Worker(new URL("./shared_worker.js", import.meta.url), { workerData });
+    t.after(() => worker.terminate());
+    assert.deepEqual(await once(worker, "message"), ["listening"]);
+    let theirs = 0;
+    worker.on("message", () => {
+      theirs += 1;
+    });
+    // The clients are this thread's, and count as its load: so a client is opened for each of its connections.
+    const clients: quic.QuicConnection[] = [];
+    for (let i = 0; i < 10; i++) clients.push(await loopback.connectRaw(t, port));
+    await until("all have been accepted", () => listener.connectionCount + theirs === 10);
+    assert.ok(theirs >= 5, `the idle thread got ${theirs} of 10`);
+    await worker.terminate();
+    const again = await loopback.connectRaw(t, port);
+    await until("the thread that is left accepts", () => listener.connectionCount + theirs >= 11);
+    assert.equal(again.state, "open");
+  });
+
+  test("that are not what they may be are refused by name", async () => {
+    const good = { host: "127.0.0.1", port: 1, alpn: [rawAlpn] };
+    const wrong: Readonly<Record<string, readonly unknown[]>> = {
+      host: ["", 7],
+      port: [0, 65_536, 1.5, "443"],
+      alpn: [[], "h3", [""], ["x".repeat(256)]],
+      idleTimeoutMs: [-1, 0.5, Number.NaN],
+      handshakeTimeoutMs: [0, -1, "10"],
+      keepAliveMs: [-1],
+      peerBidiStreams: [-1, 65_536],
+      peerUniStreams: [-1, 65_536],
+      streamWindowBytes: [4_095, 5_000, 32 * MiB],
+      connectionWindowBytes: [4_095, 2 * 1024 * MiB],
+      highWaterMarkBytes: [0, 2 * 1024 * MiB],
+    };
+    for (const [name, values] of Object.entries(wrong)) {
+      for (const value of values) {
+        await assert.rejects(
+          quic.connect({ ...good, [name]: value } as quic.QuicConnectOptions),
+          (error: Error) => error instanceof InvalidArgumentError && error.message.includes(name),
+          `${name}: ${value}`,
+        );
+      }
+    }
+  });
+});
+
+test("a close carries its code and reason, and ends streams and sends", async (t) => {
+  const { client, server } = await pair(t);
+  const stream = client.openStream();
+  const closing = client.close({ code: 4_000_000_000, reason: "goodbye" });
+  assert.throws(() => client.openStream(), ConnectionClosedError);
+  assert.throws(() => client.sendDatagram(new Uint8Array(1)), ConnectionClosedError);
+  const ours = await closing;
+  const theirs = await server.closed;
+  assert.deepEqual([ours.by, ours.code], ["local", 4_000_000_000]);
+  assert.deepEqual([theirs.by, theirs.code], ["peer", 4_000_000_000]);
+  assert.throws(() => stream.write(new Uint8Array(1)), StreamClosedError);
+});
