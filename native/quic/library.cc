@@ -1,5 +1,7 @@
 #include "native/quic/library.h"
 
+#include <openssl/crypto.h>
+
 #include <mutex>
 
 namespace millrace {
@@ -28,6 +30,12 @@ Library* Library::Open(QUIC_STATUS* status) noexcept {
   *status = QUIC_STATUS_SUCCESS;
   if (opened_library != nullptr) return opened_library;
 
+  // Before msquic's own first use of it: msquic's threads still encrypt while the process exits, so OpenSSL
+  // may not clean up after itself then.
+  if (OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr) != 1) {
+    *status = QUIC_STATUS_TLS_ERROR;
+    return nullptr;
+  }
   const void* table = nullptr;
   *status = MsQuicOpenVersion(QUIC_API_VERSION_2, &table);
   if (QUIC_FAILED(*status)) return nullptr;
