@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs the tests of native/ three times: plain, under ASan and UBSan, under TSan.
-#   scripts/native-tests.sh [--only plain|address|thread] [-- arguments of the test program]
+#   scripts/native-tests.sh [--only plain|address|thread] [-- arguments of the test programs]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,8 +22,10 @@ for name in "${names[@]}"; do
   echo "== $name"
   cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-g -O1" \
     -DMILLRACE_ADDON=OFF -DMILLRACE_TESTS=ON -DMILLRACE_SANITIZE="${sanitizers[$name]}" > /dev/null
-  cmake --build "$build" --target millrace_native_tests --parallel "${MILLRACE_JOBS:-2}" > "$build/build.log" 2>&1 ||
+  cmake --build "$build" --target millrace_native_tests millrace_quic_tests --parallel "${MILLRACE_JOBS:-2}" > "$build/build.log" 2>&1 ||
     { cat "$build/build.log" >&2; exit 1; }
-  UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1 \
-    "$build/test/native/millrace_native_tests" --gtest_brief=1 "$@"
+  for program in millrace_native_tests millrace_quic_tests; do
+    UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS="halt_on_error=1 suppressions=test/native/tsan.supp" \
+      "$build/test/native/$program" --gtest_brief=1 "$@"
+  done
 done
