@@ -132,9 +132,10 @@ uint32_t RingWriter::BytesNeeded(uint32_t record_bytes) const noexcept {
   return record_bytes <= to_end ? record_bytes : to_end + record_bytes;
 }
 
-// A consumer that keeps up leaves the ring empty again and again: then it is the lower half that is used over and
-// over, in the caches, and the pages of the upper half are not touched. From the middle on a rewind skips at most
-// half of the ring, and the largest record fits into the other one. Looked at once a batch: it reads the head.
+// A consumer that keeps up leaves the ring empty again and again: then it is the lower half that is used over
+// and over, in the caches, and the pages of the upper half are not touched. From the middle on a rewind skips
+// at most half of the ring, and the largest record fits into the other one. Looked at once a batch: it reads
+// the head.
 bool RingWriter::MayRewind() noexcept {
   const bool in_upper_half = (tail_ & (capacity_ - 1)) >= capacity_ / 2;
   if (!in_upper_half || tail_ != published_) return false;
