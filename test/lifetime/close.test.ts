@@ -137,7 +137,15 @@ for (const [name, url] of [
 
     test("closing twice is closing once, and what was closed refuses to send", async (t) => {
       let closes = 0;
-      const listener = await loopback.listen(t, { close: () => void (closes += 1) }, { url });
+      const listener = await loopback.listen(
+        t,
+        {
+          close: () => {
+            closes += 1;
+          },
+        },
+        { url },
+      );
       const connection = await loopback.connect(t, listener.urls[0]!);
       const both = await Promise.all([
         connection.close({ code: 301 }),

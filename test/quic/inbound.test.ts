@@ -190,7 +190,11 @@ test("frames are verified on threads that are not JavaScript's", async (t) => {
     return { here, elsewhere };
   };
   const witness = new Witness();
-  const listener = await loopback.listen(t, { message: (_, bytes) => void (witness.bytes += bytes.length) });
+  const listener = await loopback.listen(t, {
+    message: (_, bytes) => {
+      witness.bytes += bytes.length;
+    },
+  });
   const connection = await loopback.connect(t, listener.urls[0]!, {}, { highWaterMarkBytes: 16 * MiB });
   const before = verified();
   for (let i = 0; i < 100; i++) connection.send(new Uint8Array(10 * KiB));
@@ -203,7 +207,11 @@ test("frames are verified on threads that are not JavaScript's", async (t) => {
 test("a burst of messages costs a few wakes, not one each", async (t) => {
   const count = 20_000;
   let heard = 0;
-  const listener = await loopback.listen(t, { message: () => void (heard += 1) });
+  const listener = await loopback.listen(t, {
+    message: () => {
+      heard += 1;
+    },
+  });
   const connection = await loopback.connect(t, listener.urls[0]!, {}, { highWaterMarkBytes: 16 * MiB });
   const { processCounters } = loadAddon();
   const before = processCounters().wakes;
