@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kMaxFrameBytes = 0x7fffffff;
 constexpr uint32_t kMaxEntries = 1024;
 // Entries may share their keys, so text is paid for by what is read, not by what the frame holds.
-constexpr size_t kSharedTextBytes = 64 * 1024;
+constexpr size_t kSharedTextBytes = size_t{64} << 10;
 
 // vtable slots, in the order of the schema's fields
 constexpr size_t kFrameHeader = 0;
