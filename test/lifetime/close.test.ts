@@ -76,6 +76,7 @@ for (const [name, url] of [
             messages += 1;
           },
         });
+        await until("the server has begun to send", () => listener.connectionCount === 1);
         await listener.close({ graceful });
         const info = await connection.closed;
         assert.equal(listener.connectionCount, 0);
