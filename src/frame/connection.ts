@@ -69,7 +69,10 @@ export interface Connection<Data = unknown> extends AsyncDisposable, AsyncIterab
 export interface Behaviour<Data = unknown> {
   /** Called once, before anything else is for this connection: on both sides. */
   open?(connection: Connection<Data>): unknown;
-  /** `message` is valid during the call only; `message.slice()` keeps it. */
+  /**
+   * `message` is valid during the call only; `message.slice()` keeps it. An async function gets a copy of its own,
+   * since it goes on after the call.
+   */
   message?(connection: Connection<Data>, message: Uint8Array): unknown;
   /** The queue, once at the high-water mark, is below half of it again. */
   drain?(connection: Connection<Data>): unknown;

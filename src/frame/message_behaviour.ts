@@ -8,6 +8,9 @@ import { callHandler } from "./handler_call.js";
 import { MessageConnection, type MessageContext } from "./message_connection.js";
 import type { ResolvedMessageOptions } from "./options.js";
 
+/** The class of async functions, which has no global name. */
+const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
+
 /** All frames are decoded into this one: nobody keeps it. */
 const view = new FrameView();
 
@@ -19,7 +22,8 @@ export class MessageBehaviour<Data> implements TransportBehaviour {
 
   constructor(behaviour: Behaviour<Data>, limits: ResolvedMessageOptions) {
     const { maxMessageBytes, highWaterMarkBytes } = limits;
-    this.#context = { behaviour, maxMessageBytes, highWaterMarkBytes };
+    const handlerIsAsync = behaviour.message instanceof AsyncFunction;
+    this.#context = { behaviour, maxMessageBytes, highWaterMarkBytes, handlerIsAsync };
   }
 
   open(transport: TransportConnection): void {

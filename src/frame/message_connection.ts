@@ -24,6 +24,8 @@ export interface MessageContext<Data> {
   readonly behaviour: Behaviour<Data>;
   readonly maxMessageBytes: number;
   readonly highWaterMarkBytes: number;
+  /** The message handler is an async function: it goes on after the call, so its bytes are its own. */
+  readonly handlerIsAsync: boolean;
 }
 
 /** Where an unread queue ends a connection that cannot be held back, in high-water marks. */
@@ -170,14 +172,15 @@ export class MessageConnection<Data> implements Connection<Data> {
   /** A message has come; its bytes are valid during the call only. */
   deliver(message: Uint8Array): void {
     if (this.#closing) return;
-    const { behaviour, maxMessageBytes } = this.#context;
+    const { behaviour, maxMessageBytes, handlerIsAsync } = this.#context;
     if (message.length > maxMessageBytes) {
       this.refuse(CloseCode.frameTooLarge, tooLarge(message.length, maxMessageBytes));
     } else if (behaviour.message === undefined) {
       this.#enqueue(message.slice());
     } else {
       try {
-        reportRejection(behaviour, this, behaviour.message(this, message));
+        const bytes = handlerIsAsync ? message.slice() : message;
+        reportRejection(behaviour, this, behaviour.message(this, bytes));
       } catch (cause) {
         reportError(behaviour, this, cause);
       }

@@ -550,6 +550,25 @@ export function describeTransport(name: string, transport: TransportUnderTest): 
         assert.equal(connection.state, "open");
       });
 
+      test("that are async own the bytes they are given", async (t) => {
+        const count = 200;
+        const done = deferred();
+        let seen = 0;
+        const listener = await serve(t, {
+          async message(_connection, bytes) {
+            const first = bytes[0];
+            for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+            assert.equal(bytes.length, 1000);
+            assert.ok(bytes.every((byte) => byte === first));
+            seen += 1;
+            if (seen === count) done.resolve();
+          },
+        });
+        const connection = await dial(t, listener);
+        for (let index = 0; index < count; index++) connection.send(new Uint8Array(1000).fill(index));
+        await done.promise;
+      });
+
       test("keep their own data on each connection", async (t) => {
         const listener = await serve(t, {
           open: (connection) => {
