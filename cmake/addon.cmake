@@ -19,8 +19,8 @@ target_compile_definitions(millrace_addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_
                                                   # every call of Node-API fails there: no reason to abort.
                                                   NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
                                                   MILLRACE_VERSION="${MILLRACE_VERSION}")
-include(cmake/stream-table.cmake)
-target_link_libraries(millrace_addon PRIVATE msquic_stream_table millrace_quic)
+include(cmake/msquic-patches.cmake)
+target_link_libraries(millrace_addon PRIVATE msquic_patches millrace_quic)
 if(APPLE)
   target_link_options(millrace_addon PRIVATE -undefined dynamic_lookup)
 else()

@@ -1,0 +1,52 @@
+# Three files of msquic with a few lines changed, which the addon links in front of the archive's:
+# docs/decisions/msquic-patches.md says why. A line that is not there any more stops the build.
+set(_patched_dir "${CMAKE_CURRENT_BINARY_DIR}/msquic")
+
+function(replace_once what with)
+  string(FIND "${_text}" "${what}" _first)
+  string(FIND "${_text}" "${what}" _last REVERSE)
+  if(_first EQUAL -1 OR NOT _first EQUAL _last)
+    message(FATAL_ERROR "msquic's source is not the one that is known here: \"${what}\"")
+  endif()
+  string(REPLACE "${what}" "${with}" _text "${_text}")
+  set(_text "${_text}" PARENT_SCOPE)
+endfunction()
+
+function(write_patched name)
+  # A semicolon would part a CMake list, so replacements write it so.
+  string(REPLACE "$<SEMICOLON>" ";" _text "${_text}")
+  file(WRITE "${_patched_dir}/${name}.new" "${_text}")
+  execute_process(COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${_patched_dir}/${name}.new" "${_patched_dir}/${name}")
+endfunction()
+
+# A connection's stream table begins with 8 buckets instead of 128: 128 bytes instead of 2 KB. 2^20 - 1 times 8
+# buckets are as many at the most as before. The callers, compiled into the archive, ask for 128.
+file(READ "${MSQUIC_OUT}/upstream/src/platform/hashtable.c" _text)
+replace_once("#define HT_FIRST_LEVEL_DIR_SIZE   16" "#define HT_FIRST_LEVEL_DIR_SIZE   20")
+replace_once("#define HT_SECOND_LEVEL_DIR_SHIFT  7" "#define HT_SECOND_LEVEL_DIR_SHIFT  3")
+replace_once("    CXPLAT_HASH_MIN_SIZE == BASE_HASH_TABLE_SIZE," "    CXPLAT_HASH_MIN_SIZE > BASE_HASH_TABLE_SIZE,")
+replace_once("    // Initial size must be a power of two and within the allowed range.\n    //\n"
+             "    // Initial size must be a power of two and within the allowed range.\n    //\n    InitialSize = InitialSize == CXPLAT_HASH_MIN_SIZE ? BASE_HASH_TABLE_SIZE : InitialSize$<SEMICOLON>\n")
+write_patched(hashtable.c)
+
+# A blocked peer is told its limit again only where it does not know it. Otherwise two msquics whose reader has
+# paused answer each other without an end, as fast as the network can.
+file(READ "${MSQUIC_OUT}/upstream/src/core/stream_recv.c" _text)
+replace_once("            Frame.StreamDataLimit);\n\n        QuicSendSetStreamSendFlag("
+             "            Frame.StreamDataLimit)$<SEMICOLON>\n\n        if (Frame.StreamDataLimit < Stream->MaxAllowedRecvOffset) QuicSendSetStreamSendFlag(")
+write_patched(stream_recv.c)
+
+# A sender that is still blocked says so again when the last time was acknowledged; not when the acknowledgement
+# came on the back of the peer's own complaint, for two that block each other would do nothing else.
+file(READ "${MSQUIC_OUT}/upstream/src/core/loss_detection.c" _text)
+replace_once("STREAM_DATA_BLOCKED.Stream->OutFlowBlockedReasons &\n                QUIC_FLOW_BLOCKED_STREAM_FLOW_CONTROL) {"
+             "STREAM_DATA_BLOCKED.Stream->OutFlowBlockedReasons &\n                QUIC_FLOW_BLOCKED_STREAM_FLOW_CONTROL &&\n                CxPlatTimeDiff64(Packet->SentTime, CxPlatTimeUs64()) >= MS_TO_US(10)) {")
+write_patched(loss_detection.c)
+
+add_library(msquic_patches OBJECT
+  "${_patched_dir}/hashtable.c" "${_patched_dir}/stream_recv.c" "${_patched_dir}/loss_detection.c")
+target_include_directories(msquic_patches SYSTEM PRIVATE
+  "${MSQUIC_OUT}/upstream/src/inc" "${MSQUIC_OUT}/upstream/src/platform" "${MSQUIC_OUT}/upstream/src/core")
+target_compile_definitions(msquic_patches PRIVATE _GNU_SOURCE QUIC_EVENTS_STUB QUIC_LOGS_STUB NDEBUG
+  $<$<PLATFORM_ID:Linux>:CX_PLATFORM_LINUX> $<$<PLATFORM_ID:Darwin>:CX_PLATFORM_DARWIN>)
+target_compile_options(msquic_patches PRIVATE -w -O3 -fms-extensions -ffunction-sections -fdata-sections)

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { before, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Connection } from "millrace";
+import { Loopback } from "../kit/loopback.js";
+import { until } from "../kit/until.js";
+
+const observedMs = 1_000;
+/** Two msquics that answer each other's complaints at once send some 90,000. */
+const enough = 2_000;
+
+let loopback: Loopback;
+before(async () => {
+  loopback = await Loopback.make();
+});
+
+/** UDP datagrams that this machine has sent. */
+function datagramsSent(): number {
+  const [names, values] = readFileSync("/proc/self/net/snmp", "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("Udp:"))
+    .map((line) => line.split(/\s+/));
+  return Number(values![names!.indexOf("OutDatagrams")]);
+}
+
+function sendUntilBlocked(connection: Connection): void {
+  while (connection.send(new Uint8Array(65_536)) === "sent");
+}
+
+test("two sides that block each other rest until one reads", async (t) => {
+  let served: Connection | undefined;
+  const listener = await loopback.listen(t, {
+    open(connection) {
+      served = connection;
+      connection.pause();
+    },
+    message: () => {},
+  });
+  const client = await loopback.connect(t, listener.urls[0]!, { message: () => {} });
+  client.pause();
+  await until("the server has the connection", () => served !== undefined);
+  sendUntilBlocked(client);
+  sendUntilBlocked(served!);
+  await until("both are held back", () => client.bytesQueued > 0 && served!.bytesQueued > 0);
+  await delay(observedMs); // what was on its way has arrived
+  const before = datagramsSent();
+  await delay(observedMs);
+  const sent = datagramsSent() - before;
+  assert.ok(sent < enough, `${sent} datagrams in a second, and nothing to say`);
+  client.resume();
+  served!.resume();
+  await until("both queues are empty", () => client.bytesQueued === 0 && served!.bytesQueued === 0);
+});
