@@ -9,7 +9,9 @@ namespace millrace {
 // Any thread. Whoever charges releases the same amount.
 class MemoryBudget {
  public:
-  explicit MemoryBudget(size_t limit_bytes) noexcept : limit_bytes_(limit_bytes) {}
+  // What is charged here is charged to `parent` as well, which outlives this.
+  explicit MemoryBudget(size_t limit_bytes, MemoryBudget* parent = nullptr) noexcept
+      : limit_bytes_(limit_bytes), parent_(parent) {}
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
 
@@ -20,16 +22,22 @@ class MemoryBudget {
     do {
       if (bytes > limit_bytes_ - used) return false;
     } while (!used_bytes_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
-    return true;
+    if (parent_ == nullptr || parent_->TryCharge(bytes)) return true;
+    used_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    return false;
   }
 
-  void Release(size_t bytes) noexcept { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+  void Release(size_t bytes) noexcept {
+    used_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    if (parent_ != nullptr) parent_->Release(bytes);
+  }
 
   [[nodiscard]] size_t used_bytes() const noexcept { return used_bytes_.load(std::memory_order_relaxed); }
   [[nodiscard]] size_t limit_bytes() const noexcept { return limit_bytes_; }
 
  private:
   const size_t limit_bytes_;
+  MemoryBudget* const parent_;
   std::atomic<size_t> used_bytes_{0};
 };
 

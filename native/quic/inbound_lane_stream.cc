@@ -21,7 +21,7 @@ InboundLaneStream::InboundLaneStream(Connection& connection, InboundLanes& lanes
       lanes_(lanes),
       handle_(handle),
       splitter_(std::min(connection.options().max_frame_bytes, connection.port().MaxPayload()),
-                &Library::Get().assembly_budget()) {}
+                &lanes.assembly_budget_) {}
 
 uint16_t InboundLaneStream::lane() const noexcept {
   return static_cast<uint16_t>(prefix_[0] | prefix_[1] << 8);

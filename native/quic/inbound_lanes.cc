@@ -13,13 +13,19 @@
 namespace millrace {
 namespace {
 
-// How far ahead of its turn a stream may arrive. Our sender has at most one unacknowledged predecessor.
-constexpr uint32_t kMaxOrdinalsAhead = 8;
+// How far ahead of its turn a stream may arrive. A peer may finish streams that we have acknowledged and not
+// yet consumed, one after the other while our reader pauses; its stream limit bounds how many there are.
+constexpr uint32_t kMaxOrdinalsAhead = 1u << 16;
 constexpr size_t kMaxLanes = 256;
+// A growing buffer may be a little ahead of what it holds.
+constexpr size_t kAssemblySlackBytes = size_t{64} << 10;
 
 }  // namespace
 
-InboundLanes::InboundLanes(Connection& connection) noexcept : connection_(connection) {}
+InboundLanes::InboundLanes(Connection& connection) noexcept
+    : connection_(connection),
+      assembly_budget_(2 * (size_t{connection.options().max_frame_bytes} + kAssemblySlackBytes),
+                       &Library::Get().assembly_budget()) {}
 InboundLanes::~InboundLanes() = default;
 
 void InboundLanes::Accept(HQUIC handle) noexcept {
@@ -42,7 +48,9 @@ InboundLanes::Lane& InboundLanes::Find(uint16_t lane) noexcept {
 }
 
 InboundLanes::Turn InboundLanes::TurnOf(uint16_t id, uint32_t ordinal) noexcept {
-  if (lanes_.size() >= kMaxLanes) return Turn::kNever;
+  const bool is_known =
+      std::any_of(lanes_.begin(), lanes_.end(), [id](const Lane& lane) { return lane.id == id; });
+  if (!is_known && lanes_.size() >= kMaxLanes) return Turn::kNever;
   const uint32_t ahead = ordinal - Find(id).next_ordinal;
   if (ahead == 0) return Turn::kNow;
   return ahead <= kMaxOrdinalsAhead ? Turn::kLater : Turn::kNever;

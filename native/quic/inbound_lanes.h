@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "native/memory/memory_budget.h"
 #include "native/quic/event_port.h"
 
 namespace millrace {
@@ -44,6 +45,8 @@ class InboundLanes {
   void OnClosed(InboundLaneStream* closed) noexcept;
 
   Connection& connection_;
+  // One peer's share of the process's half frames: one lane's largest, twice.
+  MemoryBudget assembly_budget_;
   std::vector<Lane> lanes_;
   std::vector<std::unique_ptr<InboundLaneStream>> streams_;
 

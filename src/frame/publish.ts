@@ -11,7 +11,7 @@ import { MessageConnection, messageHead } from "./message_connection.js";
  * @throws InvalidArgumentError; FrameTooLargeError, before anything is sent, when it is above the limit of one.
  */
 export function publish(connections: Iterable<Connection>, message: Uint8Array): number {
-  const head = messageHead(message);
+  messageHead(message); // refuses what is no message before anything is asked of the connections
   const groups = new Map<Publisher, TransportConnection[]>();
   for (const connection of connections) {
     if (!(connection instanceof MessageConnection)) {
@@ -24,6 +24,8 @@ export function publish(connections: Iterable<Connection>, message: Uint8Array):
     else group.push(recipient);
   }
   let accepted = 0;
+  // Made only now: the iterable may have sent messages of its own meanwhile, by the same head.
+  const head = messageHead(message);
   for (const [publisher, group] of groups) accepted += publisher.publish(group, head, message);
   return accepted;
 }

@@ -38,21 +38,24 @@ export class Outbox {
       this.#native!.send(kind, flags, target.slot, target.generation, head, payload);
       return;
     }
-    const at = this.#begin(kind, flags, target.slot, target.generation, bytes);
+    const at = this.#place(bytes);
+    // Copied before anything counts: a detached buffer throws here.
     this.slab.set(head, at);
     if (payload !== undefined) this.slab.set(payload, at + headBytes);
+    this.#commit(kind, flags, target, bytes);
     if (this.#used >= FLUSH_BYTES) this.flush();
   }
 
   /** Tells the engine that the application has consumed received bytes. */
   credit(target: NativeTarget, bytes: number): void {
-    const at = this.#begin(CommandKind.credit, 0, target.slot, target.generation, 4);
-    this.#words[at >> 2] = bytes;
+    this.#words[this.#place(4) >> 2] = bytes;
+    this.#commit(CommandKind.credit, 0, target, 4);
   }
 
   /** Lets go of a connection or stream that has ended; its slot may be used again. */
   release(target: NativeTarget): void {
-    this.#begin(CommandKind.release, 0, target.slot, target.generation, 0);
+    this.#place(0);
+    this.#commit(CommandKind.release, 0, target, 0);
   }
 
   /** Hands over what is queued. Called before every direct call of the engine, so that order is kept. */
@@ -64,22 +67,28 @@ export class Outbox {
       throw new InternalError("the engine found the outbound slab not well formed");
   }
 
-  #begin(kind: number, flags: number, slot: number, generation: number, bytes: number): number {
-    const total = COMMAND_HEADER_BYTES + ((bytes + 7) & ~7);
-    if (this.#used + total > OUTBOUND_SLAB_BYTES) this.flush();
+  /** Makes room for a command; returns where its payload goes. */
+  #place(bytes: number): number {
+    if (this.#used + commandBytes(bytes) > OUTBOUND_SLAB_BYTES) this.flush();
+    return this.#used + COMMAND_HEADER_BYTES;
+  }
+
+  #commit(kind: number, flags: number, { slot, generation }: NativeTarget, bytes: number): void {
     const word = this.#used >> 2;
     const words = this.#words;
     words[word] = bytes;
     words[word + 1] = kind | (flags << 16);
     words[word + 2] = slot;
     words[word + 3] = generation;
-    this.#used += total;
-    if (!this.#scheduled) {
-      this.#scheduled = true;
-      queueMicrotask(this.#flushAtEndOfTick);
-    }
-    return (word << 2) + COMMAND_HEADER_BYTES;
+    this.#used += commandBytes(bytes);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(this.#flushAtEndOfTick);
   }
+}
+
+function commandBytes(payloadBytes: number): number {
+  return COMMAND_HEADER_BYTES + ((payloadBytes + 7) & ~7);
 }
 
 /** What a command is for. */

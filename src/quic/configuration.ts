@@ -25,37 +25,51 @@ export function serverConfiguration(
   return open(engine, { ...settings, ...credential, server: true, caFile: "", insecure: false });
 }
 
-// A client's configuration is a TLS context of tens of kilobytes: connect calls with the same options share one.
-// The least recently used goes first.
-const clientConfigurations = new Map<string, Promise<number>>();
+/** A client's configuration: connect calls with the same settings and trust share one. */
+interface ClientConfiguration {
+  readonly id: Promise<number>;
+  /** Connect calls that are using it. */
+  users: number;
+}
+
+// Each is a TLS context of tens of kilobytes. Of those that nobody uses the least recently used goes first.
+const clientConfigurations = new Map<string, ClientConfiguration>();
 const MAX_CLIENT_CONFIGURATIONS = 32;
 
-/** The configuration for a connect call, shared with others of the same settings and trust. */
-export function clientConfiguration(
+/** Lends the configuration of a connect call until `use` has settled. */
+export async function withClientConfiguration<T>(
   engine: Engine,
   settings: ConfigurationSettings,
   trust: ClientTrust,
-): Promise<number> {
+  use: (configuration: number) => Promise<T>,
+): Promise<T> {
   const key = JSON.stringify([settings, trust.caPem, trust.insecure]);
-  const known = clientConfigurations.get(key);
-  const configuration = known ?? openClient(engine, settings, trust);
+  const configuration = clientConfigurations.get(key) ?? {
+    id: openClient(engine, settings, trust),
+    users: 0,
+  };
   clientConfigurations.delete(key);
-  clientConfigurations.set(key, configuration);
-  if (known === undefined) {
-    configuration.catch(() => clientConfigurations.delete(key));
+  clientConfigurations.set(key, configuration); // the last is the most recently used
+  configuration.users += 1;
+  try {
+    return await use(await configuration.id);
+  } finally {
+    configuration.users -= 1;
+    configuration.id.catch(() => clientConfigurations.delete(key));
     forgetOldest(engine);
   }
-  return configuration;
 }
 
 function forgetOldest(engine: Engine): void {
-  if (clientConfigurations.size <= MAX_CLIENT_CONFIGURATIONS) return;
-  const [key, configuration] = clientConfigurations.entries().next().value!;
-  clientConfigurations.delete(key);
-  configuration.then(
-    (id) => engine.native.releaseConfiguration(id),
-    () => {},
-  );
+  for (const [key, { id, users }] of clientConfigurations) {
+    if (clientConfigurations.size <= MAX_CLIENT_CONFIGURATIONS) return;
+    if (users > 0) continue;
+    clientConfigurations.delete(key);
+    id.then(
+      (configuration) => engine.native.releaseConfiguration(configuration),
+      () => {},
+    );
+  }
 }
 
 async function openClient(

@@ -3,13 +3,14 @@ import {
   ConnectionRefusedError,
   HandshakeTimeoutError,
   type MillraceError,
+  ProtocolMismatchError,
 } from "../errors.js";
 import { type Engine, expectHandle } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
 import { formatHost } from "../transport/address.js";
 import type { ClientTrust } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
-import { type ConfigurationSettings, clientConfiguration } from "./configuration.js";
+import { type ConfigurationSettings, withClientConfiguration } from "./configuration.js";
 import type { EngineConnection, Opening } from "./engine_connection.js";
 
 /** Whom to connect to, and how. */
@@ -26,8 +27,8 @@ export interface DialOptions {
 export type MakeConnection<C> = (slot: number, generation: number, opening: Opening) => C;
 
 /**
- * Opens a connection within `settings.handshakeTimeoutMs`, over all addresses of the host: where nothing listens on
- * one, the next is tried.
+ * Opens a connection within `settings.handshakeTimeoutMs`, over all addresses of the host: where the server does not
+ * listen on one, the next is tried.
  * @throws the classes of handshakeError in status.ts; AbortedError; AddressUnavailableError
  */
 export async function dial<C extends EngineConnection>(
@@ -37,21 +38,34 @@ export async function dial<C extends EngineConnection>(
 ): Promise<C> {
   const deadline = performance.now() + options.settings.handshakeTimeoutMs;
   throwIfAborted(options.signal);
-  const [addresses, configuration] = await Promise.all([
-    resolveHost(options.host),
-    clientConfiguration(engine, options.settings, options.trust),
-  ]);
-  let refused: MillraceError | undefined;
+  const addresses = await resolveHost(options.host);
+  return withClientConfiguration(engine, options.settings, options.trust, (configuration) =>
+    dialAny(engine, options, configuration, addresses, deadline, make),
+  );
+}
+
+async function dialAny<C extends EngineConnection>(
+  engine: Engine,
+  options: DialOptions,
+  configuration: number,
+  addresses: readonly string[],
+  deadline: number,
+  make: MakeConnection<C>,
+): Promise<C> {
+  let refused: unknown;
   for (const address of addresses) {
     throwIfAborted(options.signal);
     try {
       return await attempt(engine, options, configuration, address, deadline - performance.now(), make);
     } catch (error) {
-      if (!(error instanceof ConnectionRefusedError)) throw error;
-      refused = error;
+      // msquic's listeners have one socket for all addresses, and answer for those they do not listen on that no
+      // protocol fits.
+      const isElsewhere = error instanceof ConnectionRefusedError || error instanceof ProtocolMismatchError;
+      if (!isElsewhere) throw error;
+      refused ??= error;
     }
   }
-  throw refused!;
+  throw refused;
 }
 
 function attempt<C extends EngineConnection>(

@@ -79,7 +79,7 @@ export class FramedConnection extends EngineConnection implements TransportConne
   }
 
   pause(): boolean {
-    this.#paused = true;
+    this.#paused = this.state === "open"; // what is closing has no reader to hold back
     return true;
   }
 
@@ -125,7 +125,10 @@ export class FramedConnection extends EngineConnection implements TransportConne
   }
 
   #onFrame(record: RingReader): void {
-    if (this.state === "closed") return;
+    if (this.state !== "open") {
+      this.#consumed(record.length); // so that the peer's end, behind it, can come
+      return;
+    }
     if (this.#paused || this.#backlog !== undefined) {
       // Copied out, so that the ring is free for others; the credit is returned when it was delivered.
       this.#backlog ??= { frames: [], closed: undefined };

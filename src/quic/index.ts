@@ -11,6 +11,7 @@ import type { QuicBehaviour, QuicConnection } from "./api.js";
 import { dial } from "./dial.js";
 import { EngineListener } from "./listener.js";
 import {
+  checkCall,
   type QuicConnectOptions,
   type QuicListenOptions,
   readConnectionOptions,
@@ -43,6 +44,7 @@ export interface QuicListener extends AsyncDisposable {
  *   AddressInUseError, AddressForbiddenError, AddressUnavailableError
  */
 export async function listen(options: QuicListenOptions, behaviour: QuicBehaviour): Promise<QuicListener> {
+  checkCall(options, behaviour);
   readEndpoint(options, 0);
   const settings = readSettings(options);
   const connectionOptions = readConnectionOptions(options);
@@ -77,6 +79,7 @@ export async function connect(
   options: QuicConnectOptions,
   behaviour: QuicBehaviour = {},
 ): Promise<QuicConnection> {
+  checkCall(options, behaviour);
   readEndpoint(options, 1);
   const settings = readSettings(options);
   const connectionOptions = readConnectionOptions(options);

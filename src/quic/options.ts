@@ -102,6 +102,19 @@ export function readConnectionOptions(options: QuicOptions): NativeConnectionOpt
   };
 }
 
+/** @throws InvalidArgumentError where what is no behaviour or signal would fail only when it is needed. */
+export function checkCall(options: unknown, behaviour: unknown): void {
+  if (typeof options !== "object" || options === null)
+    throw new InvalidArgumentError("options must be an object");
+  if (typeof behaviour !== "object" || behaviour === null) {
+    throw new InvalidArgumentError("behaviour must be an object of handlers");
+  }
+  const { signal } = options as { signal?: unknown };
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new InvalidArgumentError("signal must be an AbortSignal");
+  }
+}
+
 /** @throws InvalidArgumentError */
 export function readEndpoint(options: { host: string; port: number }, minPort: 0 | 1): void {
   if (typeof options.host !== "string" || options.host === "") {

@@ -56,6 +56,11 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
 
   openStream({ direction = "bidirectional", failWhenBlocked = false }: OpenStreamOptions = {}): QuicStream {
     this.assertOpen();
+    if (direction !== "bidirectional" && direction !== "unidirectional") {
+      throw new InvalidArgumentError(
+        `direction must be bidirectional or unidirectional, and not ${String(direction)}`,
+      );
+    }
     const unidirectional = direction === "unidirectional";
     this.engine.outbox.flush();
     const handle = this.engine.native.openStream(this.slot, this.generation, unidirectional, failWhenBlocked);

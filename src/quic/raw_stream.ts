@@ -36,6 +36,7 @@ export class RawStream implements QuicStream, EngineResource {
   /** Chunks that came while paused; null stands for the peer's FIN. */
   #backlog: (Uint8Array | null)[] | undefined;
   #closed = false;
+  #finished = false;
 
   constructor(
     engine: Engine,
@@ -61,7 +62,7 @@ export class RawStream implements QuicStream, EngineResource {
   }
 
   get writable(): boolean {
-    return this.#canSend;
+    return this.#canSend && this.connection.state === "open";
   }
 
   get readable(): boolean {
@@ -114,7 +115,10 @@ export class RawStream implements QuicStream, EngineResource {
         this.#onData(record, behaviour);
         break;
       case EventKind.drain:
-        if (this.#queue.onDrain(this.#engine, this.slot, this.connection.options.highWaterMarkBytes)) {
+        if (
+          this.#queue.onDrain(this.#engine, this.slot, this.connection.options.highWaterMarkBytes) &&
+          this.writable
+        ) {
           this.connection.call(() => behaviour.drain?.(this));
         }
         break;
@@ -203,13 +207,18 @@ export class RawStream implements QuicStream, EngineResource {
   }
 
   #finish(behaviour: QuicBehaviour): void {
+    if (this.#finished) return;
+    this.#finished = true;
     this.#canReceive = false;
     this.connection.call(() => behaviour.streamClose?.(this));
   }
 
   #assertWritable(): void {
-    if (this.#canSend) return;
-    throw new StreamClosedError("the stream's sending side has ended; open another stream");
+    if (this.writable) return;
+    const what = this.#canSend
+      ? `the stream's connection is ${this.connection.state}`
+      : "its sending side has ended";
+    throw new StreamClosedError(`nothing can be written to the stream: ${what}`);
   }
 }
 

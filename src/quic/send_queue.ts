@@ -29,8 +29,8 @@ export class SendQueue {
     const bytes = payload === undefined ? head.length : head.length + payload.length;
     const queued = this.bytesQueued(engine, target.slot);
     if (queued >= highWaterMarkBytes) return "dropped";
-    this.#submittedBytes = (this.#submittedBytes + bytes) | 0;
     engine.outbox.write(kind, flags, target, head, payload);
+    this.#submittedBytes = (this.#submittedBytes + bytes) | 0;
     if (queued + bytes < highWaterMarkBytes) return "sent";
     return this.#block(engine, target.slot, highWaterMarkBytes);
   }

@@ -5,6 +5,7 @@ import {
   CredentialMismatchError,
   CredentialMissingError,
   CredentialUnreadableError,
+  InvalidArgumentError,
 } from "../errors.js";
 import type { ClientTlsOptions, PemSource, ServerTlsOptions } from "./tls.js";
 
@@ -36,6 +37,14 @@ interface Pem {
  * @throws CredentialMissingError, CredentialUnreadableError, CredentialMismatchError, CertificateExpiredError
  */
 export async function loadServerCredential(tls: ServerTlsOptions): Promise<ServerCredential> {
+  for (const name of ["certificate", "privateKey"] as const) {
+    const source: unknown = tls?.[name];
+    if (typeof source !== "string" && !(source instanceof Uint8Array)) {
+      throw new InvalidArgumentError(
+        `tls.${name} must be PEM, as a string or bytes, or the path of a PEM file`,
+      );
+    }
+  }
   const [certificate, privateKey] = await Promise.all([
     readPem(tls.certificate, "certificate"),
     readPem(tls.privateKey, "private key"),
@@ -57,6 +66,7 @@ export async function loadServerCredential(tls: ServerTlsOptions): Promise<Serve
  * @throws CredentialMissingError, CredentialUnreadableError
  */
 export async function loadClientTrust(tls: ClientTlsOptions | undefined, host: string): Promise<ClientTrust> {
+  checkClientTls(tls ?? {});
   let caPem: string | undefined;
   if (tls?.ca !== undefined) {
     const ca = await readPem(tls.ca, "CA certificate");
@@ -64,6 +74,24 @@ export async function loadClientTrust(tls: ClientTlsOptions | undefined, host: s
     caPem = ca.text;
   }
   return { caPem, serverName: tls?.serverName ?? host, insecure: tls?.insecure ?? false };
+}
+
+const clientTlsNames = new Set(["ca", "serverName", "insecure"]);
+
+/** A wrong type must not be taken for a wish to trust everybody. */
+function checkClientTls(tls: ClientTlsOptions): void {
+  const unknown = Object.keys(tls).find((name) => !clientTlsNames.has(name));
+  if (unknown !== undefined) {
+    throw new InvalidArgumentError(
+      `tls.${unknown} is not known here; there are ${[...clientTlsNames].join(", ")}`,
+    );
+  }
+  const { serverName, insecure } = tls;
+  if (insecure !== undefined && typeof insecure !== "boolean") {
+    throw new InvalidArgumentError(`tls.insecure must be true or false, and not ${String(insecure)}`);
+  }
+  const nameIsFit = serverName === undefined || (typeof serverName === "string" && !/\0/.test(serverName));
+  if (!nameIsFit) throw new InvalidArgumentError("tls.serverName must be a host name");
 }
 
 async function readPem(source: PemSource, what: string): Promise<Pem> {

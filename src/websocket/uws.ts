@@ -57,7 +57,7 @@ const connectionHandlers: uws.WebSocketBehavior<UwsUserData> = {
   message: (socket, message, binary) =>
     (socket as unknown as UwsUserData).connection.onMessage(message, binary),
   drain: (socket) => socket.getUserData().connection.onDrain(),
-  ping: (socket) => socket.getUserData().connection.onHeard(),
+  ping: (socket) => socket.getUserData().connection.onPing(),
   pong: (socket) => socket.getUserData().connection.onHeard(),
   close: (socket, code, message) => socket.getUserData().connection.onClose(code, message),
 };

@@ -1,5 +1,5 @@
 import type { WebSocket } from "uWebSockets.js";
-import { FrameTooLargeError } from "../errors.js";
+import { FrameTooLargeError, ResourceExhaustedError } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
 import { socketAddress } from "../transport/address.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
@@ -19,6 +19,9 @@ interface SocketWithPort {
 
 /** How uWebSockets.js words a close of its own, for a message above its limit. */
 const tooBigReason = "Received too big message";
+
+/** How much above the high-water mark the answers to pings may take a queue. */
+const MAX_QUEUED_PONG_BYTES = 64 * 1024;
 
 /** What the library's `send` answers when the operating system took all that was queued. */
 const SENT = 1;
@@ -93,6 +96,14 @@ export class UwsConnection extends BaseConnection {
 
   onHeard(): void {
     this.#heard = true;
+  }
+
+  /** The library answers by itself, and queues the answers of a peer that does not read them without a bound. */
+  onPing(): void {
+    this.#heard = true;
+    if (this.bytesQueued < this.context.highWaterMarkBytes + MAX_QUEUED_PONG_BYTES) return;
+    const what = "the peer sends pings and does not read the answers";
+    this.lose(localFault(CloseCode.exhausted, "too many pings", new ResourceExhaustedError(what)));
   }
 
   onClose(code: number, message: ArrayBuffer): void {

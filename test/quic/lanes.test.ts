@@ -191,7 +191,7 @@ describe("a peer that speaks lanes by hand", () => {
       "is far ahead of its turn",
       CloseCode.protocolViolation,
       (byHand) => {
-        byHand.stream([prefix(0, 100), frame("too early")]);
+        byHand.stream([prefix(0, 100_000), frame("too early")]);
       },
     ],
     [

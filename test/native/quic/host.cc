@@ -1,5 +1,7 @@
 #include "test/native/quic/host.h"
 
+#include "native/quic/counters.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -253,10 +255,7 @@ bool IsFrame(std::span<const uint8_t> bytes, uint32_t number, uint32_t payload_b
 }
 
 uint64_t OpenStreams() {
-  std::array<int64_t, QUIC_PERF_COUNTER_MAX> counters{};
-  uint32_t bytes = sizeof(counters);
-  OnControl([&] { (void)Api().GetParam(nullptr, QUIC_PARAM_GLOBAL_PERF_COUNTERS, &bytes, counters.data()); });
-  return static_cast<uint64_t>(counters[QUIC_PERF_COUNTER_STRM_ACTIVE]);
+  return ProcessCounters::Get().lane_streams.load();
 }
 
 }  // namespace millrace::kit
