@@ -1,15 +1,13 @@
 #include "test/native/quic/host.h"
 
-#include "native/quic/counters.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 
 #include "native/frame/hot_frame.h"
+#include "native/quic/counters.h"
 
 namespace millrace::kit {
 namespace {

@@ -138,7 +138,7 @@ void Echo(Host& host, const HostEvent& event);
 [[nodiscard]] std::vector<uint8_t> FrameOf(uint32_t number, uint32_t payload_bytes);
 [[nodiscard]] bool IsFrame(std::span<const uint8_t> bytes, uint32_t number, uint32_t payload_bytes);
 
-// Streams that msquic has in the whole process.
+// Streams of framed connections in the whole process, both ends.
 [[nodiscard]] uint64_t OpenStreams();
 
 template <typename T>
