@@ -10,10 +10,10 @@ mapfile -t cpp < <(git ls-files --cached --others --exclude-standard -- '*.cc' '
 [[ -t 1 ]] && colors=force || colors=off
 
 if [[ ${1:-} == --write ]]; then
-  npx biome check --write .
+  npx --no biome check --write .
   "$clang_format" -i "${cpp[@]}"
 else
-  npx biome ci --colors=$colors .
+  npx --no biome ci --colors=$colors .
   "$clang_format" --dry-run --Werror "${cpp[@]}"
 fi
 
@@ -23,4 +23,4 @@ if grep -rnE --include='*.cc' --include='*.h' '#include [<"](napi|node_api|js_na
   exit 1
 fi
 
-npx depcruise --config .dependency-cruiser.cjs src
+npx --no depcruise --config .dependency-cruiser.cjs src
