@@ -3,6 +3,7 @@
 #include "bindings/constants.h"
 #include "bindings/environment_wrap.h"
 #include "native/quic/counters.h"
+#include "native/quic/library.h"
 
 namespace millrace {
 namespace {
@@ -23,7 +24,7 @@ Napi::Value ThreadCountersOf(const Napi::CallbackInfo& info) {
   return list;
 }
 
-// processCounters() → {connections, streams, laneStreams, wakes}
+// processCounters() → {connections, streams, laneStreams, wakes, datagramsSent}
 Napi::Value ProcessCountersOf(const Napi::CallbackInfo& info) {
   const ProcessCounters& counters = ProcessCounters::Get();
   Napi::Object result = Napi::Object::New(info.Env());
@@ -34,6 +35,7 @@ Napi::Value ProcessCountersOf(const Napi::CallbackInfo& info) {
   set("streams", counters.streams);
   set("laneStreams", counters.lane_streams);
   set("wakes", counters.wakes);
+  result.Set("datagramsSent", Napi::Number::New(info.Env(), static_cast<double>(Library::DatagramsSent())));
   return result;
 }
 

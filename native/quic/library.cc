@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 
+#include <array>
 #include <mutex>
 
 namespace millrace {
@@ -51,6 +52,15 @@ Library* Library::Open(QUIC_STATUS* status) noexcept {
   }
   opened_library = new Library(api, registration);  // lives until the process ends
   return opened_library;
+}
+
+uint64_t Library::DatagramsSent() noexcept {
+  if (opened_library == nullptr) return 0;
+  std::array<uint64_t, QUIC_PERF_COUNTER_MAX> counters{};
+  uint32_t bytes = sizeof(counters);
+  // Of the whole library, so it waits for no worker.
+  (void)opened_library->api().GetParam(nullptr, QUIC_PARAM_GLOBAL_PERF_COUNTERS, &bytes, counters.data());
+  return counters[QUIC_PERF_COUNTER_UDP_SEND];
 }
 
 Library& Library::Get() noexcept {

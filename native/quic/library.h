@@ -18,6 +18,9 @@ class Library {
   // The opened library. Only for code that holds an object made by it.
   [[nodiscard]] static Library& Get() noexcept;
 
+  // UDP datagrams that msquic has sent for this process; 0 before it was opened. Any thread.
+  [[nodiscard]] static uint64_t DatagramsSent() noexcept;
+
   [[nodiscard]] const QUIC_API_TABLE& api() const noexcept { return *api_; }
   [[nodiscard]] HQUIC registration() const noexcept { return registration_; }
   [[nodiscard]] ControlThread& control() noexcept { return control_; }

@@ -37,6 +37,8 @@ export interface ProcessCounters {
   /** Streams that framed connections have open for their lanes, in both directions. */
   readonly laneStreams: number;
   readonly wakes: number;
+  /** UDP datagrams that QUIC has sent. */
+  readonly datagramsSent: number;
 }
 
 /** Where to look: the process's own surroundings, but for tests. */
