@@ -7,7 +7,8 @@ import { sharedEngine } from "../native/engine.js";
 import type { SocketAddress } from "../transport/address.js";
 import { loadClientTrust, loadServerCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
-import type { QuicBehaviour, QuicConnection } from "./api.js";
+import type { QuicBehaviour } from "./behaviour.js";
+import type { QuicConnection } from "./connection.js";
 import { dial } from "./dial.js";
 import { EngineListener } from "./listener.js";
 import {
@@ -24,8 +25,10 @@ export type { SocketAddress } from "../transport/address.js";
 export type { CloseInfo, CloseOptions } from "../transport/close.js";
 export type { SendResult } from "../transport/connection.js";
 export type { ClientTlsOptions, PemSource, ServerTlsOptions } from "../transport/tls.js";
-export type { OpenStreamOptions, QuicBehaviour, QuicConnection, QuicStream } from "./api.js";
+export type { QuicBehaviour } from "./behaviour.js";
+export type { QuicConnection } from "./connection.js";
 export type { QuicConnectOptions, QuicListenOptions, QuicOptions } from "./options.js";
+export type { OpenStreamOptions, QuicStream } from "./stream.js";
 export { quicTransport } from "./transport.js";
 
 /** Accepts raw QUIC connections on one endpoint. */

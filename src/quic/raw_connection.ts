@@ -5,10 +5,12 @@ import type { NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
-import type { OpenStreamOptions, QuicBehaviour, QuicConnection, QuicStream } from "./api.js";
+import type { QuicBehaviour } from "./behaviour.js";
+import type { QuicConnection } from "./connection.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
 import { assertBytes, RawStream, type StreamHost, startError } from "./raw_stream.js";
 import { SendQueue } from "./send_queue.js";
+import type { OpenStreamOptions, QuicStream } from "./stream.js";
 
 /** A {@link QuicConnection} on the engine's. */
 export class RawConnection extends EngineConnection implements QuicConnection, StreamHost {

@@ -5,8 +5,10 @@ import type { Engine, EngineResource } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
 import type { SendResult } from "../transport/connection.js";
-import type { QuicBehaviour, QuicConnection, QuicStream } from "./api.js";
+import type { QuicBehaviour } from "./behaviour.js";
+import type { QuicConnection } from "./connection.js";
 import { SendQueue } from "./send_queue.js";
+import type { QuicStream } from "./stream.js";
 
 const NO_BYTES = new Uint8Array(0);
 

@@ -54,6 +54,8 @@ describe("the layering rules", () => {
     plant("quic/index.ts", "../transport/transport.js", "../errors.js");
     plant("frame/codec.ts");
     plant("frame/frame.ts", "./codec.js", "node:buffer");
+    plantImports("quic/connection.ts", ["./stream.js"], true);
+    plantImports("quic/stream.ts", ["./connection.js"], true);
     plant("index.ts", "./frame/frame.js", "./quic/index.js");
     plant("cli/main.ts", "../index.js", "commander", "node:fs");
     assert.deepEqual(violations(), []);

@@ -1,0 +1,33 @@
+import type { CloseInfo } from "../transport/close.js";
+import type { QuicConnection } from "./connection.js";
+import type { QuicStream } from "./stream.js";
+
+/**
+ * What a raw QUIC listener or connection calls; one object serves all its connections and streams. All calls come
+ * from the event loop, never from inside a call of yours. What a handler throws goes to `error`, or, where that is
+ * missing, becomes an uncaught exception.
+ */
+export interface QuicBehaviour {
+  /** The handshake of a peer's connection has completed. */
+  open?(connection: QuicConnection): void;
+  /** The peer opened a stream. */
+  stream?(stream: QuicStream): void;
+  /** Bytes of a stream, in order; valid during the call only, `chunk.slice()` keeps them. */
+  data?(stream: QuicStream, chunk: Uint8Array): void;
+  /** The peer's FIN: nothing follows. */
+  end?(stream: QuicStream): void;
+  /** The peer reset its sending side (RFC 9000 section 19.4): what was on its way is lost. */
+  reset?(stream: QuicStream, code: number): void;
+  /** The peer asks to send no more (RFC 9000 section 19.5). */
+  stopped?(stream: QuicStream, code: number): void;
+  /** A stream's queue, once at or above the high-water mark, is below half of it again. */
+  drain?(stream: QuicStream): void;
+  /** Both sides of the stream have ended; the last call for it. */
+  streamClose?(stream: QuicStream): void;
+  /** A datagram (RFC 9221); valid during the call only. */
+  datagram?(connection: QuicConnection, datagram: Uint8Array): void;
+  /** The last call for this connection. */
+  close?(connection: QuicConnection, info: CloseInfo): void;
+  /** A handler threw, or a stream could not be opened. */
+  error?(connection: QuicConnection, cause: unknown): void;
+}
