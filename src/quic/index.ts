@@ -18,6 +18,7 @@ import {
   readConnectionOptions,
   readEndpoint,
   readSettings,
+  readUrl,
 } from "./options.js";
 import { RawConnection } from "./raw_connection.js";
 
@@ -48,7 +49,7 @@ export interface QuicListener extends AsyncDisposable {
  */
 export async function listen(options: QuicListenOptions, behaviour: QuicBehaviour): Promise<QuicListener> {
   checkCall(options, behaviour);
-  readEndpoint(options, 0);
+  readEndpoint(options);
   const settings = readSettings(options);
   const connectionOptions = readConnectionOptions(options);
   const engine = sharedEngine();
@@ -74,21 +75,23 @@ export async function listen(options: QuicListenOptions, behaviour: QuicBehaviou
 
 /**
  * Opens a QUIC connection.
+ * @param url `quic://host:port`, an IPv6 address in brackets.
  * @throws AddonUnavailableError; InvalidArgumentError; ConnectionRefusedError, HandshakeTimeoutError,
  *   ProtocolMismatchError, CertificateUntrustedError, CertificateNameError, CertificateExpiredError,
  *   CertificateRequiredError, HandshakeFailedError; AbortedError
  */
 export async function connect(
+  url: string | URL,
   options: QuicConnectOptions,
   behaviour: QuicBehaviour = {},
 ): Promise<QuicConnection> {
   checkCall(options, behaviour);
-  readEndpoint(options, 1);
+  const { host, port } = readUrl(url);
   const settings = readSettings(options);
   const connectionOptions = readConnectionOptions(options);
   const engine = sharedEngine();
-  const trust = await loadClientTrust(options.tls, options.host);
-  const { host, port, signal } = options;
+  const trust = await loadClientTrust(options.tls, host);
+  const { signal } = options;
   return dial(
     engine,
     { host, port, settings, trust, connectionOptions, signal },

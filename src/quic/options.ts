@@ -1,12 +1,11 @@
 import { InvalidArgumentError } from "../errors.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
+import { parseTransportUrl } from "../transport/address.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
 import type { ConfigurationSettings } from "./configuration.js";
 
 /** Options that raw QUIC listeners and connect calls share. */
 export interface QuicOptions {
-  /** 1..65535; 0 when listening asks for a free port. */
-  readonly port: number;
   /** ALPN names (RFC 7301), the most wanted first; each 1..255 bytes. */
   readonly alpn: readonly string[];
   /** An open connection that hears nothing for so long is closed; 0 turns it off. 30,000 by default. */
@@ -32,13 +31,14 @@ export interface QuicOptions {
 export interface QuicListenOptions extends QuicOptions {
   /** A name or address of this machine; `0.0.0.0` or `::` for all. */
   readonly host: string;
+  /** 1..65535, or 0 for a free port. */
+  readonly port: number;
   readonly tls: ServerTlsOptions;
   /** Other threads of this process may listen here too; connections go to the thread with the fewest. */
   readonly shared?: boolean;
 }
 
 export interface QuicConnectOptions extends QuicOptions {
-  readonly host: string;
   readonly tls?: ClientTlsOptions;
   readonly signal?: AbortSignal;
 }
@@ -116,11 +116,24 @@ export function checkCall(options: unknown, behaviour: unknown): void {
 }
 
 /** @throws InvalidArgumentError */
-export function readEndpoint(options: { host: string; port: number }, minPort: 0 | 1): void {
+export function readEndpoint(options: { host: string; port: number }): void {
   if (typeof options.host !== "string" || options.host === "") {
     throw new InvalidArgumentError("host must be a name or an address");
   }
-  readInteger("port", options.port, undefined, minPort, 65_535);
+  readInteger("port", options.port, undefined, 0, 65_535);
+}
+
+/** @throws InvalidArgumentError when it is not `quic://host:port`. */
+export function readUrl(url: string | URL): { host: string; port: number } {
+  const text = String(url);
+  const isQuic = text.toLowerCase().startsWith("quic://");
+  const parsed = isQuic ? parseTransportUrl(text) : undefined;
+  if (parsed === undefined || parsed.port === 0 || parsed.path !== "/") {
+    throw new InvalidArgumentError(
+      `"${text}" is no QUIC server's address; write it like quic://localhost:4433`,
+    );
+  }
+  return { host: parsed.host, port: parsed.port };
 }
 
 function readInteger(

@@ -30,7 +30,7 @@ after(async () => {
 function dial(behaviour: QuicBehaviour): Promise<QuicConnection> {
   const port = Number(ready.quic.slice(ready.quic.lastIndexOf(":") + 1));
   const tls = { ca: ready.certificate.path };
-  return connect({ host: "localhost", port, alpn: [ready.alpn], tls }, behaviour);
+  return connect(`quic://localhost:${port}`, { alpn: [ready.alpn], tls }, behaviour);
 }
 
 /** Reads streams to their FIN. */
@@ -224,7 +224,8 @@ test("another ALPN name is served when asked for, and open connections do not ho
   const { quic, certificate } = await other.ready<Ready>();
   const reader = new Reader();
   const connection = await connect(
-    { host: "127.0.0.1", port: Number(quic.split(":")[1]), alpn: ["other/2"], tls: { ca: certificate.path } },
+    `quic://${quic}`,
+    { alpn: ["other/2"], tls: { ca: certificate.path } },
     reader,
   );
   assert.equal(connection.protocol, "other/2");

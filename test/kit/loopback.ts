@@ -71,7 +71,8 @@ export class Loopback {
     options: Partial<quic.QuicConnectOptions> = {},
   ): Promise<quic.QuicConnection> {
     const connection = await quic.connect(
-      { host: "127.0.0.1", port, alpn: [rawAlpn], tls: { ca: this.ca }, ...options },
+      `quic://127.0.0.1:${port}`,
+      { alpn: [rawAlpn], tls: { ca: this.ca }, ...options },
       behaviour,
     );
     t.after(() => connection.close({ graceful: false }));

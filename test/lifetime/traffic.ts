@@ -88,7 +88,8 @@ export async function makeTraffic(peer: Endpoints, ca: string, flowing: () => vo
   );
   const rawCame = counted();
   const raw = await quic.connect(
-    { host: "127.0.0.1", port: peer.rawPort, alpn: [rawAlpn], tls: { ca } },
+    `quic://127.0.0.1:${peer.rawPort}`,
+    { alpn: [rawAlpn], tls: { ca } },
     {
       data: (stream, chunk) => {
         for (let bytes = 0; bytes < chunk.length; bytes += message.length) rawCame();

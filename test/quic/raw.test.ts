@@ -436,10 +436,10 @@ describe("options", () => {
   });
 
   test("that are not what they may be are refused by name", async () => {
-    const good = { host: "127.0.0.1", port: 1, alpn: [rawAlpn] };
+    const good = { host: "127.0.0.1", port: 0, alpn: [rawAlpn], tls: loopback.identity };
     const wrong: Readonly<Record<string, readonly unknown[]>> = {
       host: ["", 7],
-      port: [0, 65_536, 1.5, "443"],
+      port: [-1, 65_536, 1.5, "443"],
       alpn: [[], "h3", [""], ["x".repeat(256)]],
       idleTimeoutMs: [-1, 0.5, Number.NaN],
       handshakeTimeoutMs: [0, -1, "10"],
@@ -453,11 +453,26 @@ describe("options", () => {
     for (const [name, values] of Object.entries(wrong)) {
       for (const value of values) {
         await assert.rejects(
-          quic.connect({ ...good, [name]: value } as quic.QuicConnectOptions),
+          quic.listen({ ...good, [name]: value } as quic.QuicListenOptions, {}),
           (error: Error) => error instanceof InvalidArgumentError && error.message.includes(name),
           `${name}: ${value}`,
         );
       }
+    }
+    for (const url of [
+      "",
+      "localhost",
+      "quic://localhost",
+      "quic://localhost:0",
+      "https://localhost:443",
+      7,
+    ]) {
+      await assert.rejects(
+        quic.connect(url as string, { alpn: [rawAlpn] }),
+        (error: Error) =>
+          error instanceof InvalidArgumentError && error.message.includes("quic://localhost:4433"),
+        String(url),
+      );
     }
   });
 });
