@@ -10,7 +10,7 @@ const steps = [
   ["server", "client"],
   ["topic", "im", "cluster", "rpc", "push"],
   ["index"],
-  ["metrics", "dashboard"],
+  ["metrics", "dashboard", "testing"],
   ["cli"],
 ];
 

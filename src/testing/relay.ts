@@ -1,0 +1,297 @@
+import type { Socket } from "node:dgram";
+import { isIPv6 } from "node:net";
+import { performance } from "node:perf_hooks";
+import { InvalidArgumentError } from "../errors.js";
+import { type SocketAddress, socketAddress } from "../transport/address.js";
+import { resolveHost } from "../transport/resolve.js";
+import { changeFaults, checkFaultNames, type Direction, noFaults, type RelayFaults } from "./faults.js";
+import { Flow } from "./flow.js";
+import { type Fate, Link, type LinkCounters } from "./link.js";
+import { Random } from "./random.js";
+import { type RecordedDatagram, Recording } from "./recording.js";
+import { realTime, type Scheduler } from "./scheduler.js";
+import { bindSocket, udpSocket } from "./udp_socket.js";
+
+/** A name or numeric address, and a port: a listener's `address` is one. */
+export interface RelayEndpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface RelayOptions extends RelayFaults {
+  /** The server. */
+  readonly target: RelayEndpoint;
+  /** Where clients connect; port 0 of 127.0.0.1 by default, or of ::1 where the target is an IPv6 address. */
+  readonly listen?: Partial<RelayEndpoint>;
+  /** An address of this machine from which the server sees the clients come. By default the system chooses. */
+  readonly sourceAddress?: string;
+  /** The same seed and the same datagrams give the same losses: an integer, 1 by default. */
+  readonly seed?: number;
+  /** Keeps every datagram that comes in, up to `maxRecordedBytes`. Default false. */
+  readonly record?: boolean;
+  /** 64 MiB by default. */
+  readonly maxRecordedBytes?: number;
+  /** How many clients may pass at once, each a socket; datagrams of more are dropped. 1,000 by default. */
+  readonly maxClients?: number;
+}
+
+/** One client of a relay. */
+export interface RelayFlow {
+  readonly client: SocketAddress;
+  /** Where the server sees it; undefined for the moment until its socket is bound. */
+  readonly source: SocketAddress | undefined;
+}
+
+/** A UDP relay between clients and a server that does to their datagrams what networks do. */
+export interface Relay extends AsyncDisposable {
+  /** Where clients connect. */
+  readonly address: SocketAddress;
+  /** What each direction has done so far: a copy. */
+  readonly counters: { readonly toServer: LinkCounters; readonly toClient: LinkCounters };
+  readonly flows: readonly RelayFlow[];
+  /** What came in so far, where `record` was asked for. */
+  readonly recorded: readonly RecordedDatagram[];
+  /** Datagrams that came in when the recording was full. */
+  readonly unrecorded: number;
+
+  /**
+   * Changes faults from the next datagram on; those that are not named stay.
+   * @throws InvalidArgumentError, with nothing changed
+   */
+  set(faults: RelayFaults): void;
+  /**
+   * A NAT forgets its mappings: the server sees every client at a new port, and what it sends to the old one is lost.
+   * @param options.address another address of this machine to come from, as when a phone changes its network.
+   * @throws InvalidArgumentError; AddressUnavailableError
+   */
+  rebind(options?: { readonly address?: string }): Promise<void>;
+  /** Drops everything that comes in from now on, in one direction or both. */
+  blockUdp(direction?: Direction): void;
+  /** Takes {@link blockUdp} back. */
+  unblockUdp(direction?: Direction): void;
+  /** Closes its sockets; what is under way is lost. Idempotent. */
+  close(): Promise<void>;
+}
+
+const MAX_SEED = 2 ** 32 - 1;
+
+/**
+ * Makes a UDP relay in front of a server. It passes QUIC, and everything else over UDP, without looking into it.
+ * @throws InvalidArgumentError; AddressInUseError, AddressForbiddenError, AddressUnavailableError
+ */
+export async function createRelay(options: RelayOptions): Promise<Relay> {
+  return openRelay(options, realTime);
+}
+
+/** {@link createRelay} with a time of the caller's. */
+export async function openRelay(options: RelayOptions, time: Scheduler): Promise<Relay> {
+  checkOptions(options);
+  const { target, sourceAddress } = options;
+  const [targetAddress] = await resolveHost(target.address);
+  const server = socketAddress(reachable(targetAddress), target.port);
+  if (sourceAddress !== undefined) checkSource("sourceAddress", sourceAddress, server);
+  const [listenAddress] = await resolveHost(
+    options.listen?.address ?? (isIPv6(targetAddress) ? "::1" : "127.0.0.1"),
+  );
+  const socket = udpSocket(listenAddress);
+  try {
+    await bindSocket(socket, listenAddress, options.listen?.port ?? 0);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  return new UdpRelay(socket, server, sourceAddress ?? anyAddress(server), options, time);
+}
+
+class UdpRelay implements Relay {
+  readonly address: SocketAddress;
+  readonly #socket: Socket;
+  readonly #target: SocketAddress;
+  readonly #links: Readonly<Record<Direction, Link>>;
+  readonly #flows = new Map<string, Flow>();
+  readonly #maxClients: number;
+  readonly #recording: Recording | undefined;
+  readonly #startedAt = performance.now();
+  #sourceAddress: string;
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    socket: Socket,
+    target: SocketAddress,
+    sourceAddress: string,
+    options: RelayOptions,
+    time: Scheduler,
+  ) {
+    const { seed = 1, record = false, maxRecordedBytes = 64 * 1024 * 1024, maxClients = 1_000 } = options;
+    const bound = socket.address();
+    this.address = socketAddress(bound.address, bound.port);
+    this.#socket = socket;
+    this.#target = target;
+    this.#sourceAddress = sourceAddress;
+    this.#maxClients = maxClients;
+    this.#recording = record ? new Recording(maxRecordedBytes) : undefined;
+    // Each direction draws its own numbers, so that one does not depend on the traffic of the other.
+    this.#links = {
+      toServer: new Link(changeFaults(noFaults, options, "toServer"), new Random(seed), time),
+      toClient: new Link(changeFaults(noFaults, options, "toClient"), new Random(~seed), time),
+    };
+    socket.on("error", () => {});
+    socket.on("message", (bytes, { address, port }) => this.#fromClient(bytes, address, port));
+  }
+
+  get counters() {
+    return { toServer: this.#links.toServer.counters, toClient: this.#links.toClient.counters };
+  }
+
+  get flows(): readonly RelayFlow[] {
+    return [...this.#flows.values()].map(({ client, source }) => ({ client, source }));
+  }
+
+  get recorded(): readonly RecordedDatagram[] {
+    return this.#recording?.datagrams ?? [];
+  }
+
+  get unrecorded(): number {
+    return this.#recording?.left ?? 0;
+  }
+
+  set(faults: RelayFaults): void {
+    checkFaultNames(faults);
+    const { toServer, toClient } = this.#links;
+    const after = [
+      changeFaults(toServer.faults, faults, "toServer"),
+      changeFaults(toClient.faults, faults, "toClient"),
+    ] as const;
+    [toServer.faults, toClient.faults] = after;
+  }
+
+  async rebind({ address }: { readonly address?: string } = {}): Promise<void> {
+    if (address !== undefined) {
+      checkSource("address", address, this.#target);
+      this.#sourceAddress = address;
+    }
+    await Promise.all([...this.#flows.values()].map((flow) => flow.rebind(this.#sourceAddress)));
+  }
+
+  blockUdp(direction?: Direction): void {
+    this.#setBlocked(direction, true);
+  }
+
+  unblockUdp(direction?: Direction): void {
+    this.#setBlocked(direction, false);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      for (const link of Object.values(this.#links)) link.clear();
+      for (const flow of this.#flows.values()) flow.close();
+      this.#flows.clear();
+      this.#socket.close(() => resolve());
+    });
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #setBlocked(direction: Direction | undefined, blocked: boolean): void {
+    if (direction !== undefined && direction !== "toServer" && direction !== "toClient") {
+      throw new InvalidArgumentError(`direction must be toServer or toClient, and not ${String(direction)}`);
+    }
+    for (const name of direction === undefined ? (["toServer", "toClient"] as const) : [direction]) {
+      this.#links[name].blocked = blocked;
+    }
+  }
+
+  #fromClient(bytes: Uint8Array, address: string, port: number): void {
+    const link = this.#links.toServer;
+    const flow = this.#flowOf(address, port);
+    if (flow === undefined) {
+      link.drop(bytes.length, "flows");
+      this.#record("toServer", socketAddress(address, port), bytes, "flows");
+      return;
+    }
+    const failed = () => link.undo(bytes.length);
+    const fate = link.push(bytes, (datagram) => flow.send(datagram, failed));
+    this.#record("toServer", flow.client, bytes, fate);
+  }
+
+  #fromServer(flow: Flow, bytes: Uint8Array): void {
+    const link = this.#links.toClient;
+    const { address, port } = flow.client;
+    const fate = link.push(bytes, (datagram) => {
+      this.#socket.send(datagram, port, address, (error) => {
+        if (error !== null) link.undo(bytes.length);
+      });
+    });
+    this.#record("toClient", flow.client, bytes, fate);
+  }
+
+  #flowOf(address: string, port: number): Flow | undefined {
+    const key = `${address} ${port}`;
+    const known = this.#flows.get(key);
+    if (known !== undefined || this.#flows.size >= this.#maxClients) return known;
+    // As the socket names it, and not in canonical form: answers are sent to this.
+    const client: SocketAddress = { address, family: isIPv6(address) ? "ipv6" : "ipv4", port };
+    const flow = new Flow(client, this.#target, this.#sourceAddress, (from, bytes) =>
+      this.#fromServer(from, bytes),
+    );
+    this.#flows.set(key, flow);
+    return flow;
+  }
+
+  #record(direction: Direction, client: SocketAddress, bytes: Uint8Array, fate: Fate): void {
+    const atMs = performance.now() - this.#startedAt;
+    this.#recording?.add({ direction, client, atMs, bytes, fate });
+  }
+}
+
+/** @throws InvalidArgumentError */
+function checkOptions(options: RelayOptions): void {
+  if (typeof options !== "object" || options === null)
+    throw new InvalidArgumentError("options must be an object");
+  const { target, listen, sourceAddress: _, seed, record, maxRecordedBytes, maxClients, ...faults } = options;
+  checkFaultNames(faults);
+  for (const direction of ["toServer", "toClient"] as const) changeFaults(noFaults, faults, direction);
+  checkEndpoint("target", target, 1);
+  if (listen !== undefined) checkEndpoint("listen", { address: "127.0.0.1", port: 0, ...listen }, 0);
+  checkInteger("seed", seed ?? 1, 0, MAX_SEED);
+  if (record !== undefined && typeof record !== "boolean") {
+    throw new InvalidArgumentError("record must be true or false");
+  }
+  checkInteger("maxRecordedBytes", maxRecordedBytes ?? 0, 0, Number.MAX_SAFE_INTEGER);
+  checkInteger("maxClients", maxClients ?? 1, 1, 60_000);
+}
+
+function checkEndpoint(name: string, endpoint: RelayEndpoint, minPort: 0 | 1): void {
+  if (typeof endpoint !== "object" || endpoint === null || typeof endpoint.address !== "string") {
+    throw new InvalidArgumentError(`${name} must be an address and a port`);
+  }
+  if (endpoint.address === "") throw new InvalidArgumentError(`${name}.address must be a name or an address`);
+  checkInteger(`${name}.port`, endpoint.port, minPort, 65_535);
+}
+
+function checkSource(name: string, address: unknown, target: SocketAddress): void {
+  if (typeof address === "string" && isIPv6(address) === (target.family === "ipv6")) return;
+  throw new InvalidArgumentError(
+    `${name} must be an address of the target's family, and not ${String(address)}`,
+  );
+}
+
+function checkInteger(name: string, value: unknown, min: number, max: number): void {
+  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return;
+  throw new InvalidArgumentError(
+    `${name} must be an integer from ${min} to ${max}, and not ${String(value)}`,
+  );
+}
+
+/** A server that listens on all addresses answers from the loopback one. */
+function reachable(address: string): string {
+  if (address === "0.0.0.0") return "127.0.0.1";
+  return address === "::" ? "::1" : address;
+}
+
+function anyAddress(target: SocketAddress): string {
+  return target.family === "ipv6" ? "::" : "0.0.0.0";
+}
