@@ -288,6 +288,7 @@ void Connection::ShutDown() noexcept {
 }
 
 void Connection::Fail(uint64_t code) noexcept {
+  ProcessCounters::Get().peers_failed.fetch_add(1, std::memory_order_relaxed);
   SetEnd(ClosedBy::kLocal, 0, code, {});
   Api().ConnectionShutdown(handle(), QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, code);
 }

@@ -2,7 +2,6 @@
 
 #include <openssl/crypto.h>
 
-#include <array>
 #include <mutex>
 
 namespace millrace {
@@ -54,13 +53,12 @@ Library* Library::Open(QUIC_STATUS* status) noexcept {
   return opened_library;
 }
 
-uint64_t Library::DatagramsSent() noexcept {
-  if (opened_library == nullptr) return 0;
-  std::array<uint64_t, QUIC_PERF_COUNTER_MAX> counters{};
+Library::Counters Library::ReadCounters() noexcept {
+  Counters counters{};
+  if (opened_library == nullptr) return counters;
   uint32_t bytes = sizeof(counters);
-  // Of the whole library, so it waits for no worker.
   (void)opened_library->api().GetParam(nullptr, QUIC_PARAM_GLOBAL_PERF_COUNTERS, &bytes, counters.data());
-  return counters[QUIC_PERF_COUNTER_UDP_SEND];
+  return counters;
 }
 
 Library& Library::Get() noexcept {

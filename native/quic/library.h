@@ -2,6 +2,9 @@
 
 #include <msquic.h>
 
+#include <array>
+#include <cstdint>
+
 #include "native/memory/memory_budget.h"
 #include "native/memory/slab_pool.h"
 #include "native/quic/control_thread.h"
@@ -18,8 +21,10 @@ class Library {
   // The opened library. Only for code that holds an object made by it.
   [[nodiscard]] static Library& Get() noexcept;
 
-  // UDP datagrams that msquic has sent for this process; 0 before it was opened. Any thread.
-  [[nodiscard]] static uint64_t DatagramsSent() noexcept;
+  // What msquic has counted for this process, by QUIC_PERFORMANCE_COUNTERS; zeros before it was opened. Any
+  // thread: no worker is waited for.
+  using Counters = std::array<uint64_t, QUIC_PERF_COUNTER_MAX>;
+  [[nodiscard]] static Counters ReadCounters() noexcept;
 
   [[nodiscard]] const QUIC_API_TABLE& api() const noexcept { return *api_; }
   [[nodiscard]] HQUIC registration() const noexcept { return registration_; }

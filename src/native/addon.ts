@@ -17,6 +17,8 @@ export interface NativeAddon {
   threadCounters(): ThreadCounters[];
   /** What the process has open, and how often it woke a JavaScript thread. */
   processCounters(): ProcessCounters;
+  /** What QUIC has done for the process: see quic/counters.ts. */
+  transportCounters(): Readonly<Record<string, number>>;
   /** Names the calling thread, as `threadCounters` does. */
   currentThreadId(): number;
 }
@@ -37,8 +39,6 @@ export interface ProcessCounters {
   /** Streams that framed connections have open for their lanes, in both directions. */
   readonly laneStreams: number;
   readonly wakes: number;
-  /** UDP datagrams that QUIC has sent. */
-  readonly datagramsSent: number;
 }
 
 /** Where to look: the process's own surroundings, but for tests. */

@@ -28,6 +28,7 @@ export type { SendResult } from "../transport/connection.js";
 export type { ClientTlsOptions, PemSource, ServerTlsOptions } from "../transport/tls.js";
 export type { QuicBehaviour } from "./behaviour.js";
 export type { QuicConnection } from "./connection.js";
+export { type QuicCounters, quicCounters } from "./counters.js";
 export type { QuicConnectOptions, QuicListenOptions, QuicOptions } from "./options.js";
 export type { OpenStreamOptions, QuicStream } from "./stream.js";
 export { quicTransport } from "./transport.js";

@@ -16,7 +16,7 @@ before(async () => {
 });
 
 function datagramsSent(): number {
-  return loadAddon().processCounters().datagramsSent;
+  return loadAddon().transportCounters().udpDatagramsSent!;
 }
 
 function sendUntilBlocked(connection: Connection): void {
