@@ -6,6 +6,7 @@ import { runMain } from "./setup/failure.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { buildAddon, buildBench } from "./setup/native.mjs";
 import { installPackages } from "./setup/packages.mjs";
+import { buildQuinn } from "./setup/quinn.mjs";
 import { checkTools, requireTools, testTools } from "./setup/system.mjs";
 import { compileSources, compileTests } from "./setup/typescript.mjs";
 
@@ -18,6 +19,8 @@ export function setUp({ tests = false, bench = false, checks = false } = {}) {
     await compileSources();
     if (tests || bench) await compileTests();
     if (tests) await requireTools(testTools);
+    if (tests) await buildQuinn("release");
+    if (bench) await buildQuinn("optimized");
     if (checks) await requireTools(checkTools);
   });
 }
