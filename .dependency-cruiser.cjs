@@ -2,6 +2,7 @@
 // one, and what stands side by side in one step does not know of each other.
 const steps = [
   ["errors"],
+  ["options"],
   ["native"],
   ["transport"],
   ["quic", "websocket", "tcp", "udp"],

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bindings/arguments.h"
+#include "bindings/options.h"
 #include "native/quic/connection.h"
 #include "native/quic/library.h"
 #include "native/quic/stream.h"
@@ -14,36 +15,6 @@ namespace {
 
 Napi::TypeError Misuse(Napi::Env env, const char* what) {
   return Napi::TypeError::New(env, std::string("millrace addon: ") + what);
-}
-
-millrace::Ref<ConnectionOptions> ReadConnectionOptions(const Napi::Value& value) {
-  millrace::Ref<ConnectionOptions> options = MakeRef<ConnectionOptions>();
-  const Napi::Object object = value.As<Napi::Object>();
-  options->framed = Bool(object.Get("framed"));
-  options->max_frame_bytes = Uint(object.Get("maxFrameBytes"));
-  options->high_water_bytes = Uint(object.Get("highWaterMarkBytes"));
-  options->receive_credit_bytes = Uint(object.Get("receiveCreditBytes"));
-  options->lane_idle = std::chrono::milliseconds(Uint(object.Get("laneIdleMs")));
-  return options;
-}
-
-Configuration::Options ReadConfiguration(const Napi::Object& object) {
-  Configuration::Options options;
-  options.server = Bool(object.Get("server"));
-  options.alpns = Texts(object.Get("alpns"));
-  options.certificate_pem = Text(object.Get("certificatePem"));
-  options.private_key_pem = Text(object.Get("privateKeyPem"));
-  options.ca_file = Text(object.Get("caFile"));
-  options.insecure = Bool(object.Get("insecure"));
-  options.idle_timeout_ms = Uint(object.Get("idleTimeoutMs"));
-  options.handshake_timeout_ms = Uint(object.Get("handshakeTimeoutMs"));
-  options.keep_alive_ms = Uint(object.Get("keepAliveMs"));
-  options.peer_bidi_streams = static_cast<uint16_t>(Uint(object.Get("peerBidiStreams")));
-  options.peer_uni_streams = static_cast<uint16_t>(Uint(object.Get("peerUniStreams")));
-  options.stream_window_bytes = Uint(object.Get("streamWindowBytes"));
-  options.connection_window_bytes = Uint(object.Get("connectionWindowBytes"));
-  options.datagrams = Bool(object.Get("datagrams"));
-  return options;
 }
 
 bool ReadAddress(const Napi::Value& address, const Napi::Value& port, QUIC_ADDR* out) {
@@ -176,12 +147,12 @@ Napi::Value EnvironmentWrap::Configure(const Napi::CallbackInfo& info) {
   const uint32_t id = ++last_id_;
   const auto pending = MakeRef<Pending<Configuration>>();
   configurations_.emplace(id, pending);
-  Library::Get().control().Post([pending, request, options = ReadConfiguration(info[1].As<Napi::Object>()),
-                                 environment = environment_] {
-    QUIC_STATUS status = QUIC_STATUS_SUCCESS;
-    pending->object = Configuration::Open(options, &status);
-    PostCompletion(*environment, request, status, 0);
-  });
+  Library::Get().control().Post(
+      [pending, request, options = ReadConfiguration(info[1]), environment = environment_] {
+        QUIC_STATUS status = QUIC_STATUS_SUCCESS;
+        pending->object = Configuration::Open(options, &status);
+        PostCompletion(*environment, request, status, 0);
+      });
   return Napi::Number::New(info.Env(), id);
 }
 

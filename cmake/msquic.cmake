@@ -49,6 +49,8 @@ find_package(Threads REQUIRED)
 add_library(msquic INTERFACE)
 target_include_directories(msquic SYSTEM INTERFACE
   "${MSQUIC_OUT}/include" "${MSQUIC_OUT}/build/_deps/opensslquic-build/openssl/include")
+# BBR, and opening connections in a partition, are declared as preview features; the archive has them.
+target_compile_definitions(msquic INTERFACE QUIC_API_ENABLE_PREVIEW_FEATURES=1)
 target_link_libraries(msquic INTERFACE "${MSQUIC_ARCHIVE}" millrace_numa Threads::Threads ${CMAKE_DL_LIBS})
 if(APPLE)
   target_link_libraries(msquic INTERFACE "-framework CoreFoundation" "-framework Security")

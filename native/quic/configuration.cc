@@ -6,33 +6,6 @@
 namespace millrace {
 namespace {
 
-QUIC_SETTINGS SettingsOf(const Configuration::Options& options) noexcept {
-  QUIC_SETTINGS settings{};
-  settings.IdleTimeoutMs = options.idle_timeout_ms;
-  settings.IsSet.IdleTimeoutMs = 1;
-  settings.HandshakeIdleTimeoutMs = options.handshake_timeout_ms;
-  settings.IsSet.HandshakeIdleTimeoutMs = 1;
-  settings.KeepAliveIntervalMs = options.keep_alive_ms;
-  settings.IsSet.KeepAliveIntervalMs = 1;
-  settings.PeerBidiStreamCount = options.peer_bidi_streams;
-  settings.IsSet.PeerBidiStreamCount = 1;
-  settings.PeerUnidiStreamCount = options.peer_uni_streams;
-  settings.IsSet.PeerUnidiStreamCount = 1;
-  settings.StreamRecvWindowDefault = options.stream_window_bytes;
-  settings.IsSet.StreamRecvWindowDefault = 1;
-  settings.ConnFlowControlWindow = options.connection_window_bytes;
-  settings.IsSet.ConnFlowControlWindow = 1;
-  // Off: we own the bytes until they are acknowledged, so msquic need not copy them, and completion means
-  // more.
-  settings.SendBufferingEnabled = 0;
-  settings.IsSet.SendBufferingEnabled = 1;
-  settings.DatagramReceiveEnabled = options.datagrams ? 1 : 0;
-  settings.IsSet.DatagramReceiveEnabled = 1;
-  settings.ServerResumptionLevel = QUIC_SERVER_NO_RESUME;
-  settings.IsSet.ServerResumptionLevel = 1;
-  return settings;
-}
-
 QUIC_STATUS LoadServerCredential(HQUIC configuration, const Configuration::Options& options) noexcept {
   Pkcs12 bundle;
   if (!Pkcs12::FromPem(options.certificate_pem, options.private_key_pem, &bundle))
@@ -67,7 +40,9 @@ Ref<Configuration> Configuration::Open(const Options& options, QUIC_STATUS* stat
     alpns.push_back(
         {static_cast<uint32_t>(alpn.size()), reinterpret_cast<uint8_t*>(const_cast<char*>(alpn.data()))});
   }
-  const QUIC_SETTINGS settings = SettingsOf(options);
+  QUIC_SETTINGS settings = ToMsquic(options.settings);
+  settings.ServerResumptionLevel = QUIC_SERVER_NO_RESUME;
+  settings.IsSet.ServerResumptionLevel = 1;
   HQUIC handle = nullptr;
   *status = Api().ConfigurationOpen(Library::Get().registration(), alpns.data(),
                                     static_cast<uint32_t>(alpns.size()), &settings, sizeof(settings), nullptr,

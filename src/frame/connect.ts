@@ -2,7 +2,7 @@ import { AbortedError } from "../errors.js";
 import { parseTransportUrl } from "../transport/address.js";
 import type { Behaviour, Connection } from "./connection.js";
 import { MessageBehaviour } from "./message_behaviour.js";
-import { type ConnectOptions, checkBehaviour, checkConnectOptions, withDefaults } from "./options.js";
+import { type ConnectOptions, checkBehaviour, readConnectOptions } from "./options.js";
 import { transportOf, transportOptions } from "./transports.js";
 
 /**
@@ -21,14 +21,14 @@ export async function connect<Data = unknown>(
   options: ConnectOptions = {},
 ): Promise<Connection<Data>> {
   checkBehaviour(behaviour);
-  checkConnectOptions(options);
+  const read = readConnectOptions(options);
   const transportUrl = parseTransportUrl(url);
-  const { signal, tls, transports } = options;
+  const { signal, tls, transports } = read;
   const transport = await transportOf(transportUrl, transports);
   if (signal?.aborted) throw new AbortedError("connecting was aborted", { cause: signal.reason });
-  const messages = new MessageBehaviour<Data>(behaviour, withDefaults(options));
+  const messages = new MessageBehaviour<Data>(behaviour, read);
   const connection = await transport.connect(
-    { ...transportOptions(transport, options), url: transportUrl, tls, signal },
+    { ...transportOptions(transport, read), url: transportUrl, tls, signal },
     messages,
   );
   return messages.of(connection);

@@ -8,9 +8,9 @@ import { MessageBehaviour } from "./message_behaviour.js";
 import {
   checkBehaviour,
   checkListenerCloseOptions,
-  checkListenOptions,
   type ListenOptions,
-  withDefaults,
+  type ResolvedListenOptions,
+  readListenOptions,
 } from "./options.js";
 import { transportOf, transportOptions } from "./transports.js";
 
@@ -49,11 +49,11 @@ export async function listen<Data = unknown>(
   options: ListenOptions = {},
 ): Promise<Listener<Data>> {
   checkBehaviour(behaviour);
-  checkListenOptions(options);
+  const read = readListenOptions(options);
   const transportUrls = [urls].flat().map(parseTransportUrl);
   if (transportUrls.length === 0) throw new InvalidArgumentError("urls is empty; name at least one");
-  const messages = new AcceptingBehaviour<Data>(behaviour, withDefaults(options));
-  const bound = await Promise.allSettled(transportUrls.map((url) => bind(url, messages, options)));
+  const messages = new AcceptingBehaviour<Data>(behaviour, read);
+  const bound = await Promise.allSettled(transportUrls.map((url) => bind(url, messages, read)));
   const listeners = bound.filter((result) => result.status === "fulfilled").map((result) => result.value);
   const listener = new MessageListener(listeners, messages);
   const failure = bound.find((result) => result.status === "rejected");
@@ -67,7 +67,7 @@ export async function listen<Data = unknown>(
 async function bind<Data>(
   url: TransportUrl,
   messages: MessageBehaviour<Data>,
-  options: ListenOptions,
+  options: ResolvedListenOptions,
 ): Promise<TransportListener> {
   const transport = await transportOf(url, options.transports);
   const { tls, http } = options;

@@ -1,4 +1,17 @@
-import { InvalidArgumentError } from "../errors.js";
+import { checkHandlers } from "../options/handlers.js";
+import { readOptions } from "../options/read.js";
+import {
+  abortSignal,
+  flag,
+  integer,
+  isFunction,
+  isObject,
+  listOf,
+  object,
+  option,
+  optional,
+  withDefault,
+} from "../options/schema.js";
 import { type CloseOptions, maxCloseCode, maxCloseReasonBytes } from "../transport/close.js";
 import type { HttpHandler } from "../transport/http.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
@@ -34,118 +47,94 @@ export interface ConnectOptions extends MessageOptions {
   readonly signal?: AbortSignal;
 }
 
-const defaultBytes = 1024 * 1024;
-const defaultIdleTimeoutMs = 30_000;
-const defaultHandshakeTimeoutMs = 10_000;
+const MIB = 1024 * 1024;
 
-/** Says why a value is not what an option allows, or undefined when it is. */
-type Check = (value: unknown) => string | undefined;
-
-const shared = {
-  maxMessageBytes: integer(1, 64 * 1024 * 1024),
-  highWaterMarkBytes: integer(1, 1024 * 1024 * 1024),
-  idleTimeoutMs: integer(0, 86_400_000),
-  handshakeTimeoutMs: integer(1, 3_600_000),
-  protocols: list("a list of 1 or more names of 1..255 bytes", 1, isProtocolName),
-  transports: list("a list of Transport objects", 0, isTransport),
-} satisfies Record<keyof MessageOptions, Check>;
-
-const listenChecks: Record<keyof ListenOptions, Check> = {
-  ...shared,
-  tls: a("an object {certificate, privateKey}", isObject),
-  http: a("a function", isFunction),
-};
-
-const connectChecks: Record<keyof ConnectOptions, Check> = {
-  ...shared,
-  tls: a("an object {ca, serverName, insecure}", isObject),
-  signal: a("an AbortSignal", (value) => value instanceof AbortSignal),
-};
-
-const closeChecks: Record<keyof CloseOptions, Check> = {
-  code: integer(0, maxCloseCode),
-  reason: a(
-    `a string of at most ${maxCloseReasonBytes} bytes in UTF-8`,
-    (value) => typeof value === "string" && new TextEncoder().encode(value).length <= maxCloseReasonBytes,
-  ),
-  graceful: a("true or false", (value) => typeof value === "boolean"),
-  deadlineMs: integer(0, 86_400_000),
-};
-
-const listenerCloseChecks = { graceful: closeChecks.graceful, deadlineMs: closeChecks.deadlineMs };
-
-/** Message options with nothing left out. */
+/** Message options with every default filled in; each transport has protocols of its own. */
 export interface ResolvedMessageOptions {
   readonly maxMessageBytes: number;
   readonly highWaterMarkBytes: number;
   readonly idleTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
+  readonly protocols?: readonly string[] | undefined;
+  readonly transports?: readonly Transport[] | undefined;
 }
+
+export interface ResolvedListenOptions extends ResolvedMessageOptions {
+  readonly tls?: ServerTlsOptions | undefined;
+  readonly http?: HttpHandler | undefined;
+}
+
+export interface ResolvedConnectOptions extends ResolvedMessageOptions {
+  readonly tls?: ClientTlsOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const shared = {
+  maxMessageBytes: withDefault(integer(1, 64 * MIB), MIB),
+  highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), MIB),
+  idleTimeoutMs: withDefault(integer(0, 86_400_000), 30_000),
+  handshakeTimeoutMs: withDefault(integer(1, 3_600_000), 10_000),
+  protocols: optional(listOf<string>("a list of at least one name of 1 to 255 bytes", 1, isProtocolName)),
+  transports: optional(listOf<Transport>("a list of Transport objects", 0, isTransport)),
+} satisfies Record<keyof MessageOptions, unknown>;
+
+const listenSchema = object({
+  ...shared,
+  tls: optional(option<ServerTlsOptions>("an object {certificate, privateKey}", isObject)),
+  http: optional(option<HttpHandler>("a function", isFunction)),
+} satisfies Record<keyof ListenOptions, unknown>);
+
+const connectSchema = object({
+  ...shared,
+  tls: optional(option<ClientTlsOptions>("an object {ca, serverName, insecure}", isObject)),
+  signal: optional(abortSignal),
+} satisfies Record<keyof ConnectOptions, unknown>);
+
+const listenerClose = {
+  graceful: optional(flag),
+  deadlineMs: optional(integer(0, 86_400_000)),
+};
+
+const listenerCloseSchema = object(listenerClose);
+
+const closeSchema = object({
+  ...listenerClose,
+  code: optional(integer(0, maxCloseCode)),
+  reason: optional(
+    option<string>(
+      `a string of at most ${maxCloseReasonBytes} bytes in UTF-8`,
+      (value) => typeof value === "string" && Buffer.byteLength(value) <= maxCloseReasonBytes,
+    ),
+  ),
+} satisfies Record<keyof CloseOptions, unknown>);
 
 /** @throws InvalidArgumentError naming the option and what it allows; so do all of these. */
-export function checkListenOptions(options: ListenOptions): void {
-  check("option", options, listenChecks);
+export function readListenOptions(options: ListenOptions): ResolvedListenOptions {
+  return readOptions(listenSchema, options);
 }
 
-export function checkConnectOptions(options: ConnectOptions): void {
-  check("option", options, connectChecks);
+export function readConnectOptions(options: ConnectOptions): ResolvedConnectOptions {
+  return readOptions(connectSchema, options);
 }
 
 export function checkCloseOptions(options: CloseOptions): void {
-  check("close option", options, closeChecks);
+  readOptions(closeSchema, options);
 }
 
 export function checkListenerCloseOptions(options: Pick<CloseOptions, "graceful" | "deadlineMs">): void {
-  check("close option", options, listenerCloseChecks);
+  readOptions(listenerCloseSchema, options);
 }
 
-/** Behaviours may be instances with members of their own, so other names are not looked at. */
+const handlers = {
+  open: true,
+  message: true,
+  drain: true,
+  close: true,
+  error: true,
+} satisfies Record<keyof Behaviour, true>;
+
 export function checkBehaviour<Data>(behaviour: Behaviour<Data>): void {
-  if (!isObject(behaviour)) throw new InvalidArgumentError("the behaviour must be an object of handlers");
-  for (const name of ["open", "message", "drain", "close", "error"] as const) {
-    const handler: unknown = behaviour[name];
-    if (handler !== undefined && !isFunction(handler)) {
-      throw new InvalidArgumentError(`behaviour.${name} is ${show(handler)}; it must be a function`);
-    }
-  }
-}
-
-export function withDefaults(options: MessageOptions): ResolvedMessageOptions {
-  return {
-    maxMessageBytes: options.maxMessageBytes ?? defaultBytes,
-    highWaterMarkBytes: options.highWaterMarkBytes ?? defaultBytes,
-    idleTimeoutMs: options.idleTimeoutMs ?? defaultIdleTimeoutMs,
-    handshakeTimeoutMs: options.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs,
-  };
-}
-
-function check(what: string, options: object, checks: Readonly<Record<string, Check>>): void {
-  if (!isObject(options)) throw new InvalidArgumentError(`${what}s must be an object, not ${show(options)}`);
-  for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(checks, name)) {
-      throw new InvalidArgumentError(
-        `unknown ${what} "${name}"; there are ${Object.keys(checks).join(", ")}`,
-      );
-    }
-    const allowed = value === undefined ? undefined : checks[name]?.(value);
-    if (allowed !== undefined) {
-      throw new InvalidArgumentError(`${what} ${name} is ${show(value)}; it must be ${allowed}`);
-    }
-  }
-}
-
-function a(allowed: string, is: (value: unknown) => boolean): Check {
-  return (value) => (is(value) ? undefined : allowed);
-}
-
-function integer(min: number, max: number): Check {
-  return a(`an integer of ${min}..${max}`, (value) => {
-    return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
-  });
-}
-
-function list(allowed: string, min: number, is: (value: unknown) => boolean): Check {
-  return a(allowed, (value) => Array.isArray(value) && value.length >= min && value.every(is));
+  checkHandlers(behaviour, Object.keys(handlers));
 }
 
 /** RFC 7301 section 3.1 limits ALPN names; a WebSocket subprotocol must be a token as well. */
@@ -157,18 +146,4 @@ function isTransport(value: unknown): boolean {
   if (!isObject(value)) return false;
   const { name, schemes, listen, connect } = value as Partial<Record<keyof Transport, unknown>>;
   return typeof name === "string" && Array.isArray(schemes) && isFunction(listen) && isFunction(connect);
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isFunction(value: unknown): boolean {
-  return typeof value === "function";
-}
-
-function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-  return typeof value === "function" ? "a function" : String(value);
 }

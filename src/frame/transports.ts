@@ -2,7 +2,7 @@ import { UnknownTransportError } from "../errors.js";
 import type { TransportUrl } from "../transport/address.js";
 import type { Transport, TransportOptions } from "../transport/transport.js";
 import { hotHeadBytes } from "./codec.js";
-import { type MessageOptions, withDefaults } from "./options.js";
+import type { ResolvedMessageOptions } from "./options.js";
 
 /** Loaded when first asked for: a program that speaks QUIC only never loads WebSocket, nor the other way. */
 const builtIn: Readonly<Record<string, () => Promise<Transport>>> = {
@@ -33,11 +33,12 @@ export async function transportOf(url: TransportUrl, added: readonly Transport[]
 const maxFrameOverheadBytes = hotHeadBytes + 1024;
 
 /** What a transport is told of the options that listening and connecting share. */
-export function transportOptions(transport: Transport, options: MessageOptions): TransportOptions {
-  const { maxMessageBytes, ...limits } = withDefaults(options);
+export function transportOptions(transport: Transport, options: ResolvedMessageOptions): TransportOptions {
   return {
-    ...limits,
-    maxFrameBytes: maxMessageBytes + maxFrameOverheadBytes,
+    highWaterMarkBytes: options.highWaterMarkBytes,
+    idleTimeoutMs: options.idleTimeoutMs,
+    handshakeTimeoutMs: options.handshakeTimeoutMs,
+    maxFrameBytes: options.maxMessageBytes + maxFrameOverheadBytes,
     protocols: options.protocols ?? defaultProtocols(transport),
   };
 }

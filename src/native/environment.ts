@@ -15,8 +15,28 @@ export interface NativeConnectionOptions {
   readonly laneIdleMs: number;
 }
 
+/** How connections behave on the wire: native/quic/settings.h. */
+export interface NativeSettings {
+  readonly idleTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly disconnectTimeoutMs: number;
+  /** 0 = off. */
+  readonly keepAliveMs: number;
+  readonly initialRttMs: number;
+  readonly peerBidiStreams: number;
+  readonly peerUniStreams: number;
+  /** A power of two. */
+  readonly streamWindowBytes: number;
+  readonly connectionWindowBytes: number;
+  readonly minimumMtu: number;
+  readonly maximumMtu: number;
+  readonly congestionControl: "cubic" | "bbr";
+  readonly datagrams: boolean;
+  readonly sendBuffering: boolean;
+}
+
 /** Settings and credentials of msquic. */
-export interface NativeConfigurationOptions {
+export interface NativeConfigurationOptions extends NativeSettings {
   readonly server: boolean;
   readonly alpns: readonly string[];
   readonly certificatePem: string;
@@ -24,16 +44,6 @@ export interface NativeConfigurationOptions {
   /** A file; empty trusts the system's CAs. */
   readonly caFile: string;
   readonly insecure: boolean;
-  readonly idleTimeoutMs: number;
-  readonly handshakeTimeoutMs: number;
-  /** 0 = off. */
-  readonly keepAliveMs: number;
-  readonly peerBidiStreams: number;
-  readonly peerUniStreams: number;
-  /** A power of two. */
-  readonly streamWindowBytes: number;
-  readonly connectionWindowBytes: number;
-  readonly datagrams: boolean;
 }
 
 export interface NativeEnvironment {

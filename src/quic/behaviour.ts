@@ -31,3 +31,20 @@ export interface QuicBehaviour {
   /** A handler threw, or a stream could not be opened. */
   error?(connection: QuicConnection, cause: unknown): void;
 }
+
+const handlers = {
+  open: true,
+  stream: true,
+  data: true,
+  end: true,
+  reset: true,
+  stopped: true,
+  drain: true,
+  streamClose: true,
+  datagram: true,
+  close: true,
+  error: true,
+} satisfies Record<keyof QuicBehaviour, true>;
+
+/** The names of all handlers. */
+export const behaviourHandlers = Object.keys(handlers);

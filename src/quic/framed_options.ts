@@ -3,6 +3,7 @@ import { MAX_RECORD_BYTES } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
 import type { TransportOptions } from "../transport/transport.js";
 import type { ConfigurationSettings } from "./configuration.js";
+import { defaultSettings } from "./settings.js";
 
 /** What a framed connection keeps of its options; one object for all connections of a listener. */
 export type FramedOptions = NativeConnectionOptions;
@@ -37,6 +38,7 @@ export function framedOptions(options: TransportOptions): FramedOptions {
 export function framedSettings(options: TransportOptions, side: "server" | "client"): ConfigurationSettings {
   const keepAliveMs = Math.min(MAX_KEEP_ALIVE_MS, Math.floor(options.idleTimeoutMs / 2));
   return {
+    ...defaultSettings,
     alpns: options.protocols,
     idleTimeoutMs: options.idleTimeoutMs,
     handshakeTimeoutMs: options.handshakeTimeoutMs,

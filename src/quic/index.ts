@@ -4,32 +4,29 @@
  */
 
 import { sharedEngine } from "../native/engine.js";
+import { checkHandlers } from "../options/handlers.js";
 import type { SocketAddress } from "../transport/address.js";
 import { loadClientTrust, loadServerCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
-import type { QuicBehaviour } from "./behaviour.js";
+import { behaviourHandlers, type QuicBehaviour } from "./behaviour.js";
+import { type QuicConnectOptions, readConnectOptions, readUrl } from "./connect_options.js";
 import type { QuicConnection } from "./connection.js";
 import { dial } from "./dial.js";
+import { type QuicListenOptions, readListenOptions } from "./listen_options.js";
 import { EngineListener } from "./listener.js";
-import {
-  checkCall,
-  type QuicConnectOptions,
-  type QuicListenOptions,
-  readConnectionOptions,
-  readEndpoint,
-  readSettings,
-  readUrl,
-} from "./options.js";
 import { RawConnection } from "./raw_connection.js";
+import { configurationSettings, rawConnectionOptions } from "./settings.js";
 
 export type { SocketAddress } from "../transport/address.js";
 export type { CloseInfo, CloseOptions } from "../transport/close.js";
 export type { SendResult } from "../transport/connection.js";
 export type { ClientTlsOptions, PemSource, ServerTlsOptions } from "../transport/tls.js";
 export type { QuicBehaviour } from "./behaviour.js";
+export type { QuicConnectOptions } from "./connect_options.js";
 export type { QuicConnection } from "./connection.js";
 export { type QuicCounters, quicCounters } from "./counters.js";
-export type { QuicConnectOptions, QuicListenOptions, QuicOptions } from "./options.js";
+export type { QuicListenOptions } from "./listen_options.js";
+export type { QuicOptions } from "./settings.js";
 export type { OpenStreamOptions, QuicStream } from "./stream.js";
 export { quicTransport } from "./transport.js";
 
@@ -49,18 +46,16 @@ export interface QuicListener extends AsyncDisposable {
  *   AddressInUseError, AddressForbiddenError, AddressUnavailableError
  */
 export async function listen(options: QuicListenOptions, behaviour: QuicBehaviour): Promise<QuicListener> {
-  checkCall(options, behaviour);
-  readEndpoint(options);
-  const settings = readSettings(options);
-  const connectionOptions = readConnectionOptions(options);
+  const read = readListenOptions(options);
+  checkHandlers(behaviour, behaviourHandlers);
+  const { port, shared } = read;
+  const settings = configurationSettings(read);
+  const connectionOptions = rawConnectionOptions(read);
   const engine = sharedEngine();
-  const [credential, [address]] = await Promise.all([
-    loadServerCredential(options.tls),
-    resolveHost(options.host),
-  ]);
+  const [credential, [address]] = await Promise.all([loadServerCredential(read.tls), resolveHost(read.host)]);
   const listener = await EngineListener.open(
     engine,
-    { address, port: options.port, shared: options.shared ?? false, settings, credential, connectionOptions },
+    { address, port, shared, settings, credential, connectionOptions },
     (slot, generation, onEnd) =>
       new RawConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd }),
   );
@@ -86,13 +81,14 @@ export async function connect(
   options: QuicConnectOptions,
   behaviour: QuicBehaviour = {},
 ): Promise<QuicConnection> {
-  checkCall(options, behaviour);
   const { host, port } = readUrl(url);
-  const settings = readSettings(options);
-  const connectionOptions = readConnectionOptions(options);
+  const read = readConnectOptions(options);
+  checkHandlers(behaviour, behaviourHandlers);
+  const { signal } = read;
+  const settings = configurationSettings(read);
+  const connectionOptions = rawConnectionOptions(read);
   const engine = sharedEngine();
-  const trust = await loadClientTrust(options.tls, host);
-  const { signal } = options;
+  const trust = await loadClientTrust(read.tls, host);
   return dial(
     engine,
     { host, port, settings, trust, connectionOptions, signal },

@@ -1,3 +1,15 @@
+import { readOptions } from "../options/read.js";
+import {
+  abortSignal,
+  integer,
+  isFunction,
+  isObject,
+  listOf,
+  object,
+  option,
+  optional,
+  withDefault,
+} from "../options/schema.js";
 import { parseTransportUrl } from "../transport/address.js";
 import type { HttpHandler } from "../transport/http.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
@@ -5,7 +17,10 @@ import type { TransportListener, TransportOptions } from "../transport/transport
 import type { WebSocketBehaviour, WebSocketConnection } from "./behaviour.js";
 import { webSocketTransport } from "./transport.js";
 
-/** The transport's options, each with a default: no subprotocol, 1 MiB, 1 MiB, 30 s, 10 s. */
+/**
+ * The transport's options, each with a default: no subprotocol, frames and queue of 1 MiB, 30 s until idle, 10 s for the
+ * handshake.
+ */
 export type WebSocketOptions = Partial<TransportOptions>;
 
 export interface WebSocketListenOptions extends WebSocketOptions {
@@ -18,40 +33,59 @@ export interface WebSocketConnectOptions extends WebSocketOptions {
   readonly signal?: AbortSignal;
 }
 
-const defaults: TransportOptions = {
-  protocols: [],
-  maxFrameBytes: 1024 * 1024,
-  highWaterMarkBytes: 1024 * 1024,
-  idleTimeoutMs: 30_000,
-  handshakeTimeoutMs: 10_000,
-};
+const MIB = 1024 * 1024;
+
+const shared = {
+  protocols: withDefault(
+    listOf<string>(
+      "a list of names, each of 1 or more bytes",
+      0,
+      (value) => typeof value === "string" && value !== "",
+    ),
+    [],
+  ),
+  maxFrameBytes: withDefault(integer(1, 1024 * MIB), MIB),
+  highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), MIB),
+  idleTimeoutMs: withDefault(integer(0, 86_400_000), 30_000),
+  handshakeTimeoutMs: withDefault(integer(1, 3_600_000), 10_000),
+} satisfies Record<keyof TransportOptions, unknown>;
+
+const listenSchema = object({
+  ...shared,
+  tls: optional(option<ServerTlsOptions>("an object {certificate, privateKey}", isObject)),
+  http: optional(option<HttpHandler>("a function", isFunction)),
+} satisfies Record<keyof WebSocketListenOptions, unknown>);
+
+const connectSchema = object({
+  ...shared,
+  tls: optional(option<ClientTlsOptions>("an object {ca, serverName, insecure}", isObject)),
+  signal: optional(abortSignal),
+} satisfies Record<keyof WebSocketConnectOptions, unknown>);
 
 /**
  * Serves plain WebSocket messages, without millrace's frames: `behaviour.frame` gets binary messages,
  * `behaviour.text` text.
  * @param url `ws://host:port/path` or `wss://…`; port 0 takes a free one.
+ * @throws InvalidArgumentError, and the classes of a listener of messages
  */
-export function listen(
+export async function listen(
   url: string,
   behaviour: WebSocketBehaviour,
   options: WebSocketListenOptions = {},
 ): Promise<TransportListener> {
-  const { tls, http, ...rest } = options;
-  return webSocketTransport.listen(
-    { ...defaults, ...rest, url: parseTransportUrl(url), tls, http },
-    behaviour,
-  );
+  const { tls, http, ...read } = readOptions(listenSchema, options);
+  return webSocketTransport.listen({ ...read, url: parseTransportUrl(url), tls, http }, behaviour);
 }
 
-/** Opens a plain WebSocket; `behaviour.open` is not called for it. */
-export function connect(
+/**
+ * Opens a plain WebSocket; `behaviour.open` is not called for it.
+ * @throws InvalidArgumentError, and the classes of a connection of messages
+ */
+export async function connect(
   url: string,
   behaviour: WebSocketBehaviour,
   options: WebSocketConnectOptions = {},
 ): Promise<WebSocketConnection> {
-  const { tls, signal, ...rest } = options;
-  return webSocketTransport.connect(
-    { ...defaults, ...rest, url: parseTransportUrl(url), tls, signal },
-    behaviour,
-  );
+  const { tls, signal, ...read } = readOptions(connectSchema, options);
+  return webSocketTransport.connect({ ...read, url: parseTransportUrl(url), tls, signal }, behaviour);
 }

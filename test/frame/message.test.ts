@@ -335,7 +335,10 @@ describe("a connection", () => {
     for (const options of [{ code: 1000 }, { code: -1 }, { reason: "é".repeat(62) }, { deadlineMs: 0.5 }]) {
       assert.throws(() => client.close(options), InvalidArgumentError);
     }
-    assert.throws(() => client.close({ gracefull: true } as object), /unknown close option "gracefull"/);
+    assert.throws(
+      () => client.close({ gracefull: true } as object),
+      /no option "gracefull"; did you mean graceful\?/,
+    );
     assert.equal(client.state, "open");
     await listener.close();
   });
@@ -400,16 +403,16 @@ describe("options", () => {
   });
 
   for (const [options, said] of [
-    [{ maxMessageBytes: 0 }, /maxMessageBytes is 0; it must be an integer of 1\.\.67108864/],
-    [{ maxMessageBytes: "1" }, /maxMessageBytes is "1"/],
-    [{ highWaterMarkBytes: 1.5 }, /highWaterMarkBytes is 1.5/],
-    [{ idleTimeoutMs: -1 }, /idleTimeoutMs is -1; it must be an integer of 0\.\./],
-    [{ handshakeTimeoutMs: Number.NaN }, /handshakeTimeoutMs is NaN/],
-    [{ protocols: [] }, /protocols is an array; it must be a list of 1 or more names/],
+    [{ maxMessageBytes: 0 }, /^maxMessageBytes must be an integer from 1 to 67108864, and not 0$/],
+    [{ maxMessageBytes: "1" }, /maxMessageBytes .* not "1"/],
+    [{ highWaterMarkBytes: 1.5 }, /highWaterMarkBytes .* not 1.5/],
+    [{ idleTimeoutMs: -1 }, /idleTimeoutMs must be an integer from 0 to .* not -1/],
+    [{ handshakeTimeoutMs: Number.NaN }, /handshakeTimeoutMs .* not NaN/],
+    [{ protocols: [] }, /protocols must be a list of at least one name .* not an array/],
     [{ protocols: ["a b"] }, /protocols/],
-    [{ tls: null }, /tls is null/],
+    [{ tls: null }, /tls .* not null/],
     [{ transports: [{}] }, /transports/],
-    [{ maxMesageBytes: 1 }, /unknown option "maxMesageBytes"; there are maxMessageBytes, /],
+    [{ maxMesageBytes: 1 }, /no option "maxMesageBytes"; did you mean maxMessageBytes\?/],
   ] as const) {
     it(`are refused when wrong: ${JSON.stringify(options)}`, async () => {
       const wrong = { transports: [new FakeTransport()], ...options } as object;
@@ -425,14 +428,14 @@ describe("options", () => {
 
   it("of one side only are refused on the other", async () => {
     const signal = AbortSignal.abort();
-    await assert.rejects(listen("fake://h:1", echo, { signal } as object), /unknown option "signal"/);
     await assert.rejects(
-      connect("fake://h:1", {}, { http: () => undefined } as object),
-      /unknown option "http"/,
+      listen("fake://h:1", echo, { signal } as object),
+      /no option "signal"; there are maxMessageBytes, /,
     );
+    await assert.rejects(connect("fake://h:1", {}, { http: () => undefined } as object), /no option "http"/);
     await assert.rejects(
       connect("fake://h:1", { message: 1 } as unknown as Behaviour),
-      /behaviour.message is 1/,
+      /behaviour.message must be a function, and not 1/,
     );
     await assert.rejects(listen([], echo), /urls is empty/);
     await assert.rejects(connect("fake://h:1", {}, { signal, transports: [new FakeTransport()] }), {

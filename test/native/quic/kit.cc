@@ -107,13 +107,13 @@ Identity MakeIdentity() {
 Configuration::Options CommonSettings() {
   Configuration::Options options;
   options.alpns = {"millrace-test"};
-  options.idle_timeout_ms = 30'000;
-  options.handshake_timeout_ms = 20'000;
-  options.peer_bidi_streams = 64;
-  options.peer_uni_streams = 64;
-  options.stream_window_bytes = 256u << 10;
-  options.connection_window_bytes = 4u << 20;
-  options.datagrams = true;
+  options.settings.idle_timeout_ms = 30'000;
+  options.settings.handshake_timeout_ms = 20'000;
+  options.settings.peer_bidi_streams = 64;
+  options.settings.peer_uni_streams = 64;
+  options.settings.stream_window_bytes = 256u << 10;
+  options.settings.connection_window_bytes = 4u << 20;
+  options.settings.datagrams = true;
   return options;
 }
 

@@ -1,0 +1,58 @@
+#include "bindings/options.h"
+
+#include "bindings/arguments.h"
+
+namespace millrace {
+namespace {
+
+uint16_t Short(const Napi::Value& value) {
+  return static_cast<uint16_t>(Uint(value));
+}
+
+Settings ReadSettings(const Napi::Object& object) {
+  Settings settings;
+  settings.idle_timeout_ms = Uint(object.Get("idleTimeoutMs"));
+  settings.handshake_timeout_ms = Uint(object.Get("handshakeTimeoutMs"));
+  settings.disconnect_timeout_ms = Uint(object.Get("disconnectTimeoutMs"));
+  settings.keep_alive_ms = Uint(object.Get("keepAliveMs"));
+  settings.initial_rtt_ms = Uint(object.Get("initialRttMs"));
+  settings.peer_bidi_streams = Short(object.Get("peerBidiStreams"));
+  settings.peer_uni_streams = Short(object.Get("peerUniStreams"));
+  settings.stream_window_bytes = Uint(object.Get("streamWindowBytes"));
+  settings.connection_window_bytes = Uint(object.Get("connectionWindowBytes"));
+  settings.minimum_mtu = Short(object.Get("minimumMtu"));
+  settings.maximum_mtu = Short(object.Get("maximumMtu"));
+  settings.congestion_control =
+      Text(object.Get("congestionControl")) == "bbr" ? CongestionControl::kBbr : CongestionControl::kCubic;
+  settings.datagrams = Bool(object.Get("datagrams"));
+  settings.send_buffering = Bool(object.Get("sendBuffering"));
+  return settings;
+}
+
+}  // namespace
+
+Ref<ConnectionOptions> ReadConnectionOptions(const Napi::Value& value) {
+  Ref<ConnectionOptions> options = MakeRef<ConnectionOptions>();
+  const Napi::Object object = value.As<Napi::Object>();
+  options->framed = Bool(object.Get("framed"));
+  options->max_frame_bytes = Uint(object.Get("maxFrameBytes"));
+  options->high_water_bytes = Uint(object.Get("highWaterMarkBytes"));
+  options->receive_credit_bytes = Uint(object.Get("receiveCreditBytes"));
+  options->lane_idle = std::chrono::milliseconds(Uint(object.Get("laneIdleMs")));
+  return options;
+}
+
+Configuration::Options ReadConfiguration(const Napi::Value& value) {
+  Configuration::Options options;
+  const Napi::Object object = value.As<Napi::Object>();
+  options.server = Bool(object.Get("server"));
+  options.alpns = Texts(object.Get("alpns"));
+  options.settings = ReadSettings(object);
+  options.certificate_pem = Text(object.Get("certificatePem"));
+  options.private_key_pem = Text(object.Get("privateKeyPem"));
+  options.ca_file = Text(object.Get("caFile"));
+  options.insecure = Bool(object.Get("insecure"));
+  return options;
+}
+
+}  // namespace millrace

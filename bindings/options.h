@@ -1,0 +1,15 @@
+#pragma once
+
+#include <napi.h>
+
+#include "native/memory/ref_counted.h"
+#include "native/quic/configuration.h"
+#include "native/quic/connection_options.h"
+
+namespace millrace {
+
+// The option objects of src/native/environment.ts. JS thread.
+[[nodiscard]] Ref<ConnectionOptions> ReadConnectionOptions(const Napi::Value& value);
+[[nodiscard]] Configuration::Options ReadConfiguration(const Napi::Value& value);
+
+}  // namespace millrace

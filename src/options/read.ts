@@ -1,0 +1,69 @@
+import * as v from "valibot";
+import { InvalidArgumentError } from "../errors.js";
+import { nearest } from "./nearest.js";
+
+type Entries = Readonly<Record<string, v.GenericSchema>>;
+
+/**
+ * Reads options by their schema.
+ * @param name what the options are called: "options", or the path to them, like "options.tls".
+ * @returns them with every default filled in.
+ * @throws InvalidArgumentError naming the first option that is wrong and what it may be, or the known name nearest
+ *   to an unknown one.
+ */
+export function readOptions<Schema extends v.GenericSchema>(
+  schema: Schema,
+  given: unknown,
+  name = "options",
+): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, given, { abortEarly: true });
+  if (result.success) return result.output;
+  throw new InvalidArgumentError(explain(schema, result.issues[0], name));
+}
+
+function explain(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, name: string): string {
+  const keys = (issue.path ?? []).map((item) => String(item.key));
+  const entries = entriesAt(schema, keys.slice(0, -1));
+  const key = keys.at(-1);
+  if (entries === undefined || key === undefined)
+    return `${name} must be ${issue.message}, and not ${show(issue.input)}`;
+  const path = keys.join(".");
+  const option = entries[key];
+  if (option === undefined) return unknownOption(path, key, Object.keys(entries));
+  // A missing one is reported by the object, which does not know what it should have been.
+  const allowed =
+    issue.type === "strict_object" && issue.input === undefined ? messageOf(option) : issue.message;
+  return `${path} must be ${allowed}, and not ${show(issue.input)}`;
+}
+
+function unknownOption(path: string, key: string, known: readonly string[]): string {
+  const meant = nearest(key, known);
+  const advice = meant === undefined ? `there are ${known.join(", ")}` : `did you mean ${meant}?`;
+  return `there is no option ${JSON.stringify(path)}; ${advice}`;
+}
+
+/** The options of the object at a path; undefined where there is none. */
+function entriesAt(schema: v.GenericSchema, path: readonly string[]): Entries | undefined {
+  let at: unknown = schema;
+  for (const key of [...path, undefined]) {
+    while (at !== undefined && (at as { wrapped?: unknown }).wrapped !== undefined) {
+      at = (at as { wrapped: unknown }).wrapped; // what may be left out
+    }
+    const entries = (at as { entries?: Entries } | undefined)?.entries;
+    if (key === undefined) return entries;
+    at = entries?.[key];
+  }
+  return undefined;
+}
+
+function messageOf(schema: v.GenericSchema): string {
+  return String((schema as { message?: unknown }).message ?? schema.expects);
+}
+
+/** A value as a message names it: short, and of one line. */
+export function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object" && value !== null) return "an object";
+  return typeof value === "function" ? "a function" : String(value);
+}

@@ -1,0 +1,90 @@
+import * as v from "valibot";
+
+/**
+ * The vocabulary in which every option of every call is stated: what a value may be, in words that complete "name
+ * must be …", and the type it has then.
+ */
+export type Option<T> = v.GenericSchema<unknown, T>;
+
+/** A whole number. */
+export function integer(min: number, max: number): Option<number> {
+  return option(
+    `an integer from ${min} to ${max}`,
+    (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+  );
+}
+
+/** A power of two. */
+export function powerOfTwo(min: number, max: number): Option<number> {
+  return option(
+    `a power of two from ${min} to ${max}`,
+    (value) =>
+      typeof value === "number" &&
+      Number.isInteger(Math.log2(value)) &&
+      (value as number) >= min &&
+      (value as number) <= max,
+  );
+}
+
+/** One of a few words. */
+export function oneOf<const Names extends readonly string[]>(...names: Names): Option<Names[number]> {
+  const quoted = names.map((name) => JSON.stringify(name));
+  const last = quoted.pop();
+  return option(quoted.length === 0 ? `${last}` : `${quoted.join(", ")} or ${last}`, (value) =>
+    names.includes(value as string),
+  );
+}
+
+export const flag: Option<boolean> = option("true or false", (value) => typeof value === "boolean");
+
+/** A list of at least `min` items; `allowed` describes all of it. */
+export function listOf<T>(
+  allowed: string,
+  min: number,
+  isItem: (value: unknown) => boolean,
+): Option<readonly T[]> {
+  return option(allowed, (value) => Array.isArray(value) && value.length >= min && value.every(isItem));
+}
+
+/** Names of protocols (RFC 7301 section 3.1), the most wanted first. */
+export const protocolNames: Option<readonly string[]> = listOf(
+  "a list of at least one name of 1 to 255 bytes",
+  1,
+  (value) => typeof value === "string" && value !== "" && Buffer.byteLength(value) <= 255,
+);
+
+/** Gives up what it was passed to. */
+export const abortSignal: Option<AbortSignal> = option(
+  "an AbortSignal",
+  (value) => value instanceof AbortSignal,
+);
+
+/** Anything else: `allowed` says in words what `is` checks. */
+export function option<T>(allowed: string, is: (value: unknown) => boolean): Option<T> {
+  return v.custom<T>(is, allowed);
+}
+
+/** An option that may be left out, and what it is then. */
+export function withDefault<T>(schema: Option<T>, value: T) {
+  return v.optional(schema, value);
+}
+
+/** An option that may be left out. */
+export function optional<T>(schema: Option<T>) {
+  return v.optional(schema);
+}
+
+export function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function isFunction(value: unknown): boolean {
+  return typeof value === "function";
+}
+
+/** An object with these options and no others. */
+export function object<Entries extends v.ObjectEntries>(
+  entries: Entries,
+): v.StrictObjectSchema<Entries, string> {
+  return v.strictObject(entries, `an object {${Object.keys(entries).join(", ")}}`);
+}

@@ -1,0 +1,42 @@
+import { InvalidArgumentError } from "../errors.js";
+import { readOptions } from "../options/read.js";
+import { abortSignal, isObject, object, option, optional } from "../options/schema.js";
+import { parseTransportUrl } from "../transport/address.js";
+import type { ClientTlsOptions } from "../transport/tls.js";
+import { type QuicOptions, quicOptions, type ReadQuicOptions } from "./settings.js";
+
+/** Options of a raw QUIC connection that we open. */
+export interface QuicConnectOptions extends QuicOptions {
+  readonly tls?: ClientTlsOptions;
+  /** Gives up connecting; an open connection it leaves alone. */
+  readonly signal?: AbortSignal;
+}
+
+const schema = object({
+  ...quicOptions,
+  tls: optional(option<ClientTlsOptions>("an object {ca, serverName, insecure}", isObject)),
+  signal: optional(abortSignal),
+} satisfies Record<keyof QuicConnectOptions, unknown>);
+
+export interface ReadConnectOptions extends ReadQuicOptions {
+  readonly tls?: ClientTlsOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @throws InvalidArgumentError */
+export function readConnectOptions(options: QuicConnectOptions): ReadConnectOptions {
+  return readOptions(schema, options);
+}
+
+/** @throws InvalidArgumentError when it is not `quic://host:port`. */
+export function readUrl(url: string | URL): { host: string; port: number } {
+  const text = String(url);
+  const isQuic = text.toLowerCase().startsWith("quic://");
+  const parsed = isQuic ? parseTransportUrl(text) : undefined;
+  if (parsed === undefined || parsed.port === 0 || parsed.path !== "/") {
+    throw new InvalidArgumentError(
+      `"${text}" is no QUIC server's address; write it like quic://localhost:4433`,
+    );
+  }
+  return { host: parsed.host, port: parsed.port };
+}

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { InvalidArgumentError } from "#internal/errors.js";
+import { checkHandlers } from "#internal/options/handlers.js";
+import { nearest } from "#internal/options/nearest.js";
+import { readOptions } from "#internal/options/read.js";
+import {
+  abortSignal,
+  flag,
+  integer,
+  object,
+  oneOf,
+  optional,
+  powerOfTwo,
+  protocolNames,
+  withDefault,
+} from "#internal/options/schema.js";
+
+const schema = object({
+  names: protocolNames,
+  timeoutMs: withDefault(integer(1, 100), 10),
+  windowBytes: withDefault(powerOfTwo(4, 64), 16),
+  mode: withDefault(oneOf("slow", "fast", "reckless"), "slow"),
+  loud: optional(flag),
+  signal: optional(abortSignal),
+  inner: optional(object({ depth: integer(0, 3), width: optional(integer(0, 3)) })),
+});
+
+describe("options", () => {
+  it("are read with every default filled in, also for what is given as undefined", () => {
+    assert.deepEqual(readOptions(schema, { names: ["a"], mode: undefined }), {
+      names: ["a"],
+      timeoutMs: 10,
+      windowBytes: 16,
+      mode: "slow",
+    });
+    const { signal } = new AbortController();
+    const given = { names: ["a"], timeoutMs: 1, windowBytes: 4, mode: "fast", loud: true, signal };
+    assert.deepEqual(readOptions(schema, { ...given, inner: { depth: 3 } }), {
+      ...given,
+      inner: { depth: 3 },
+    });
+  });
+
+  const names = ["a"];
+  for (const [given, said] of [
+    [
+      undefined,
+      "options must be an object {names, timeoutMs, windowBytes, mode, loud, signal, inner}, and not undefined",
+    ],
+    [7, "options must be an object {names, timeoutMs, windowBytes, mode, loud, signal, inner}, and not 7"],
+    [{}, "names must be a list of at least one name of 1 to 255 bytes, and not undefined"],
+    [{ names: [] }, "names must be a list of at least one name of 1 to 255 bytes, and not an array"],
+    [{ names, timeoutMs: 101 }, "timeoutMs must be an integer from 1 to 100, and not 101"],
+    [{ names, timeoutMs: "7" }, 'timeoutMs must be an integer from 1 to 100, and not "7"'],
+    [{ names, timeoutMs: null }, "timeoutMs must be an integer from 1 to 100, and not null"],
+    [{ names, timeoutMs: 1.5 }, "timeoutMs must be an integer from 1 to 100, and not 1.5"],
+    [{ names, windowBytes: 5 }, "windowBytes must be a power of two from 4 to 64, and not 5"],
+    [{ names, windowBytes: "16" }, 'windowBytes must be a power of two from 4 to 64, and not "16"'],
+    [{ names, windowBytes: 128 }, "windowBytes must be a power of two from 4 to 64, and not 128"],
+    [{ names, mode: "quick" }, 'mode must be "slow", "fast" or "reckless", and not "quick"'],
+    [{ names, loud: 1 }, "loud must be true or false, and not 1"],
+    [{ names, signal: {} }, "signal must be an AbortSignal, and not an object"],
+    [{ names, inner: 3 }, "inner must be an object {depth, width}, and not 3"],
+    [{ names, inner: {} }, "inner.depth must be an integer from 0 to 3, and not undefined"],
+    [{ names, inner: { depth: () => 1 } }, "inner.depth must be an integer from 0 to 3, and not a function"],
+    [{ names, inner: { depth: 1, widht: 1 } }, 'there is no option "inner.widht"; did you mean width?'],
+    [{ names, timeout: 5 }, 'there is no option "timeout"; did you mean timeoutMs?'],
+    [{ names, Loud: true }, 'there is no option "Loud"; did you mean loud?'],
+    [
+      { names, colour: 5 },
+      'there is no option "colour"; there are names, timeoutMs, windowBytes, mode, loud, signal, inner',
+    ],
+  ] as const) {
+    it(`that are wrong are refused: ${said}`, () => {
+      assert.throws(
+        () => readOptions(schema, given),
+        (error) => error instanceof InvalidArgumentError && error.message === said,
+      );
+    });
+  }
+
+  it("keep a long value out of the message", () => {
+    assert.throws(
+      () => readOptions(schema, { names, mode: "x".repeat(10_000) }),
+      (error: Error) => error.message.length < 150,
+    );
+  });
+});
+
+it("the nearest name is a few letters away, whatever the case", () => {
+  assert.equal(nearest("idleTimeout", ["handshakeTimeoutMs", "idleTimeoutMs"]), "idleTimeoutMs");
+  assert.equal(nearest("ALPN", ["alpn", "host"]), "alpn");
+  assert.equal(nearest("certificate", ["alpn", "host"]), undefined);
+  assert.equal(nearest("x".repeat(100_000), ["alpn"]), undefined);
+});
+
+it("a behaviour's handlers must be functions; other members are its own", () => {
+  checkHandlers({ open() {}, mine: 7 }, ["open", "close"]);
+  for (const [behaviour, said] of [
+    [{ close: 7 }, "behaviour.close must be a function, and not 7"],
+    [null, "behaviour must be an object of handlers, and not null"],
+    [[], "behaviour must be an object of handlers, and not an array"],
+  ] as const) {
+    assert.throws(
+      () => checkHandlers(behaviour, ["open", "close"]),
+      (error) => error instanceof InvalidArgumentError && error.message === said,
+    );
+  }
+});
