@@ -22,7 +22,6 @@ constexpr std::array kTransportCounters{
     std::pair{"connectionsAllocated", QUIC_PERF_COUNTER_CONN_ACTIVE},
     std::pair{"connectionsConnected", QUIC_PERF_COUNTER_CONN_CONNECTED},
     std::pair{"connectionsResumed", QUIC_PERF_COUNTER_CONN_RESUMED},
-    std::pair{"handshakesFailed", QUIC_PERF_COUNTER_CONN_HANDSHAKE_FAIL},
     std::pair{"handshakesRefused", QUIC_PERF_COUNTER_CONN_APP_REJECT},
     std::pair{"handshakesWithoutProtocol", QUIC_PERF_COUNTER_CONN_NO_ALPN},
     std::pair{"handshakesShed", QUIC_PERF_COUNTER_CONN_LOAD_REJECT},
@@ -70,6 +69,11 @@ Napi::Value TransportCountersOf(const Napi::CallbackInfo& info) {
   const Library::Counters counters = Library::ReadCounters();
   Napi::Object result = Napi::Object::New(info.Env());
   for (const auto& [name, counter] : kTransportCounters) Set(result, name, counters[counter]);
+  // msquic's own counter leaves out a server's handshakes that failed before TLS began.
+  const uint64_t freed = counters[QUIC_PERF_COUNTER_CONN_CREATED] - counters[QUIC_PERF_COUNTER_CONN_ACTIVE];
+  const uint64_t freed_after_handshake =
+      ProcessCounters::Get().handshakes.load() - counters[QUIC_PERF_COUNTER_CONN_CONNECTED];
+  Set(result, "handshakesFailed", freed > freed_after_handshake ? freed - freed_after_handshake : 0);
   Set(result, "peersFailed", ProcessCounters::Get().peers_failed.load());
   return result;
 }

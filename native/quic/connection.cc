@@ -112,6 +112,7 @@ QUIC_STATUS Connection::OnEvent(QUIC_CONNECTION_EVENT* event) noexcept {
 }
 
 void Connection::OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept {
+  ProcessCounters::Get().handshakes.fetch_add(1, std::memory_order_relaxed);
   if (listener_ == 0) {
     // Inside the connection's own callback these are answered at once.
     uint32_t bytes = sizeof(QUIC_ADDR);

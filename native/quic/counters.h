@@ -26,6 +26,7 @@ struct ProcessCounters {
   std::atomic<uint64_t> streams{0};       // the same, of raw connections
   std::atomic<uint64_t> lane_streams{0};  // streams of framed connections' lanes, both directions
   std::atomic<uint64_t> wakes{0};         // of JavaScript threads
+  std::atomic<uint64_t> handshakes{0};    // done
   std::atomic<uint64_t> peers_failed{0};  // connections that the engine itself ended, for what the peer did
 
   [[nodiscard]] static ProcessCounters& Get() noexcept;

@@ -49,6 +49,8 @@ interface Space {
 
 const noHash = createHash("sha256").digest();
 const idBytes = 8;
+/** A larger hello takes several packets. */
+const helloPieceBytes = 1_000;
 const x25519Prefix = Buffer.from("302a300506032b656e032100", "hex");
 
 export class HandClient {
@@ -107,7 +109,9 @@ export class HandClient {
       crypto: Buffer.alloc(0),
     };
     this.#spaces.set(PacketType.initial, space);
-    void this.#send(PacketType.initial, cryptoFrame(0, this.#hello));
+    for (let at = 0; at < this.#hello.length; at += helloPieceBytes) {
+      void this.#send(PacketType.initial, cryptoFrame(at, this.#hello.subarray(at, at + helloPieceBytes)));
+    }
   }
 
   #send(type: Level, frames: Buffer): Promise<void> {
