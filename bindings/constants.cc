@@ -9,6 +9,7 @@
 
 #include "native/quic/connection_options.h"
 #include "native/quic/events.h"
+#include "native/quic/statistics.h"
 #include "native/ring/ring_layout.h"
 
 namespace millrace {
@@ -21,6 +22,13 @@ Napi::Object Group(Napi::Env env, const Entry (&entries)[N]) {
   Napi::Object group = Napi::Object::New(env);
   for (const Entry& entry : entries) group.Set(entry.first, entry.second);
   return group;
+}
+
+Napi::Object StatisticIndices(Napi::Env env) {
+  Napi::Object indices = Napi::Object::New(env);
+  uint32_t index = 0;
+  for (const StatisticField& field : StatisticFields()) indices.Set(field.name, index++);
+  return indices;
 }
 
 constexpr uint32_t Of(EventKind kind) noexcept {
@@ -64,6 +72,7 @@ Napi::Object Constants(Napi::Env env) {
                                         {"datagram", Of(EventKind::kDatagram)},
                                         {"datagramState", Of(EventKind::kDatagramState)},
                                         {"completion", Of(EventKind::kCompletion)},
+                                        {"statistics", Of(EventKind::kStatistics)},
                                     }));
   constants.Set("command", Group(env, {
                                           {"sendFrame", Of(CommandKind::kSendFrame)},
@@ -85,6 +94,7 @@ Napi::Object Constants(Napi::Env env) {
                                        {"receiveEarly", kReceiveEarly},
                                        {"sendFin", kSendFin},
                                    }));
+  constants.Set("statistic", StatisticIndices(env));
   constants.Set("closeCode", Group(env, {
                                             {"normal", kCloseNormal},
                                             {"goingAway", kCloseGoingAway},

@@ -54,6 +54,7 @@ Napi::Function EnvironmentWrap::Define(Napi::Env env) {
                          InstanceMethod<&Wrap::CloseConnection>("closeConnection"),
                          InstanceMethod<&Wrap::Addresses>("addresses"),
                          InstanceMethod<&Wrap::RefreshStatistics>("refreshStatistics"),
+                         InstanceMethod<&Wrap::RequestStatistics>("requestStatistics"),
                          InstanceMethod<&Wrap::OpenStream>("openStream"),
                          InstanceMethod<&Wrap::ResetStream>("resetStream"),
                          InstanceMethod<&Wrap::StopSending>("stopSending"),
@@ -241,6 +242,14 @@ Napi::Value EnvironmentWrap::Addresses(const Napi::CallbackInfo& info) {
 Napi::Value EnvironmentWrap::RefreshStatistics(const Napi::CallbackInfo& info) {
   if (Resource* resource = Find(info, Resource::Kind::kConnection)) {
     static_cast<Connection*>(resource)->RefreshStatistics();
+  }
+  return info.Env().Undefined();
+}
+
+// requestStatistics(slot, generation): kStatistics is the answer.
+Napi::Value EnvironmentWrap::RequestStatistics(const Napi::CallbackInfo& info) {
+  if (Resource* resource = Find(info, Resource::Kind::kConnection)) {
+    static_cast<Connection*>(resource)->RequestStatistics();
   }
   return info.Env().Undefined();
 }

@@ -5,6 +5,7 @@
 
 #include "native/quic/library.h"
 #include "native/quic/send_request.h"
+#include "native/quic/statistics.h"
 #include "native/quic/stream.h"
 
 namespace millrace {
@@ -170,7 +171,10 @@ void Connection::OnShutdownComplete() noexcept {
   }
   if (deadline.id != 0) Library::Get().control().Cancel(deadline);
   ReadPeerReason();
-  if (opened_ || listener_ == 0) PostClosed();
+  if (opened_ || listener_ == 0) {
+    if (!options_->framed) PostStatistics();  // the last that can be read
+    PostClosed();
+  }
   Release();  // msquic's lease
 }
 
@@ -324,6 +328,23 @@ void Connection::ReadRoundTrip() noexcept {
   uint32_t bytes = sizeof(statistics);
   if (QUIC_FAILED(Api().GetParam(handle(), QUIC_PARAM_CONN_STATISTICS_V2, &bytes, &statistics))) return;
   port().StoreRoundTrip(*this, std::max<uint32_t>(1, statistics.Rtt));
+}
+
+// Inside this connection's callback, or on the control thread.
+void Connection::PostStatistics() noexcept {
+  Statistics statistics;
+  if (!ReadStatistics(handle(), &statistics)) return;
+  port().Write({.kind = EventKind::kStatistics,
+                .slot = slot(),
+                .generation = generation(),
+                .head = BytesOf(statistics)});
+}
+
+void Connection::RequestStatistics() noexcept {
+  Library::Get().control().Post([self = Ref<Connection>(this)] {
+    // Where it was never started, kConnectionClosed is the answer.
+    if (self->handle() != nullptr) self->PostStatistics();
+  });
 }
 
 void Connection::RefreshStatistics() noexcept {

@@ -66,6 +66,8 @@ class Connection final : public Resource {
   void SendDatagram(SendRequest* request) noexcept;
   void Close(const Closing& closing) noexcept;
   void RefreshStatistics() noexcept;
+  // Answers with kStatistics.
+  void RequestStatistics() noexcept;
   [[nodiscard]] Ref<Stream> OpenStream(bool unidirectional, bool fail_blocked, QUIC_STATUS* status) noexcept;
   [[nodiscard]] const QUIC_ADDR& local_address() const noexcept { return local_address_; }
   [[nodiscard]] const QUIC_ADDR& remote_address() const noexcept { return remote_address_; }
@@ -103,6 +105,7 @@ class Connection final : public Resource {
   void OnDatagram(const QUIC_BUFFER& buffer) noexcept;
   void PostClosed() noexcept;
   void ReadRoundTrip() noexcept;
+  void PostStatistics() noexcept;
   // Sets how it ends, unless somebody has. mutex_ is not held.
   void SetEnd(ClosedBy by, int32_t status, uint64_t code, std::string reason) noexcept;
   // Ends it as SetEnd said. Blocking; control thread.

@@ -21,6 +21,7 @@ enum class EventKind : uint16_t {
   kDatagram = 10,         // connection; payload = bytes
   kDatagramState = 11,    // connection; payload = u32 largest datagram, 0 = none can be sent
   kCompletion = 12,       // slot = request; payload = CompletionEvent, then text
+  kStatistics = 20,       // raw connection; payload = Statistics
 };
 
 enum ReceiveFlag : uint16_t {

@@ -17,6 +17,7 @@ export const EventKind = {
   datagram: 10,
   datagramState: 11,
   completion: 12,
+  statistics: 20,
 } as const;
 
 /** Kinds of commands in the outbound slab. */
@@ -35,6 +36,42 @@ export const SlotWord = {
   roundTripUs: 2,
   droppedDatagrams: 3,
   count: 4,
+} as const;
+
+/** Where each number of a connection's statistics stands: {u64} by index. */
+export const Statistic = {
+  roundTripUs: 0,
+  minRoundTripUs: 1,
+  maxRoundTripUs: 2,
+  roundTripVarianceUs: 3,
+  initialFlightUs: 4,
+  handshakeUs: 5,
+  handshakeClientFirstBytes: 6,
+  handshakeServerBytes: 7,
+  handshakeClientLastBytes: 8,
+  versionNegotiated: 9,
+  retried: 10,
+  resumed: 11,
+  mtuBytes: 12,
+  congestionWindowBytes: 13,
+  congestionEvents: 14,
+  persistentCongestionEvents: 15,
+  packetsSent: 16,
+  retransmittablePacketsSent: 17,
+  packetsSuspectedLost: 18,
+  packetsSpuriouslyLost: 19,
+  bytesSent: 20,
+  streamBytesSent: 21,
+  packetsReceived: 22,
+  packetsReordered: 23,
+  packetsDropped: 24,
+  packetsDuplicated: 25,
+  packetsUndecryptable: 26,
+  bytesReceived: 27,
+  streamBytesReceived: 28,
+  acknowledgementsReceived: 29,
+  keyUpdates: 30,
+  peerIdChanges: 31,
 } as const;
 
 /** Bits of a record's or a command's flags. */

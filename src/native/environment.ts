@@ -76,6 +76,8 @@ export interface NativeEnvironment {
   ): void;
   addresses(slot: number, generation: number): readonly [local: string, remote: string] | undefined;
   refreshStatistics(slot: number, generation: number): void;
+  /** The answer is a record of EventKind.statistics. */
+  requestStatistics(slot: number, generation: number): void;
   openStream(
     slot: number,
     generation: number,

@@ -1,6 +1,7 @@
 import type { SocketAddress } from "../transport/address.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import type { ConnectionId, ConnectionState, SendResult } from "../transport/connection.js";
+import type { QuicStatistics } from "./statistics.js";
 import type { OpenStreamOptions, QuicStream } from "./stream.js";
 
 /** A QUIC connection with its streams and datagrams as they are (RFC 9000, RFC 9221). */
@@ -18,6 +19,11 @@ export interface QuicConnection extends AsyncDisposable {
   readonly maxDatagramBytes: number;
   /** Datagrams of the peer that were dropped because this thread did not keep up. */
   readonly datagramsDropped: number;
+  /**
+   * What the connection has measured and done until now; once it has ended, what it had by then.
+   * @throws ConnectionClosedError where it was closed before it sent a packet.
+   */
+  statistics(): Promise<QuicStatistics>;
   /** Resolves when the connection has ended, however that came. */
   readonly closed: Promise<CloseInfo>;
   /** Whatever the application keeps with the connection. */

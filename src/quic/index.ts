@@ -27,6 +27,7 @@ export type { QuicConnection } from "./connection.js";
 export { type QuicCounters, quicCounters } from "./counters.js";
 export type { QuicListenOptions } from "./listen_options.js";
 export type { QuicOptions } from "./settings.js";
+export type { QuicStatistics } from "./statistics.js";
 export type { OpenStreamOptions, QuicStream } from "./stream.js";
 export { quicTransport } from "./transport.js";
 

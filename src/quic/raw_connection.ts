@@ -10,6 +10,7 @@ import type { QuicConnection } from "./connection.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
 import { assertBytes, RawStream, type StreamHost, startError } from "./raw_stream.js";
 import { SendQueue } from "./send_queue.js";
+import { type QuicStatistics, StatisticsReader } from "./statistics.js";
 import type { OpenStreamOptions, QuicStream } from "./stream.js";
 
 /** A {@link QuicConnection} on the engine's. */
@@ -24,6 +25,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   #closedPromise: Promise<CloseInfo> | undefined;
   #resolveClosed: ((info: CloseInfo) => void) | undefined;
   #closeInfo: CloseInfo | undefined;
+  #statistics: StatisticsReader | undefined;
 
   constructor(
     engine: Engine,
@@ -54,6 +56,11 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
       else this.#resolveClosed = resolve;
     });
     return this.#closedPromise;
+  }
+
+  statistics(): Promise<QuicStatistics> {
+    this.#statistics ??= new StatisticsReader();
+    return this.#statistics.read(this.engine, this);
   }
 
   openStream({ direction = "bidirectional", failWhenBlocked = false }: OpenStreamOptions = {}): QuicStream {
@@ -133,6 +140,10 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
         this.#maxDatagramBytes = record.uint32(4);
         this.onOpened(record);
         break;
+      case EventKind.statistics:
+        this.#statistics ??= new StatisticsReader();
+        this.#statistics.onEvent(record);
+        break;
       case EventKind.connectionClosed:
         this.#onConnectionClosed(record);
         break;
@@ -152,6 +163,8 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
 
   #onConnectionClosed(record: RingReader): void {
     this.#datagramsDropped = this.engine.droppedDatagrams(this.slot);
+    this.#statistics ??= new StatisticsReader();
+    this.#statistics.onClosed();
     const info = this.onClosed(record);
     this.engine.release(this);
     this.#onEnd?.();

@@ -30,6 +30,7 @@ test("events, commands, slot words and flags have the numbers of C++, none missi
   assert.deepEqual(native.commandHeader, { bytes: constants.COMMAND_HEADER_BYTES });
   assert.deepEqual(native.slotWord, constants.SlotWord);
   assert.deepEqual(native.flag, constants.Flag);
+  assert.deepEqual(native.statistic, constants.Statistic);
 });
 
 test("the close codes that the engine sends mean here what they mean there", () => {
@@ -48,6 +49,16 @@ test("every status that is looked at is one that the engine names, and the other
 });
 
 test("a group that is not compared does not exist", () => {
-  const compared = ["ring", "event", "command", "commandHeader", "slotWord", "flag", "closeCode", "status"];
+  const compared = [
+    "ring",
+    "event",
+    "command",
+    "commandHeader",
+    "slotWord",
+    "flag",
+    "statistic",
+    "closeCode",
+    "status",
+  ];
   assert.deepEqual(Object.keys(native).sort(), compared.sort());
 });
