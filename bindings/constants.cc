@@ -118,6 +118,7 @@ Napi::Object Constants(Napi::Env env) {
                                          {"tlsAlert", QUIC_STATUS_TLS_ALERT(0)},
                                          {"certificateExpired", QUIC_STATUS_CERT_EXPIRED},
                                          {"certificateUntrusted", QUIC_STATUS_CERT_UNTRUSTED_ROOT},
+                                         {"invalidState", QUIC_STATUS_INVALID_STATE},
                                          {"streamLimit", QUIC_STATUS_STREAM_LIMIT_REACHED},
                                      }));
   return constants;

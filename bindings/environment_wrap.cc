@@ -46,6 +46,7 @@ Napi::Function EnvironmentWrap::Define(Napi::Env env) {
   using Wrap = EnvironmentWrap;
   return DefineClass(env, "Environment",
                      {
+                         InstanceMethod<&Wrap::ConfigureEngine>("configureEngine"),
                          InstanceMethod<&Wrap::Configure>("configure"),
                          InstanceMethod<&Wrap::ReleaseConfiguration>("releaseConfiguration"),
                          InstanceMethod<&Wrap::Listen>("listen"),
@@ -140,6 +141,15 @@ void EnvironmentWrap::Close() noexcept {
 Resource* EnvironmentWrap::Find(const Napi::CallbackInfo& info, Resource::Kind kind) const {
   Resource* resource = environment_->Find(Uint(info[0]), Uint(info[1]));
   return resource != nullptr && resource->kind() == kind ? resource : nullptr;
+}
+
+// configureEngine(request, settings)
+Napi::Value EnvironmentWrap::ConfigureEngine(const Napi::CallbackInfo& info) {
+  Library::Get().control().Post(
+      [request = Uint(info[0]), settings = ReadEngineSettings(info[1]), environment = environment_] {
+        PostCompletion(*environment, request, ApplyEngineSettings(settings), 0);
+      });
+  return info.Env().Undefined();
 }
 
 // configure(request, options) → id; the completion says whether it can be used.

@@ -28,6 +28,7 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
   ~EnvironmentWrap() override;
 
  private:
+  Napi::Value ConfigureEngine(const Napi::CallbackInfo& info);
   Napi::Value Configure(const Napi::CallbackInfo& info);
   Napi::Value ReleaseConfiguration(const Napi::CallbackInfo& info);
   Napi::Value Listen(const Napi::CallbackInfo& info);

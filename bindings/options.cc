@@ -55,4 +55,21 @@ Configuration::Options ReadConfiguration(const Napi::Value& value) {
   return options;
 }
 
+EngineSettings ReadEngineSettings(const Napi::Value& value) {
+  EngineSettings settings;
+  const Napi::Object object = value.As<Napi::Object>();
+  const Napi::Value retry_memory_limit = object.Get("retryMemoryLimit");
+  if (retry_memory_limit.IsNumber()) settings.retry_memory_limit = Short(retry_memory_limit);
+  const std::string mode = Text(object.Get("loadBalancing"));
+  if (mode == "none") {
+    settings.load_balancing = {.mode = QUIC_LOAD_BALANCING_DISABLED};
+  } else if (mode == "address") {
+    settings.load_balancing = {.mode = QUIC_LOAD_BALANCING_SERVER_ID_IP};
+  } else if (mode == "serverId") {
+    settings.load_balancing = {.mode = QUIC_LOAD_BALANCING_SERVER_ID_FIXED,
+                               .server_id = Uint(object.Get("serverId"))};
+  }
+  return settings;
+}
+
 }  // namespace millrace

@@ -5,11 +5,13 @@
 #include "native/memory/ref_counted.h"
 #include "native/quic/configuration.h"
 #include "native/quic/connection_options.h"
+#include "native/quic/engine_settings.h"
 
 namespace millrace {
 
 // The option objects of src/native/environment.ts. JS thread.
 [[nodiscard]] Ref<ConnectionOptions> ReadConnectionOptions(const Napi::Value& value);
 [[nodiscard]] Configuration::Options ReadConfiguration(const Napi::Value& value);
+[[nodiscard]] EngineSettings ReadEngineSettings(const Napi::Value& value);
 
 }  // namespace millrace

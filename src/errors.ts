@@ -159,6 +159,12 @@ export class ResourceExhaustedError extends MillraceError {
   override readonly retryable = true;
 }
 
+/** The engine has listeners or connections, and what was asked for can be set only while it has none. */
+export class EngineInUseError extends MillraceError {
+  readonly code = "ERR_MILLRACE_ENGINE_IN_USE";
+  override readonly retryable = true;
+}
+
 /** No transport is registered for the URL's scheme. */
 export class UnknownTransportError extends MillraceError {
   readonly code = "ERR_MILLRACE_UNKNOWN_TRANSPORT";

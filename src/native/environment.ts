@@ -46,7 +46,15 @@ export interface NativeConfigurationOptions extends NativeSettings {
   readonly insecure: boolean;
 }
 
+/** What holds for the whole process: native/quic/engine_settings.h. What is undefined stays as it is. */
+export interface NativeEngineSettings {
+  readonly retryMemoryLimit: number | undefined;
+  readonly loadBalancing: "none" | "address" | "serverId" | undefined;
+  readonly serverId: number | undefined;
+}
+
 export interface NativeEnvironment {
+  configureEngine(request: number, settings: NativeEngineSettings): void;
   configure(request: number, options: NativeConfigurationOptions): number;
   releaseConfiguration(id: number): void;
   listen(

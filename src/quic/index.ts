@@ -25,6 +25,7 @@ export type { QuicBehaviour } from "./behaviour.js";
 export type { QuicConnectOptions } from "./connect_options.js";
 export type { QuicConnection } from "./connection.js";
 export { type QuicCounters, quicCounters } from "./counters.js";
+export { configureEngine, type EngineOptions } from "./engine_options.js";
 export type { QuicListenOptions } from "./listen_options.js";
 export type { QuicOptions } from "./settings.js";
 export type { QuicStatistics } from "./statistics.js";
