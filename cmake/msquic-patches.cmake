@@ -1,4 +1,4 @@
-# Three files of msquic with a few lines changed, which the addon links in front of the archive's:
+# Five files of msquic with a few lines changed, which the addon links in front of the archive's:
 # docs/decisions/msquic-patches.md says why. A line that is not there any more stops the build.
 set(_patched_dir "${CMAKE_CURRENT_BINARY_DIR}/msquic")
 
@@ -43,8 +43,22 @@ replace_once("STREAM_DATA_BLOCKED.Stream->OutFlowBlockedReasons &\n             
              "STREAM_DATA_BLOCKED.Stream->OutFlowBlockedReasons &\n                QUIC_FLOW_BLOCKED_STREAM_FLOW_CONTROL &&\n                CxPlatTimeDiff64(Packet->SentTime, CxPlatTimeUs64()) >= MS_TO_US(10)) {")
 write_patched(loss_detection.c)
 
+# Whoever accepts a connection is told what datagrams the peer takes. The peer's transport parameters are read just
+# before there is anybody to tell.
+file(READ "${MSQUIC_OUT}/upstream/src/core/listener.c" _text)
+replace_once("    if (!Connection->State.ShutdownComplete) {\n        Connection->State.UpdateWorker = TRUE"
+             "    if (!Connection->State.HandleClosed) {\n        Connection->Datagram.MaxSendLength = UINT16_MAX$<SEMICOLON>\n        QuicDatagramOnSendStateChanged(&Connection->Datagram)$<SEMICOLON>\n    }\n\n    if (!Connection->State.ShutdownComplete) {\n        Connection->State.UpdateWorker = TRUE")
+write_patched(listener.c)
+
+# The reason of a close is set before the close, which keeps it: set behind it, it came too late at times.
+file(READ "${MSQUIC_OUT}/upstream/src/core/connection.c" _text)
+replace_once("        if (Connection->CloseReasonPhrase != NULL) {\n            CXPLAT_FREE(Connection->CloseReasonPhrase, QUIC_POOL_CLOSE_REASON);\n            Connection->CloseReasonPhrase = NULL"
+             "        if (Connection->CloseReasonPhrase != NULL && (ClosedRemotely || !(Flags & QUIC_CLOSE_APPLICATION))) {\n            CXPLAT_FREE(Connection->CloseReasonPhrase, QUIC_POOL_CLOSE_REASON)$<SEMICOLON>\n            Connection->CloseReasonPhrase = NULL")
+write_patched(connection.c)
+
 add_library(msquic_patches OBJECT
-  "${_patched_dir}/hashtable.c" "${_patched_dir}/stream_recv.c" "${_patched_dir}/loss_detection.c")
+  "${_patched_dir}/connection.c" "${_patched_dir}/hashtable.c" "${_patched_dir}/listener.c" "${_patched_dir}/loss_detection.c"
+  "${_patched_dir}/stream_recv.c")
 target_include_directories(msquic_patches SYSTEM PRIVATE
   "${MSQUIC_OUT}/upstream/src/inc" "${MSQUIC_OUT}/upstream/src/platform" "${MSQUIC_OUT}/upstream/src/core")
 target_compile_definitions(msquic_patches PRIVATE _GNU_SOURCE QUIC_EVENTS_STUB QUIC_LOGS_STUB NDEBUG

@@ -283,13 +283,12 @@ void Connection::ShutDown() noexcept {
     closing_ = true;
     if (end_ != nullptr) end = *end_;
   }
-  Api().ConnectionShutdown(handle, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, end.code);
-  // Shutting down forgets the reason, so it is set behind it, before the worker has woken to send the frame:
-  // best effort. A graceful close of a framed connection carries its reason on a stream instead.
+  // A graceful close of a framed connection carries its reason on a stream as well.
   if (!end.reason.empty()) {
     (void)Api().SetParam(handle, QUIC_PARAM_CONN_CLOSE_REASON_PHRASE,
                          static_cast<uint32_t>(end.reason.size() + 1), end.reason.c_str());
   }
+  Api().ConnectionShutdown(handle, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, end.code);
 }
 
 void Connection::Fail(uint64_t code) noexcept {

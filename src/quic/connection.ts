@@ -45,7 +45,7 @@ export interface QuicConnection extends AsyncDisposable {
 
   /**
    * Ends the connection. Graceful (the default) first delivers what was accepted for sending, up to the deadline.
-   * The reason is sent at the best of efforts. Idempotent; resolves when it has ended.
+   * Idempotent; resolves when it has ended.
    * @throws InvalidArgumentError for a code or reason that cannot be sent.
    */
   close(options?: CloseOptions): Promise<CloseInfo>;
