@@ -1,8 +1,11 @@
 //! One stream: what is asked for on streams of ours, and what is done with those of a peer.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use serde_json::{json, Value};
+use tokio::sync::Barrier;
 
 use crate::{
     payload::{chunks, Tally},
@@ -24,25 +27,27 @@ pub async fn echo(mut send: SendStream, mut receive: RecvStream) -> Result<Tally
 }
 
 /// All of a stream, counted and hashed.
-pub async fn drain(mut receive: RecvStream) -> Result<Tally, Failure> {
+pub async fn drain(receive: RecvStream) -> Result<Tally, Failure> {
     let mut tally = Tally::new();
-    while let Some(chunk) = receive.read_chunk(MAX_CHUNK_BYTES, true).await? {
-        tally.add(&chunk.bytes);
-    }
+    drain_into(receive, &mut tally).await?;
     Ok(tally)
 }
 
-/// Has `bytes` echoed on each of `count` streams, which are all open at the same time.
-pub async fn exchange(connection: &Connection, count: usize, bytes: usize) -> Result<Value, Failure> {
-    let mut streams = Vec::with_capacity(count);
-    for _ in 0..count {
-        streams.push(connection.open_bi().await?);
+async fn drain_into(mut receive: RecvStream, tally: &mut Tally) -> Result<(), Failure> {
+    while let Some(chunk) = receive.read_chunk(MAX_CHUNK_BYTES, true).await? {
+        tally.add(&chunk.bytes);
     }
-    let tasks: Vec<_> = streams
-        .into_iter()
-        .enumerate()
-        .map(|(seed, stream)| tokio::spawn(exchange_one(stream, seed, bytes)))
-        .collect();
+    Ok(())
+}
+
+/// Has `bytes` echoed on each of `count` streams. The peer has all of them before the first one ends.
+pub async fn exchange(connection: &Connection, count: usize, bytes: usize) -> Result<Value, Failure> {
+    let all_open = Arc::new(Barrier::new(count));
+    let mut tasks = Vec::with_capacity(count);
+    for seed in 0..count {
+        let stream = connection.open_bi().await?;
+        tasks.push(tokio::spawn(exchange_one(stream, seed, bytes, all_open.clone())));
+    }
     let mut intact = 0;
     for task in tasks {
         let (sent, received) = task.await.map_err(Failure::local)??;
@@ -51,24 +56,39 @@ pub async fn exchange(connection: &Connection, count: usize, bytes: usize) -> Re
     Ok(json!({ "intact": intact }))
 }
 
+/// Sends the first chunk, and the rest once something of it came back on every stream.
 async fn exchange_one(
-    (send, receive): (SendStream, RecvStream),
+    (mut send, mut receive): (SendStream, RecvStream),
     seed: usize,
     bytes: usize,
+    all_open: Arc<Barrier>,
 ) -> Result<(String, String), Failure> {
-    let (sent, received) = tokio::try_join!(fill(send, seed, bytes), drain(receive))?;
+    let (mut sent, mut received) = (Tally::new(), Tally::new());
+    let mut rest = chunks(seed, bytes);
+    if let Some(first) = rest.next() {
+        sent.add(&first);
+        send.write_chunk(first).await?;
+        if let Some(chunk) = receive.read_chunk(MAX_CHUNK_BYTES, true).await? {
+            received.add(&chunk.bytes);
+        }
+    }
+    all_open.wait().await;
+    tokio::try_join!(fill(send, rest, &mut sent), drain_into(receive, &mut received))?;
     Ok((sent.sha256(), received.sha256()))
 }
 
-/// Sends `bytes` and the end.
-async fn fill(mut send: SendStream, seed: usize, bytes: usize) -> Result<Tally, Failure> {
-    let mut tally = Tally::new();
-    for chunk in chunks(seed, bytes) {
+/// Sends chunks and the end.
+async fn fill(
+    mut send: SendStream,
+    chunks: impl Iterator<Item = Bytes>,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    for chunk in chunks {
         tally.add(&chunk);
         send.write_chunk(chunk).await?;
     }
     send.finish()?;
-    Ok(tally)
+    Ok(())
 }
 
 pub async fn ask(connection: &Connection, text: &str) -> Result<Value, Failure> {
@@ -83,7 +103,8 @@ pub async fn ask(connection: &Connection, text: &str) -> Result<Value, Failure> 
 }
 
 pub async fn send_uni(connection: &Connection, bytes: usize) -> Result<Value, Failure> {
-    let tally = fill(connection.open_uni().await?, 0, bytes).await?;
+    let mut tally = Tally::new();
+    fill(connection.open_uni().await?, chunks(0, bytes), &mut tally).await?;
     Ok(json!({ "sha256": tally.sha256() }))
 }
 
@@ -103,10 +124,13 @@ pub async fn stop_sending(connection: &Connection, text: &str, code: VarInt) -> 
 }
 
 pub async fn send_until_stopped(connection: &Connection) -> Result<Value, Failure> {
-    let (mut send, _receive) = connection.open_bi().await?;
+    let (mut send, receive) = connection.open_bi().await?;
     let chunk = Bytes::from(vec![0; MAX_CHUNK_BYTES]);
     loop {
-        send.write_chunk(chunk.clone()).await?;
+        if let Err(error) = send.write_chunk(chunk.clone()).await {
+            ended(receive).await?;
+            return Err(error.into());
+        }
     }
 }
 
