@@ -8,13 +8,27 @@ import { describeMachine } from "./machine.js";
 import { memory } from "./memory.js";
 import { describePinning } from "./pinning.js";
 import { clearProgress, printComparison, showProgress } from "./print.js";
+import { quicBulk } from "./quic_bulk.js";
+import { quicDatagrams } from "./quic_datagrams.js";
 import { quicEcho } from "./quic_echo.js";
+import { quicHandshakes } from "./quic_handshakes.js";
+import { quicRequests } from "./quic_requests.js";
 import { type BenchmarkResult, writeResult } from "./results.js";
 import { ring } from "./ring.js";
 import { root } from "./root.js";
 import { webSocketEcho } from "./websocket_echo.js";
 
-const benchmarks: readonly Benchmark[] = [ring, codec, quicEcho, webSocketEcho, memory];
+const benchmarks: readonly Benchmark[] = [
+  ring,
+  codec,
+  quicEcho,
+  quicBulk,
+  quicRequests,
+  quicHandshakes,
+  quicDatagrams,
+  webSocketEcho,
+  memory,
+];
 
 const measured: Omit<BenchmarkOptions, "progress" | "repetitions"> = {
   warmupMs: 1_000,

@@ -4,7 +4,7 @@ import { frameHead, lanePrefix } from "./frame_head.js";
 import { clientCore } from "./pinning.js";
 import { BenchProcess } from "./process.js";
 import { nativeProgram } from "./root.js";
-import { type EchoServer, type Identity, makeIdentity, startNode, startRawQuic } from "./servers.js";
+import { type BenchServer, type Identity, makeIdentity, startNode, startRawQuic } from "./servers.js";
 
 const burstMessages = 16;
 const sizeBytes = 64;
@@ -23,7 +23,7 @@ interface Footprint {
 }
 
 interface Subject {
-  start(): Promise<EchoServer>;
+  start(): Promise<BenchServer>;
   /** Whether it is a Node process, which collects its garbage before it is looked at. */
   readonly node: boolean;
   readonly client: "quic_idle_client" | "ws_idle_client";
@@ -122,14 +122,14 @@ async function measure(subject: Subject, options: BenchmarkOptions): Promise<Foo
 }
 
 /** Resolves once so many connections are idle; they last as long as the client. */
-async function hold(subject: Subject, server: EchoServer, connections: number): Promise<BenchProcess> {
+async function hold(subject: Subject, server: BenchServer, connections: number): Promise<BenchProcess> {
   const command = [nativeProgram(subject.client), "--port", String(server.port)];
   command.push("--connections", String(connections), ...subject.flags);
   const options = { core: clientCore, deadlineMs: connectDeadlineMs };
   return (await BenchProcess.start(command, options)).process;
 }
 
-async function residentBytes(subject: Subject, server: EchoServer): Promise<number> {
+async function residentBytes(subject: Subject, server: BenchServer): Promise<number> {
   await delay(settleMs);
   if (subject.node) await server.process.ask("gc");
   return server.process.residentBytes();

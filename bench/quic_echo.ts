@@ -1,6 +1,14 @@
 import { type Benchmark, type BenchmarkOptions, type Comparison, inTurn } from "./benchmark.js";
-import { describeServers, type EchoLoad, loadEcho, series } from "./echo.js";
-import { type EchoServer, type Identity, makeIdentity, startNode, startRawQuic, stopAll } from "./servers.js";
+import { type EchoLoad, loadEcho } from "./echo.js";
+import { describeServers, series } from "./load.js";
+import {
+  type BenchServer,
+  type Identity,
+  makeIdentity,
+  startNode,
+  startRawQuic,
+  stopAll,
+} from "./servers.js";
 
 const loads: readonly EchoLoad[] = [
   { connections: 1, depth: 1, sizeBytes: 64 },
@@ -17,7 +25,7 @@ export const quicEcho: Benchmark = {
   title: "QUIC echo: raw streams through a JavaScript handler, beside raw msquic",
   async run(options) {
     const identity = await makeIdentity();
-    const servers: EchoServer[] = [];
+    const servers: BenchServer[] = [];
     try {
       const [mine, raw] = await startBoth(identity, servers);
       const comparisons: Comparison[] = [];
@@ -30,7 +38,7 @@ export const quicEcho: Benchmark = {
   },
 };
 
-async function startBoth(identity: Identity, servers: EchoServer[]): Promise<[EchoServer, EchoServer]> {
+async function startBoth(identity: Identity, servers: BenchServer[]): Promise<[BenchServer, BenchServer]> {
   const mine = await startNode("quic_echo", identity.certificatePath, identity.privateKeyPath);
   servers.push(mine);
   const raw = await startRawQuic(identity);
@@ -41,8 +49,8 @@ async function startBoth(identity: Identity, servers: EchoServer[]): Promise<[Ec
 async function compare(
   options: BenchmarkOptions,
   load: EchoLoad,
-  mine: EchoServer,
-  raw: EchoServer,
+  mine: BenchServer,
+  raw: BenchServer,
 ): Promise<Comparison[]> {
   const title = `${load.sizeBytes} B, ${load.connections} × ${load.depth}`;
   const results = await inTurn(options, title, {

@@ -6,8 +6,8 @@ import { serverCore } from "./pinning.js";
 import { BenchProcess } from "./process.js";
 import { nativeProgram, root } from "./root.js";
 
-/** A server that echoes, and where it listens. */
-export interface EchoServer {
+/** A server to load, and where it listens. */
+export interface BenchServer {
   readonly process: BenchProcess;
   readonly port: number;
 }
@@ -26,24 +26,28 @@ export async function makeIdentity(): Promise<Identity> {
   return { certificatePath, privateKeyPath, remove };
 }
 
-/** The floor for QUIC: msquic in C++, nothing else. */
-export function startRawQuic(identity: Identity): Promise<EchoServer> {
+/** A floor for QUIC: msquic in C++, nothing else. */
+export function startRawQuic(
+  identity: Identity,
+  program: "quic_answer_server" | "quic_echo_server" | "quic_publish_server" = "quic_echo_server",
+): Promise<BenchServer> {
   const files = ["--cert", identity.certificatePath, "--key", identity.privateKeyPath];
-  return start([nativeProgram("quic_echo_server"), ...files]);
+  return startServer([nativeProgram(program), ...files]);
 }
 
 /** One of bench/servers, in Node. The command "gc" makes it collect its garbage. */
-export function startNode(server: string, ...arguments_: string[]): Promise<EchoServer> {
+export function startNode(server: string, ...arguments_: string[]): Promise<BenchServer> {
   const program = join(root, "out", "bench", "servers", `${server}.js`);
-  return start([process.execPath, "--expose-gc", program, ...arguments_]);
+  return startServer([process.execPath, "--expose-gc", program, ...arguments_]);
 }
 
-async function start(command: readonly string[]): Promise<EchoServer> {
+/** Any command that prints the port it listens on. */
+export async function startServer(command: readonly string[]): Promise<BenchServer> {
   const started = await BenchProcess.start<{ port: number }>(command, { core: serverCore });
   return { process: started.process, port: started.ready.port };
 }
 
 /** Stops all of them, whatever happens to one. */
-export async function stopAll(servers: Iterable<EchoServer>): Promise<void> {
+export async function stopAll(servers: Iterable<BenchServer>): Promise<void> {
   await Promise.all(Array.from(servers, (server) => server.process.stop()));
 }

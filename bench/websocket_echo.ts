@@ -1,7 +1,8 @@
 import { type Benchmark, type BenchmarkOptions, type Comparison, inTurn } from "./benchmark.js";
-import { describeServers, type EchoLoad, type EchoResult, loadEcho, series } from "./echo.js";
+import { type EchoLoad, loadEcho } from "./echo.js";
 import { frameHead } from "./frame_head.js";
-import { type EchoServer, startNode, stopAll } from "./servers.js";
+import { describeServers, type LoadResult, series } from "./load.js";
+import { type BenchServer, startNode, stopAll } from "./servers.js";
 
 const connections = 100;
 const sizeBytes = 64;
@@ -15,7 +16,7 @@ export const webSocketEcho: Benchmark = {
   name: "websocket-echo",
   title: "WebSocket echo: messages through the root API, beside bare uWebSockets.js and ws",
   async run(options) {
-    const servers: EchoServer[] = [];
+    const servers: BenchServer[] = [];
     const started = async (name: string, ...arguments_: string[]) => {
       servers.push(await startNode(name, ...arguments_));
       return servers.at(-1)!;
@@ -39,7 +40,7 @@ async function compare(
   options: BenchmarkOptions,
   depth: number,
   atLeast: number,
-  servers: Readonly<Record<"mine" | "uws" | "ws", EchoServer>>,
+  servers: Readonly<Record<"mine" | "uws" | "ws", BenchServer>>,
 ): Promise<Comparison[]> {
   const load: EchoLoad = { connections, depth, sizeBytes };
   const title = `${sizeBytes} B, ${connections} × ${depth}`;
@@ -49,7 +50,7 @@ async function compare(
     "uWebSockets.js": () => loadEcho("ws_echo_client", servers.uws, load, options, []),
     ws: () => loadEcho("ws_echo_client", servers.ws, load, options, []),
   });
-  const beside = (peer: "uWebSockets.js" | "ws", field: keyof EchoResult) => ({
+  const beside = (peer: "uWebSockets.js" | "ws", field: keyof LoadResult) => ({
     ours: series("millrace", results.millrace, field),
     peer: series(peer, results[peer], field),
   });

@@ -44,7 +44,9 @@ class Recorder {
   }
 
   void RoundTrip(uint64_t ns) {
-    if (measuring_.load(std::memory_order_relaxed)) Mine().Record(ns);
+    Thread& mine = Mine();
+    mine.round_trips += 1;
+    if (measuring_.load(std::memory_order_relaxed)) mine.histogram.Record(ns);
   }
   void Error() { errors_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -52,14 +54,20 @@ class Recorder {
   int Print(const Load& load);
 
  private:
-  Histogram& Mine();
+  /** What one thread has recorded. */
+  struct Thread {
+    Histogram histogram;
+    uint64_t round_trips = 0;  // those before and after measuring, too
+  };
+
+  Thread& Mine();
 
   std::atomic<bool> measuring_{false};
   std::atomic<uint64_t> errors_{0};
   uint64_t begin_ns_ = 0;
   uint64_t end_ns_ = 0;
   std::mutex mutex_;
-  std::list<Histogram> histograms_;  // guarded by mutex_; the elements belong to one thread each
+  std::list<Thread> threads_;  // guarded by mutex_; the elements belong to one thread each
 };
 
 }  // namespace millrace::bench

@@ -2,19 +2,17 @@
 // bytes back, and FIN after the client's FIN. It prints one line of JSON when ready, and ends with its
 // standard input.
 
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 
 #include "bench/native/options.h"
-#include "bench/native/quic_library.h"
+#include "bench/native/quic_server.h"
 
 namespace millrace::bench {
 namespace {
 
-QuicLibrary* library = nullptr;
-HQUIC configuration = nullptr;
+QuicServer* server = nullptr;
 
 /** One answer, its bytes behind it; msquic owns it from StreamSend until SEND_COMPLETE. */
 struct Answer {
@@ -36,7 +34,7 @@ void Echo(HQUIC stream, const QUIC_STREAM_EVENT& event) {
     to += receive.Buffers[i].Length;
   }
   answer->buffer = {total, bytes};
-  const QUIC_STATUS status = (*library)->StreamSend(stream, &answer->buffer, 1, flags, answer);
+  const QUIC_STATUS status = server->api().StreamSend(stream, &answer->buffer, 1, flags, answer);
   if (QUIC_FAILED(status)) std::free(answer);
 }
 
@@ -49,10 +47,10 @@ QUIC_STATUS OnStream(HQUIC stream, void*, QUIC_STREAM_EVENT* event) {
       std::free(event->SEND_COMPLETE.ClientContext);
       break;
     case QUIC_STREAM_EVENT_PEER_SEND_ABORTED:
-      (*library)->StreamShutdown(stream, QUIC_STREAM_SHUTDOWN_FLAG_ABORT, 0);
+      server->api().StreamShutdown(stream, QUIC_STREAM_SHUTDOWN_FLAG_ABORT, 0);
       break;
     case QUIC_STREAM_EVENT_SHUTDOWN_COMPLETE:
-      if (!event->SHUTDOWN_COMPLETE.AppCloseInProgress) (*library)->StreamClose(stream);
+      if (!event->SHUTDOWN_COMPLETE.AppCloseInProgress) server->api().StreamClose(stream);
       break;
     default:
       break;
@@ -63,11 +61,11 @@ QUIC_STATUS OnStream(HQUIC stream, void*, QUIC_STREAM_EVENT* event) {
 QUIC_STATUS OnConnection(HQUIC connection, void*, QUIC_CONNECTION_EVENT* event) {
   switch (event->Type) {
     case QUIC_CONNECTION_EVENT_PEER_STREAM_STARTED:
-      (*library)->SetCallbackHandler(event->PEER_STREAM_STARTED.Stream, reinterpret_cast<void*>(OnStream),
-                                     nullptr);
+      server->api().SetCallbackHandler(event->PEER_STREAM_STARTED.Stream, reinterpret_cast<void*>(OnStream),
+                                       nullptr);
       break;
     case QUIC_CONNECTION_EVENT_SHUTDOWN_COMPLETE:
-      if (!event->SHUTDOWN_COMPLETE.AppCloseInProgress) (*library)->ConnectionClose(connection);
+      if (!event->SHUTDOWN_COMPLETE.AppCloseInProgress) server->api().ConnectionClose(connection);
       break;
     default:
       break;
@@ -75,55 +73,18 @@ QUIC_STATUS OnConnection(HQUIC connection, void*, QUIC_CONNECTION_EVENT* event) 
   return QUIC_STATUS_SUCCESS;
 }
 
-QUIC_STATUS OnListener(HQUIC, void*, QUIC_LISTENER_EVENT* event) {
-  if (event->Type != QUIC_LISTENER_EVENT_NEW_CONNECTION) return QUIC_STATUS_SUCCESS;
-  HQUIC connection = event->NEW_CONNECTION.Connection;
-  (*library)->SetCallbackHandler(connection, reinterpret_cast<void*>(OnConnection), nullptr);
-  return (*library)->ConnectionSetConfiguration(connection, configuration);
-}
-
-HQUIC StartListener(const std::string& alpn, uint16_t port) {
-  HQUIC listener = nullptr;
-  Require((*library)->ListenerOpen(library->Registration(), OnListener, nullptr, &listener), "ListenerOpen");
-  QUIC_ADDR address{};
-  QuicAddrSetFamily(&address, QUIC_ADDRESS_FAMILY_INET);
-  QuicAddrSetPort(&address, port);
-  std::string name = alpn;
-  const QUIC_BUFFER buffer = {static_cast<uint32_t>(name.size()), reinterpret_cast<uint8_t*>(name.data())};
-  Require((*library)->ListenerStart(listener, &buffer, 1, &address), "ListenerStart");
-  uint32_t size = sizeof(address);
-  Require((*library)->GetParam(listener, QUIC_PARAM_LISTENER_LOCAL_ADDRESS, &size, &address),
-          "local address");
-  std::printf("{\"ready\":true,\"port\":%u}\n", QuicAddrGetPort(&address));
-  std::fflush(stdout);
-  return listener;
-}
-
 int Serve(Options options) {
   const std::string alpn = options.Text("alpn", "millrace-echo");
-  const std::string certificate = options.Text("cert", "");
-  const std::string key = options.Text("key", "");
-  const auto port = static_cast<uint16_t>(options.Number("port", 0, 0, 65535));
+  const ServerFiles files(options);
   const uint32_t window = options.Number("window", 256 * 1024, 4096, 1u << 24);
   options.RefuseOthers();
 
-  QuicLibrary opened;
-  library = &opened;
   QUIC_SETTINGS settings = CommonSettings(window);
   settings.PeerBidiStreamCount = 100;
   settings.IsSet.PeerBidiStreamCount = 1;
-  QUIC_CERTIFICATE_FILE file = {key.c_str(), certificate.c_str()};
-  QUIC_CREDENTIAL_CONFIG credential{};
-  credential.Type = QUIC_CREDENTIAL_TYPE_CERTIFICATE_FILE;
-  credential.CertificateFile = &file;
-  configuration = opened.OpenConfiguration(alpn, settings, credential);
-  HQUIC listener = StartListener(alpn, port);
-
-  while (std::getchar() != EOF) {
-  }
-  opened->ListenerClose(listener);
-  opened->RegistrationShutdown(opened.Registration(), QUIC_CONNECTION_SHUTDOWN_FLAG_SILENT, 0);
-  opened.CloseConfiguration(configuration);
+  QuicServer opened(alpn, settings, files, OnConnection);
+  server = &opened;
+  opened.ServeUntilInputEnds();
   return 0;
 }
 

@@ -4,20 +4,29 @@ import { runStep } from "./progress.mjs";
 import { root } from "./tree.mjs";
 
 /** Installs the npm packages of package-lock.json, unless node_modules has exactly these. */
-export async function installPackages() {
-  if (packagesFit()) return;
-  await runStep({
-    name: "npm",
-    title: "Installing npm packages",
-    command: "npm",
-    args: ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+export function installPackages() {
+  return install({ name: "npm", title: "Installing npm packages", folder: "." });
+}
+
+/** Installs the libraries that benchmarks put beside millrace. */
+export function installBenchPeers() {
+  return install({
+    name: "npm-bench-peers",
+    title: "Installing peers to measure",
+    folder: join("bench", "peers"),
   });
 }
 
+async function install({ name, title, folder }) {
+  if (packagesFit(folder)) return;
+  const args = ["ci", "--prefix", join(root, folder), "--ignore-scripts", "--no-audit", "--no-fund"];
+  await runStep({ name, title, command: "npm", args });
+}
+
 /** npm leaves what it installed in a lock file of its own: no stamp of ours could be as true. */
-function packagesFit() {
-  const wanted = readLock("package-lock.json");
-  const installed = readLock(join("node_modules", ".package-lock.json"));
+function packagesFit(folder) {
+  const wanted = readLock(join(folder, "package-lock.json"));
+  const installed = readLock(join(folder, "node_modules", ".package-lock.json"));
   if (installed === undefined) return false;
   return Object.entries(wanted).every(([path, entry]) => {
     if (path === "") return true;

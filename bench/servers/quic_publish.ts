@@ -1,0 +1,32 @@
+// Does what bench/native/publish.h says, through millrace/quic: what it publishes goes to all streams, by a loop over
+// their `write`. Arguments: a certificate and its key.
+import { listen, type QuicStream } from "millrace/quic";
+import { announce } from "./control.js";
+
+const publishByte = "p".charCodeAt(0);
+const publication = new Uint8Array(1024).fill(publishByte);
+const subscribers: QuicStream[] = [];
+
+const [certificate, privateKey] = process.argv.slice(2);
+const listener = await listen(
+  {
+    host: "127.0.0.1",
+    port: 0,
+    alpn: ["millrace-publish"],
+    tls: { certificate: certificate!, privateKey: privateKey! },
+    idleTimeoutMs: 0,
+    peerBidiStreams: 1,
+    streamWindowBytes: 16 * 1024,
+  },
+  {
+    data(stream, chunk) {
+      if (chunk[0] === publishByte) {
+        for (const subscriber of subscribers) subscriber.write(publication);
+      } else {
+        subscribers.push(stream);
+        stream.write(chunk);
+      }
+    },
+  },
+);
+announce(listener.address.port);
