@@ -34,6 +34,9 @@ Napi::Object StatisticIndices(Napi::Env env) {
 constexpr uint32_t Of(EventKind kind) noexcept {
   return static_cast<uint32_t>(kind);
 }
+constexpr uint32_t Of(DatagramOutcome outcome) noexcept {
+  return static_cast<uint32_t>(outcome);
+}
 constexpr uint32_t Of(CommandKind kind) noexcept {
   return static_cast<uint32_t>(kind);
 }
@@ -72,6 +75,8 @@ Napi::Object Constants(Napi::Env env) {
                                         {"datagram", Of(EventKind::kDatagram)},
                                         {"datagramState", Of(EventKind::kDatagramState)},
                                         {"completion", Of(EventKind::kCompletion)},
+                                        {"streamAccepted", Of(EventKind::kStreamAccepted)},
+                                        {"datagramOutcome", Of(EventKind::kDatagramOutcome)},
                                         {"statistics", Of(EventKind::kStatistics)},
                                     }));
   constants.Set("command", Group(env, {
@@ -86,6 +91,7 @@ Napi::Object Constants(Napi::Env env) {
                                            {"completedBytes", kSlotCompletedBytes},
                                            {"wantsDrain", kSlotWantsDrain},
                                            {"roundTripUs", kSlotRoundTripUs},
+                                           {"accepted", kSlotAccepted},
                                            {"droppedDatagrams", kSlotDroppedDatagrams},
                                            {"count", kSlotWords},
                                        }));
@@ -93,7 +99,20 @@ Napi::Object Constants(Napi::Env env) {
                                        {"receiveFin", kReceiveFin},
                                        {"receiveEarly", kReceiveEarly},
                                        {"sendFin", kSendFin},
+                                       {"sendTagged", kSendTagged},
                                    }));
+  constants.Set("acceptance", Group(env, {
+                                             {"waiting", kWaiting},
+                                             {"accepted", kAccepted},
+                                             {"awaited", kAwaited},
+                                         }));
+  constants.Set("datagramOutcome", Group(env, {
+                                                  {"sent", Of(DatagramOutcome::kSent)},
+                                                  {"acknowledged", Of(DatagramOutcome::kAcknowledged)},
+                                                  {"lost", Of(DatagramOutcome::kLost)},
+                                                  {"cancelled", Of(DatagramOutcome::kCancelled)},
+                                              }));
+  constants.Set("datagram", Group(env, {{"overheadBytes", kDatagramOverheadBytes}}));
   constants.Set("statistic", StatisticIndices(env));
   constants.Set("closeCode", Group(env, {
                                             {"normal", kCloseNormal},

@@ -62,6 +62,8 @@ Napi::Value ProcessCountersOf(const Napi::CallbackInfo& info) {
   Set(result, "streams", counters.streams.load());
   Set(result, "laneStreams", counters.lane_streams.load());
   Set(result, "wakes", counters.wakes.load());
+  Set(result, "sends", counters.sends.load());
+  Set(result, "copiedBytes", counters.copied_bytes.load());
   return result;
 }
 

@@ -59,8 +59,10 @@ Napi::Function EnvironmentWrap::Define(Napi::Env env) {
                          InstanceMethod<&Wrap::OpenStream>("openStream"),
                          InstanceMethod<&Wrap::ResetStream>("resetStream"),
                          InstanceMethod<&Wrap::StopSending>("stopSending"),
+                         InstanceMethod<&Wrap::SetPriority>("setPriority"),
                          InstanceMethod<&Wrap::Flush>("flush"),
                          InstanceMethod<&Wrap::Send>("send"),
+                         InstanceMethod<&Wrap::Writev>("writev"),
                          InstanceMethod<&Wrap::Publish>("publish"),
                          InstanceMethod<&Wrap::Resume>("resume"),
                          InstanceMethod<&Wrap::KeepAlive>("keepAlive"),
@@ -264,11 +266,12 @@ Napi::Value EnvironmentWrap::RequestStatistics(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// openStream(slot, generation, unidirectional, failBlocked) → handle, or the status as a number
+// openStream(slot, generation, unidirectional, failBlocked, priority) → handle, or the status as a number
 Napi::Value EnvironmentWrap::OpenStream(const Napi::CallbackInfo& info) {
   QUIC_STATUS status = QUIC_STATUS_INVALID_STATE;
   if (Resource* resource = Find(info, Resource::Kind::kConnection)) {
-    const auto stream = static_cast<Connection*>(resource)->OpenStream(Bool(info[2]), Bool(info[3]), &status);
+    const Stream::Opening opening{Bool(info[2]), Bool(info[3]), static_cast<uint16_t>(Uint(info[4]))};
+    const auto stream = Stream::Open(*static_cast<Connection*>(resource), opening, &status);
     if (stream) return HandleOf(info.Env(), *stream);
   }
   return Napi::Number::New(info.Env(), status);
@@ -290,6 +293,14 @@ Napi::Value EnvironmentWrap::StopSending(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// setPriority(slot, generation, priority)
+Napi::Value EnvironmentWrap::SetPriority(const Napi::CallbackInfo& info) {
+  if (Resource* resource = Find(info, Resource::Kind::kStream)) {
+    static_cast<Stream*>(resource)->SetPriority(static_cast<uint16_t>(Uint(info[2])));
+  }
+  return info.Env().Undefined();
+}
+
 // flush(bytes) → false when the commands were not well formed
 Napi::Value EnvironmentWrap::Flush(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), outbox_->Flush(Uint(info[0])));
@@ -303,11 +314,24 @@ Napi::Value EnvironmentWrap::Send(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// publish(lane, handles: Uint32Array of slot and generation, head, payload) → how many it went to
+// writev(slot, generation, pieces: Uint8Array[])
+Napi::Value EnvironmentWrap::Writev(const Napi::CallbackInfo& info) {
+  std::vector<std::span<const uint8_t>> pieces;
+  if (info[2].IsArray()) {
+    const Napi::Array list = info[2].As<Napi::Array>();
+    pieces.reserve(list.Length());
+    for (uint32_t i = 0; i < list.Length(); ++i) pieces.push_back(Elements<uint8_t>(list.Get(i)));
+  }
+  outbox_->Writev(Uint(info[0]), Uint(info[1]), pieces);
+  return info.Env().Undefined();
+}
+
+// publish(kind, lane, handles: Uint32Array of slot and generation, head, payload) → how many it went to
 Napi::Value EnvironmentWrap::Publish(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(),
-                           outbox_->Publish(static_cast<uint16_t>(Uint(info[0])), Elements<uint32_t>(info[1]),
-                                            Elements<uint8_t>(info[2]), Elements<uint8_t>(info[3])));
+  return Napi::Number::New(
+      info.Env(),
+      outbox_->Publish(static_cast<CommandKind>(Uint(info[0])), static_cast<uint16_t>(Uint(info[1])),
+                       Elements<uint32_t>(info[2]), Elements<uint8_t>(info[3]), Elements<uint8_t>(info[4])));
 }
 
 // resume(port, maxReaders) → whether to call it again

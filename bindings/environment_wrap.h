@@ -41,8 +41,10 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
   Napi::Value OpenStream(const Napi::CallbackInfo& info);
   Napi::Value ResetStream(const Napi::CallbackInfo& info);
   Napi::Value StopSending(const Napi::CallbackInfo& info);
+  Napi::Value SetPriority(const Napi::CallbackInfo& info);
   Napi::Value Flush(const Napi::CallbackInfo& info);
   Napi::Value Send(const Napi::CallbackInfo& info);
+  Napi::Value Writev(const Napi::CallbackInfo& info);
   Napi::Value Publish(const Napi::CallbackInfo& info);
   Napi::Value Resume(const Napi::CallbackInfo& info);
   Napi::Value KeepAlive(const Napi::CallbackInfo& info);

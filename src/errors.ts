@@ -11,6 +11,12 @@ export interface MillraceErrorOptions {
   readonly cause?: unknown;
 }
 
+/** What errors by which a peer ends a direction of a stream take. */
+export interface StreamErrorOptions extends MillraceErrorOptions {
+  /** 0 by default. */
+  readonly applicationCode?: number;
+}
+
 /** The base of all errors. `retryable` says whether the same call may succeed later, unchanged. */
 export abstract class MillraceError extends Error {
   abstract readonly code: `ERR_MILLRACE_${string}`;
@@ -106,9 +112,15 @@ export class HandshakeTimeoutError extends MillraceError {
   override readonly retryable = true;
 }
 
-/** The connection was cancelled by the caller's AbortSignal. */
+/** What the caller waited for was cancelled by the caller's AbortSignal. */
 export class AbortedError extends MillraceError {
   readonly code = "ERR_MILLRACE_ABORTED";
+}
+
+/** What the caller waited for did not come within the caller's `timeoutMs`. */
+export class TimeoutError extends MillraceError {
+  readonly code = "ERR_MILLRACE_TIMEOUT";
+  override readonly retryable = true;
 }
 
 /** An open connection went silent, or its network went away. */
@@ -125,6 +137,35 @@ export class ConnectionClosedError extends MillraceError {
 /** The stream's sending side has ended or was reset. */
 export class StreamClosedError extends MillraceError {
   readonly code = "ERR_MILLRACE_STREAM_CLOSED";
+}
+
+/** The peer reset its sending side of a stream (RFC 9000 section 19.4): what was not read yet is lost. */
+export class StreamResetError extends MillraceError {
+  readonly code = "ERR_MILLRACE_STREAM_RESET";
+  /** The code that the peer's application gave. */
+  readonly applicationCode: number;
+
+  constructor(message: string, options?: StreamErrorOptions) {
+    super(message, options);
+    this.applicationCode = options?.applicationCode ?? 0;
+  }
+}
+
+/** The peer asked to send no more on a stream (RFC 9000 section 19.5): what it had not read is lost. */
+export class StreamStoppedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_STREAM_STOPPED";
+  /** The code that the peer's application gave. */
+  readonly applicationCode: number;
+
+  constructor(message: string, options?: StreamErrorOptions) {
+    super(message, options);
+    this.applicationCode = options?.applicationCode ?? 0;
+  }
+}
+
+/** It is read in another way already: a stream, or a connection's datagrams, has one reader. */
+export class ReaderLockedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_READER_LOCKED";
 }
 
 /** The peer allows no further streams for now. */

@@ -101,10 +101,8 @@ QUIC_STATUS Connection::OnEvent(QUIC_CONNECTION_EVENT* event) noexcept {
       OnDatagram(*event->DATAGRAM_RECEIVED.Buffer);
       break;
     case QUIC_CONNECTION_EVENT_DATAGRAM_SEND_STATE_CHANGED:
-      if (QUIC_DATAGRAM_SEND_STATE_IS_FINAL(event->DATAGRAM_SEND_STATE_CHANGED.State)) {
-        SendRequest::Complete(static_cast<SendRequest*>(event->DATAGRAM_SEND_STATE_CHANGED.ClientContext));
-        event->DATAGRAM_SEND_STATE_CHANGED.ClientContext = nullptr;
-      }
+      OnDatagramSendState(event->DATAGRAM_SEND_STATE_CHANGED.State,
+                          &event->DATAGRAM_SEND_STATE_CHANGED.ClientContext);
       break;
     default:
       break;
@@ -200,6 +198,39 @@ void Connection::OnDatagram(const QUIC_BUFFER& buffer) noexcept {
   port().CountDroppedDatagram(*this);
 }
 
+// `request` is msquic's memory of whose datagram it is, which we clear after the last state.
+void Connection::OnDatagramSendState(QUIC_DATAGRAM_SEND_STATE state, void** request) noexcept {
+  auto* const send = static_cast<SendRequest*>(*request);
+  if (send == nullptr) return;
+  switch (state) {
+    case QUIC_DATAGRAM_SEND_SENT:
+      return PostOutcome(*send, DatagramOutcome::kSent);
+    case QUIC_DATAGRAM_SEND_ACKNOWLEDGED:
+    case QUIC_DATAGRAM_SEND_ACKNOWLEDGED_SPURIOUS:  // late, after it was thought lost
+      PostOutcome(*send, DatagramOutcome::kAcknowledged);
+      break;
+    case QUIC_DATAGRAM_SEND_LOST_DISCARDED:
+      PostOutcome(*send, DatagramOutcome::kLost);
+      break;
+    case QUIC_DATAGRAM_SEND_CANCELED:
+      PostOutcome(*send, DatagramOutcome::kCancelled);
+      break;
+    default:
+      return;  // not the last word on it
+  }
+  *request = nullptr;
+  SendRequest::Complete(send);
+}
+
+void Connection::PostOutcome(const SendRequest& request, DatagramOutcome outcome) noexcept {
+  if (!request.tag().has_value()) return;
+  const DatagramOutcomeEvent event{*request.tag(), static_cast<uint32_t>(outcome)};
+  port().Write({.kind = EventKind::kDatagramOutcome,
+                .slot = slot(),
+                .generation = generation(),
+                .head = BytesOf(event)});
+}
+
 void Connection::SetEnd(ClosedBy by, int32_t status, uint64_t code, std::string reason) noexcept {
   const std::lock_guard lock(mutex_);
   if (end_ == nullptr) end_ = std::make_unique<End>(End{by, status, code, std::move(reason)});
@@ -233,12 +264,15 @@ void Connection::SendFrames(uint16_t lane, SendRequest* request) noexcept {
 }
 
 void Connection::SendDatagram(SendRequest* request) noexcept {
-  queued_bytes_.fetch_add(request->bytes());
+  request->Charge(kDatagramOverheadBytes);
+  queued_bytes_.fetch_add(request->charged());
+  request->CountSent();
   const HQUIC handle = this->handle();
   if (handle != nullptr &&
       QUIC_SUCCEEDED(Api().DatagramSend(handle, request->buffers(), 1, QUIC_SEND_FLAG_NONE, request))) {
     return;
   }
+  PostOutcome(*request, DatagramOutcome::kCancelled);
   SendRequest::Complete(request);
 }
 
@@ -306,10 +340,6 @@ void Connection::Abandon() noexcept {
   Closing closing;
   closing.code = kCloseGoingAway;
   Close(closing);
-}
-
-Ref<Stream> Connection::OpenStream(bool unidirectional, bool fail_blocked, QUIC_STATUS* status) noexcept {
-  return Stream::Open(*this, unidirectional, fail_blocked, status);
 }
 
 void Connection::ResumeReceive() noexcept {

@@ -22,8 +22,6 @@
 
 namespace millrace {
 
-class Stream;
-
 // How a connection is ended.
 struct Closing {
   uint64_t code = 0;
@@ -68,7 +66,6 @@ class Connection final : public Resource {
   void RefreshStatistics() noexcept;
   // Answers with kStatistics.
   void RequestStatistics() noexcept;
-  [[nodiscard]] Ref<Stream> OpenStream(bool unidirectional, bool fail_blocked, QUIC_STATUS* status) noexcept;
   [[nodiscard]] const QUIC_ADDR& local_address() const noexcept { return local_address_; }
   [[nodiscard]] const QUIC_ADDR& remote_address() const noexcept { return remote_address_; }
 
@@ -103,6 +100,8 @@ class Connection final : public Resource {
   void OnShutdownComplete() noexcept;
   void OnDatagramState(uint32_t max_bytes) noexcept;
   void OnDatagram(const QUIC_BUFFER& buffer) noexcept;
+  void OnDatagramSendState(QUIC_DATAGRAM_SEND_STATE state, void** request) noexcept;
+  void PostOutcome(const SendRequest& request, DatagramOutcome outcome) noexcept;
   void PostClosed() noexcept;
   void ReadRoundTrip() noexcept;
   void PostStatistics() noexcept;

@@ -28,6 +28,8 @@ struct ProcessCounters {
   std::atomic<uint64_t> wakes{0};         // of JavaScript threads
   std::atomic<uint64_t> handshakes{0};    // done
   std::atomic<uint64_t> peers_failed{0};  // connections that the engine itself ended, for what the peer did
+  std::atomic<uint64_t> sends{0};         // of raw connections' streams and datagrams
+  std::atomic<uint64_t> copied_bytes{0};  // into buffers that msquic sends from
 
   [[nodiscard]] static ProcessCounters& Get() noexcept;
 };

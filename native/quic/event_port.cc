@@ -127,6 +127,14 @@ void EventPort::CountDroppedDatagram(const Resource& resource) noexcept {
   if (word != nullptr) std::atomic_ref<int32_t>(*word).fetch_add(1);
 }
 
+void EventPort::MarkAccepted(const Resource& stream) noexcept {
+  Batch batch(*this);
+  int32_t* word = Word(stream.slot(), kSlotAccepted);
+  // One exchange on each side: either we see the wish, or JavaScript sees that it has come true.
+  if (word == nullptr || std::atomic_ref<int32_t>(*word).exchange(kAccepted) != kAwaited) return;
+  batch.Write({.kind = EventKind::kStreamAccepted, .slot = stream.slot(), .generation = stream.generation()});
+}
+
 void EventPort::ResetSlot(uint32_t slot) noexcept {
   const std::lock_guard lock(mutex_);
   for (uint32_t word = 0; word < kSlotWords; ++word) {

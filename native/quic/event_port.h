@@ -88,6 +88,8 @@ class EventPort : public RefCounted<EventPort> {
   void Complete(const Resource& resource, uint32_t bytes, bool drained) noexcept;
   void StoreRoundTrip(const Resource& resource, uint32_t microseconds) noexcept;
   void CountDroppedDatagram(const Resource& resource) noexcept;
+  // The peer allows a stream of ours; posts kStreamAccepted where JavaScript waits for that.
+  void MarkAccepted(const Resource& stream) noexcept;
   void ResetSlot(uint32_t slot) noexcept;
 
   // JS thread, after it drained the ring: moves waiting events into it, then lets paused readers go on, first

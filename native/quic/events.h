@@ -16,11 +16,13 @@ enum class EventKind : uint16_t {
   kStreamOpened = 5,      // stream of the peer; payload = StreamOpenedEvent
   kStreamReset = 6,       // stream; payload = u64 code (RESET_STREAM)
   kStreamStopped = 7,     // stream; payload = u64 code (STOP_SENDING)
-  kStreamClosed = 8,      // stream; payload = i32 status of its start
+  kStreamClosed = 8,      // stream; payload = StreamClosedEvent
   kDrain = 9,             // connection or stream: its queue fell below half of the high-water mark
   kDatagram = 10,         // connection; payload = bytes
   kDatagramState = 11,    // connection; payload = u32 largest datagram, 0 = none can be sent
   kCompletion = 12,       // slot = request; payload = CompletionEvent, then text
+  kStreamAccepted = 13,   // stream of ours: the peer allows it; only where JavaScript waits for that
+  kDatagramOutcome = 14,  // connection; payload = DatagramOutcomeEvent
   kStatistics = 20,       // raw connection; payload = Statistics
 };
 
@@ -49,6 +51,22 @@ struct StreamOpenedEvent {
   uint32_t reserved;
 };
 
+struct StreamClosedEvent {
+  int32_t start_status;       // QUIC_STATUS; 0 for a stream of the peer
+  uint32_t connection_ended;  // 1: its connection's end was its own
+};
+
+// What became of a datagram that JavaScript gave a tag.
+enum class DatagramOutcome : uint32_t { kSent = 0, kAcknowledged = 1, kLost = 2, kCancelled = 3 };
+
+struct DatagramOutcomeEvent {
+  uint32_t tag;
+  uint32_t outcome;  // DatagramOutcome
+};
+
+// Counted as queued for each datagram, beside its bytes: what the engine holds for an empty one.
+constexpr uint32_t kDatagramOverheadBytes = 64;
+
 struct CompletionEvent {
   int32_t status;  // QUIC_STATUS
   uint32_t value;
@@ -59,12 +77,15 @@ struct CompletionEvent {
 enum class CommandKind : uint16_t {
   kSendFrame = 1,     // connection; flags = lane
   kWriteStream = 2,   // stream; flags = SendFlag
-  kSendDatagram = 3,  // connection
+  kSendDatagram = 3,  // connection; flags = SendFlag; the payload begins with a u32 tag where they say so
   kCredit = 4,        // connection or stream; payload = u32 bytes consumed by the application
   kRelease = 5,       // connection or stream: JavaScript has let go of it
 };
 
-enum SendFlag : uint16_t { kSendFin = 1 };
+enum SendFlag : uint16_t {
+  kSendFin = 1,     // a stream's
+  kSendTagged = 2,  // a datagram's
+};
 
 struct CommandHeader {
   uint32_t bytes;
@@ -79,9 +100,14 @@ static_assert(sizeof(CommandHeader) == 16);
 enum SlotWord : uint32_t {
   kSlotCompletedBytes = 0,  // bytes that left the queue, modulo 2^32; engine adds
   kSlotWantsDrain = 1,      // JavaScript sets to 1 when blocked; the engine takes it and posts kDrain
-  kSlotRoundTripUs = 2,     // smoothed, 0 = unknown; engine stores
+  kSlotRoundTripUs = 2,     // a connection's, smoothed, 0 = unknown; engine stores
+  kSlotAccepted = 2,        // a stream's, StreamAcceptance
   kSlotDroppedDatagrams = 3,
   kSlotWords = 4,
 };
+
+// Whether the peer allows a stream of ours. The engine sets kAccepted, and posts kStreamAccepted where it
+// finds that JavaScript had set kAwaited.
+enum StreamAcceptance : uint32_t { kWaiting = 0, kAccepted = 1, kAwaited = 2 };
 
 }  // namespace millrace

@@ -55,13 +55,9 @@ void Outbox::Run(const CommandHeader& header, std::span<const uint8_t> payload) 
     case CommandKind::kWriteStream:
       if (!is_connection) Collect(header, resource, payload);
       break;
-    case CommandKind::kSendDatagram: {
-      SendRequest* request =
-          is_connection ? SendRequest::New(resource, static_cast<uint32_t>(payload.size())) : nullptr;
-      if (request != nullptr && request->Append(payload))
-        static_cast<Connection*>(resource)->SendDatagram(request);
+    case CommandKind::kSendDatagram:
+      if (is_connection) SendDatagram(header, static_cast<Connection*>(resource), payload);
       break;
-    }
     case CommandKind::kCredit: {
       uint32_t consumed = 0;
       if (payload.size() < sizeof(consumed)) break;
@@ -77,6 +73,21 @@ void Outbox::Run(const CommandHeader& header, std::span<const uint8_t> payload) 
       environment_.Remove(resource);
       break;
   }
+}
+
+void Outbox::SendDatagram(const CommandHeader& header, Connection* connection,
+                          std::span<const uint8_t> payload) noexcept {
+  uint32_t tag = 0;
+  const bool tagged = (header.flags & kSendTagged) != 0 && payload.size() >= sizeof(tag);
+  if (tagged) {
+    std::memcpy(&tag, payload.data(), sizeof(tag));
+    payload = payload.subspan(sizeof(tag));
+  }
+  SendRequest* request = SendRequest::New(connection, static_cast<uint32_t>(payload.size()));
+  if (request == nullptr) return connection->OnOutOfMemory();
+  if (tagged) request->set_tag(tag);
+  (void)request->Append(payload);
+  connection->SendDatagram(request);
 }
 
 void Outbox::Collect(const CommandHeader& header, Resource* resource,
@@ -145,20 +156,40 @@ void Outbox::Send(CommandHeader header, std::span<const uint8_t> head,
   }
 }
 
-uint32_t Outbox::Publish(uint16_t lane, std::span<const uint32_t> handles, std::span<const uint8_t> head,
-                         std::span<const uint8_t> body) noexcept {
+void Outbox::Writev(uint32_t slot, uint32_t generation,
+                    std::span<const std::span<const uint8_t>> pieces) noexcept {
+  Resource* resource = environment_.Find(slot, generation);
+  if (resource == nullptr || resource->kind() != Resource::Kind::kStream) return;
+  size_t bytes = 0;
+  for (const std::span<const uint8_t> piece : pieces) bytes += piece.size();
+  SendRequest* request = SendRequest::New(resource, static_cast<uint32_t>(bytes));
+  if (request == nullptr) return resource->OnOutOfMemory();
+  for (const std::span<const uint8_t> piece : pieces) (void)request->Append(piece);
+  static_cast<Stream*>(resource)->Send(request, false);
+}
+
+uint32_t Outbox::Publish(CommandKind kind, uint16_t lane, std::span<const uint32_t> handles,
+                         std::span<const uint8_t> head, std::span<const uint8_t> body) noexcept {
+  const auto wanted =
+      kind == CommandKind::kWriteStream ? Resource::Kind::kStream : Resource::Kind::kConnection;
   const Ref<SharedPayload> payload = MakeRef<SharedPayload>(head, body);
   if (!payload->valid()) return 0;
   uint32_t reached = 0;
   for (size_t i = 0; i + 1 < handles.size(); i += 2) {
     Resource* resource = environment_.Find(handles[i], handles[i + 1]);
-    if (resource == nullptr || resource->kind() != Resource::Kind::kConnection) continue;
+    if (resource == nullptr || resource->kind() != wanted) continue;
     SendRequest* request = SendRequest::NewShared(resource, payload);
     if (request == nullptr) {
       resource->OnOutOfMemory();
       continue;
     }
-    static_cast<Connection*>(resource)->SendFrames(lane, request);
+    if (kind == CommandKind::kWriteStream) {
+      static_cast<Stream*>(resource)->Send(request, false);
+    } else if (kind == CommandKind::kSendDatagram) {
+      static_cast<Connection*>(resource)->SendDatagram(request);
+    } else {
+      static_cast<Connection*>(resource)->SendFrames(lane, request);
+    }
     reached += 1;
   }
   return reached;

@@ -10,6 +10,8 @@
 
 namespace millrace {
 
+class Connection;
+
 // Turns what JavaScript queued in a tick into as few sends as possible: the bytes of one lane or stream
 // become one StreamSend. JS thread.
 class Outbox {
@@ -23,9 +25,12 @@ class Outbox {
   [[nodiscard]] bool Flush(uint32_t bytes) noexcept;
   // One command that is too large for the slab, its payload in two parts.
   void Send(CommandHeader header, std::span<const uint8_t> head, std::span<const uint8_t> body) noexcept;
-  // One payload for many framed connections, given as pairs of slot and generation: one buffer, a reference
-  // each. Returns to how many it went.
-  [[nodiscard]] uint32_t Publish(uint16_t lane, std::span<const uint32_t> handles,
+  // Many pieces for one stream, as one send.
+  void Writev(uint32_t slot, uint32_t generation, std::span<const std::span<const uint8_t>> pieces) noexcept;
+  // One payload for many, given as pairs of slot and generation: one buffer, a reference each. `kind` says
+  // what they are: framed connections (with `lane`), streams, or connections that get it as a datagram.
+  // Returns to how many it went.
+  [[nodiscard]] uint32_t Publish(CommandKind kind, uint16_t lane, std::span<const uint32_t> handles,
                                  std::span<const uint8_t> head, std::span<const uint8_t> body) noexcept;
 
  private:
@@ -36,6 +41,8 @@ class Outbox {
   };
 
   void Run(const CommandHeader& header, std::span<const uint8_t> payload) noexcept;
+  void SendDatagram(const CommandHeader& header, Connection* connection,
+                    std::span<const uint8_t> payload) noexcept;
   void Collect(const CommandHeader& header, Resource* resource, std::span<const uint8_t> payload) noexcept;
   [[nodiscard]] static bool Append(Pending& pending, std::span<const uint8_t> payload) noexcept;
   void Submit(Pending& pending, bool fin) noexcept;

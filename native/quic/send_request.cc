@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "native/quic/counters.h"
 #include "native/quic/library.h"
 
 namespace millrace {
@@ -12,6 +13,7 @@ SharedPayload::SharedPayload(std::span<const uint8_t> head, std::span<const uint
     : slab_(Library::Get().slabs().Acquire(head.size() + body.size())),
       bytes_(static_cast<uint32_t>(head.size() + body.size())) {
   if (!slab_) return;
+  ProcessCounters::Get().copied_bytes.fetch_add(bytes_, std::memory_order_relaxed);
   if (!head.empty()) std::memcpy(slab_.data(), head.data(), head.size());
   if (!body.empty()) std::memcpy(slab_.data() + head.size(), body.data(), body.size());
 }
@@ -56,6 +58,12 @@ SendRequest* SendRequest::Grow(uint32_t capacity) noexcept {
   return larger;
 }
 
+void SendRequest::CountSent() const noexcept {
+  ProcessCounters& counters = ProcessCounters::Get();
+  counters.sends.fetch_add(1, std::memory_order_relaxed);
+  if (!shared_) counters.copied_bytes.fetch_add(bytes(), std::memory_order_relaxed);
+}
+
 void SendRequest::SetPrefix(uint64_t prefix) noexcept {
   prefix_ = prefix;
   has_prefix_ = true;
@@ -63,9 +71,9 @@ void SendRequest::SetPrefix(uint64_t prefix) noexcept {
 
 void SendRequest::Complete(SendRequest* request) noexcept {
   const Ref<Resource> target = request->target_;
-  const uint32_t bytes = request->bytes();
+  const uint32_t charged = request->charged();
   Discard(request);
-  target->OnSendComplete(bytes);
+  target->OnSendComplete(charged);
 }
 
 void SendRequest::Discard(SendRequest* request) noexcept {

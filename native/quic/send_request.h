@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "native/memory/ref_counted.h"
@@ -49,6 +50,16 @@ class SendRequest {
   // Eight bytes before the others, not counted as queued: what a lane's stream begins with.
   void SetPrefix(uint64_t prefix) noexcept;
 
+  // Adds it to the process's counters.
+  void CountSent() const noexcept;
+  // Counts more as queued than its bytes.
+  void Charge(uint32_t overhead_bytes) noexcept { overhead_bytes_ = overhead_bytes; }
+  // What it counts in its target's queue.
+  [[nodiscard]] uint32_t charged() const noexcept { return bytes() + overhead_bytes_; }
+  // A datagram's, by which JavaScript is told what became of it.
+  void set_tag(uint32_t tag) noexcept { tag_ = tag; }
+  [[nodiscard]] const std::optional<uint32_t>& tag() const noexcept { return tag_; }
+
   [[nodiscard]] uint32_t bytes() const noexcept { return buffers_[1].Length; }
   [[nodiscard]] uint32_t capacity() const noexcept { return capacity_; }
   [[nodiscard]] const QUIC_BUFFER* buffers() const noexcept { return &buffers_[has_prefix_ ? 0 : 1]; }
@@ -68,6 +79,8 @@ class SendRequest {
   Ref<Resource> target_;
   Ref<SharedPayload> shared_;
   Slab slab_;  // holds this object
+  std::optional<uint32_t> tag_;
+  uint32_t overhead_bytes_ = 0;
   uint32_t capacity_;
   bool has_prefix_ = false;
 };

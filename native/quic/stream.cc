@@ -43,10 +43,11 @@ bool Stream::Accept(Connection& connection, HQUIC handle, bool unidirectional) n
   return true;
 }
 
-Ref<Stream> Stream::Open(Connection& connection, bool unidirectional, bool fail_blocked,
-                         QUIC_STATUS* status) noexcept {
+Ref<Stream> Stream::Open(Connection& connection, const Opening& opening, QUIC_STATUS* status) noexcept {
   Ref<Stream> stream = MakeRef<Stream>(connection);
-  const auto open_flags = unidirectional ? QUIC_STREAM_OPEN_FLAG_UNIDIRECTIONAL : QUIC_STREAM_OPEN_FLAG_NONE;
+  stream->priority_.store(opening.priority, std::memory_order_relaxed);
+  const auto open_flags =
+      opening.unidirectional ? QUIC_STREAM_OPEN_FLAG_UNIDIRECTIONAL : QUIC_STREAM_OPEN_FLAG_NONE;
   *status = Api().StreamOpen(connection.handle(), open_flags, Callback, stream.get(), &stream->handle_);
   if (QUIC_FAILED(*status)) return {};
   if (!connection.environment().Insert(stream.get())) {
@@ -54,8 +55,8 @@ Ref<Stream> Stream::Open(Connection& connection, bool unidirectional, bool fail_
     return {};
   }
   stream->AddRef();  // msquic's lease, until SHUTDOWN_COMPLETE
-  auto start_flags = QUIC_STREAM_START_FLAG_SHUTDOWN_ON_FAIL;
-  if (fail_blocked) start_flags |= QUIC_STREAM_START_FLAG_FAIL_BLOCKED;
+  auto start_flags = QUIC_STREAM_START_FLAG_SHUTDOWN_ON_FAIL | QUIC_STREAM_START_FLAG_INDICATE_PEER_ACCEPT;
+  if (opening.fail_blocked) start_flags |= QUIC_STREAM_START_FLAG_FAIL_BLOCKED;
   *status = Api().StreamStart(stream->handle_, start_flags);
   if (QUIC_SUCCEEDED(*status)) return stream;
   stream->Release();
@@ -67,7 +68,10 @@ QUIC_STATUS Stream::Callback(HQUIC, void* context, QUIC_STREAM_EVENT* event) noe
   auto* stream = static_cast<Stream*>(context);
   switch (event->Type) {
     case QUIC_STREAM_EVENT_START_COMPLETE:
-      stream->start_status_ = static_cast<int32_t>(event->START_COMPLETE.Status);
+      stream->OnStartComplete(event->START_COMPLETE.Status, event->START_COMPLETE.PeerAccepted != FALSE);
+      break;
+    case QUIC_STREAM_EVENT_PEER_ACCEPTED:
+      stream->port().MarkAccepted(*stream);
       break;
     case QUIC_STREAM_EVENT_RECEIVE:
       return stream->OnReceive(event);
@@ -87,7 +91,7 @@ QUIC_STATUS Stream::Callback(HQUIC, void* context, QUIC_STREAM_EVENT* event) noe
       stream->PostCode(EventKind::kStreamStopped, event->PEER_RECEIVE_ABORTED.ErrorCode);
       break;
     case QUIC_STREAM_EVENT_SHUTDOWN_COMPLETE:
-      stream->OnShutdownComplete();
+      stream->OnShutdownComplete(event->SHUTDOWN_COMPLETE.ConnectionShutdown != FALSE);
       break;
     default:
       break;
@@ -148,16 +152,25 @@ void Stream::PostCode(EventKind kind, uint64_t code) noexcept {
   port().Write({.kind = kind, .slot = slot(), .generation = generation(), .head = BytesOf(code)});
 }
 
-void Stream::OnShutdownComplete() noexcept {
+void Stream::OnStartComplete(QUIC_STATUS status, bool accepted) noexcept {
+  start_status_ = static_cast<int32_t>(status);
+  if (QUIC_FAILED(status)) return;
+  if (priority_.load(std::memory_order_relaxed) != kDefaultPriority) ApplyPriority();
+  if (accepted) port().MarkAccepted(*this);
+}
+
+void Stream::OnShutdownComplete(bool connection_ended) noexcept {
+  const StreamClosedEvent closed{start_status_, connection_ended ? 1u : 0u};
   port().Write({.kind = EventKind::kStreamClosed,
                 .slot = slot(),
                 .generation = generation(),
-                .head = BytesOf(start_status_)});
+                .head = BytesOf(closed)});
   Release();  // msquic's lease
 }
 
 void Stream::Send(SendRequest* request, bool fin) noexcept {
-  queued_bytes_.fetch_add(request->bytes());
+  queued_bytes_.fetch_add(request->charged());
+  request->CountSent();
   connection_->SendBegins();
   const QUIC_SEND_FLAGS flags = fin ? QUIC_SEND_FLAG_FIN : QUIC_SEND_FLAG_NONE;
   if (QUIC_FAILED(Api().StreamSend(handle_, request->buffers(), request->buffer_count(), flags, request))) {
@@ -177,6 +190,20 @@ void Stream::Reset(uint64_t code) noexcept {
 
 void Stream::StopSending(uint64_t code) noexcept {
   (void)Api().StreamShutdown(handle_, QUIC_STREAM_SHUTDOWN_FLAG_ABORT_RECEIVE, code);
+}
+
+void Stream::SetPriority(uint16_t priority) noexcept {
+  priority_.store(priority);
+  if (priority_posted_.exchange(true)) return;
+  Library::Get().control().Post([self = Ref<Stream>(this)] {
+    self->priority_posted_.store(false);
+    self->ApplyPriority();
+  });
+}
+
+void Stream::ApplyPriority() noexcept {
+  const uint16_t priority = priority_.load();
+  (void)Api().SetParam(handle_, QUIC_PARAM_STREAM_PRIORITY, sizeof(priority), &priority);
 }
 
 void Stream::ResumeReceive() noexcept {

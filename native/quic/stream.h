@@ -16,12 +16,19 @@ namespace millrace {
 // SHUTDOWN_COMPLETE, the environment's table one until JavaScript releases it.
 class Stream final : public Resource {
  public:
+  static constexpr uint16_t kDefaultPriority = 0x7fff;  // msquic's
+
   // A stream of the peer; msquic's thread, inside PEER_STREAM_STARTED. False when the environment is full or
   // closed.
   [[nodiscard]] static bool Accept(Connection& connection, HQUIC handle, bool unidirectional) noexcept;
   // A stream of ours; JS thread. When the peer gives no credit it waits, or with `fail_blocked` fails: its
   // kStreamClosed says so.
-  [[nodiscard]] static Ref<Stream> Open(Connection& connection, bool unidirectional, bool fail_blocked,
+  struct Opening {
+    bool unidirectional = false;
+    bool fail_blocked = false;
+    uint16_t priority = kDefaultPriority;
+  };
+  [[nodiscard]] static Ref<Stream> Open(Connection& connection, const Opening& opening,
                                         QUIC_STATUS* status) noexcept;
 
   explicit Stream(Connection& connection) noexcept;
@@ -31,6 +38,8 @@ class Stream final : public Resource {
   void Send(SendRequest* request, bool fin) noexcept;
   void Reset(uint64_t code) noexcept;
   void StopSending(uint64_t code) noexcept;
+  // Takes effect a little later, on the control thread: msquic's call waits.
+  void SetPriority(uint16_t priority) noexcept;
 
   void ResumeReceive() noexcept override;
   void ReturnCredit(uint32_t bytes) noexcept override;
@@ -45,7 +54,10 @@ class Stream final : public Resource {
   [[nodiscard]] size_t Deliver(EventPort::Batch& batch, std::span<const uint8_t> bytes,
                                uint16_t flags) noexcept;
   void PostCode(EventKind kind, uint64_t code) noexcept;
-  void OnShutdownComplete() noexcept;
+  void OnStartComplete(QUIC_STATUS status, bool accepted) noexcept;
+  void OnShutdownComplete(bool connection_ended) noexcept;
+  // Inside this stream's callback, or on the control thread.
+  void ApplyPriority() noexcept;
 
   const LiveCount live_{ProcessCounters::Get().streams};
   const Ref<Connection> connection_;
@@ -53,6 +65,8 @@ class Stream final : public Resource {
   ReceiveCredit credit_;
   std::atomic<uint32_t> queued_bytes_{0};
   std::atomic<bool> paused_{false};
+  std::atomic<uint16_t> priority_{kDefaultPriority};
+  std::atomic<bool> priority_posted_{false};  // several changes make one call
   int32_t start_status_ = 0;
 };
 

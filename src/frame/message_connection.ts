@@ -5,7 +5,7 @@ import {
   ResourceExhaustedError,
 } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
-import { CloseCode, type CloseInfo, type CloseOptions } from "../transport/close.js";
+import { CloseCode, type CloseInfo, type CloseOptions, readCloseOptions } from "../transport/close.js";
 import type {
   ConnectionId,
   ConnectionState,
@@ -17,7 +17,6 @@ import type { Behaviour, Connection } from "./connection.js";
 import { Kind } from "./frame.js";
 import { reportError, reportRejection } from "./handler_call.js";
 import { MessageQueue } from "./message_queue.js";
-import { checkCloseOptions } from "./options.js";
 
 /** What all connections of one listener or connector share. */
 export interface MessageContext<Data> {
@@ -130,7 +129,7 @@ export class MessageConnection<Data> implements Connection<Data> {
   }
 
   close(options: CloseOptions = {}): Promise<CloseInfo> {
-    checkCloseOptions(options);
+    readCloseOptions(options);
     this.#closing = true;
     this.#transport.close(options);
     return this.closed;

@@ -2,7 +2,6 @@ import { checkHandlers } from "../options/handlers.js";
 import { readOptions } from "../options/read.js";
 import {
   abortSignal,
-  flag,
   integer,
   isFunction,
   isObject,
@@ -12,7 +11,7 @@ import {
   optional,
   withDefault,
 } from "../options/schema.js";
-import { type CloseOptions, maxCloseCode, maxCloseReasonBytes } from "../transport/close.js";
+import { type CloseOptions, closeOptions, maxCloseCode } from "../transport/close.js";
 import type { HttpHandler } from "../transport/http.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
 import type { Transport } from "../transport/transport.js";
@@ -90,23 +89,8 @@ const connectSchema = object({
   signal: optional(abortSignal),
 } satisfies Record<keyof ConnectOptions, unknown>);
 
-const listenerClose = {
-  graceful: optional(flag),
-  deadlineMs: optional(integer(0, 86_400_000)),
-};
-
-const listenerCloseSchema = object(listenerClose);
-
-const closeSchema = object({
-  ...listenerClose,
-  code: optional(integer(0, maxCloseCode)),
-  reason: optional(
-    option<string>(
-      `a string of at most ${maxCloseReasonBytes} bytes in UTF-8`,
-      (value) => typeof value === "string" && Buffer.byteLength(value) <= maxCloseReasonBytes,
-    ),
-  ),
-} satisfies Record<keyof CloseOptions, unknown>);
+const { graceful, deadlineMs } = closeOptions(maxCloseCode);
+const listenerCloseSchema = object({ graceful, deadlineMs });
 
 /** @throws InvalidArgumentError naming the option and what it allows; so do all of these. */
 export function readListenOptions(options: ListenOptions): ResolvedListenOptions {
@@ -115,10 +99,6 @@ export function readListenOptions(options: ListenOptions): ResolvedListenOptions
 
 export function readConnectOptions(options: ConnectOptions): ResolvedConnectOptions {
   return readOptions(connectSchema, options);
-}
-
-export function checkCloseOptions(options: CloseOptions): void {
-  readOptions(closeSchema, options);
 }
 
 export function checkListenerCloseOptions(options: Pick<CloseOptions, "graceful" | "deadlineMs">): void {

@@ -39,6 +39,10 @@ export interface ProcessCounters {
   /** Streams that framed connections have open for their lanes, in both directions. */
   readonly laneStreams: number;
   readonly wakes: number;
+  /** Sends that raw connections have given to msquic: of a stream, or of a datagram. */
+  readonly sends: number;
+  /** Bytes copied into buffers that msquic sends from; what is published to many is copied once. */
+  readonly copiedBytes: number;
 }
 
 /** Where to look: the process's own surroundings, but for tests. */

@@ -17,6 +17,8 @@ export const EventKind = {
   datagram: 10,
   datagramState: 11,
   completion: 12,
+  streamAccepted: 13,
+  datagramOutcome: 14,
   statistics: 20,
 } as const;
 
@@ -34,6 +36,7 @@ export const SlotWord = {
   completedBytes: 0,
   wantsDrain: 1,
   roundTripUs: 2,
+  accepted: 2,
   droppedDatagrams: 3,
   count: 4,
 } as const;
@@ -79,7 +82,26 @@ export const Flag = {
   receiveFin: 1,
   receiveEarly: 2,
   sendFin: 1,
+  sendTagged: 2,
 } as const;
+
+/** Whether the peer allows a stream of ours, in its slot's word `accepted`. */
+export const StreamAcceptance = {
+  waiting: 0,
+  accepted: 1,
+  awaited: 2,
+} as const;
+
+/** What became of a datagram with a tag. */
+export const DatagramOutcome = {
+  sent: 0,
+  acknowledged: 1,
+  lost: 2,
+  cancelled: 3,
+} as const;
+
+/** Counted as queued for each datagram, beside its bytes. */
+export const DATAGRAM_OVERHEAD_BYTES = 64;
 
 /** {u32 bytes, u16 kind, u16 flags, u32 slot, u32 generation}. */
 export const COMMAND_HEADER_BYTES = 16;

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { performance } from "node:perf_hooks";
 import { InternalError, ResourceExhaustedError } from "../errors.js";
 import { loadAddon } from "./addon.js";
-import { EventKind, SlotWord } from "./constants.js";
+import { EventKind, SlotWord, StreamAcceptance } from "./constants.js";
 import type { NativeEnvironment, NativeHandle } from "./environment.js";
 import { Outbox } from "./outbox.js";
 import { createRing, RECORD_HEADER_BYTES, RingReader } from "./ring.js";
@@ -121,6 +121,19 @@ export class Engine {
   /** Asks for a drain event when the slot's queue has fallen below half of its mark. */
   wantDrain(slot: number): void {
     Atomics.store(this.#slotWords, slot * SlotWord.count + SlotWord.wantsDrain, 1);
+  }
+
+  /** Whether the peer has allowed a stream of ours. */
+  isAccepted(slot: number): boolean {
+    const word = slot * SlotWord.count + SlotWord.accepted;
+    return Atomics.load(this.#slotWords, word) === StreamAcceptance.accepted;
+  }
+
+  /** The same, and where it has not, asks for an event when it does. */
+  awaitAccepted(slot: number): boolean {
+    const { waiting, accepted, awaited } = StreamAcceptance;
+    const word = slot * SlotWord.count + SlotWord.accepted;
+    return Atomics.compareExchange(this.#slotWords, word, waiting, awaited) === accepted;
   }
 
   /** The smoothed round trip in microseconds, 0 where none was measured. */

@@ -91,9 +91,11 @@ export interface NativeEnvironment {
     generation: number,
     unidirectional: boolean,
     failBlocked: boolean,
+    priority: number,
   ): NativeHandle | number;
   resetStream(slot: number, generation: number, code: number): void;
   stopSending(slot: number, generation: number, code: number): void;
+  setPriority(slot: number, generation: number, priority: number): void;
   flush(bytes: number): boolean;
   send(
     kind: number,
@@ -103,7 +105,16 @@ export interface NativeEnvironment {
     head: Uint8Array,
     payload: Uint8Array | undefined,
   ): void;
-  publish(lane: number, handles: Uint32Array, head: Uint8Array, payload: Uint8Array | undefined): number;
+  /** All pieces as one send; at most 4 GiB together. */
+  writev(slot: number, generation: number, pieces: readonly Uint8Array[]): void;
+  /** `kind` is the command that each of the handles would be sent; `lane` is for sendFrame. */
+  publish(
+    kind: number,
+    lane: number,
+    handles: Uint32Array,
+    head: Uint8Array,
+    payload: Uint8Array | undefined,
+  ): number;
   resume(port: number, maxReaders: number): boolean;
   keepAlive(alive: boolean): void;
   /** Lets another thread have the core. */

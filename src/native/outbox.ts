@@ -1,5 +1,5 @@
 import { InternalError } from "../errors.js";
-import { COMMAND_HEADER_BYTES, CommandKind } from "./constants.js";
+import { COMMAND_HEADER_BYTES, CommandKind, Flag } from "./constants.js";
 import type { NativeEnvironment } from "./environment.js";
 
 /** Commands wait in a slab of this size; it is flushed when full, and at the end of the tick. */
@@ -29,20 +29,51 @@ export class Outbox {
     this.#native = native;
   }
 
-  /** Queues bytes, in one part or two, for a stream (writeStream), a lane (sendFrame) or as a datagram. */
+  /** Queues bytes, in one part or two, for a stream (writeStream) or a lane (sendFrame). */
   write(kind: number, flags: number, target: NativeTarget, head: Uint8Array, payload?: Uint8Array): void {
     const headBytes = head.length;
     const bytes = payload === undefined ? headBytes : headBytes + payload.length;
-    if (bytes > MAX_COMMAND_BYTES && kind !== CommandKind.sendDatagram) {
+    if (bytes > MAX_COMMAND_BYTES) {
       this.flush();
       this.#native!.send(kind, flags, target.slot, target.generation, head, payload);
       return;
     }
     const at = this.#place(bytes);
     // Copied before anything counts: a detached buffer throws here.
-    this.slab.set(head, at);
-    if (payload !== undefined) this.slab.set(payload, at + headBytes);
+    if (headBytes > 0) this.slab.set(head, at);
+    if (payload !== undefined && payload.length > 0) this.slab.set(payload, at + headBytes);
     this.#commit(kind, flags, target, bytes);
+    if (this.#used >= FLUSH_BYTES) this.flush();
+  }
+
+  /** Queues many chunks for a stream, `bytes` together, as one write. */
+  writev(target: NativeTarget, chunks: readonly Uint8Array[], bytes: number): void {
+    if (bytes > MAX_COMMAND_BYTES) {
+      this.flush();
+      this.#native!.writev(target.slot, target.generation, chunks);
+      return;
+    }
+    let at = this.#place(bytes);
+    for (const chunk of chunks) {
+      if (chunk.length > 0) this.slab.set(chunk, at);
+      at += chunk.length;
+    }
+    this.#commit(CommandKind.writeStream, 0, target, bytes);
+    if (this.#used >= FLUSH_BYTES) this.flush();
+  }
+
+  /** Queues a datagram; by its tag, a u32, the engine tells what became of it. */
+  writeDatagram(target: NativeTarget, bytes: Uint8Array, tag: number | undefined): void {
+    const tagBytes = tag === undefined ? 0 : 4;
+    const at = this.#place(bytes.length + tagBytes);
+    if (tag !== undefined) this.#words[at >> 2] = tag;
+    if (bytes.length > 0) this.slab.set(bytes, at + tagBytes);
+    this.#commit(
+      CommandKind.sendDatagram,
+      tag === undefined ? 0 : Flag.sendTagged,
+      target,
+      bytes.length + tagBytes,
+    );
     if (this.#used >= FLUSH_BYTES) this.flush();
   }
 

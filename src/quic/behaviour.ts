@@ -1,6 +1,6 @@
 import type { CloseInfo } from "../transport/close.js";
-import type { QuicConnection } from "./connection.js";
-import type { QuicStream } from "./stream.js";
+import type { OutcomeOfDatagram, QuicConnection } from "./connection.js";
+import type { QuicStream, StreamCloseInfo } from "./stream.js";
 
 /**
  * What a raw QUIC listener or connection calls; one object serves all its connections and streams. All calls come
@@ -22,13 +22,19 @@ export interface QuicBehaviour {
   stopped?(stream: QuicStream, code: number): void;
   /** A stream's queue, once at or above the high-water mark, is below half of it again. */
   drain?(stream: QuicStream): void;
-  /** Both sides of the stream have ended; the last call for it. */
-  streamClose?(stream: QuicStream): void;
+  /** Both sides of the stream have ended, and everything was read; the last call for it. */
+  streamClose?(stream: QuicStream, info: StreamCloseInfo): void;
   /** A datagram (RFC 9221); valid during the call only. */
   datagram?(connection: QuicConnection, datagram: Uint8Array): void;
-  /** The last call for this connection. */
+  /** What became of a datagram that was sent with a tag. */
+  datagramOutcome?(connection: QuicConnection, tag: number, outcome: OutcomeOfDatagram): void;
+  /** The queue of datagrams, once at or above the high-water mark, is below half of it again. */
+  datagramDrain?(connection: QuicConnection): void;
+  /** The largest datagram that can be sent has changed: the path's MTU was measured, or has fallen. */
+  datagramLimit?(connection: QuicConnection, maxDatagramBytes: number): void;
+  /** The last call for this connection, but for the bytes of streams that are paused. */
   close?(connection: QuicConnection, info: CloseInfo): void;
-  /** A handler threw, or a stream could not be opened. */
+  /** A handler threw. */
   error?(connection: QuicConnection, cause: unknown): void;
 }
 
@@ -42,6 +48,9 @@ const handlers = {
   drain: true,
   streamClose: true,
   datagram: true,
+  datagramOutcome: true,
+  datagramDrain: true,
+  datagramLimit: true,
   close: true,
   error: true,
 } satisfies Record<keyof QuicBehaviour, true>;

@@ -4,6 +4,32 @@ import type { ConnectionId, ConnectionState, SendResult } from "../transport/con
 import type { QuicStatistics } from "./statistics.js";
 import type { OpenStreamOptions, QuicStream } from "./stream.js";
 
+/** How to close a connection. Codes are the application's own, 0..2^53-1 (RFC 9000 section 20.2). */
+export interface QuicCloseOptions extends CloseOptions {
+  /** Ends a graceful close at once when it fires: what was not delivered by then is dropped. */
+  readonly signal?: AbortSignal;
+}
+
+export interface SendDatagramOptions {
+  /** 0..2^32-1: the behaviour's `datagramOutcome` is told by it what became of this datagram. */
+  readonly tag?: number | undefined;
+}
+
+/**
+ * What became of a datagram: it left this machine, and then exactly one of the others, unless its connection closed
+ * first. `acknowledged` says that the peer's QUIC has it, not that the peer's application has seen it. `lost`: no
+ * acknowledgement came in time; it is not sent again. `cancelled`: it was never sent, for the connection ended or the
+ * limit fell below its size.
+ */
+export type OutcomeOfDatagram = "sent" | "acknowledged" | "lost" | "cancelled";
+
+export interface DatagramsOptions {
+  /** How many wait for the reader, 1..1,048,576; beyond, the oldest is dropped. 1,024 by default. */
+  readonly maxQueued?: number;
+  /** Ends the iteration with AbortedError when it fires. */
+  readonly signal?: AbortSignal;
+}
+
 /** A QUIC connection with its streams and datagrams as they are (RFC 9000, RFC 9221). */
 export interface QuicConnection extends AsyncDisposable {
   readonly id: ConnectionId;
@@ -17,13 +43,15 @@ export interface QuicConnection extends AsyncDisposable {
   readonly roundTripMs: number | undefined;
   /** The largest datagram that can be sent now, in bytes; 0 where the peer takes none. */
   readonly maxDatagramBytes: number;
-  /** Datagrams of the peer that were dropped because this thread did not keep up. */
+  /** Datagrams of the peer that were dropped because this thread, or the reader of `datagrams`, did not keep up. */
   readonly datagramsDropped: number;
   /**
    * What the connection has measured and done until now; once it has ended, what it had by then.
    * @throws ConnectionClosedError where it was closed before it sent a packet.
    */
   statistics(): Promise<QuicStatistics>;
+  /** Resolves when the handshake has completed. */
+  readonly opened: Promise<void>;
   /** Resolves when the connection has ended, however that came. */
   readonly closed: Promise<CloseInfo>;
   /** Whatever the application keeps with the connection. */
@@ -31,7 +59,8 @@ export interface QuicConnection extends AsyncDisposable {
 
   /**
    * Opens a stream. The peer sees it with its first bytes.
-   * @throws ConnectionClosedError (ERR_MILLRACE_CONNECTION_CLOSED)
+   * @throws ConnectionClosedError (ERR_MILLRACE_CONNECTION_CLOSED); InvalidArgumentError; AbortedError where the
+   *   signal has fired already
    */
   openStream(options?: OpenStreamOptions): QuicStream;
 
@@ -41,12 +70,20 @@ export interface QuicConnection extends AsyncDisposable {
    * @returns see {@link SendResult}.
    * @throws ConnectionClosedError; InvalidArgumentError naming the limit.
    */
-  sendDatagram(bytes: Uint8Array): SendResult;
+  sendDatagram(bytes: Uint8Array, options?: SendDatagramOptions): SendResult;
+
+  /**
+   * The peer's datagrams from now on, one by one; their memory is the caller's. It ends with the connection. Leaving
+   * the loop drops what waits.
+   * @throws ReaderLockedError where another iterates, or the behaviour has a `datagram` handler; InvalidArgumentError
+   */
+  datagrams(options?: DatagramsOptions): AsyncIterableIterator<Uint8Array>;
 
   /**
    * Ends the connection. Graceful (the default) first delivers what was accepted for sending, up to the deadline.
-   * Idempotent; resolves when it has ended.
-   * @throws InvalidArgumentError for a code or reason that cannot be sent.
+   * Idempotent, but for this: a close that is not graceful also ends one that is and still waits. Resolves when the
+   * connection has ended.
+   * @throws InvalidArgumentError
    */
-  close(options?: CloseOptions): Promise<CloseInfo>;
+  close(options?: QuicCloseOptions): Promise<CloseInfo>;
 }

@@ -1,21 +1,14 @@
-import { ConnectionClosedError, InvalidArgumentError, type MillraceError } from "../errors.js";
+import { ConnectionClosedError, type MillraceError } from "../errors.js";
 import type { Engine, EngineResource } from "../native/engine.js";
 import type { RingReader } from "../native/ring.js";
 import { parseAddress, type SocketAddress } from "../transport/address.js";
-import {
-  type CloseInfo,
-  type CloseOptions,
-  defaultCloseDeadlineMs,
-  maxCloseReasonBytes,
-} from "../transport/close.js";
+import { type CloseInfo, type CloseOptions, readCloseOptions } from "../transport/close.js";
 import { localCloseError } from "../transport/close_error.js";
 import { type ConnectionId, type ConnectionState, nextConnectionId } from "../transport/connection.js";
 import { handshakeError, lossError } from "./status.js";
 
 /** A statistics request is answered from the last one for so long. */
 const STATISTICS_FRESH_MS = 1_000;
-/** RFC 9000 section 16: the largest code a CONNECTION_CLOSE carries; JavaScript is exact up to 2^53 - 1. */
-const MAX_CODE = Number.MAX_SAFE_INTEGER;
 
 /** Waits for the handshake of a connection that we opened. */
 export interface Opening {
@@ -89,20 +82,16 @@ export abstract class EngineConnection implements EngineResource {
   /**
    * Ends the connection. Graceful (the default) first delivers what was accepted for sending, up to the deadline.
    * Idempotent.
-   * @throws InvalidArgumentError for a code or reason that cannot be sent.
+   * @throws InvalidArgumentError
    */
   close(options: CloseOptions = {}): void {
-    const { code = 0, reason = "", graceful = true, deadlineMs = defaultCloseDeadlineMs } = options;
-    if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
-      throw new InvalidArgumentError(`code must be an integer from 0 to ${MAX_CODE}, and not ${code}`);
-    }
-    if (Buffer.byteLength(reason) > maxCloseReasonBytes || reason.includes("\0")) {
-      throw new InvalidArgumentError(`reason must be at most ${maxCloseReasonBytes} bytes without NUL`);
-    }
-    if (!(deadlineMs >= 0 && deadlineMs <= 0x7fff_ffff)) {
-      throw new InvalidArgumentError(`deadlineMs must be from 0 to ${0x7fff_ffff}, and not ${deadlineMs}`);
-    }
-    if (this.#state !== "open") return;
+    this.closeWith(readCloseOptions(options));
+  }
+
+  /** A close that is not graceful also ends one that is and has not finished. */
+  protected closeWith({ code, reason, graceful, deadlineMs }: Required<CloseOptions>): void {
+    const hurries = this.#state === "closing" && !graceful;
+    if (this.#state !== "open" && !hurries) return;
     this.#state = "closing";
     this.engine.outbox.flush();
     this.engine.native.closeConnection(this.slot, this.generation, code, reason, graceful, deadlineMs);

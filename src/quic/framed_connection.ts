@@ -189,6 +189,6 @@ const publisher: Publisher = {
     });
     const engine = sharedEngine();
     engine.outbox.flush();
-    return engine.native.publish(DEFAULT_LANE, handles, head, payload);
+    return engine.native.publish(CommandKind.sendFrame, DEFAULT_LANE, handles, head, payload);
   },
 };

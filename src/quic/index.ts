@@ -21,15 +21,24 @@ export type { SocketAddress } from "../transport/address.js";
 export type { CloseInfo, CloseOptions } from "../transport/close.js";
 export type { SendResult } from "../transport/connection.js";
 export type { ClientTlsOptions, PemSource, ServerTlsOptions } from "../transport/tls.js";
+export type { WaitOptions } from "../transport/wait.js";
 export type { QuicBehaviour } from "./behaviour.js";
 export type { QuicConnectOptions } from "./connect_options.js";
-export type { QuicConnection } from "./connection.js";
+export type {
+  DatagramsOptions,
+  OutcomeOfDatagram,
+  QuicCloseOptions,
+  QuicConnection,
+  SendDatagramOptions,
+} from "./connection.js";
 export { type QuicCounters, quicCounters } from "./counters.js";
+export type { QuicDiagnostics } from "./diagnostics.js";
 export { configureEngine, type EngineOptions } from "./engine_options.js";
 export type { QuicListenOptions } from "./listen_options.js";
+export { publish, publishDatagram } from "./publish.js";
 export type { QuicOptions } from "./settings.js";
 export type { QuicStatistics } from "./statistics.js";
-export type { OpenStreamOptions, QuicStream } from "./stream.js";
+export type { OpenStreamOptions, QuicStream, StreamCloseInfo, WebStreams } from "./stream.js";
 export { quicTransport } from "./transport.js";
 
 /** Accepts raw QUIC connections on one endpoint. */

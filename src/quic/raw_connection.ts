@@ -1,31 +1,61 @@
-import { InvalidArgumentError } from "../errors.js";
-import { CommandKind, EventKind } from "../native/constants.js";
+import { ReaderLockedError } from "../errors.js";
+import { DatagramOutcome, EventKind } from "../native/constants.js";
 import type { Engine } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
-import type { CloseInfo, CloseOptions } from "../transport/close.js";
+import type { CloseInfo } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
+import { throwIfAborted } from "../transport/wait.js";
 import type { QuicBehaviour } from "./behaviour.js";
-import type { QuicConnection } from "./connection.js";
+import { readQuicCloseOptions } from "./close_options.js";
+import type {
+  DatagramsOptions,
+  OutcomeOfDatagram,
+  QuicCloseOptions,
+  QuicConnection,
+  SendDatagramOptions,
+} from "./connection.js";
+import { Datagrams } from "./datagrams.js";
+import {
+  publishConnectionClose,
+  publishConnectionOpen,
+  publishError,
+  publishStreamOpen,
+} from "./diagnostics.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
-import { assertBytes, RawStream, type StreamHost, startError } from "./raw_stream.js";
-import { SendQueue } from "./send_queue.js";
+import { readOpenStreamOptions } from "./open_stream.js";
+import { Promised } from "./promised.js";
+import { RawStream } from "./raw_stream.js";
 import { type QuicStatistics, StatisticsReader } from "./statistics.js";
 import type { OpenStreamOptions, QuicStream } from "./stream.js";
+import { startError } from "./stream_opening.js";
+import type { StreamHost } from "./stream_side.js";
+
+const outcomes: readonly OutcomeOfDatagram[] = (() => {
+  const { sent, acknowledged, lost, cancelled } = DatagramOutcome;
+  const names: OutcomeOfDatagram[] = [];
+  names[sent] = "sent";
+  names[acknowledged] = "acknowledged";
+  names[lost] = "lost";
+  names[cancelled] = "cancelled";
+  return names;
+})();
 
 /** A {@link QuicConnection} on the engine's. */
 export class RawConnection extends EngineConnection implements QuicConnection, StreamHost {
   data: unknown = undefined;
   readonly behaviour: QuicBehaviour;
   readonly options: NativeConnectionOptions;
-  readonly #datagrams = new SendQueue();
-  #maxDatagramBytes = 0;
+  readonly #datagrams = new Datagrams();
   #datagramsDropped = 0;
   readonly #onEnd: (() => void) | undefined;
-  #closedPromise: Promise<CloseInfo> | undefined;
-  #resolveClosed: ((info: CloseInfo) => void) | undefined;
+  #isOpened = false;
+  #opened: Promised<void> | undefined;
+  #closed: Promised<CloseInfo> | undefined;
   #closeInfo: CloseInfo | undefined;
   #statistics: StatisticsReader | undefined;
+  /** Streams that have ended and were not read to their end. */
+  #lingering: Set<RawStream> | undefined;
 
   constructor(
     engine: Engine,
@@ -42,20 +72,28 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   }
 
   get maxDatagramBytes(): number {
-    return this.#maxDatagramBytes;
+    return this.#datagrams.maxBytes;
   }
 
   get datagramsDropped(): number {
     if (this.state !== "closed") this.#datagramsDropped = this.engine.droppedDatagrams(this.slot);
-    return this.#datagramsDropped;
+    return this.#datagramsDropped + this.#datagrams.dropped;
+  }
+
+  get opened(): Promise<void> {
+    if (this.#opened === undefined) {
+      this.#opened = new Promised();
+      if (this.#isOpened) this.#opened.resolve();
+    }
+    return this.#opened.promise;
   }
 
   get closed(): Promise<CloseInfo> {
-    this.#closedPromise ??= new Promise((resolve) => {
-      if (this.#closeInfo !== undefined) resolve(this.#closeInfo);
-      else this.#resolveClosed = resolve;
-    });
-    return this.#closedPromise;
+    if (this.#closed === undefined) {
+      this.#closed = new Promised();
+      if (this.#closeInfo !== undefined) this.#closed.resolve(this.#closeInfo);
+    }
+    return this.#closed.promise;
   }
 
   statistics(): Promise<QuicStatistics> {
@@ -63,36 +101,56 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     return this.#statistics.read(this.engine, this);
   }
 
-  openStream({ direction = "bidirectional", failWhenBlocked = false }: OpenStreamOptions = {}): QuicStream {
+  openStream(options?: OpenStreamOptions): QuicStream {
+    const read = readOpenStreamOptions(options);
     this.assertOpen();
-    if (direction !== "bidirectional" && direction !== "unidirectional") {
-      throw new InvalidArgumentError(
-        `direction must be bidirectional or unidirectional, and not ${String(direction)}`,
-      );
-    }
-    const unidirectional = direction === "unidirectional";
+    throwIfAborted("opening a stream", read.signal);
     this.engine.outbox.flush();
-    const handle = this.engine.native.openStream(this.slot, this.generation, unidirectional, failWhenBlocked);
+    const handle = this.engine.native.openStream(
+      this.slot,
+      this.generation,
+      read.direction === "unidirectional",
+      read.whenBlocked === "fail",
+      read.priority,
+    );
     if (typeof handle === "number") throw startError(handle);
-    const stream = new RawStream(this.engine, handle[0], handle[1], this, direction, "local");
+    const stream = new RawStream(this.engine, handle[0], handle[1], this, read.direction, "local");
     this.engine.register(stream);
+    stream.begin(read.priority, read);
+    publishStreamOpen(stream);
     return stream;
   }
 
-  sendDatagram(bytes: Uint8Array): SendResult {
-    assertBytes(bytes);
+  sendDatagram(bytes: Uint8Array, options: SendDatagramOptions = {}): SendResult {
     this.assertOpen();
-    if (bytes.length > this.#maxDatagramBytes) {
-      throw new InvalidArgumentError(
-        `a datagram of ${bytes.length} bytes is above the limit of ${this.#maxDatagramBytes}; use a stream`,
-      );
-    }
-    const mark = this.options.highWaterMarkBytes;
-    return this.#datagrams.send(this.engine, this, mark, CommandKind.sendDatagram, 0, bytes);
+    return this.#datagrams.send(this.engine, this, this.options.highWaterMarkBytes, bytes, options);
   }
 
-  override close(options?: CloseOptions): Promise<CloseInfo> {
-    super.close(options);
+  datagrams(options: DatagramsOptions = {}): AsyncIterableIterator<Uint8Array> {
+    if (this.behaviour.datagram !== undefined) {
+      throw new ReaderLockedError("the behaviour's datagram handler reads them; leave that out to iterate");
+    }
+    const reader = this.#datagrams.read(options);
+    if (this.state === "closed") reader.end();
+    return reader;
+  }
+
+  /** Counts a publication's datagram as queued. False where it is not accepted. */
+  admitDatagram(bytes: number): boolean {
+    if (this.state !== "open" || bytes > this.maxDatagramBytes) return false;
+    const mark = this.options.highWaterMarkBytes;
+    return this.#datagrams.admit(this.engine, this.slot, mark, bytes) !== "dropped";
+  }
+
+  override close(options: QuicCloseOptions = {}): Promise<CloseInfo> {
+    const { signal, ...read } = readQuicCloseOptions(options);
+    const atOnce = () => this.closeWith({ ...read, graceful: false });
+    if (signal?.aborted) atOnce();
+    else this.closeWith(read);
+    if (signal !== undefined && this.state === "closing") {
+      signal.addEventListener("abort", atOnce, { once: true });
+      void this.closed.then(() => signal.removeEventListener("abort", atOnce));
+    }
     return this.closed;
   }
 
@@ -109,6 +167,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   }
 
   report(cause: unknown): void {
+    publishError(this, cause);
     const { error } = this.behaviour;
     queueMicrotask(() => {
       if (error === undefined) throw cause;
@@ -116,10 +175,19 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     });
   }
 
+  linger(stream: RawStream): void {
+    this.#lingering ??= new Set();
+    this.#lingering.add(stream);
+  }
+
+  letGo(stream: RawStream): void {
+    this.#lingering?.delete(stream);
+    if (this.state !== "closed") this.engine.release(stream); // else that was done already
+  }
+
   /** Called by the listener for a connection that has just opened. */
   accepted(record: RingReader): void {
-    this.#maxDatagramBytes = record.uint32(4);
-    this.onOpened(record);
+    this.#onOpened(record);
     this.call(() => this.behaviour.open?.(this));
   }
 
@@ -128,17 +196,26 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
       case EventKind.streamOpened:
         this.#onStreamOpened(record);
         break;
-      case EventKind.datagram: {
-        const bytes = record.bytes();
-        this.call(() => this.behaviour.datagram?.(this, bytes));
+      case EventKind.datagram:
+        this.#onDatagram(record);
+        break;
+      case EventKind.datagramState:
+        this.#datagrams.maxBytes = record.uint32(0);
+        this.call(() => this.behaviour.datagramLimit?.(this, this.maxDatagramBytes));
+        break;
+      case EventKind.datagramOutcome: {
+        const tag = record.uint32(0);
+        const outcome = outcomes[record.uint32(4)]!;
+        this.call(() => this.behaviour.datagramOutcome?.(this, tag, outcome));
         break;
       }
-      case EventKind.datagramState:
-        this.#maxDatagramBytes = record.uint32(0);
+      case EventKind.drain:
+        if (this.#datagrams.onDrain(this.engine, this.slot, this.options.highWaterMarkBytes)) {
+          this.call(() => this.behaviour.datagramDrain?.(this));
+        }
         break;
       case EventKind.connectionOpened:
-        this.#maxDatagramBytes = record.uint32(4);
-        this.onOpened(record);
+        this.#onOpened(record);
         break;
       case EventKind.statistics:
         this.#statistics ??= new StatisticsReader();
@@ -154,10 +231,24 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     return undefined;
   }
 
+  #onOpened(record: RingReader): void {
+    this.#datagrams.maxBytes = record.uint32(4);
+    this.#isOpened = true;
+    this.onOpened(record);
+    this.#opened?.resolve();
+    publishConnectionOpen(this);
+  }
+
+  #onDatagram(record: RingReader): void {
+    const bytes = record.bytes();
+    if (!this.#datagrams.onDatagram(bytes)) this.call(() => this.behaviour.datagram?.(this, bytes));
+  }
+
   #onStreamOpened(record: RingReader): void {
     const direction = record.uint32(8) === 1 ? "unidirectional" : "bidirectional";
     const stream = new RawStream(this.engine, record.slot, record.generation, this, direction, "peer");
     this.engine.register(stream);
+    publishStreamOpen(stream);
     this.call(() => this.behaviour.stream?.(stream));
   }
 
@@ -166,11 +257,16 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     this.#statistics ??= new StatisticsReader();
     this.#statistics.onClosed();
     const info = this.onClosed(record);
+    // What they hold can still be read; their places in the engine mean nothing any more.
+    for (const stream of this.#lingering ?? []) this.engine.release(stream);
+    this.#lingering = undefined;
     this.engine.release(this);
     this.#onEnd?.();
+    this.#datagrams.end();
     if (info === undefined) return;
     this.#closeInfo = info;
-    this.#resolveClosed?.(info);
+    this.#closed?.resolve(info);
+    publishConnectionClose(this, info);
     this.call(() => this.behaviour.close?.(this, info));
   }
 }

@@ -1,44 +1,49 @@
-import { InvalidArgumentError, StreamClosedError, StreamLimitError } from "../errors.js";
-import { loadAddon } from "../native/addon.js";
-import { CommandKind, EventKind, Flag } from "../native/constants.js";
+import type { Duplex } from "node:stream";
+import {
+  ConnectionClosedError,
+  type MillraceError,
+  StreamResetError,
+  StreamStoppedError,
+} from "../errors.js";
+import { EventKind } from "../native/constants.js";
 import type { Engine, EngineResource } from "../native/engine.js";
-import type { NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
 import type { SendResult } from "../transport/connection.js";
-import type { QuicBehaviour } from "./behaviour.js";
-import type { QuicConnection } from "./connection.js";
-import { SendQueue } from "./send_queue.js";
-import type { QuicStream } from "./stream.js";
+import type { WaitOptions } from "../transport/wait.js";
+import { checkCode, checkPriority, DEFAULT_PRIORITY } from "./argument.js";
+import { ChunkIterator } from "./chunk_iterator.js";
+import { publishStreamClose } from "./diagnostics.js";
+import { toDuplex } from "./duplex.js";
+import { Promised } from "./promised.js";
+import { ReceivingSide } from "./receiving_side.js";
+import { SendingSide } from "./sending_side.js";
+import type { QuicStream, StreamCloseInfo, WebStreams } from "./stream.js";
+import { StreamOpening, startError } from "./stream_opening.js";
+import type { SideHost, StreamHost } from "./stream_side.js";
+import { toWebStreams } from "./web_streams.js";
 
-const NO_BYTES = new Uint8Array(0);
-
-/** What a stream needs of its connection. */
-export interface StreamHost extends QuicConnection {
-  readonly behaviour: QuicBehaviour;
-  readonly options: NativeConnectionOptions;
-  /** Runs a handler; what it throws is the application's. */
-  call(handler: () => void): void;
-  report(cause: unknown): void;
-}
+/** Disposing of a stream waits so long for the peer. */
+const DISPOSE_DEADLINE_MS = 5_000;
 
 /** A {@link QuicStream} on the engine's. */
-export class RawStream implements QuicStream, EngineResource {
+export class RawStream implements QuicStream, SideHost, EngineResource {
   readonly slot: number;
   readonly generation: number;
+  readonly engine: Engine;
   readonly connection: StreamHost;
-  readonly direction: "bidirectional" | "unidirectional";
-  readonly initiator: "local" | "peer";
+  readonly direction: QuicStream["direction"];
+  readonly initiator: QuicStream["initiator"];
   data: unknown = undefined;
-  readonly #engine: Engine;
-  readonly #queue = new SendQueue();
-  #canSend: boolean;
-  #canReceive: boolean;
-  #consumedBytes = 0;
-  #paused = false;
-  /** Chunks that came while paused; null stands for the peer's FIN. */
-  #backlog: (Uint8Array | null)[] | undefined;
-  #closed = false;
-  #finished = false;
+  readonly sending: SendingSide;
+  readonly receiving: ReceivingSide;
+  #ended = false;
+  #priority = DEFAULT_PRIORITY;
+  #opening: StreamOpening | undefined;
+  #resetCode: number | undefined;
+  #stopCode: number | undefined;
+  #error: MillraceError | undefined;
+  #closeInfo: StreamCloseInfo | undefined;
+  #closed: Promised<StreamCloseInfo> | undefined;
 
   constructor(
     engine: Engine,
@@ -48,199 +53,221 @@ export class RawStream implements QuicStream, EngineResource {
     direction: QuicStream["direction"],
     initiator: QuicStream["initiator"],
   ) {
-    this.#engine = engine;
+    this.engine = engine;
     this.slot = slot;
     this.generation = generation;
     this.connection = connection;
     this.direction = direction;
     this.initiator = initiator;
     const bidirectional = direction === "bidirectional";
-    this.#canSend = bidirectional || initiator === "local";
-    this.#canReceive = bidirectional || initiator === "peer";
+    this.sending = new SendingSide(this, bidirectional || initiator === "local");
+    this.receiving = new ReceivingSide(this, bidirectional || initiator === "peer");
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  get opened(): Promise<void> {
+    return this.#awaitOpening().promise;
+  }
+
+  get closed(): Promise<StreamCloseInfo> {
+    if (this.#closed === undefined) {
+      this.#closed = new Promised();
+      if (this.#closeInfo !== undefined) this.#closed.resolve(this.#closeInfo);
+    }
+    return this.#closed.promise;
+  }
+
+  get bytesSent(): number {
+    return this.sending.bytesSent;
+  }
+
+  get bytesReceived(): number {
+    return this.receiving.bytesReceived;
   }
 
   get bytesQueued(): number {
-    return this.#closed ? 0 : this.#queue.bytesQueued(this.#engine, this.slot);
+    return this.sending.bytesQueued;
   }
 
   get writable(): boolean {
-    return this.#canSend && this.connection.state === "open";
+    return this.sending.writable;
   }
 
   get readable(): boolean {
-    return this.#canReceive;
+    return this.receiving.open;
+  }
+
+  get priority(): number {
+    return this.#priority;
+  }
+
+  set priority(priority: number) {
+    checkPriority(priority);
+    if (priority === this.#priority) return;
+    this.#priority = priority;
+    if (!this.#ended) this.engine.native.setPriority(this.slot, this.generation, priority);
   }
 
   write(bytes: Uint8Array): SendResult {
-    assertBytes(bytes);
-    this.#assertWritable();
-    const mark = this.connection.options.highWaterMarkBytes;
-    return this.#queue.send(this.#engine, this, mark, CommandKind.writeStream, 0, bytes);
+    return this.sending.write(bytes);
+  }
+
+  writev(chunks: readonly Uint8Array[]): SendResult {
+    return this.sending.writev(chunks);
   }
 
   end(): void {
-    if (!this.#canSend) return;
-    this.#canSend = false;
-    this.#engine.outbox.write(CommandKind.writeStream, Flag.sendFin, this, NO_BYTES);
+    this.sending.end();
   }
 
   reset(code = 0): void {
-    assertCode(code);
-    if (this.#closed) return;
-    this.#canSend = false;
-    this.#engine.outbox.flush();
-    this.#engine.native.resetStream(this.slot, this.generation, code);
+    this.sending.reset(code);
   }
 
   stopSending(code = 0): void {
-    assertCode(code);
-    if (this.#closed || !this.#canReceive) return;
-    this.#canReceive = false;
-    this.#backlog = undefined;
-    this.#engine.outbox.flush();
-    this.#engine.native.stopSending(this.slot, this.generation, code);
+    checkCode(code);
+    if (!this.receiving.open) return;
+    this.receiving.stop();
+    if (this.#ended) return;
+    this.engine.outbox.flush();
+    this.engine.native.stopSending(this.slot, this.generation, code);
   }
 
   pause(): void {
-    this.#paused = true;
+    this.receiving.pause();
   }
 
   resume(): void {
-    this.#paused = false;
-    if (this.#backlog !== undefined) queueMicrotask(() => this.#deliverBacklog());
+    this.receiving.resume();
+  }
+
+  toDuplex(): Duplex {
+    return toDuplex(this);
+  }
+
+  toWebStreams(): WebStreams {
+    return toWebStreams(this);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array[], undefined> {
+    return new ChunkIterator(this);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.end();
+    this.stopSending();
+    const deadline = setTimeout(() => this.reset(), DISPOSE_DEADLINE_MS);
+    await this.closed;
+    clearTimeout(deadline);
+  }
+
+  /** Of a stream that we have just opened: what the caller chose for it. */
+  begin(priority: number, wait: WaitOptions): void {
+    this.#priority = priority;
+    if (wait.signal === undefined && wait.timeoutMs === undefined) return;
+    this.#awaitOpening().watch(wait, () => {
+      this.reset();
+      this.stopSending();
+    });
   }
 
   onEvent(record: RingReader): void {
-    const behaviour = this.connection.behaviour;
     switch (record.kind) {
       case EventKind.streamData:
-        this.#onData(record, behaviour);
+        this.receiving.onData(record);
         break;
       case EventKind.drain:
-        if (
-          this.#queue.onDrain(this.#engine, this.slot, this.connection.options.highWaterMarkBytes) &&
-          this.writable
-        ) {
-          this.connection.call(() => behaviour.drain?.(this));
-        }
+        this.sending.onDrain();
         break;
-      case EventKind.streamReset: {
-        const code = record.uint64(0);
-        this.#canReceive = false;
-        this.#backlog = undefined; // RFC 9000 section 3.2: what was not yet delivered may be discarded
-        this.connection.call(() => behaviour.reset?.(this, code));
+      case EventKind.streamAccepted:
+        this.#opening?.accepted();
         break;
-      }
-      case EventKind.streamStopped: {
-        const code = record.uint64(0);
-        // RFC 9000 section 3.5: the answer to STOP_SENDING is a reset with the same code.
-        if (this.#canSend) this.reset(code);
-        this.connection.call(() => behaviour.stopped?.(this, code));
+      case EventKind.streamReset:
+        this.#onReset(record.uint64(0));
         break;
-      }
+      case EventKind.streamStopped:
+        this.#onStopped(record.uint64(0));
+        break;
       case EventKind.streamClosed:
-        this.#onClosed(record.int32(0), behaviour);
+        this.#onEnded(record.int32(0), record.uint32(4) === 1);
         break;
     }
   }
 
-  #onData(record: RingReader, behaviour: QuicBehaviour): void {
-    const fin = (record.flags & Flag.receiveFin) !== 0;
-    if (!this.#canReceive) {
-      this.#consumed(record.length);
-      return;
+  onAllRead(): void {
+    if (!this.#ended || this.receiving.hasUnread) return;
+    this.connection.letGo(this);
+    this.#finish();
+  }
+
+  #awaitOpening(): StreamOpening {
+    if (this.#opening === undefined) {
+      this.#opening = new StreamOpening();
+      const known = this.initiator === "peer" || this.#ended;
+      if (known || this.engine.awaitAccepted(this.slot)) this.#opening.accepted();
     }
-    if (this.#paused || this.#backlog !== undefined) {
-      this.#backlog ??= [];
-      if (record.length > 0) this.#backlog.push(record.bytes().slice());
-      if (fin) this.#backlog.push(null);
-      return;
+    return this.#opening;
+  }
+
+  #onReset(code: number): void {
+    this.#resetCode = code;
+    this.receiving.onReset(
+      new StreamResetError(`the peer reset the stream with code ${code}`, { applicationCode: code }),
+    );
+    const { behaviour } = this.connection;
+    this.connection.call(() => behaviour.reset?.(this, code));
+  }
+
+  #onStopped(code: number): void {
+    this.#stopCode = code;
+    // RFC 9000 section 3.5: the answer to STOP_SENDING is a reset with the same code.
+    if (this.sending.open) this.engine.native.resetStream(this.slot, this.generation, code);
+    this.sending.fail(
+      new StreamStoppedError(`the peer asked to send no more, with code ${code}`, { applicationCode: code }),
+    );
+    const { behaviour } = this.connection;
+    this.connection.call(() => behaviour.stopped?.(this, code));
+  }
+
+  /** The engine's last word; bytes may wait to be read. */
+  #onEnded(startStatus: number, connectionEnded: boolean): void {
+    const isOurs = this.initiator === "local";
+    // Looked up while the slot is ours.
+    const opened = !isOurs || (startStatus === 0 && this.engine.isAccepted(this.slot));
+    this.#error = opened ? undefined : (this.#opening?.failure ?? startError(startStatus));
+    if (connectionEnded && (this.sending.open || this.receiving.open)) {
+      this.#error ??= new ConnectionClosedError("the stream's connection ended before the stream did");
     }
-    const bytes = record.length;
-    if (bytes > 0) this.#deliver(behaviour, record.bytes());
-    this.#consumed(bytes);
-    if (fin) this.#deliverEnd(behaviour);
-  }
-
-  #deliver(behaviour: QuicBehaviour, chunk: Uint8Array): void {
-    try {
-      behaviour.data?.(this, chunk);
-    } catch (cause) {
-      this.connection.report(cause);
+    if (!opened) {
+      this.#opening ??= new StreamOpening();
+      this.#opening.failed(this.#error!);
+    } else this.#opening?.accepted();
+    this.#ended = true;
+    const failure = this.#error ?? new ConnectionClosedError("the stream has ended");
+    this.sending.fail(failure);
+    this.receiving.fail(failure);
+    if (this.receiving.hasUnread) this.connection.linger(this);
+    else {
+      this.connection.letGo(this);
+      this.#finish();
     }
   }
 
-  #deliverEnd(behaviour: QuicBehaviour): void {
-    this.#canReceive = false;
-    this.connection.call(() => behaviour.end?.(this));
+  #finish(): void {
+    if (this.#closeInfo !== undefined) return;
+    this.receiving.open = false;
+    const info: StreamCloseInfo = {
+      ...(this.#resetCode === undefined ? undefined : { resetCode: this.#resetCode }),
+      ...(this.#stopCode === undefined ? undefined : { stopCode: this.#stopCode }),
+      ...(this.#error === undefined ? undefined : { error: this.#error }),
+    };
+    this.#closeInfo = info;
+    this.#closed?.resolve(info);
+    publishStreamClose(this, info);
+    const { behaviour } = this.connection;
+    this.connection.call(() => behaviour.streamClose?.(this, info));
   }
-
-  #consumed(bytes: number): void {
-    this.#consumedBytes += bytes;
-    // Steps of a quarter: see native/quic/receive_credit.h.
-    if (this.#closed || this.#consumedBytes < this.connection.options.receiveCreditBytes / 4) return;
-    this.#engine.outbox.credit(this, this.#consumedBytes);
-    this.#consumedBytes = 0;
-  }
-
-  #deliverBacklog(): void {
-    const behaviour = this.connection.behaviour;
-    while (!this.#paused && this.#backlog !== undefined) {
-      const next = this.#backlog.shift();
-      if (this.#backlog.length === 0) this.#backlog = undefined;
-      if (next === null) this.#deliverEnd(behaviour);
-      else if (next !== undefined) {
-        this.#deliver(behaviour, next);
-        this.#consumed(next.length);
-      }
-    }
-    if (this.#closed && this.#backlog === undefined) this.#finish(behaviour);
-  }
-
-  #onClosed(startStatus: number, behaviour: QuicBehaviour): void {
-    this.#closed = true;
-    this.#canSend = false;
-    this.#engine.release(this);
-    // A stream that its connection's end overtook is no error of its own: `close` says how that came.
-    if (startStatus === loadAddon().constants.status!.streamLimit) {
-      this.connection.report(startError(startStatus));
-    }
-    if (this.#backlog === undefined) this.#finish(behaviour);
-  }
-
-  #finish(behaviour: QuicBehaviour): void {
-    if (this.#finished) return;
-    this.#finished = true;
-    this.#canReceive = false;
-    this.connection.call(() => behaviour.streamClose?.(this));
-  }
-
-  #assertWritable(): void {
-    if (this.writable) return;
-    const what = this.#canSend
-      ? `the stream's connection is ${this.connection.state}`
-      : "its sending side has ended";
-    throw new StreamClosedError(`nothing can be written to the stream: ${what}`);
-  }
-}
-
-/** Why a stream could not be opened, from msquic's status. */
-export function startError(status: number): Error {
-  if (status === loadAddon().constants.status!.streamLimit) {
-    return new StreamLimitError("the peer allows no further stream for now; wait until one has closed");
-  }
-  return new StreamClosedError("the connection ended before the stream was opened");
-}
-
-/** @throws InvalidArgumentError */
-export function assertBytes(bytes: unknown): void {
-  if (bytes instanceof Uint8Array) return;
-  throw new InvalidArgumentError(`bytes must be a Uint8Array, and not ${typeof bytes}`);
-}
-
-function assertCode(code: number): void {
-  if (Number.isSafeInteger(code) && code >= 0) return;
-  throw new InvalidArgumentError(
-    `code must be an integer from 0 to ${Number.MAX_SAFE_INTEGER}, and not ${code}`,
-  );
 }

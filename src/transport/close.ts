@@ -1,4 +1,6 @@
 import type { MillraceError } from "../errors.js";
+import { readOptions } from "../options/read.js";
+import { flag, integer, object, option, withDefault } from "../options/schema.js";
 
 /**
  * Application close codes, the same on every transport. QUIC carries them as the application error code
@@ -48,3 +50,34 @@ export interface CloseOptions {
 
 /** The deadline of a graceful close, where the caller names none. */
 export const defaultCloseDeadlineMs = 5_000;
+
+const MAX_DEADLINE_MS = 86_400_000;
+
+/** How {@link CloseOptions} are read; codes go up to `maxCode`. */
+export function closeOptions(maxCode: number) {
+  return {
+    code: withDefault(integer(0, maxCode), CloseCode.normal as number),
+    reason: withDefault(
+      option<string>(`a string of at most ${maxCloseReasonBytes} bytes in UTF-8, without NUL`, isReason),
+      "",
+    ),
+    graceful: withDefault(flag, true),
+    deadlineMs: withDefault(integer(0, MAX_DEADLINE_MS), defaultCloseDeadlineMs),
+  } satisfies Record<keyof CloseOptions, unknown>;
+}
+
+const schema = object(closeOptions(maxCloseCode));
+
+/**
+ * The options of a close that any transport can carry.
+ * @throws InvalidArgumentError
+ */
+export function readCloseOptions(options: CloseOptions): Required<CloseOptions> {
+  return readOptions(schema, options);
+}
+
+function isReason(value: unknown): boolean {
+  return (
+    typeof value === "string" && Buffer.byteLength(value) <= maxCloseReasonBytes && !value.includes("\0")
+  );
+}

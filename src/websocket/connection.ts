@@ -2,7 +2,6 @@ import {
   ConnectionClosedError,
   ConnectionLostError,
   FrameTooLargeError,
-  InvalidArgumentError,
   type MillraceError,
   ProtocolViolationError,
 } from "../errors.js";
@@ -12,8 +11,7 @@ import {
   type CloseInfo,
   type CloseOptions,
   defaultCloseDeadlineMs,
-  maxCloseCode,
-  maxCloseReasonBytes,
+  readCloseOptions,
 } from "../transport/close.js";
 import { type ConnectionState, nextConnectionId, type SendResult } from "../transport/connection.js";
 import type { WebSocketConnection } from "./behaviour.js";
@@ -92,13 +90,7 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
   }
 
   close(options: CloseOptions = {}): void {
-    const { code = CloseCode.normal, reason = "", graceful = true, deadlineMs } = options;
-    if (!Number.isInteger(code) || code < 0 || code > maxCloseCode) {
-      throw new InvalidArgumentError(`code is ${code}; it must be an integer of 0..${maxCloseCode}`);
-    }
-    if (Buffer.byteLength(reason) > maxCloseReasonBytes) {
-      throw new InvalidArgumentError(`reason must be at most ${maxCloseReasonBytes} bytes of UTF-8`);
-    }
+    const { code, reason, graceful, deadlineMs } = readCloseOptions(options);
     if (this.#state === "open") this.markClosing({ by: "local", code, reason }, toWireCode(code), deadlineMs);
     if (this.#state !== "closing") return;
     if (graceful) this.#shutDown();

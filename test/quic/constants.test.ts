@@ -31,6 +31,9 @@ test("events, commands, slot words and flags have the numbers of C++, none missi
   assert.deepEqual(native.slotWord, constants.SlotWord);
   assert.deepEqual(native.flag, constants.Flag);
   assert.deepEqual(native.statistic, constants.Statistic);
+  assert.deepEqual(native.acceptance, constants.StreamAcceptance);
+  assert.deepEqual(native.datagramOutcome, constants.DatagramOutcome);
+  assert.deepEqual(native.datagram, { overheadBytes: constants.DATAGRAM_OVERHEAD_BYTES });
 });
 
 test("the close codes that the engine sends mean here what they mean there", () => {
@@ -50,15 +53,8 @@ test("every status that is looked at is one that the engine names, and the other
 
 test("a group that is not compared does not exist", () => {
   const compared = [
-    "ring",
-    "event",
-    "command",
-    "commandHeader",
-    "slotWord",
-    "flag",
-    "statistic",
-    "closeCode",
-    "status",
+    ...["ring", "event", "command", "commandHeader", "slotWord", "flag", "acceptance", "datagramOutcome"],
+    ...["datagram", "statistic", "closeCode", "status"],
   ];
   assert.deepEqual(Object.keys(native).sort(), compared.sort());
 });

@@ -283,7 +283,7 @@ describe("a peer that speaks lanes by hand", () => {
 
   test("and opens a bidirectional stream is told at once that there is none", async (t) => {
     const byHand = await ByHand.open(t);
-    const stream = byHand.peer.openStream({ failWhenBlocked: true });
+    const stream = byHand.peer.openStream({ whenBlocked: "fail" });
     stream.write(prefix(0, 0));
     await until("it has failed", () => !stream.writable);
     byHand.stream([prefix(0, 0), frame("still here")]);

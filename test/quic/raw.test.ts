@@ -274,16 +274,21 @@ describe("streams", () => {
 
   test("above the peer's limit fail instead, where that was asked", async (t) => {
     for (const direction of ["bidirectional", "unidirectional"] as const) {
-      const failed = deferred<unknown>();
+      const closed: quic.QuicStream[] = [];
       const options = { peerBidiStreams: 1, peerUniStreams: 1 };
       const { client } = await pair(
         t,
         { options },
-        { behaviour: { error: (_, cause) => failed.resolve(cause) } },
+        { behaviour: { streamClose: (stream) => void closed.push(stream) } },
       );
-      client.openStream({ direction, failWhenBlocked: true }).write(new Uint8Array(1));
-      client.openStream({ direction, failWhenBlocked: true });
-      assert.ok((await failed.promise) instanceof StreamLimitError);
+      const first = client.openStream({ direction, whenBlocked: "fail" });
+      first.write(new Uint8Array(1));
+      await first.opened;
+      const second = client.openStream({ direction, whenBlocked: "fail" });
+      await assert.rejects(second.opened, StreamLimitError);
+      assert.ok((await second.closed).error instanceof StreamLimitError);
+      assert.deepEqual(closed, [second]);
+      assert.throws(() => second.write(new Uint8Array(1)), StreamClosedError);
       assert.equal(client.state, "open");
     }
   });
@@ -347,16 +352,11 @@ describe("options", () => {
   });
 
   test("peerUniStreams and peerBidiStreams of 0 allow none", async (t) => {
-    const causes: unknown[] = [];
-    const { client } = await pair(
-      t,
-      { options: { peerBidiStreams: 0, peerUniStreams: 0 } },
-      { behaviour: { error: (_, cause) => void causes.push(cause) } },
-    );
-    client.openStream({ failWhenBlocked: true });
-    client.openStream({ direction: "unidirectional", failWhenBlocked: true });
-    await until("both have failed", () => causes.length === 2);
-    assert.ok(causes.every((cause) => cause instanceof StreamLimitError));
+    const { client } = await pair(t, { options: { peerBidiStreams: 0, peerUniStreams: 0 } });
+    for (const direction of ["bidirectional", "unidirectional"] as const) {
+      const stream = client.openStream({ direction, whenBlocked: "fail" });
+      await assert.rejects(stream.opened, StreamLimitError);
+    }
   });
 
   test("the windows bound what a reader who stands still is sent", async (t) => {

@@ -153,7 +153,9 @@ Stream* Host::stream(Handle handle) {
 
 Handle Host::OpenStream(Handle of, bool unidirectional) {
   QUIC_STATUS status = QUIC_STATUS_SUCCESS;
-  const Ref<Stream> stream = connection(of)->OpenStream(unidirectional, false, &status);
+  Stream::Opening opening;
+  opening.unidirectional = unidirectional;
+  const Ref<Stream> stream = Stream::Open(*connection(of), opening, &status);
   return stream ? Handle{stream->slot(), stream->generation()} : Handle{};
 }
 

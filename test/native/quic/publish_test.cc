@@ -39,7 +39,8 @@ TEST(Publish, ReachesEveryConnectionWithOneCopyOfTheBytes) {
   SlabPool& slabs = Library::Get().slabs();
   const SlabPool::Stats before = slabs.stats();
   handles.insert(handles.end(), {handles[0], handles[1] + 1});  // a stale one is passed over
-  EXPECT_EQ(server.outbox().Publish(6, handles, bytes.first(48), bytes.subspan(48)), kConnections);
+  EXPECT_EQ(server.outbox().Publish(CommandKind::kSendFrame, 6, handles, bytes.first(48), bytes.subspan(48)),
+            kConnections);
   const SlabPool::Stats after = slabs.stats();
   // The payload once, and a request of the smallest class for each.
   EXPECT_EQ(after.acquired - before.acquired, kConnections + 1);

@@ -1,0 +1,86 @@
+import { InvalidArgumentError, ReaderLockedError } from "../errors.js";
+import { DATAGRAM_OVERHEAD_BYTES } from "../native/constants.js";
+import type { Engine } from "../native/engine.js";
+import type { NativeTarget } from "../native/outbox.js";
+import { readOptions } from "../options/read.js";
+import { abortSignal, integer, object, optional, withDefault } from "../options/schema.js";
+import type { SendResult } from "../transport/connection.js";
+import { checkBytes, checkInteger } from "./argument.js";
+import type { DatagramsOptions, SendDatagramOptions } from "./connection.js";
+import { DatagramQueue } from "./datagram_queue.js";
+import { SendQueue } from "./send_queue.js";
+
+const schema = object({
+  maxQueued: withDefault(integer(1, 1_048_576), 1_024),
+  signal: optional(abortSignal),
+} satisfies Record<keyof DatagramsOptions, unknown>);
+
+/** The datagrams of one connection, out and in (RFC 9221). */
+export class Datagrams {
+  /** The largest that can be sent now. */
+  maxBytes = 0;
+  /** What readers of ours have dropped, those included that are gone. */
+  #dropped = 0;
+  readonly #sent = new SendQueue();
+  #reader: DatagramQueue | undefined;
+
+  /** The caller has found the connection open. */
+  send(
+    engine: Engine,
+    connection: NativeTarget,
+    highWaterMarkBytes: number,
+    bytes: Uint8Array,
+    { tag }: SendDatagramOptions,
+  ): SendResult {
+    checkBytes(bytes);
+    if (tag !== undefined) checkInteger("tag", tag, 0, 0xffff_ffff);
+    if (bytes.length > this.maxBytes) {
+      throw new InvalidArgumentError(
+        `a datagram of ${bytes.length} bytes is above the limit of ${this.maxBytes}; use a stream`,
+      );
+    }
+    const result = this.admit(engine, connection.slot, highWaterMarkBytes, bytes.length);
+    if (result !== "dropped") engine.outbox.writeDatagram(connection, bytes, tag);
+    return result;
+  }
+
+  /** Counts one as queued, unless the queue is at its mark already. */
+  admit(engine: Engine, slot: number, highWaterMarkBytes: number, bytes: number): SendResult {
+    return this.#sent.admit(engine, slot, highWaterMarkBytes, bytes + DATAGRAM_OVERHEAD_BYTES);
+  }
+
+  /** @returns whether those who were told `blocked` may go on. */
+  onDrain(engine: Engine, slot: number, highWaterMarkBytes: number): boolean {
+    return this.#sent.onDrain(engine, slot, highWaterMarkBytes);
+  }
+
+  /** @throws ReaderLockedError, InvalidArgumentError */
+  read(options: DatagramsOptions): DatagramQueue {
+    const { maxQueued, signal } = readOptions(schema, options);
+    if (this.#reader !== undefined) {
+      throw new ReaderLockedError("the connection's datagrams have a reader; use that one");
+    }
+    const reader = new DatagramQueue(maxQueued, signal, () => {
+      this.#dropped += reader.dropped;
+      this.#reader = undefined;
+    });
+    this.#reader = reader;
+    return reader;
+  }
+
+  /** @returns whether somebody iterates and has it now. */
+  onDatagram(datagram: Uint8Array): boolean {
+    this.#reader?.add(datagram);
+    return this.#reader !== undefined;
+  }
+
+  /** What was dropped on this side of the engine. */
+  get dropped(): number {
+    return this.#dropped + (this.#reader?.dropped ?? 0);
+  }
+
+  /** The connection has ended. */
+  end(): void {
+    this.#reader?.end();
+  }
+}

@@ -1,0 +1,50 @@
+import { channel } from "node:diagnostics_channel";
+import type { CloseInfo } from "../transport/close.js";
+import type { QuicConnection } from "./connection.js";
+import type { QuicStream, StreamCloseInfo } from "./stream.js";
+
+/**
+ * The messages of `node:diagnostics_channel`, by channel. A subscriber is called on the spot; what it throws is an
+ * uncaught exception. Where there is none, nothing is done.
+ */
+export interface QuicDiagnostics {
+  /** A handshake has completed, ours or a peer's. */
+  readonly "millrace:quic:connection:open": { readonly connection: QuicConnection };
+  /** A connection that was open has ended. */
+  readonly "millrace:quic:connection:close": {
+    readonly connection: QuicConnection;
+    readonly info: CloseInfo;
+  };
+  /** A stream was opened by the peer, or is about to be by us. */
+  readonly "millrace:quic:stream:open": { readonly stream: QuicStream };
+  /** A stream has ended and was read to its end. */
+  readonly "millrace:quic:stream:close": { readonly stream: QuicStream; readonly info: StreamCloseInfo };
+  /** A handler of the behaviour threw. */
+  readonly "millrace:quic:error": { readonly connection: QuicConnection; readonly error: unknown };
+}
+
+const connectionOpen = channel("millrace:quic:connection:open");
+const connectionClose = channel("millrace:quic:connection:close");
+const streamOpen = channel("millrace:quic:stream:open");
+const streamClose = channel("millrace:quic:stream:close");
+const failure = channel("millrace:quic:error");
+
+export function publishConnectionOpen(connection: QuicConnection): void {
+  if (connectionOpen.hasSubscribers) connectionOpen.publish({ connection });
+}
+
+export function publishConnectionClose(connection: QuicConnection, info: CloseInfo): void {
+  if (connectionClose.hasSubscribers) connectionClose.publish({ connection, info });
+}
+
+export function publishStreamOpen(stream: QuicStream): void {
+  if (streamOpen.hasSubscribers) streamOpen.publish({ stream });
+}
+
+export function publishStreamClose(stream: QuicStream, info: StreamCloseInfo): void {
+  if (streamClose.hasSubscribers) streamClose.publish({ stream, info });
+}
+
+export function publishError(connection: QuicConnection, error: unknown): void {
+  if (failure.hasSubscribers) failure.publish({ connection, error });
+}

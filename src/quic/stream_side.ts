@@ -1,0 +1,29 @@
+import type { Engine } from "../native/engine.js";
+import type { NativeConnectionOptions } from "../native/environment.js";
+import type { NativeTarget } from "../native/outbox.js";
+import type { QuicBehaviour } from "./behaviour.js";
+import type { QuicConnection } from "./connection.js";
+import type { QuicStream } from "./stream.js";
+
+/** What a stream needs of its connection. */
+export interface StreamHost extends QuicConnection {
+  readonly behaviour: QuicBehaviour;
+  readonly options: NativeConnectionOptions;
+  /** Runs a handler; what it throws is the application's. */
+  call(handler: () => void): void;
+  report(cause: unknown): void;
+  /** A stream whose last event came, and whose bytes are not all read: it keeps its place until then. */
+  linger(stream: NativeTarget): void;
+  /** The stream lets go of its place. */
+  letGo(stream: NativeTarget): void;
+}
+
+/** What the halves of a stream share. */
+export interface SideHost extends QuicStream, NativeTarget {
+  readonly connection: StreamHost;
+  readonly engine: Engine;
+  /** The engine has said its last word on the stream. */
+  readonly ended: boolean;
+  /** Everything that came was read. */
+  onAllRead(): void;
+}
