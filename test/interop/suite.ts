@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { before, describe, test } from "node:test";
+import * as quic from "millrace/quic";
 import { ProtocolMismatchError } from "#internal/errors.js";
 import { temporaryFolder } from "../kit/folder.js";
+import { until } from "../kit/until.js";
 import { alpn, Linker, roles, type Stack } from "./link.js";
 import { exchange, Ours, sha256 } from "./ours.js";
 import { PeerFailure } from "./peer.js";
@@ -107,6 +109,19 @@ export function describeInterop(stack: Stack): void {
         assert.equal(await exchange(connection, 1, randomBytes(KiB)), 1);
       });
 
+      test("follows the peer to new keys, again and again", async (t) => {
+        const { connection, ask } = await linker.link(t, role);
+        for (const updates of [1, 2, 3]) {
+          // A peer that has just changed its keys may not do so again at once (RFC 9001 section 6.5).
+          await until(`the peer changes its keys for the ${updates}. time`, async () => {
+            await ask("updateKeys");
+            assert.deepEqual(await ask("exchange", { streams: 1, bytes: KiB }), { intact: 1 });
+            return (await connection.statistics()).keyUpdates >= updates;
+          });
+        }
+        assert.equal(await exchange(connection, 1, randomBytes(KiB)), 1);
+      });
+
       test("closes with a code and a reason that the peer hears", async (t) => {
         const { connection, peer } = await linker.link(t, role);
         await connection.close({ code: largeCode, reason: "that was all" });
@@ -151,6 +166,15 @@ export function describeInterop(stack: Stack): void {
       const connection = await linker.connect(t, peer.port, new Ours());
       assert.equal((await peer.event("accepted")).retried, true);
       assert.equal(await exchange(connection, 1, randomBytes(KiB)), 1);
+    });
+
+    test("a client of the peer's proves its address to a listener that retries", async (t) => {
+      await quic.configureEngine({ retry: "always" });
+      t.after(() => quic.configureEngine({ retry: "underLoad" }));
+      const sent = quic.quicCounters().retriesSent;
+      const { ask } = await linker.link(t, "server");
+      assert.equal(quic.quicCounters().retriesSent, sent + 1);
+      assert.deepEqual(await ask("exchange", { streams: 1, bytes: KiB }), { intact: 1 });
     });
   });
 }
