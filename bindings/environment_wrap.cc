@@ -1,5 +1,6 @@
 #include "bindings/environment_wrap.h"
 
+#include <array>
 #include <string>
 #include <thread>
 #include <utility>
@@ -50,6 +51,7 @@ Napi::Function EnvironmentWrap::Define(Napi::Env env) {
                          InstanceMethod<&Wrap::Configure>("configure"),
                          InstanceMethod<&Wrap::ReleaseConfiguration>("releaseConfiguration"),
                          InstanceMethod<&Wrap::Listen>("listen"),
+                         InstanceMethod<&Wrap::Refusals>("refusals"),
                          InstanceMethod<&Wrap::CloseListener>("closeListener"),
                          InstanceMethod<&Wrap::Connect>("connect"),
                          InstanceMethod<&Wrap::CloseConnection>("closeConnection"),
@@ -175,8 +177,8 @@ Napi::Value EnvironmentWrap::ReleaseConfiguration(const Napi::CallbackInfo& info
   return info.Env().Undefined();
 }
 
-// listen(request, configuration, address, port, shared, alpns, connectionOptions) → listener id. The
-// completion's value is the bound port.
+// listen(request, configuration, address, port, shared, alpns, connectionOptions, limits, terms) → listener
+// id. The completion's value is the bound port.
 Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
   const auto configuration = configurations_.find(Uint(info[1]));
   Listener::Endpoint endpoint{};
@@ -186,6 +188,8 @@ Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
   }
   endpoint.shared = Bool(info[4]);
   endpoint.alpns = Texts(info[5]);
+  endpoint.limits = ReadAdmissionLimits(info[7]);
+  endpoint.terms = Text(info[8]);
   const uint32_t id = ++last_id_;
   const auto pending = MakeRef<Pending<Listener>>();
   listeners_.emplace(id, pending);
@@ -200,6 +204,19 @@ Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
     PostCompletion(*member.environment, request, status, port);
   });
   return Napi::Number::New(info.Env(), id);
+}
+
+// refusals(listener) → what its limits have refused: [connections, connectionsPerAddress,
+// handshakesPerAddress]
+Napi::Value EnvironmentWrap::Refusals(const Napi::CallbackInfo& info) {
+  const auto listener = listeners_.find(Uint(info[0]));
+  if (listener == listeners_.end() || !listener->second->object) return info.Env().Undefined();
+  const Admissions::Refused& refused = listener->second->object->refused();
+  const std::array counts{refused.connections.load(), refused.connections_per_address.load(),
+                          refused.handshakes_per_address.load()};
+  Napi::Array result = Napi::Array::New(info.Env(), counts.size());
+  for (uint32_t i = 0; i < counts.size(); ++i) result.Set(i, static_cast<double>(counts[i]));
+  return result;
 }
 
 // closeListener(request, id): completes when the port is free, or others still share it.

@@ -55,6 +55,19 @@ Configuration::Options ReadConfiguration(const Napi::Value& value) {
   return options;
 }
 
+AdmissionLimits ReadAdmissionLimits(const Napi::Value& value) {
+  AdmissionLimits limits;
+  const Napi::Object object = value.As<Napi::Object>();
+  const auto read = [&object](const char* name, uint32_t* limit) {
+    const Napi::Value given = object.Get(name);
+    if (given.IsNumber()) *limit = Uint(given);
+  };
+  read("maxConnections", &limits.connections);
+  read("maxConnectionsPerAddress", &limits.connections_per_address);
+  read("maxHandshakesPerAddress", &limits.handshakes_per_address);
+  return limits;
+}
+
 EngineSettings ReadEngineSettings(const Napi::Value& value) {
   EngineSettings settings;
   const Napi::Object object = value.As<Napi::Object>();

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "native/memory/ref_counted.h"
+#include "native/quic/admission.h"
 #include "native/quic/configuration.h"
 #include "native/quic/connection_options.h"
 #include "native/quic/engine_settings.h"
@@ -12,6 +13,7 @@ namespace millrace {
 // The option objects of src/native/environment.ts. JS thread.
 [[nodiscard]] Ref<ConnectionOptions> ReadConnectionOptions(const Napi::Value& value);
 [[nodiscard]] Configuration::Options ReadConfiguration(const Napi::Value& value);
+[[nodiscard]] AdmissionLimits ReadAdmissionLimits(const Napi::Value& value);
 [[nodiscard]] EngineSettings ReadEngineSettings(const Napi::Value& value);
 
 }  // namespace millrace

@@ -121,6 +121,7 @@ void Connection::OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept {
   } else if (!environment_->Insert(this)) {
     return Fail(environment_->closed() ? kCloseGoingAway : kCloseExhausted);
   }
+  if (place_) place_->HandshakeDone();
   opened_ = true;
   ReadRoundTrip();
   const OpenedEvent opened{listener_, max_datagram_bytes_.load(std::memory_order_relaxed)};

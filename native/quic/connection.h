@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
+#include "native/quic/admission.h"
 #include "native/quic/configuration.h"
 #include "native/quic/connection_options.h"
 #include "native/quic/control_thread.h"
@@ -44,6 +47,8 @@ class Connection final : public Resource {
     local_address_ = local;
     remote_address_ = remote;
   }
+  // Its place among those that the listener admits; listener callback.
+  void set_place(Admissions::Place place) noexcept { place_.emplace(std::move(place)); }
   ~Connection() override;
 
   // Where to connect to. `server_name` is for SNI and the certificate.
@@ -115,6 +120,7 @@ class Connection final : public Resource {
   const Ref<ConnectionOptions> options_;
   std::atomic<HQUIC> handle_;
   const uint32_t listener_;
+  std::optional<Admissions::Place> place_;  // of a peer's connection; msquic's thread
   std::atomic<uint32_t> queued_bytes_{0};
   std::atomic<uint32_t> sends_in_flight_{0};
   std::atomic<uint32_t> max_datagram_bytes_{0};

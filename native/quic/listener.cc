@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "native/quic/connection.h"
@@ -45,7 +46,9 @@ QUIC_STATUS ClaimPort(QUIC_ADDR* address) noexcept {
 }  // namespace
 
 Listener::Listener(const Endpoint& endpoint, Ref<Configuration> configuration) noexcept
-    : endpoint_(endpoint), configuration_(std::move(configuration)) {}
+    : endpoint_(endpoint),
+      admissions_(MakeRef<Admissions>(endpoint.limits)),
+      configuration_(std::move(configuration)) {}
 
 Listener::~Listener() {
   Stop();
@@ -56,6 +59,7 @@ Ref<Listener> Listener::Open(const Endpoint& endpoint, const Ref<Configuration>&
   *status = QUIC_STATUS_SUCCESS;
   for (Listener* open : OpenListeners()) {
     const bool same = endpoint.shared && open->endpoint_.shared && open->endpoint_.alpns == endpoint.alpns &&
+                      open->endpoint_.terms == endpoint.terms &&
                       QuicAddrCompare(&open->address_, &endpoint.address);
     if (!same) continue;
     const std::lock_guard lock(open->mutex_);
@@ -78,6 +82,10 @@ QUIC_STATUS Listener::Start() noexcept {
     const QUIC_STATUS claimed = ClaimPort(&address);
     if (QUIC_FAILED(claimed)) return claimed;
   }
+  // As elsewhere, :: is for both families; msquic would take it for IPv6 only.
+  const bool both_families =
+      QuicAddrGetFamily(&address) == QUIC_ADDRESS_FAMILY_INET6 && QuicAddrIsWildCard(&address);
+  if (both_families) QuicAddrSetFamily(&address, QUIC_ADDRESS_FAMILY_UNSPEC);
   QUIC_STATUS status = Api().ListenerOpen(Library::Get().registration(), Callback, this, &handle_);
   if (QUIC_FAILED(status)) return status;
   std::vector<QUIC_BUFFER> alpns;
@@ -89,6 +97,7 @@ QUIC_STATUS Listener::Start() noexcept {
   if (QUIC_SUCCEEDED(status)) {
     uint32_t bytes = sizeof(address_);
     status = Api().GetParam(handle_, QUIC_PARAM_LISTENER_LOCAL_ADDRESS, &bytes, &address_);
+    if (both_families) QuicAddrSetFamily(&address_, QUIC_ADDRESS_FAMILY_INET6);
   }
   if (QUIC_FAILED(status)) {
     Api().ListenerClose(std::exchange(handle_, nullptr));
@@ -143,10 +152,13 @@ QUIC_STATUS Listener::OnNewConnection(HQUIC handle, const QUIC_NEW_CONNECTION_IN
     }
   }
   if (!environment) return QUIC_STATUS_CONNECTION_REFUSED;
+  std::optional<Admissions::Place> place = admissions_->Admit(*info.RemoteAddress);
+  if (!place) return QUIC_STATUS_CONNECTION_REFUSED;
   // The connection is ours only from SetCallbackHandler on; refused before that, msquic closes it.
   const QUIC_STATUS status = Api().ConnectionSetConfiguration(handle, configuration_->handle());
   if (QUIC_FAILED(status)) return status;
   Ref<Connection> connection = MakeRef<Connection>(std::move(environment), std::move(options), id, handle);
+  connection->set_place(std::move(*place));
   connection->set_addresses(*info.LocalAddress, *info.RemoteAddress);
   Api().SetCallbackHandler(handle, reinterpret_cast<void*>(Connection::Callback), connection.Leak());
   return QUIC_STATUS_SUCCESS;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "native/quic/admission.h"
 #include "native/quic/configuration.h"
 #include "native/quic/connection_options.h"
 #include "native/quic/environment.h"
@@ -28,6 +29,8 @@ class Listener : public RefCounted<Listener> {
     QUIC_ADDR address;
     std::vector<std::string> alpns;
     bool shared = false;  // another environment of this process may join
+    AdmissionLimits limits{};
+    std::string terms{};  // what else those that share it must have in common, however JavaScript writes it
   };
 
   // Opens, or joins what another environment has opened with the same endpoint. Null on failure, with the
@@ -41,6 +44,8 @@ class Listener : public RefCounted<Listener> {
   // The bound address, with the port that the operating system chose.
   [[nodiscard]] const QUIC_ADDR& address() const noexcept { return address_; }
 
+  [[nodiscard]] const Admissions::Refused& refused() const noexcept { return admissions_->refused(); }
+
   Listener(const Endpoint& endpoint, Ref<Configuration> configuration) noexcept;
   ~Listener();
 
@@ -51,6 +56,7 @@ class Listener : public RefCounted<Listener> {
   void Stop() noexcept;
 
   const Endpoint endpoint_;
+  const Ref<Admissions> admissions_;
   const Ref<Configuration> configuration_;
   HQUIC handle_ = nullptr;
   QUIC_ADDR address_{};

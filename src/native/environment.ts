@@ -46,6 +46,13 @@ export interface NativeConfigurationOptions extends NativeSettings {
   readonly insecure: boolean;
 }
 
+/** How much a listener takes: native/quic/admission.h. Undefined: any number. */
+export interface NativeAdmissionLimits {
+  readonly maxConnections?: number | undefined;
+  readonly maxConnectionsPerAddress?: number | undefined;
+  readonly maxHandshakesPerAddress?: number | undefined;
+}
+
 /** What holds for the whole process: native/quic/engine_settings.h. What is undefined stays as it is. */
 export interface NativeEngineSettings {
   readonly retryMemoryLimit: number | undefined;
@@ -65,7 +72,14 @@ export interface NativeEnvironment {
     shared: boolean,
     alpns: readonly string[],
     options: NativeConnectionOptions,
+    limits: NativeAdmissionLimits,
+    /** What those who share the listener must have in common beside address and ALPN. */
+    terms: string,
   ): number;
+  /** What a listener's limits have refused. */
+  refusals(
+    id: number,
+  ): readonly [connections: number, connectionsPerAddress: number, handshakesPerAddress: number] | undefined;
   closeListener(request: number, id: number): void;
   connect(
     configuration: number,

@@ -13,7 +13,7 @@ import { type QuicConnectOptions, readConnectOptions, readUrl } from "./connect_
 import type { QuicConnection } from "./connection.js";
 import { dial } from "./dial.js";
 import { type QuicListenOptions, readListenOptions } from "./listen_options.js";
-import { EngineListener } from "./listener.js";
+import { EngineListener, type RefusedConnections } from "./listener.js";
 import { RawConnection } from "./raw_connection.js";
 import { configurationSettings, rawConnectionOptions } from "./settings.js";
 
@@ -35,6 +35,7 @@ export { type QuicCounters, quicCounters } from "./counters.js";
 export type { QuicDiagnostics } from "./diagnostics.js";
 export { configureEngine, type EngineOptions } from "./engine_options.js";
 export type { QuicListenOptions } from "./listen_options.js";
+export type { RefusedConnections } from "./listener.js";
 export { publish, publishDatagram } from "./publish.js";
 export type { QuicOptions } from "./settings.js";
 export type { QuicStatistics } from "./statistics.js";
@@ -47,6 +48,8 @@ export interface QuicListener extends AsyncDisposable {
   readonly address: SocketAddress;
   /** Connections accepted by this thread and not yet closed. */
   readonly connectionCount: number;
+  /** Handshakes that the listener's limits have refused. */
+  readonly refused: RefusedConnections;
   /** Stops accepting; open connections stay. Resolves when the port is free. Idempotent. */
   close(): Promise<void>;
 }
@@ -59,14 +62,15 @@ export interface QuicListener extends AsyncDisposable {
 export async function listen(options: QuicListenOptions, behaviour: QuicBehaviour): Promise<QuicListener> {
   const read = readListenOptions(options);
   checkHandlers(behaviour, behaviourHandlers);
-  const { port, shared } = read;
+  const { port, shared, maxConnections, maxConnectionsPerAddress, maxHandshakesPerAddress } = read;
+  const limits = { maxConnections, maxConnectionsPerAddress, maxHandshakesPerAddress };
   const settings = configurationSettings(read);
   const connectionOptions = rawConnectionOptions(read);
   const engine = sharedEngine();
   const [credential, [address]] = await Promise.all([loadServerCredential(read.tls), resolveHost(read.host)]);
   const listener = await EngineListener.open(
     engine,
-    { address, port, shared, settings, credential, connectionOptions },
+    { address, port, shared, settings, credential, connectionOptions, limits },
     (slot, generation, onEnd) =>
       new RawConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd }),
   );
@@ -74,6 +78,9 @@ export async function listen(options: QuicListenOptions, behaviour: QuicBehaviou
     address: listener.address,
     get connectionCount() {
       return listener.connectionCount;
+    },
+    get refused() {
+      return listener.refused;
     },
     close: () => listener.close(),
     [Symbol.asyncDispose]: () => listener.close(),

@@ -1,18 +1,34 @@
+import type { NativeAdmissionLimits } from "../native/environment.js";
 import { readOptions } from "../options/read.js";
-import { flag, integer, isObject, object, option, withDefault } from "../options/schema.js";
+import { flag, integer, isObject, object, option, optional, withDefault } from "../options/schema.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
-import { type QuicOptions, quicOptions } from "./settings.js";
+import { type QuicOptions, quicOptions, type ReadQuicOptions } from "./settings.js";
 
 /** Options of a raw QUIC listener. */
 export interface QuicListenOptions extends QuicOptions {
-  /** A name or address of this machine; `0.0.0.0` or `::` for all. */
+  /** A name or address of this machine; `0.0.0.0` for all of IPv4, `::` for all of both families. */
   readonly host: string;
   /** 1..65535, or 0 for a free port. */
   readonly port: number;
   readonly tls: ServerTlsOptions;
-  /** Other threads of this process may listen here too; connections go to the thread with the fewest. Default false. */
+  /**
+   * Other threads of this process may listen here too, with the same options; connections go to the thread with the
+   * fewest. Default false.
+   */
   readonly shared?: boolean;
+  /** How many connections the listener has at most, handshakes included; further ones are refused. No limit by default. */
+  readonly maxConnections?: number;
+  /**
+   * The same for each source address: an IPv4 address, in whatever form it comes, or the first 64 bits of an IPv6
+   * address. A connection counts for the address it came from, also when it moves. No limit by default: many users
+   * may be behind one address. Sources can be forged until they are validated: see `retry` of `configureEngine`.
+   */
+  readonly maxConnectionsPerAddress?: number;
+  /** How many handshakes each source address may have in progress. No limit by default. */
+  readonly maxHandshakesPerAddress?: number;
 }
+
+const limit = integer(1, 0x7fff_ffff);
 
 const schema = object({
   ...quicOptions,
@@ -20,9 +36,19 @@ const schema = object({
   port: integer(0, 65_535),
   tls: option<ServerTlsOptions>("an object {certificate, privateKey}", isObject),
   shared: withDefault(flag, false),
+  maxConnections: optional(limit),
+  maxConnectionsPerAddress: optional(limit),
+  maxHandshakesPerAddress: optional(limit),
 } satisfies Record<keyof QuicListenOptions, unknown>);
 
+export interface ReadListenOptions extends ReadQuicOptions, NativeAdmissionLimits {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: ServerTlsOptions;
+  readonly shared: boolean;
+}
+
 /** @throws InvalidArgumentError */
-export function readListenOptions(options: QuicListenOptions): Required<QuicListenOptions> {
+export function readListenOptions(options: QuicListenOptions): ReadListenOptions {
   return readOptions(schema, options);
 }

@@ -1,5 +1,5 @@
 import type { Acceptor, Engine, EngineResource } from "../native/engine.js";
-import type { NativeConnectionOptions } from "../native/environment.js";
+import type { NativeAdmissionLimits, NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
 import { formatAddress, type SocketAddress } from "../transport/address.js";
 import type { ServerCredential } from "../transport/credential.js";
@@ -15,6 +15,17 @@ export interface ListenerOptions {
   readonly settings: ConfigurationSettings;
   readonly credential: ServerCredential;
   readonly connectionOptions: NativeConnectionOptions;
+  readonly limits: NativeAdmissionLimits;
+}
+
+/** How many handshakes a listener's limits have refused, over all threads that share it. */
+export interface RefusedConnections {
+  /** By `maxConnections`. */
+  readonly connections: number;
+  /** By `maxConnectionsPerAddress`. */
+  readonly connectionsPerAddress: number;
+  /** By `maxHandshakesPerAddress`. */
+  readonly handshakesPerAddress: number;
 }
 
 /** A connection object that the listener makes for an accepted connection. */
@@ -30,6 +41,7 @@ export class EngineListener implements Acceptor {
   readonly #id: number;
   readonly #accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection;
   #closing: Promise<void> | undefined;
+  #lastRefusals: readonly [number, number, number] = [0, 0, 0];
   readonly #onEnd = () => {
     this.connectionCount -= 1;
   };
@@ -40,7 +52,7 @@ export class EngineListener implements Acceptor {
     options: ListenerOptions,
     accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection,
   ): Promise<EngineListener> {
-    const { address, port, shared, settings, connectionOptions } = options;
+    const { address, port, shared, settings, connectionOptions, limits } = options;
     const family = address.includes(":") ? "ipv6" : "ipv4";
     const configuration = await serverConfiguration(engine, settings, options.credential);
     let id = 0;
@@ -54,6 +66,8 @@ export class EngineListener implements Acceptor {
           shared,
           settings.alpns,
           connectionOptions,
+          limits,
+          JSON.stringify([settings, limits]),
         );
       });
       if (status !== 0) {
@@ -87,6 +101,13 @@ export class EngineListener implements Acceptor {
     return connection;
   }
 
+  get refused(): RefusedConnections {
+    const [connections, connectionsPerAddress, handshakesPerAddress] =
+      this.#engine.native.refusals(this.#id) ?? this.#lastRefusals;
+    this.#lastRefusals = [connections, connectionsPerAddress, handshakesPerAddress];
+    return { connections, connectionsPerAddress, handshakesPerAddress };
+  }
+
   /** Stops accepting. Resolves when the port is free, unless other threads share it. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -94,6 +115,7 @@ export class EngineListener implements Acceptor {
   }
 
   async #close(): Promise<void> {
+    void this.refused; // the engine forgets it now
     this.#engine.setAcceptor(this.#id, undefined);
     await this.#engine.request((request) => this.#engine.native.closeListener(request, this.#id));
     this.#engine.keepAlive(-1);

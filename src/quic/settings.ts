@@ -104,8 +104,7 @@ export type ReadQuicOptions = Required<QuicOptions>;
  * @throws InvalidArgumentError where two options contradict each other.
  */
 export function configurationSettings(options: ReadQuicOptions): ConfigurationSettings {
-  const { alpn, highWaterMarkBytes: _, ...settings } = options;
-  const { idleTimeoutMs, keepAliveMs, minimumMtu, maximumMtu } = settings;
+  const { idleTimeoutMs, keepAliveMs, minimumMtu, maximumMtu } = options;
   if (minimumMtu > maximumMtu) {
     throw new InvalidArgumentError(
       `minimumMtu must be at most maximumMtu, ${maximumMtu}, and not ${minimumMtu}`,
@@ -116,7 +115,23 @@ export function configurationSettings(options: ReadQuicOptions): ConfigurationSe
       `keepAliveMs must be less than idleTimeoutMs, ${idleTimeoutMs}, and not ${keepAliveMs}`,
     );
   }
-  return { ...settings, alpns: [...alpn] };
+  return {
+    alpns: [...options.alpn],
+    idleTimeoutMs,
+    handshakeTimeoutMs: options.handshakeTimeoutMs,
+    disconnectTimeoutMs: options.disconnectTimeoutMs,
+    keepAliveMs,
+    initialRttMs: options.initialRttMs,
+    peerBidiStreams: options.peerBidiStreams,
+    peerUniStreams: options.peerUniStreams,
+    streamWindowBytes: options.streamWindowBytes,
+    connectionWindowBytes: options.connectionWindowBytes,
+    minimumMtu,
+    maximumMtu,
+    congestionControl: options.congestionControl,
+    datagrams: options.datagrams,
+    sendBuffering: options.sendBuffering,
+  };
 }
 
 /** What our own engine is told. */

@@ -43,7 +43,7 @@ export function listenError(status: number, where: string): MillraceError {
       );
     case code.alpnInUse:
       return new AddressInUseError(
-        `UDP ${where} already has a listener for these protocols; close it, choose another port, or share it`,
+        `UDP ${where} already has a listener for these protocols; close it, choose another port, or share it with the same options`,
       );
     case code.forbidden:
       return new AddressForbiddenError(

@@ -45,6 +45,7 @@ async function listen(
       settings: framedSettings(options, "server"),
       credential,
       connectionOptions,
+      limits: {},
     },
     (slot, generation, onEnd) =>
       new FramedConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd }),
