@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import * as quic from "millrace/quic";
-import { Authority, type Identity } from "../kit/certificate.js";
+import { Authority, type Identity } from "millrace/testing";
 import { Ours } from "./ours.js";
 import { Peer } from "./peer.js";
 

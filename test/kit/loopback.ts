@@ -1,7 +1,7 @@
 import type { TestContext } from "node:test";
 import { connect, listen } from "millrace";
 import * as quic from "millrace/quic";
-import { Authority, type Identity } from "./certificate.js";
+import { Authority, type Identity } from "millrace/testing";
 
 type Listener = Awaited<ReturnType<typeof listen>>;
 type Connection = Awaited<ReturnType<typeof connect>>;

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
+import { Authority } from "millrace/testing";
 import { currentPlatform, platformName } from "#internal/native/platform.js";
-import { Authority } from "../kit/certificate.js";
 
 const repository = resolve(import.meta.dirname, "../../..");
 const packages = join(repository, "build", "packages");

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { before, describe, type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { CloseCode, type CloseInfo, connect, listen, publish } from "millrace";
+import { Authority, type Identity } from "millrace/testing";
 import {
   AbortedError,
   AddressInUseError,
@@ -15,7 +16,6 @@ import {
   HandshakeTimeoutError,
   ProtocolMismatchError,
 } from "#internal/errors.js";
-import { Authority, type Identity } from "../kit/certificate.js";
 import type { SilentPeer } from "../kit/silent_peer.js";
 import { until } from "../kit/until.js";
 
@@ -682,7 +682,7 @@ export function describeTransport(name: string, transport: TransportUnderTest): 
       });
 
       test("for another name are refused, unless that name is asked for", async (t) => {
-        const listener = await serveSecurely(t, await authority.issueForOtherName());
+        const listener = await serveSecurely(t, await authority.issue({ names: ["other.invalid"] }));
         await assert.rejects(dial(t, listener), CertificateNameError);
         const tls = { ca: authority.certificate, serverName: "other.invalid" };
         const connection = await dial(t, listener, undefined, { tls });
@@ -690,7 +690,7 @@ export function describeTransport(name: string, transport: TransportUnderTest): 
       });
 
       test("that are expired are refused by listen", async () => {
-        const tls = await authority.issueExpired();
+        const tls = await authority.issue({ validFromDays: -13, validToDays: -1 });
         await assert.rejects(listen(transport.secureUrl, echo, { tls }), CertificateExpiredError);
       });
 

@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { before, describe, type TestContext, test } from "node:test";
 import { CloseCode, type CloseInfo } from "millrace";
+import { Authority } from "millrace/testing";
 import {
   connect,
   listen,
@@ -19,7 +20,6 @@ import {
   ProtocolMismatchError,
   ProtocolViolationError,
 } from "#internal/errors.js";
-import { Authority } from "../kit/certificate.js";
 import { RawClient } from "./raw_client.js";
 
 const opcode = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
