@@ -129,6 +129,7 @@ Napi::Object Constants(Napi::Env env) {
                                          {"addressInUse", QUIC_STATUS_ADDRESS_IN_USE},
                                          {"alpnInUse", QUIC_STATUS_ALPN_IN_USE},
                                          {"addressNotAvailable", QUIC_STATUS_ADDRESS_NOT_AVAILABLE},
+                                         {"aborted", QUIC_STATUS_ABORTED},
                                          {"connectionTimeout", QUIC_STATUS_CONNECTION_TIMEOUT},
                                          {"connectionIdle", QUIC_STATUS_CONNECTION_IDLE},
                                          {"connectionRefused", QUIC_STATUS_CONNECTION_REFUSED},

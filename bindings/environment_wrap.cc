@@ -58,6 +58,7 @@ Napi::Function EnvironmentWrap::Define(Napi::Env env) {
                          InstanceMethod<&Wrap::Addresses>("addresses"),
                          InstanceMethod<&Wrap::RefreshStatistics>("refreshStatistics"),
                          InstanceMethod<&Wrap::RequestStatistics>("requestStatistics"),
+                         InstanceMethod<&Wrap::UpdateKeys>("updateKeys"),
                          InstanceMethod<&Wrap::OpenStream>("openStream"),
                          InstanceMethod<&Wrap::ResetStream>("resetStream"),
                          InstanceMethod<&Wrap::StopSending>("stopSending"),
@@ -279,6 +280,20 @@ Napi::Value EnvironmentWrap::RefreshStatistics(const Napi::CallbackInfo& info) {
 Napi::Value EnvironmentWrap::RequestStatistics(const Napi::CallbackInfo& info) {
   if (Resource* resource = Find(info, Resource::Kind::kConnection)) {
     static_cast<Connection*>(resource)->RequestStatistics();
+  }
+  return info.Env().Undefined();
+}
+
+// updateKeys(request, slot, generation, timeoutMs)
+Napi::Value EnvironmentWrap::UpdateKeys(const Napi::CallbackInfo& info) {
+  const auto done = [environment = environment_, request = Uint(info[0])](QUIC_STATUS status) {
+    PostCompletion(*environment, request, status, 0);
+  };
+  Resource* resource = environment_->Find(Uint(info[1]), Uint(info[2]));
+  if (resource == nullptr || resource->kind() != Resource::Kind::kConnection) {
+    done(QUIC_STATUS_ABORTED);
+  } else {
+    static_cast<Connection*>(resource)->UpdateKeys(std::chrono::milliseconds(Uint(info[3])), done);
   }
   return info.Env().Undefined();
 }

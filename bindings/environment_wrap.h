@@ -39,6 +39,7 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
   Napi::Value Addresses(const Napi::CallbackInfo& info);
   Napi::Value RefreshStatistics(const Napi::CallbackInfo& info);
   Napi::Value RequestStatistics(const Napi::CallbackInfo& info);
+  Napi::Value UpdateKeys(const Napi::CallbackInfo& info);
   Napi::Value OpenStream(const Napi::CallbackInfo& info);
   Napi::Value ResetStream(const Napi::CallbackInfo& info);
   Napi::Value StopSending(const Napi::CallbackInfo& info);

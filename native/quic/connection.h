@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -71,6 +72,11 @@ class Connection final : public Resource {
   void RefreshStatistics() noexcept;
   // Answers with kStatistics.
   void RequestStatistics() noexcept;
+  // Sends with new keys from now on, once the peer has confirmed the handshake and the keys before; waits for
+  // that up to the timeout. `done` is called once, on the control thread; ABORTED says that the connection
+  // has ended.
+  using Done = std::function<void(QUIC_STATUS)>;
+  void UpdateKeys(std::chrono::milliseconds timeout, Done done) noexcept;
   [[nodiscard]] const QUIC_ADDR& local_address() const noexcept { return local_address_; }
   [[nodiscard]] const QUIC_ADDR& remote_address() const noexcept { return remote_address_; }
 
@@ -110,6 +116,8 @@ class Connection final : public Resource {
   void PostClosed() noexcept;
   void ReadRoundTrip() noexcept;
   void PostStatistics() noexcept;
+  // Control thread.
+  void TryUpdateKeys(ControlThread::Clock::time_point deadline, const Done& done) noexcept;
   // Sets how it ends, unless somebody has. mutex_ is not held.
   void SetEnd(ClosedBy by, int32_t status, uint64_t code, std::string reason) noexcept;
   // Ends it as SetEnd said. Blocking; control thread.

@@ -100,6 +100,7 @@ export interface NativeEnvironment {
   refreshStatistics(slot: number, generation: number): void;
   /** The answer is a record of EventKind.statistics. */
   requestStatistics(slot: number, generation: number): void;
+  updateKeys(request: number, slot: number, generation: number, timeoutMs: number): void;
   openStream(
     slot: number,
     generation: number,

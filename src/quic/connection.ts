@@ -1,6 +1,7 @@
 import type { SocketAddress } from "../transport/address.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import type { ConnectionId, ConnectionState, SendResult } from "../transport/connection.js";
+import type { WaitOptions } from "../transport/wait.js";
 import type { QuicStatistics } from "./statistics.js";
 import type { OpenStreamOptions, QuicStream } from "./stream.js";
 
@@ -78,6 +79,14 @@ export interface QuicConnection extends AsyncDisposable {
    * @throws ReaderLockedError where another iterates, or the behaviour has a `datagram` handler; InvalidArgumentError
    */
   datagrams(options?: DatagramsOptions): AsyncIterableIterator<Uint8Array>;
+
+  /**
+   * Sends with new keys from now on (RFC 9001 section 6), which the peer follows. Rarely needed: the engine does it
+   * by itself, long before a key's limit. Waits for the peer's confirmation of the handshake and of the last update,
+   * 10 s by default; the signal ends the wait, not the change.
+   * @throws ConnectionClosedError; TimeoutError; AbortedError; InvalidArgumentError
+   */
+  updateKeys(options?: WaitOptions): Promise<void>;
 
   /**
    * Ends the connection. Graceful (the default) first delivers what was accepted for sending, up to the deadline.

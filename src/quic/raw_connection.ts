@@ -5,7 +5,7 @@ import type { NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
 import type { CloseInfo } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
-import { throwIfAborted } from "../transport/wait.js";
+import { throwIfAborted, type WaitOptions } from "../transport/wait.js";
 import type { QuicBehaviour } from "./behaviour.js";
 import { readQuicCloseOptions } from "./close_options.js";
 import type {
@@ -23,6 +23,7 @@ import {
   publishStreamOpen,
 } from "./diagnostics.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
+import { updateKeys } from "./key_update.js";
 import { readOpenStreamOptions } from "./open_stream.js";
 import { Promised } from "./promised.js";
 import { RawStream } from "./raw_stream.js";
@@ -94,6 +95,11 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
       if (this.#closeInfo !== undefined) this.#closed.resolve(this.#closeInfo);
     }
     return this.#closed.promise;
+  }
+
+  async updateKeys(options?: WaitOptions): Promise<void> {
+    this.assertOpen();
+    await updateKeys(this.engine, this, options);
   }
 
   statistics(): Promise<QuicStatistics> {

@@ -122,6 +122,16 @@ export function describeInterop(stack: Stack): void {
         assert.equal(await exchange(connection, 1, randomBytes(KiB)), 1);
       });
 
+      test("leads the peer to new keys, again and again", async (t) => {
+        const { connection, ask } = await linker.link(t, role);
+        for (const updates of [1, 2, 3]) {
+          await connection.updateKeys();
+          assert.equal((await connection.statistics()).keyUpdates, updates);
+          assert.equal(await exchange(connection, 1, randomBytes(KiB)), 1);
+          assert.deepEqual(await ask("exchange", { streams: 1, bytes: KiB }), { intact: 1 });
+        }
+      });
+
       test("closes with a code and a reason that the peer hears", async (t) => {
         const { connection, peer } = await linker.link(t, role);
         await connection.close({ code: largeCode, reason: "that was all" });
