@@ -78,6 +78,7 @@ Napi::Object Constants(Napi::Env env) {
                                         {"streamAccepted", Of(EventKind::kStreamAccepted)},
                                         {"datagramOutcome", Of(EventKind::kDatagramOutcome)},
                                         {"statistics", Of(EventKind::kStatistics)},
+                                        {"peerCertificate", Of(EventKind::kPeerCertificate)},
                                     }));
   constants.Set("command", Group(env, {
                                           {"sendFrame", Of(CommandKind::kSendFrame)},

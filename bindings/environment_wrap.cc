@@ -52,9 +52,12 @@ Napi::Function EnvironmentWrap::Define(Napi::Env env) {
                          InstanceMethod<&Wrap::ReleaseConfiguration>("releaseConfiguration"),
                          InstanceMethod<&Wrap::Listen>("listen"),
                          InstanceMethod<&Wrap::Refusals>("refusals"),
+                         InstanceMethod<&Wrap::UpdateListener>("updateListener"),
                          InstanceMethod<&Wrap::CloseListener>("closeListener"),
                          InstanceMethod<&Wrap::Connect>("connect"),
                          InstanceMethod<&Wrap::CloseConnection>("closeConnection"),
+                         InstanceMethod<&Wrap::Authenticate>("authenticate"),
+                         InstanceMethod<&Wrap::PeerCertificateOf>("peerCertificate"),
                          InstanceMethod<&Wrap::Addresses>("addresses"),
                          InstanceMethod<&Wrap::RefreshStatistics>("refreshStatistics"),
                          InstanceMethod<&Wrap::RequestStatistics>("requestStatistics"),
@@ -178,12 +181,35 @@ Napi::Value EnvironmentWrap::ReleaseConfiguration(const Napi::CallbackInfo& info
   return info.Env().Undefined();
 }
 
-// listen(request, configuration, address, port, shared, alpns, connectionOptions, limits, terms) → listener
+EnvironmentWrap::PendingConfigurations EnvironmentWrap::FindConfigurations(const Napi::Value& value) const {
+  PendingConfigurations found;
+  if (!value.IsArray()) return found;
+  const Napi::Array pairs = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < pairs.Length(); ++i) {
+    const Napi::Value pair = pairs.Get(i);
+    if (!pair.IsArray()) return {};
+    const auto configuration = configurations_.find(Uint(pair.As<Napi::Array>().Get(1u)));
+    if (configuration == configurations_.end()) return {};
+    found.emplace_back(Text(pair.As<Napi::Array>().Get(0u)), configuration->second);
+  }
+  return found;
+}
+
+millrace::Ref<ServerConfigurations> EnvironmentWrap::Collect(const PendingConfigurations& pending) {
+  auto configurations = MakeRef<ServerConfigurations>();
+  for (const auto& [name, configuration] : pending) {
+    if (!configuration->object) return {};
+    configurations->Add(name, configuration->object);
+  }
+  return configurations->For({}) ? configurations : millrace::Ref<ServerConfigurations>();
+}
+
+// listen(request, configurations, address, port, shared, alpns, connectionOptions, limits, terms) → listener
 // id. The completion's value is the bound port.
 Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
-  const auto configuration = configurations_.find(Uint(info[1]));
+  PendingConfigurations configurations = FindConfigurations(info[1]);
   Listener::Endpoint endpoint{};
-  if (configuration == configurations_.end() || !ReadAddress(info[2], info[3], &endpoint.address)) {
+  if (configurations.empty() || !ReadAddress(info[2], info[3], &endpoint.address)) {
     PostCompletion(*environment_, Uint(info[0]), QUIC_STATUS_ADDRESS_NOT_AVAILABLE, 0);
     return Napi::Number::New(info.Env(), 0);
   }
@@ -196,10 +222,11 @@ Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
   listeners_.emplace(id, pending);
   Listener::Member member{environment_, ReadConnectionOptions(info[6]), id};
   Library::Get().control().Post([pending, request = Uint(info[0]), endpoint = std::move(endpoint),
-                                 configuration = configuration->second, member = std::move(member)] {
+                                 configurations = std::move(configurations), member = std::move(member)] {
     QUIC_STATUS status = QUIC_STATUS_INVALID_STATE;
-    if (configuration->object && !member.environment->closed()) {
-      pending->object = Listener::Open(endpoint, configuration->object, member, &status);
+    auto collected = Collect(configurations);
+    if (collected && !member.environment->closed()) {
+      pending->object = Listener::Open(endpoint, std::move(collected), member, &status);
     }
     const uint32_t port = pending->object ? QuicAddrGetPort(&pending->object->address()) : 0u;
     PostCompletion(*member.environment, request, status, port);
@@ -218,6 +245,20 @@ Napi::Value EnvironmentWrap::Refusals(const Napi::CallbackInfo& info) {
   Napi::Array result = Napi::Array::New(info.Env(), counts.size());
   for (uint32_t i = 0; i < counts.size(); ++i) result.Set(i, static_cast<double>(counts[i]));
   return result;
+}
+
+// updateListener(request, id, configurations): handshakes from now on use these.
+Napi::Value EnvironmentWrap::UpdateListener(const Napi::CallbackInfo& info) {
+  const auto listener = listeners_.find(Uint(info[1]));
+  Library::Get().control().Post(
+      [request = Uint(info[0]), environment = environment_, configurations = FindConfigurations(info[2]),
+       pending = listener == listeners_.end() ? millrace::Ref<Pending<Listener>>() : listener->second] {
+        auto collected = Collect(configurations);
+        const bool fits = pending && pending->object && collected;
+        if (fits) pending->object->SetConfigurations(std::move(collected));
+        PostCompletion(*environment, request, fits ? QUIC_STATUS_SUCCESS : QUIC_STATUS_INVALID_STATE, 0);
+      });
+  return info.Env().Undefined();
 }
 
 // closeListener(request, id): completes when the port is free, or others still share it.
@@ -255,6 +296,25 @@ Napi::Value EnvironmentWrap::CloseConnection(const Napi::CallbackInfo& info) {
         Closing{Uint64(info[2]), Text(info[3]), Bool(info[4]), std::chrono::milliseconds(Uint(info[5]))});
   }
   return info.Env().Undefined();
+}
+
+// authenticate(slot, generation, accepted, alert): the answer to a peerCertificate event
+Napi::Value EnvironmentWrap::Authenticate(const Napi::CallbackInfo& info) {
+  if (Resource* resource = Find(info, Resource::Kind::kConnection)) {
+    static_cast<Connection*>(resource)->Authenticate(
+        Bool(info[2]), static_cast<QUIC_TLS_ALERT_CODES>(Uint(info[3]) % (QUIC_TLS_ALERT_CODE_MAX + 1)));
+  }
+  return info.Env().Undefined();
+}
+
+// peerCertificate(slot, generation) → {u32 bytes, DER} for each, the peer's own first; undefined for none
+Napi::Value EnvironmentWrap::PeerCertificateOf(const Napi::CallbackInfo& info) {
+  Resource* resource = Find(info, Resource::Kind::kConnection);
+  if (resource == nullptr) return info.Env().Undefined();
+  const auto certificate = static_cast<Connection*>(resource)->peer_certificate();
+  if (!certificate) return info.Env().Undefined();
+  const auto encoded = certificate->encoded();
+  return Napi::Buffer<uint8_t>::Copy(info.Env(), encoded.data(), encoded.size());
 }
 
 // addresses(slot, generation) → [local, remote], each "address:port"

@@ -6,6 +6,8 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "bindings/wake_guard.h"
@@ -33,9 +35,12 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
   Napi::Value ReleaseConfiguration(const Napi::CallbackInfo& info);
   Napi::Value Listen(const Napi::CallbackInfo& info);
   Napi::Value Refusals(const Napi::CallbackInfo& info);
+  Napi::Value UpdateListener(const Napi::CallbackInfo& info);
   Napi::Value CloseListener(const Napi::CallbackInfo& info);
   Napi::Value Connect(const Napi::CallbackInfo& info);
   Napi::Value CloseConnection(const Napi::CallbackInfo& info);
+  Napi::Value Authenticate(const Napi::CallbackInfo& info);
+  Napi::Value PeerCertificateOf(const Napi::CallbackInfo& info);
   Napi::Value Addresses(const Napi::CallbackInfo& info);
   Napi::Value RefreshStatistics(const Napi::CallbackInfo& info);
   Napi::Value RequestStatistics(const Napi::CallbackInfo& info);
@@ -71,6 +76,12 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
     ~Pending() = default;
     millrace::Ref<T> object;
   };
+  using PendingConfigurations = std::vector<std::pair<std::string, millrace::Ref<Pending<Configuration>>>>;
+  // [name, configuration][]; empty when one of them is not known.
+  [[nodiscard]] PendingConfigurations FindConfigurations(const Napi::Value& value) const;
+  // Control thread. Null when one of them failed.
+  [[nodiscard]] static millrace::Ref<ServerConfigurations> Collect(const PendingConfigurations& pending);
+
   std::map<uint32_t, millrace::Ref<Pending<Configuration>>> configurations_;
   std::map<uint32_t, millrace::Ref<Pending<Listener>>> listeners_;
   uint32_t last_id_ = 0;

@@ -29,12 +29,27 @@ Settings ReadSettings(const Napi::Object& object) {
   return settings;
 }
 
+CredentialOptions ReadCredential(const Napi::Value& value) {
+  CredentialOptions credential;
+  const Napi::Object object = value.As<Napi::Object>();
+  credential.server = Bool(object.Get("server"));
+  credential.certificate_pem = Text(object.Get("certificatePem"));
+  credential.private_key_pem = Text(object.Get("privateKeyPem"));
+  credential.ca_pem = Text(object.Get("caPem"));
+  credential.any_peer = Bool(object.Get("anyPeer"));
+  credential.client_certificate = static_cast<ClientCertificate>(Uint(object.Get("clientCertificate")) % 3);
+  credential.cipher_suites = Uint(object.Get("cipherSuites"));
+  credential.key_log_file = Text(object.Get("keyLogFile"));
+  return credential;
+}
+
 }  // namespace
 
 Ref<ConnectionOptions> ReadConnectionOptions(const Napi::Value& value) {
   Ref<ConnectionOptions> options = MakeRef<ConnectionOptions>();
   const Napi::Object object = value.As<Napi::Object>();
   options->framed = Bool(object.Get("framed"));
+  options->authenticates = Bool(object.Get("authenticates"));
   options->max_frame_bytes = Uint(object.Get("maxFrameBytes"));
   options->high_water_bytes = Uint(object.Get("highWaterMarkBytes"));
   options->receive_credit_bytes = Uint(object.Get("receiveCreditBytes"));
@@ -45,13 +60,9 @@ Ref<ConnectionOptions> ReadConnectionOptions(const Napi::Value& value) {
 Configuration::Options ReadConfiguration(const Napi::Value& value) {
   Configuration::Options options;
   const Napi::Object object = value.As<Napi::Object>();
-  options.server = Bool(object.Get("server"));
   options.alpns = Texts(object.Get("alpns"));
   options.settings = ReadSettings(object);
-  options.certificate_pem = Text(object.Get("certificatePem"));
-  options.private_key_pem = Text(object.Get("privateKeyPem"));
-  options.ca_file = Text(object.Get("caFile"));
-  options.insecure = Bool(object.Get("insecure"));
+  options.credential = ReadCredential(object.Get("credential"));
   return options;
 }
 

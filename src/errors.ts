@@ -90,6 +90,11 @@ export class CertificateRequiredError extends MillraceError {
   readonly code = "ERR_MILLRACE_CERTIFICATE_REQUIRED";
 }
 
+/** A certificate was refused by the application, `authenticate`: a peer's by ours, or ours by the peer's. */
+export class CertificateRefusedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CERTIFICATE_REFUSED";
+}
+
 /** The TLS handshake failed for a reason that has no class of its own. */
 export class HandshakeFailedError extends MillraceError {
   readonly code = "ERR_MILLRACE_HANDSHAKE_FAILED";

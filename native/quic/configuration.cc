@@ -1,40 +1,21 @@
 #include "native/quic/configuration.h"
 
-#include "native/quic/credential.h"
+#include <utility>
+
 #include "native/quic/library.h"
 
 namespace millrace {
-namespace {
-
-QUIC_STATUS LoadServerCredential(HQUIC configuration, const Configuration::Options& options) noexcept {
-  Pkcs12 bundle;
-  if (!Pkcs12::FromPem(options.certificate_pem, options.private_key_pem, &bundle))
-    return QUIC_STATUS_TLS_ERROR;
-  QUIC_CERTIFICATE_PKCS12 pkcs12{};
-  pkcs12.Asn1Blob = bundle.der.data();
-  pkcs12.Asn1BlobLength = static_cast<uint32_t>(bundle.der.size());
-  pkcs12.PrivateKeyPassword = bundle.password.c_str();
-  QUIC_CREDENTIAL_CONFIG credential{};
-  credential.Type = QUIC_CREDENTIAL_TYPE_CERTIFICATE_PKCS12;
-  credential.CertificatePkcs12 = &pkcs12;
-  return Api().ConfigurationLoadCredential(configuration, &credential);
-}
-
-QUIC_STATUS LoadClientCredential(HQUIC configuration, const Configuration::Options& options) noexcept {
-  QUIC_CREDENTIAL_CONFIG credential{};
-  credential.Type = QUIC_CREDENTIAL_TYPE_NONE;
-  credential.Flags = QUIC_CREDENTIAL_FLAG_CLIENT;
-  if (options.insecure) credential.Flags |= QUIC_CREDENTIAL_FLAG_NO_CERTIFICATE_VALIDATION;
-  if (!options.ca_file.empty()) {
-    credential.Flags |= QUIC_CREDENTIAL_FLAG_SET_CA_CERTIFICATE_FILE;
-    credential.CaCertificateFile = options.ca_file.c_str();
-  }
-  return Api().ConfigurationLoadCredential(configuration, &credential);
-}
-
-}  // namespace
-
 Ref<Configuration> Configuration::Open(const Options& options, QUIC_STATUS* status) noexcept {
+  const CredentialOptions& credential = options.credential;
+  Ref<CertificateVerifier> verifier;
+  if (credential.ExpectsCertificate() && !(verifier = CertificateVerifier::Open(credential))) {
+    *status = QUIC_STATUS_TLS_ERROR;
+    return {};
+  }
+  Ref<KeyLog> key_log;
+  if (!credential.key_log_file.empty() && !(key_log = KeyLog::Open(credential.key_log_file, status))) {
+    return {};
+  }
   std::vector<QUIC_BUFFER> alpns;
   for (const std::string& alpn : options.alpns) {
     alpns.push_back(
@@ -48,8 +29,8 @@ Ref<Configuration> Configuration::Open(const Options& options, QUIC_STATUS* stat
                                     static_cast<uint32_t>(alpns.size()), &settings, sizeof(settings), nullptr,
                                     &handle);
   if (QUIC_FAILED(*status)) return {};
-  Ref<Configuration> configuration = MakeRef<Configuration>(handle);
-  *status = options.server ? LoadServerCredential(handle, options) : LoadClientCredential(handle, options);
+  Ref<Configuration> configuration = MakeRef<Configuration>(handle, std::move(verifier), std::move(key_log));
+  *status = LoadCredential(handle, credential);
   return QUIC_FAILED(*status) ? Ref<Configuration>() : configuration;
 }
 

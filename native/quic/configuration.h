@@ -4,9 +4,13 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "native/memory/ref_counted.h"
+#include "native/quic/certificate_verifier.h"
+#include "native/quic/credential.h"
+#include "native/quic/key_log.h"
 #include "native/quic/settings.h"
 
 namespace millrace {
@@ -15,25 +19,28 @@ namespace millrace {
 class Configuration : public RefCounted<Configuration> {
  public:
   struct Options {
-    bool server = false;
     std::vector<std::string> alpns;
     Settings settings;
-    std::string certificate_pem;  // server: its certificate and chain
-    std::string private_key_pem;
-    std::string ca_file;    // client: trusts only these, when not empty
-    bool insecure = false;  // client: accepts any certificate
+    CredentialOptions credential;
   };
 
   // Blocking; control thread. Null on failure, with msquic's status.
   [[nodiscard]] static Ref<Configuration> Open(const Options& options, QUIC_STATUS* status) noexcept;
 
-  explicit Configuration(HQUIC handle) noexcept : handle_(handle) {}
+  Configuration(HQUIC handle, Ref<CertificateVerifier> verifier, Ref<KeyLog> key_log) noexcept
+      : handle_(handle), verifier_(std::move(verifier)), key_log_(std::move(key_log)) {}
   ~Configuration();
 
   [[nodiscard]] HQUIC handle() const noexcept { return handle_; }
+  // Null where no certificate is asked for.
+  [[nodiscard]] const Ref<CertificateVerifier>& verifier() const noexcept { return verifier_; }
+  // Null where secrets are not logged.
+  [[nodiscard]] const Ref<KeyLog>& key_log() const noexcept { return key_log_; }
 
  private:
   const HQUIC handle_;
+  const Ref<CertificateVerifier> verifier_;
+  const Ref<KeyLog> key_log_;
 };
 
 }  // namespace millrace

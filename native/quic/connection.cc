@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "native/quic/library.h"
 #include "native/quic/send_request.h"
@@ -55,6 +56,8 @@ void Connection::Start(const Configuration& configuration, const Target& target)
   if (QUIC_SUCCEEDED(status)) {
     handle_.store(handle, std::memory_order_release);
     AddRef();  // msquic's lease, until SHUTDOWN_COMPLETE
+    handshake_ = Handshake::For(configuration, target.server_name);
+    if (handshake_ != nullptr) handshake_->Begin(handle);
     status = Api().ConnectionStart(handle, configuration.handle(), QUIC_ADDRESS_FAMILY_UNSPEC,
                                    target.server_name.c_str(), QuicAddrGetPort(&target.address));
     if (QUIC_SUCCEEDED(status)) return;
@@ -78,6 +81,8 @@ QUIC_STATUS Connection::OnEvent(QUIC_CONNECTION_EVENT* event) noexcept {
     case QUIC_CONNECTION_EVENT_CONNECTED:
       OnConnected(*event);
       break;
+    case QUIC_CONNECTION_EVENT_PEER_CERTIFICATE_RECEIVED:
+      return OnPeerCertificate(*event);
     case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_TRANSPORT:
       SetEnd(ClosedBy::kTransport, static_cast<int32_t>(event->SHUTDOWN_INITIATED_BY_TRANSPORT.Status),
              event->SHUTDOWN_INITIATED_BY_TRANSPORT.ErrorCode, {});
@@ -118,11 +123,13 @@ void Connection::OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept {
     (void)Api().GetParam(handle(), QUIC_PARAM_CONN_LOCAL_ADDRESS, &bytes, &local_address_);
     bytes = sizeof(QUIC_ADDR);
     (void)Api().GetParam(handle(), QUIC_PARAM_CONN_REMOTE_ADDRESS, &bytes, &remote_address_);
-  } else if (!environment_->Insert(this)) {
+  } else if (!announced_ && !environment_->Insert(this)) {
     return Fail(environment_->closed() ? kCloseGoingAway : kCloseExhausted);
   }
   if (place_) place_->HandshakeDone();
+  announced_ = true;
   opened_ = true;
+  EndHandshake();
   ReadRoundTrip();
   const OpenedEvent opened{listener_, max_datagram_bytes_.load(std::memory_order_relaxed)};
   port().Write({.kind = EventKind::kConnectionOpened,
@@ -130,6 +137,61 @@ void Connection::OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept {
                 .generation = generation(),
                 .head = BytesOf(opened),
                 .body = {event.CONNECTED.NegotiatedAlpn, event.CONNECTED.NegotiatedAlpnLength}});
+}
+
+// Whether the CAs vouch for it is known at once; the application's own word may follow later.
+QUIC_STATUS Connection::OnPeerCertificate(const QUIC_CONNECTION_EVENT& event) noexcept {
+  CertificateVerifier::Verdict verdict = handshake_->Verify(event);
+  if (QUIC_FAILED(verdict.status)) {
+    // Refused by the return value, msquic would send an alert of its own choice.
+    SetEnd(ClosedBy::kTransport, static_cast<int32_t>(verdict.status), 0, {});
+    (void)Api().ConnectionCertificateValidationComplete(handle(), FALSE, verdict.alert);
+    return QUIC_STATUS_PENDING;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    peer_certificate_ = verdict.certificate;
+  }
+  if (!options_->authenticates) return QUIC_STATUS_SUCCESS;
+  if (listener_ != 0 && !announced_ && !environment_->Insert(this)) return QUIC_STATUS_OUT_OF_MEMORY;
+  announced_ = true;
+  PostPeerCertificate(verdict.certificate.get());
+  return QUIC_STATUS_PENDING;
+}
+
+void Connection::PostPeerCertificate(const PeerCertificate* certificate) noexcept {
+  // Inside the connection's own callback this is answered at once.
+  uint8_t alpn[UINT8_MAX] = {};
+  uint32_t alpn_bytes = sizeof(alpn);
+  if (QUIC_FAILED(Api().GetParam(handle(), QUIC_PARAM_TLS_NEGOTIATED_ALPN, &alpn_bytes, alpn)))
+    alpn_bytes = 0;
+  const std::string& name = handshake_->server_name();
+  const PeerCertificateEvent head{listener_, static_cast<uint16_t>(name.size()),
+                                  static_cast<uint16_t>(alpn_bytes)};
+  std::vector<uint8_t> body(name.begin(), name.end());
+  body.insert(body.end(), alpn, alpn + alpn_bytes);
+  if (certificate != nullptr) {
+    body.insert(body.end(), certificate->encoded().begin(), certificate->encoded().end());
+  }
+  port().Write({.kind = EventKind::kPeerCertificate,
+                .slot = slot(),
+                .generation = generation(),
+                .head = BytesOf(head),
+                .body = body});
+}
+
+void Connection::EndHandshake() noexcept {
+  if (handshake_ != nullptr && handshake_->End()) handshake_.reset();
+}
+
+void Connection::Authenticate(bool accepted, QUIC_TLS_ALERT_CODES alert) noexcept {
+  if (!accepted) SetEnd(ClosedBy::kTransport, static_cast<int32_t>(QUIC_STATUS_TLS_ALERT(alert)), 0, {});
+  (void)Api().ConnectionCertificateValidationComplete(handle(), accepted ? TRUE : FALSE, alert);
+}
+
+Ref<PeerCertificate> Connection::peer_certificate() noexcept {
+  const std::lock_guard lock(mutex_);
+  return peer_certificate_;
 }
 
 QUIC_STATUS Connection::OnPeerStream(HQUIC handle, QUIC_STREAM_OPEN_FLAGS* flags) noexcept {
@@ -170,7 +232,8 @@ void Connection::OnShutdownComplete() noexcept {
   }
   if (deadline.id != 0) Library::Get().control().Cancel(deadline);
   ReadPeerReason();
-  if (opened_ || listener_ == 0) {
+  EndHandshake();
+  if (announced_ || listener_ == 0) {
     if (!options_->framed) PostStatistics();  // the last that can be read
     PostClosed();
   }

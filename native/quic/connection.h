@@ -19,8 +19,10 @@
 #include "native/quic/control_thread.h"
 #include "native/quic/counters.h"
 #include "native/quic/environment.h"
+#include "native/quic/handshake.h"
 #include "native/quic/inbound_lanes.h"
 #include "native/quic/outbound_lanes.h"
+#include "native/quic/peer_certificate.h"
 #include "native/quic/receive_credit.h"
 #include "native/quic/resource.h"
 
@@ -50,6 +52,8 @@ class Connection final : public Resource {
   }
   // Its place among those that the listener admits; listener callback.
   void set_place(Admissions::Place place) noexcept { place_.emplace(std::move(place)); }
+  // For one that a listener was offered; ours make their own.
+  void set_handshake(std::unique_ptr<Handshake> handshake) noexcept { handshake_ = std::move(handshake); }
   ~Connection() override;
 
   // Where to connect to. `server_name` is for SNI and the certificate.
@@ -80,6 +84,11 @@ class Connection final : public Resource {
   [[nodiscard]] const QUIC_ADDR& local_address() const noexcept { return local_address_; }
   [[nodiscard]] const QUIC_ADDR& remote_address() const noexcept { return remote_address_; }
 
+  // The application's word on the certificate of kPeerCertificate; `alert` is for one that is refused.
+  void Authenticate(bool accepted, QUIC_TLS_ALERT_CODES alert) noexcept;
+  // Null before the peer's certificate was verified, and where there is none.
+  [[nodiscard]] Ref<PeerCertificate> peer_certificate() noexcept;
+
   // Any thread. Ends it at once with a code of ours; the first caller's word counts.
   void Fail(uint64_t code) noexcept;
 
@@ -105,6 +114,9 @@ class Connection final : public Resource {
   void Start(const Configuration& configuration, const Target& target) noexcept;
   QUIC_STATUS OnEvent(QUIC_CONNECTION_EVENT* event) noexcept;
   void OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept;
+  QUIC_STATUS OnPeerCertificate(const QUIC_CONNECTION_EVENT& event) noexcept;
+  void PostPeerCertificate(const PeerCertificate* certificate) noexcept;
+  void EndHandshake() noexcept;
   QUIC_STATUS OnPeerStream(HQUIC stream, QUIC_STREAM_OPEN_FLAGS* flags) noexcept;
   void OnTransportShutdown(QUIC_STATUS status, uint64_t code) noexcept;
   void ReadPeerReason() noexcept;
@@ -133,7 +145,10 @@ class Connection final : public Resource {
   std::atomic<uint32_t> sends_in_flight_{0};
   std::atomic<uint32_t> max_datagram_bytes_{0};
   std::atomic<bool> ends_when_sent_{false};  // raw and graceful: shut down when no send is in flight
-  bool opened_ = false;                      // JavaScript knows of it; msquic's thread
+  // msquic's thread:
+  bool announced_ = false;                // JavaScript knows of it
+  bool opened_ = false;                   // and that the handshake is complete
+  std::unique_ptr<Handshake> handshake_;  // until that is
   ReceiveCredit credit_;
   QUIC_ADDR local_address_{};
   QUIC_ADDR remote_address_{};
@@ -148,6 +163,7 @@ class Connection final : public Resource {
   };
   std::unique_ptr<End> end_;
   ControlThread::Timer close_deadline_;
+  Ref<PeerCertificate> peer_certificate_;
   std::unique_ptr<InboundLanes> inbound_;    // framed only
   std::unique_ptr<OutboundLanes> outbound_;  // framed only
   bool closing_ = false;                     // nothing more is sent

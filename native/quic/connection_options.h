@@ -10,6 +10,7 @@ namespace millrace {
 // What the connections of one listener, or of one connect call, have in common. Immutable once shared.
 struct ConnectionOptions : RefCounted<ConnectionOptions> {
   bool framed = false;                       // frames on lanes; otherwise raw streams and datagrams
+  bool authenticates = false;                // the application is asked about each peer's certificate
   uint32_t max_frame_bytes = 0;              // framed only
   uint32_t high_water_bytes = 0;             // kDrain is posted below half of it
   uint32_t receive_credit_bytes = 0;         // a connection's (framed) or a stream's (raw) share of the ring

@@ -1,26 +1,34 @@
 #pragma once
 
+#include <msquic.h>
+
 #include <cstdint>
 #include <string>
-#include <string_view>
-#include <vector>
 
 namespace millrace {
 
-// A certificate, its chain and its key in the one in-memory form that msquic takes. The key touches no disk;
-// the password is random and lives as long as this.
-struct Pkcs12 {
-  std::vector<uint8_t> der;
-  std::string password;
+enum class ClientCertificate : uint8_t { kNone = 0, kRequest = 1, kRequire = 2 };
 
-  Pkcs12() = default;
-  Pkcs12(const Pkcs12&) = delete;
-  Pkcs12& operator=(const Pkcs12&) = delete;
-  ~Pkcs12();
+// Who we are and whom we trust: what TLS is told, apart from QUIC's settings. src/transport/credential.ts has
+// read and checked it.
+struct CredentialOptions {
+  bool server = false;
+  std::string certificate_pem;  // with its chain; empty: a client without one
+  std::string private_key_pem;
+  std::string ca_pem;                                               // what a peer's certificate must lead to
+  bool any_peer = false;                                            // takes any certificate of a peer instead
+  ClientCertificate client_certificate = ClientCertificate::kNone;  // server
+  uint32_t cipher_suites = 0;  // QUIC_ALLOWED_CIPHER_SUITE_FLAGS, 0 = all
+  std::string key_log_file;    // empty: none
 
-  // False when either is not PEM, or they do not belong together.
-  [[nodiscard]] static bool FromPem(std::string_view certificate_pem, std::string_view private_key_pem,
-                                    Pkcs12* out) noexcept;
+  // True when a peer's certificate is looked at.
+  [[nodiscard]] bool ExpectsCertificate() const noexcept {
+    return !server || client_certificate != ClientCertificate::kNone;
+  }
 };
+
+// Gives a configuration its credential. msquic does not judge peers' certificates, CertificateVerifier does.
+// Blocking; control thread.
+[[nodiscard]] QUIC_STATUS LoadCredential(HQUIC configuration, const CredentialOptions& options) noexcept;
 
 }  // namespace millrace

@@ -24,6 +24,9 @@ enum class EventKind : uint16_t {
   kStreamAccepted = 13,   // stream of ours: the peer allows it; only where JavaScript waits for that
   kDatagramOutcome = 14,  // connection; payload = DatagramOutcomeEvent
   kStatistics = 20,       // raw connection; payload = Statistics
+  // connection; payload = PeerCertificateEvent, the server's name, the ALPN, then for each certificate
+  // {u32 bytes, DER}. It waits for the application's word. Of a peer's connection it is the first event.
+  kPeerCertificate = 16,
 };
 
 enum ReceiveFlag : uint16_t {
@@ -42,6 +45,12 @@ struct ClosedEvent {
   uint32_t by;     // ClosedBy
   int32_t status;  // QUIC_STATUS where `by` is kTransport
   uint64_t code;   // the application's code, or the transport's
+};
+
+struct PeerCertificateEvent {
+  uint32_t listener;  // as in OpenedEvent
+  uint16_t server_name_bytes;
+  uint16_t protocol_bytes;
 };
 
 struct StreamOpenedEvent {

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "native/quic/connection.h"
@@ -45,17 +48,17 @@ QUIC_STATUS ClaimPort(QUIC_ADDR* address) noexcept {
 
 }  // namespace
 
-Listener::Listener(const Endpoint& endpoint, Ref<Configuration> configuration) noexcept
+Listener::Listener(const Endpoint& endpoint, Ref<ServerConfigurations> configurations) noexcept
     : endpoint_(endpoint),
       admissions_(MakeRef<Admissions>(endpoint.limits)),
-      configuration_(std::move(configuration)) {}
+      configurations_(std::move(configurations)) {}
 
 Listener::~Listener() {
   Stop();
 }
 
-Ref<Listener> Listener::Open(const Endpoint& endpoint, const Ref<Configuration>& configuration, Member member,
-                             QUIC_STATUS* status) noexcept {
+Ref<Listener> Listener::Open(const Endpoint& endpoint, Ref<ServerConfigurations> configurations,
+                             Member member, QUIC_STATUS* status) noexcept {
   *status = QUIC_STATUS_SUCCESS;
   for (Listener* open : OpenListeners()) {
     const bool same = endpoint.shared && open->endpoint_.shared && open->endpoint_.alpns == endpoint.alpns &&
@@ -70,7 +73,7 @@ Ref<Listener> Listener::Open(const Endpoint& endpoint, const Ref<Configuration>&
     open->members_.push_back(std::move(member));
     return Ref<Listener>(open);
   }
-  Ref<Listener> listener = MakeRef<Listener>(endpoint, configuration);
+  Ref<Listener> listener = MakeRef<Listener>(endpoint, std::move(configurations));
   listener->members_.push_back(std::move(member));
   *status = listener->Start();
   return QUIC_FAILED(*status) ? Ref<Listener>() : listener;
@@ -116,6 +119,11 @@ void Listener::Stop() noexcept {
   if (--port->second == 0) PortsInUse().erase(port);
 }
 
+void Listener::SetConfigurations(Ref<ServerConfigurations> configurations) noexcept {
+  const std::lock_guard lock(mutex_);
+  std::swap(configurations_, configurations);  // the old ones may go only when it is unlocked
+}
+
 void Listener::Leave(const Environment* environment, uint32_t id) noexcept {
   bool last = false;
   std::vector<Member> left;  // released outside of the lock
@@ -141,8 +149,10 @@ QUIC_STATUS Listener::OnNewConnection(HQUIC handle, const QUIC_NEW_CONNECTION_IN
   Ref<Environment> environment;
   Ref<ConnectionOptions> options;
   uint32_t id = 0;
+  Ref<ServerConfigurations> configurations;
   {
     const std::lock_guard lock(mutex_);
+    configurations = configurations_;
     for (const Member& member : members_) {
       if (member.environment->closed()) continue;
       if (environment && member.environment->connections() >= environment->connections()) continue;
@@ -154,11 +164,16 @@ QUIC_STATUS Listener::OnNewConnection(HQUIC handle, const QUIC_NEW_CONNECTION_IN
   if (!environment) return QUIC_STATUS_CONNECTION_REFUSED;
   std::optional<Admissions::Place> place = admissions_->Admit(*info.RemoteAddress);
   if (!place) return QUIC_STATUS_CONNECTION_REFUSED;
+  const std::string_view server_name{info.ServerName, info.ServerNameLength};
+  const Ref<Configuration> configuration = configurations->For(server_name);
+  std::unique_ptr<Handshake> handshake = Handshake::For(*configuration, std::string(server_name));
+  if (handshake != nullptr) handshake->Begin(handle);
   // The connection is ours only from SetCallbackHandler on; refused before that, msquic closes it.
-  const QUIC_STATUS status = Api().ConnectionSetConfiguration(handle, configuration_->handle());
+  const QUIC_STATUS status = Api().ConnectionSetConfiguration(handle, configuration->handle());
   if (QUIC_FAILED(status)) return status;
   Ref<Connection> connection = MakeRef<Connection>(std::move(environment), std::move(options), id, handle);
   connection->set_place(std::move(*place));
+  connection->set_handshake(std::move(handshake));
   connection->set_addresses(*info.LocalAddress, *info.RemoteAddress);
   Api().SetCallbackHandler(handle, reinterpret_cast<void*>(Connection::Callback), connection.Leak());
   return QUIC_STATUS_SUCCESS;

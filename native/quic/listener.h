@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "native/quic/admission.h"
-#include "native/quic/configuration.h"
 #include "native/quic/connection_options.h"
 #include "native/quic/environment.h"
+#include "native/quic/server_configurations.h"
 
 namespace millrace {
 
@@ -35,8 +35,11 @@ class Listener : public RefCounted<Listener> {
 
   // Opens, or joins what another environment has opened with the same endpoint. Null on failure, with the
   // status.
-  [[nodiscard]] static Ref<Listener> Open(const Endpoint& endpoint, const Ref<Configuration>& configuration,
+  [[nodiscard]] static Ref<Listener> Open(const Endpoint& endpoint, Ref<ServerConfigurations> configurations,
                                           Member member, QUIC_STATUS* status) noexcept;
+
+  // From now on handshakes begin with these; open connections keep theirs. For all that share it.
+  void SetConfigurations(Ref<ServerConfigurations> configurations) noexcept;
 
   // Stops accepting for this environment; the last to leave frees the port before this returns.
   void Leave(const Environment* environment, uint32_t id) noexcept;
@@ -46,7 +49,7 @@ class Listener : public RefCounted<Listener> {
 
   [[nodiscard]] const Admissions::Refused& refused() const noexcept { return admissions_->refused(); }
 
-  Listener(const Endpoint& endpoint, Ref<Configuration> configuration) noexcept;
+  Listener(const Endpoint& endpoint, Ref<ServerConfigurations> configurations) noexcept;
   ~Listener();
 
  private:
@@ -57,10 +60,10 @@ class Listener : public RefCounted<Listener> {
 
   const Endpoint endpoint_;
   const Ref<Admissions> admissions_;
-  const Ref<Configuration> configuration_;
   HQUIC handle_ = nullptr;
   QUIC_ADDR address_{};
   std::mutex mutex_;
+  Ref<ServerConfigurations> configurations_;
   std::vector<Member> members_;
 };
 

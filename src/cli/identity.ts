@@ -14,7 +14,7 @@ export interface CertificateOptions {
 
 /** Who a server of ours is: a certificate that was given, or the development one. */
 export interface ServerIdentity {
-  readonly tls: ServerTlsOptions;
+  readonly tls: Required<Pick<ServerTlsOptions, "certificate" | "privateKey">>;
   /** Undefined where the user gave a certificate. */
   readonly development: DevelopmentCertificate | undefined;
 }

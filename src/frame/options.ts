@@ -79,13 +79,13 @@ const shared = {
 
 const listenSchema = object({
   ...shared,
-  tls: optional(option<ServerTlsOptions>("an object {certificate, privateKey}", isObject)),
+  tls: optional(option<ServerTlsOptions>("an object of TLS options", isObject)),
   http: optional(option<HttpHandler>("a function", isFunction)),
 } satisfies Record<keyof ListenOptions, unknown>);
 
 const connectSchema = object({
   ...shared,
-  tls: optional(option<ClientTlsOptions>("an object {ca, serverName, insecure}", isObject)),
+  tls: optional(option<ClientTlsOptions>("an object of TLS options", isObject)),
   signal: optional(abortSignal),
 } satisfies Record<keyof ConnectOptions, unknown>);
 

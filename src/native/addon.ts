@@ -19,9 +19,19 @@ export interface NativeAddon {
   processCounters(): ProcessCounters;
   /** What QUIC has done for the process: see quic/counters.ts. */
   transportCounters(): Readonly<Record<string, number>>;
+  /** Opens a PKCS#12 file; a word says why it does not open. */
+  readPkcs12(der: Uint8Array, passphrase: string): Pkcs12Identity | Pkcs12Failure;
   /** Names the calling thread, as `threadCounters` does. */
   currentThreadId(): number;
 }
+
+/** What a PKCS#12 file held. */
+export interface Pkcs12Identity {
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+}
+
+export type Pkcs12Failure = "unreadable" | "wrongPassphrase" | "unsupported" | "incomplete";
 
 /** One thread's work. */
 export interface ThreadCounters {

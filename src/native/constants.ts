@@ -20,6 +20,7 @@ export const EventKind = {
   streamAccepted: 13,
   datagramOutcome: 14,
   statistics: 20,
+  peerCertificate: 16,
 } as const;
 
 /** Kinds of commands in the outbound slab. */

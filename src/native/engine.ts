@@ -30,7 +30,7 @@ export interface EngineResource {
 
 /** A listener, as the pump sees it. */
 export interface Acceptor {
-  /** A handshake has completed; returns what gets the connection's events. */
+  /** The first event of a peer's connection; returns what gets the others. */
   onConnection(slot: number, generation: number, record: RingReader): EngineResource;
 }
 
@@ -200,7 +200,7 @@ export class Engine {
       const resource = this.#resources[record.slot];
       if (record.kind === EventKind.completion) this.#complete(record);
       else if (resource !== undefined && resource.generation === record.generation) resource.onEvent(record);
-      else if (record.kind === EventKind.connectionOpened) this.#accept(record);
+      else if (beginsConnection(record.kind)) this.#accept(record);
       else if (record.kind === EventKind.streamOpened) this.#acceptStream(record);
     } catch (cause) {
       // Handlers' exceptions were dealt with above us; what comes here is our own fault, and must be seen without
@@ -235,6 +235,11 @@ export class Engine {
     if (connection !== undefined) connection.onEvent(record);
     else this.register(new Unwanted(this, record.slot, record.generation));
   }
+}
+
+/** What the first event of a peer's connection may be; both begin with the listener's id. */
+function beginsConnection(kind: number): boolean {
+  return kind === EventKind.connectionOpened || kind === EventKind.peerCertificate;
 }
 
 /** Waits for the end of something that nobody wants any more. */

@@ -7,6 +7,8 @@ export type NativeHandle = readonly [slot: number, generation: number];
 export interface NativeConnectionOptions {
   /** Frames on lanes; otherwise raw streams and datagrams. */
   readonly framed: boolean;
+  /** Each peer's certificate is a peerCertificate event, to be answered by `authenticate`. */
+  readonly authenticates: boolean;
   readonly maxFrameBytes: number;
   readonly highWaterMarkBytes: number;
   /** How much a connection (framed) or stream (raw) may have unconsumed in the ring and in JavaScript. */
@@ -37,13 +39,25 @@ export interface NativeSettings {
 
 /** Settings and credentials of msquic. */
 export interface NativeConfigurationOptions extends NativeSettings {
-  readonly server: boolean;
   readonly alpns: readonly string[];
+  readonly credential: NativeCredential;
+}
+
+/** Who we are and whom we trust: native/quic/credential.h. */
+export interface NativeCredential {
+  readonly server: boolean;
+  /** With its chain; empty for a client that has none. */
   readonly certificatePem: string;
   readonly privateKeyPem: string;
-  /** A file; empty trusts the system's CAs. */
-  readonly caFile: string;
-  readonly insecure: boolean;
+  readonly caPem: string;
+  /** Takes any certificate of a peer; `caPem` is not read then. */
+  readonly anyPeer: boolean;
+  /** 0 none, 1 request, 2 require. */
+  readonly clientCertificate: number;
+  /** A bit each: 1 AES-128-GCM, 2 AES-256-GCM, 4 ChaCha20-Poly1305; 0 for all. */
+  readonly cipherSuites: number;
+  /** Empty for none. */
+  readonly keyLogFile: string;
 }
 
 /** How much a listener takes: native/quic/admission.h. Undefined: any number. */
@@ -59,6 +73,8 @@ export interface NativeEngineSettings {
   readonly loadBalancing: "none" | "address" | "serverId" | undefined;
   readonly serverId: number | undefined;
 }
+/** The configurations of a listener by server name; the empty name is the default. */
+export type NativeConfigurations = readonly (readonly [name: string, configuration: number])[];
 
 export interface NativeEnvironment {
   configureEngine(request: number, settings: NativeEngineSettings): void;
@@ -66,7 +82,7 @@ export interface NativeEnvironment {
   releaseConfiguration(id: number): void;
   listen(
     request: number,
-    configuration: number,
+    configurations: NativeConfigurations,
     address: string,
     port: number,
     shared: boolean,
@@ -80,6 +96,8 @@ export interface NativeEnvironment {
   refusals(
     id: number,
   ): readonly [connections: number, connectionsPerAddress: number, handshakesPerAddress: number] | undefined;
+  /** Handshakes from now on use these, for all that share the listener. */
+  updateListener(request: number, id: number, configurations: NativeConfigurations): void;
   closeListener(request: number, id: number): void;
   connect(
     configuration: number,
@@ -96,6 +114,10 @@ export interface NativeEnvironment {
     graceful: boolean,
     deadlineMs: number,
   ): void;
+  /** Answers a peerCertificate event; a refusal has a TLS alert. */
+  authenticate(slot: number, generation: number, accepted: boolean, alert: number): void;
+  /** {u32 bytes, DER} for each, the peer's own first; undefined where it has none. */
+  peerCertificate(slot: number, generation: number): Uint8Array | undefined;
   addresses(slot: number, generation: number): readonly [local: string, remote: string] | undefined;
   refreshStatistics(slot: number, generation: number): void;
   /** The answer is a record of EventKind.statistics. */

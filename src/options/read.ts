@@ -6,7 +6,8 @@ type Entries = Readonly<Record<string, v.GenericSchema>>;
 
 /**
  * Reads options by their schema.
- * @param name what the options are called: "options", or the path to them, like "options.tls".
+ * @param name what the options are called: "options", or the path to them, like "tls".
+ * @param prefix what their names begin with in messages: "tls.".
  * @returns them with every default filled in.
  * @throws InvalidArgumentError naming the first option that is wrong and what it may be, or the known name nearest
  *   to an unknown one.
@@ -15,19 +16,20 @@ export function readOptions<Schema extends v.GenericSchema>(
   schema: Schema,
   given: unknown,
   name = "options",
+  prefix = "",
 ): v.InferOutput<Schema> {
   const result = v.safeParse(schema, given, { abortEarly: true });
   if (result.success) return result.output;
-  throw new InvalidArgumentError(explain(schema, result.issues[0], name));
+  throw new InvalidArgumentError(explain(schema, result.issues[0], name, prefix));
 }
 
-function explain(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, name: string): string {
+function explain(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, name: string, prefix: string): string {
   const keys = (issue.path ?? []).map((item) => String(item.key));
   const entries = entriesAt(schema, keys.slice(0, -1));
   const key = keys.at(-1);
   if (entries === undefined || key === undefined)
     return `${name} must be ${issue.message}, and not ${show(issue.input)}`;
-  const path = keys.join(".");
+  const path = prefix + keys.join(".");
   const option = entries[key];
   if (option === undefined) return unknownOption(path, key, Object.keys(entries));
   // A missing one is reported by the object, which does not know what it should have been.

@@ -1,4 +1,5 @@
 import type { CloseInfo } from "../transport/close.js";
+import type { QuicPeer } from "./authentication.js";
 import type { OutcomeOfDatagram, QuicConnection } from "./connection.js";
 import type { QuicStream, StreamCloseInfo } from "./stream.js";
 
@@ -8,6 +9,13 @@ import type { QuicStream, StreamCloseInfo } from "./stream.js";
  * missing, becomes an uncaught exception.
  */
 export interface QuicBehaviour {
+  /**
+   * A peer's certificate, before the handshake is complete and after our CAs have vouched for it. Only true lets the
+   * peer in; `handshakeTimeoutMs` is how long there is to decide. A peer who shows a certificate has not yet proved at
+   * this moment that it is its own: the handshake goes on only if it does, so act on it in `open` and not here.
+   * On a listener it needs `tls.clientCertificate`; when connecting it judges the server's certificate.
+   */
+  authenticate?(peer: QuicPeer): boolean | Promise<boolean>;
   /** The handshake of a peer's connection has completed. */
   open?(connection: QuicConnection): void;
   /** The peer opened a stream. */
@@ -39,6 +47,7 @@ export interface QuicBehaviour {
 }
 
 const handlers = {
+  authenticate: true,
   open: true,
   stream: true,
   data: true,

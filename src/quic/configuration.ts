@@ -1,28 +1,86 @@
-import { randomUUID } from "node:crypto";
-import { rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
 import type { Engine } from "../native/engine.js";
-import type { NativeConfigurationOptions } from "../native/environment.js";
-import type { ClientTrust, ServerCredential } from "../transport/credential.js";
+import type { NativeConfigurations, NativeCredential, NativeSettings } from "../native/environment.js";
+import type { ClientCredential, ServerCredential } from "../transport/credential.js";
+import type { Identity } from "../transport/identity.js";
+import { systemCaPem } from "../transport/system_ca.js";
+import type { CipherSuite } from "../transport/tls.js";
 import { credentialError } from "./status.js";
 
 /** What both ends set. Windows and stream counts limit what the peer may send before it is consumed. */
-export type ConfigurationSettings = Omit<
-  NativeConfigurationOptions,
-  "server" | "certificatePem" | "privateKeyPem" | "caFile" | "insecure"
->;
+export interface ConfigurationSettings extends NativeSettings {
+  readonly alpns: readonly string[];
+}
+
+/** Configurations of a listener, and how to let go of them. */
+export interface ServerConfigurations {
+  readonly byName: NativeConfigurations;
+  /** Whoever uses them keeps them. */
+  release(): void;
+}
 
 /**
- * A configuration for one listener. Release it with `engine.native.releaseConfiguration` when the listener has it.
- * @throws InternalError when msquic refuses the credential that we found sound.
+ * The configurations of a listener: one for each server name, and the default.
+ * @throws InternalError when msquic refuses a credential that we found sound.
  */
-export function serverConfiguration(
+export async function serverConfigurations(
   engine: Engine,
   settings: ConfigurationSettings,
   credential: ServerCredential,
-): Promise<number> {
-  return open(engine, { ...settings, ...credential, server: true, caFile: "", insecure: false });
+): Promise<ServerConfigurations> {
+  const identities: [string, Identity][] = [["", credential], ...credential.serverNames];
+  const opened = await Promise.allSettled(
+    identities.map(async ([name, identity]) => {
+      const id = await open(engine, settings, serverCredential(credential, identity));
+      return [name, id] as const;
+    }),
+  );
+  const byName = opened.filter((result) => result.status === "fulfilled").map((result) => result.value);
+  const release = () => {
+    for (const [, id] of byName) engine.native.releaseConfiguration(id);
+  };
+  const failure = opened.find((result) => result.status === "rejected");
+  if (failure === undefined) return { byName, release };
+  release();
+  throw failure.reason;
+}
+
+const clientCertificates = ["none", "request", "require"] as const;
+const cipherBits: Readonly<Record<CipherSuite, number>> = {
+  TLS_AES_128_GCM_SHA256: 1,
+  TLS_AES_256_GCM_SHA384: 2,
+  TLS_CHACHA20_POLY1305_SHA256: 4,
+};
+
+function cipherSuites(names: readonly CipherSuite[] = []): number {
+  return names.reduce((bits, name) => bits | cipherBits[name], 0);
+}
+
+function serverCredential(credential: ServerCredential, identity: Identity): NativeCredential {
+  return {
+    server: true,
+    certificatePem: identity.certificatePem,
+    privateKeyPem: identity.privateKeyPem,
+    caPem: credential.clientCaPem ?? "",
+    anyPeer: credential.clientCaPem === undefined,
+    clientCertificate: clientCertificates.indexOf(credential.clientCertificate),
+    cipherSuites: cipherSuites(credential.cipherSuites),
+    keyLogFile: credential.keyLogFile ?? "",
+  };
+}
+
+async function clientCredential(credential: ClientCredential): Promise<NativeCredential> {
+  const { identity, caPem, insecure, keyLogFile } = credential;
+  return {
+    server: false,
+    certificatePem: identity?.certificatePem ?? "",
+    privateKeyPem: identity?.privateKeyPem ?? "",
+    caPem: insecure ? "" : (caPem ?? (await systemCaPem())),
+    anyPeer: insecure,
+    clientCertificate: 0,
+    cipherSuites: cipherSuites(credential.cipherSuites),
+    keyLogFile: keyLogFile ?? "",
+  };
 }
 
 /** A client's configuration: connect calls with the same settings and trust share one. */
@@ -40,12 +98,12 @@ const MAX_CLIENT_CONFIGURATIONS = 32;
 export async function withClientConfiguration<T>(
   engine: Engine,
   settings: ConfigurationSettings,
-  trust: ClientTrust,
+  credential: ClientCredential,
   use: (configuration: number) => Promise<T>,
 ): Promise<T> {
-  const key = JSON.stringify([settings, trust.caPem, trust.insecure]);
+  const key = keyOf(settings, credential);
   const configuration = clientConfigurations.get(key) ?? {
-    id: openClient(engine, settings, trust),
+    id: clientCredential(credential).then((native) => open(engine, settings, native)),
     users: 0,
   };
   clientConfigurations.delete(key);
@@ -72,32 +130,21 @@ function forgetOldest(engine: Engine): void {
   }
 }
 
-async function openClient(
-  engine: Engine,
-  settings: ConfigurationSettings,
-  trust: ClientTrust,
-): Promise<number> {
-  // msquic takes the CA as a file only; it is no secret, and is read once.
-  const caFile = trust.caPem === undefined ? "" : join(tmpdir(), `millrace-ca-${randomUUID()}.pem`);
-  if (trust.caPem !== undefined) await writeFile(caFile, trust.caPem, { mode: 0o600, flag: "wx" });
-  try {
-    return await open(engine, {
-      ...settings,
-      server: false,
-      certificatePem: "",
-      privateKeyPem: "",
-      caFile,
-      insecure: trust.insecure,
-    });
-  } finally {
-    if (caFile !== "") await rm(caFile, { force: true });
-  }
+/** A hash: a private key is not kept for it. */
+function keyOf(settings: ConfigurationSettings, { serverName: _, ...credential }: ClientCredential): string {
+  return createHash("sha256")
+    .update(JSON.stringify([settings, credential]))
+    .digest("base64");
 }
 
-async function open(engine: Engine, options: NativeConfigurationOptions): Promise<number> {
+async function open(
+  engine: Engine,
+  settings: ConfigurationSettings,
+  credential: NativeCredential,
+): Promise<number> {
   let id = 0;
   const { status } = await engine.request((request) => {
-    id = engine.native.configure(request, options);
+    id = engine.native.configure(request, { ...settings, credential });
   });
   if (status === 0) return id;
   engine.native.releaseConfiguration(id);

@@ -14,7 +14,7 @@ export interface QuicConnectOptions extends QuicOptions {
 
 const schema = object({
   ...quicOptions,
-  tls: optional(option<ClientTlsOptions>("an object {ca, serverName, insecure}", isObject)),
+  tls: optional(option<ClientTlsOptions>("an object of TLS options", isObject)),
   signal: optional(abortSignal),
 } satisfies Record<keyof QuicConnectOptions, unknown>);
 

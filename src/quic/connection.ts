@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { SocketAddress } from "../transport/address.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import type { ConnectionId, ConnectionState, SendResult } from "../transport/connection.js";
@@ -38,6 +39,11 @@ export interface QuicConnection extends AsyncDisposable {
   readonly state: ConnectionState;
   /** The negotiated ALPN (RFC 7301). */
   readonly protocol: string;
+  /**
+   * The peer's certificate: of every server, and of a client that was asked for one. Read it before the connection has
+   * ended: what was never read is gone then. Undefined where there is none, and in a resumed session.
+   */
+  readonly peerCertificate: X509Certificate | undefined;
   readonly localAddress: SocketAddress;
   readonly remoteAddress: SocketAddress;
   /** The smoothed round trip, at most a second older than the read before this one; undefined until measured. */

@@ -8,7 +8,7 @@ import {
 import { type Engine, expectHandle } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
 import { formatHost } from "../transport/address.js";
-import type { ClientTrust } from "../transport/credential.js";
+import type { ClientCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
 import { type ConfigurationSettings, withClientConfiguration } from "./configuration.js";
 import type { EngineConnection, Opening } from "./engine_connection.js";
@@ -18,7 +18,7 @@ export interface DialOptions {
   readonly host: string;
   readonly port: number;
   readonly settings: ConfigurationSettings;
-  readonly trust: ClientTrust;
+  readonly credential: ClientCredential;
   readonly connectionOptions: NativeConnectionOptions;
   readonly signal: AbortSignal | undefined;
 }
@@ -39,7 +39,7 @@ export async function dial<C extends EngineConnection>(
   const deadline = performance.now() + options.settings.handshakeTimeoutMs;
   throwIfAborted(options.signal);
   const addresses = await resolveHost(options.host);
-  return withClientConfiguration(engine, options.settings, options.trust, (configuration) =>
+  return withClientConfiguration(engine, options.settings, options.credential, (configuration) =>
     dialAny(engine, options, configuration, addresses, deadline, make),
   );
 }
@@ -76,7 +76,7 @@ function attempt<C extends EngineConnection>(
   timeoutMs: number,
   make: MakeConnection<C>,
 ): Promise<C> {
-  const { host, port, signal, trust } = options;
+  const { host, port, signal, credential } = options;
   const where = `${formatHost(host)}:${port}`;
   return new Promise((resolve, reject) => {
     const settle = () => {
@@ -105,7 +105,7 @@ function attempt<C extends EngineConnection>(
     let connection: C;
     try {
       const [slot, generation] = expectHandle(
-        engine.native.connect(configuration, address, port, trust.serverName, options.connectionOptions),
+        engine.native.connect(configuration, address, port, credential.serverName, options.connectionOptions),
       );
       connection = make(slot, generation, opening);
     } catch (error) {

@@ -27,6 +27,8 @@ export abstract class EngineConnection implements EngineResource {
   readonly slot: number;
   readonly generation: number;
   protected readonly engine: Engine;
+  /** Why the peer's certificate was refused here: the reason of a handshake that fails then. */
+  protected refusedPeer: MillraceError | undefined;
   #state: ConnectionState = "open";
   #protocol = "";
   #opening: Opening | undefined;
@@ -128,7 +130,7 @@ export abstract class EngineConnection implements EngineResource {
       this.#opening = undefined;
       opening.failed(
         by === "transport"
-          ? handshakeError(status, opening.where)
+          ? (this.refusedPeer ?? handshakeError(status, opening.where))
           : new ConnectionClosedError("the connection was closed"),
       );
       return undefined;

@@ -27,6 +27,7 @@ export function framedOptions(options: TransportOptions): FramedOptions {
   }
   return {
     framed: true,
+    authenticates: false,
     maxFrameBytes: options.maxFrameBytes,
     highWaterMarkBytes: options.highWaterMarkBytes,
     receiveCreditBytes: RECEIVE_CREDIT_BYTES,

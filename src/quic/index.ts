@@ -3,11 +3,18 @@
  * @module millrace/quic
  */
 
+import { InvalidArgumentError } from "../errors.js";
 import { sharedEngine } from "../native/engine.js";
 import { checkHandlers } from "../options/handlers.js";
 import type { SocketAddress } from "../transport/address.js";
-import { loadClientTrust, loadServerCredential } from "../transport/credential.js";
+import {
+  loadClientCredential,
+  loadServerCredential,
+  type ServerCredential,
+} from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
+import type { ServerTlsOptions } from "../transport/tls.js";
+import { Authenticator } from "./authentication.js";
 import { behaviourHandlers, type QuicBehaviour } from "./behaviour.js";
 import { type QuicConnectOptions, readConnectOptions, readUrl } from "./connect_options.js";
 import type { QuicConnection } from "./connection.js";
@@ -20,8 +27,16 @@ import { configurationSettings, rawConnectionOptions } from "./settings.js";
 export type { SocketAddress } from "../transport/address.js";
 export type { CloseInfo, CloseOptions } from "../transport/close.js";
 export type { SendResult } from "../transport/connection.js";
-export type { ClientTlsOptions, PemSource, ServerTlsOptions } from "../transport/tls.js";
+export type {
+  CipherSuite,
+  ClientTlsOptions,
+  PemSource,
+  ServerTlsOptions,
+  TlsIdentity,
+  TlsOptions,
+} from "../transport/tls.js";
 export type { WaitOptions } from "../transport/wait.js";
+export type { QuicPeer } from "./authentication.js";
 export type { QuicBehaviour } from "./behaviour.js";
 export type { QuicConnectOptions } from "./connect_options.js";
 export type {
@@ -50,6 +65,12 @@ export interface QuicListener extends AsyncDisposable {
   readonly connectionCount: number;
   /** Handshakes that the listener's limits have refused. */
   readonly refused: RefusedConnections;
+  /**
+   * Handshakes from now on use these: a renewed certificate, say. Open connections keep what they have. Where threads
+   * share the listener it holds for all of them. What cannot be used is refused, and nothing changes.
+   * @throws what `listen` throws for `options.tls`; ListenerClosedError
+   */
+  updateTls(tls: ServerTlsOptions): Promise<void>;
   /** Stops accepting; open connections stay. Resolves when the port is free. Idempotent. */
   close(): Promise<void>;
 }
@@ -65,14 +86,18 @@ export async function listen(options: QuicListenOptions, behaviour: QuicBehaviou
   const { port, shared, maxConnections, maxConnectionsPerAddress, maxHandshakesPerAddress } = read;
   const limits = { maxConnections, maxConnectionsPerAddress, maxHandshakesPerAddress };
   const settings = configurationSettings(read);
-  const connectionOptions = rawConnectionOptions(read);
+  const authenticator = authenticatorOf(behaviour, read);
+  const connectionOptions = rawConnectionOptions(read, authenticator !== undefined);
   const engine = sharedEngine();
-  const [credential, [address]] = await Promise.all([loadServerCredential(read.tls), resolveHost(read.host)]);
+  const [credential, [address]] = await Promise.all([
+    loadListenerCredential(read.tls, behaviour),
+    resolveHost(read.host),
+  ]);
   const listener = await EngineListener.open(
     engine,
     { address, port, shared, settings, credential, connectionOptions, limits },
     (slot, generation, onEnd) =>
-      new RawConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd }),
+      new RawConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd, authenticator }),
   );
   return {
     address: listener.address,
@@ -82,6 +107,7 @@ export async function listen(options: QuicListenOptions, behaviour: QuicBehaviou
     get refused() {
       return listener.refused;
     },
+    updateTls: async (tls) => listener.setCredential(await loadListenerCredential(tls, behaviour)),
     close: () => listener.close(),
     [Symbol.asyncDispose]: () => listener.close(),
   };
@@ -92,7 +118,9 @@ export async function listen(options: QuicListenOptions, behaviour: QuicBehaviou
  * @param url `quic://host:port`, an IPv6 address in brackets.
  * @throws AddonUnavailableError; InvalidArgumentError; ConnectionRefusedError, HandshakeTimeoutError,
  *   ProtocolMismatchError, CertificateUntrustedError, CertificateNameError, CertificateExpiredError,
- *   CertificateRequiredError, HandshakeFailedError; AbortedError
+ *   CertificateRefusedError, HandshakeFailedError; AbortedError; the Credential… classes. In TLS 1.3 a client's handshake
+ *   is complete before the server has looked at its certificate: where that is missing or refused, the connection opens,
+ *   and its `closed` has CertificateRequiredError, CertificateRefusedError or their like
  */
 export async function connect(
   url: string | URL,
@@ -104,13 +132,43 @@ export async function connect(
   checkHandlers(behaviour, behaviourHandlers);
   const { signal } = read;
   const settings = configurationSettings(read);
-  const connectionOptions = rawConnectionOptions(read);
+  const authenticator = authenticatorOf(behaviour, read);
+  const connectionOptions = rawConnectionOptions(read, authenticator !== undefined);
   const engine = sharedEngine();
-  const trust = await loadClientTrust(read.tls, host);
+  const credential = await loadClientCredential(read.tls, host);
   return dial(
     engine,
-    { host, port, settings, trust, connectionOptions, signal },
+    { host, port, settings, credential, connectionOptions, signal },
     (slot, generation, opening) =>
-      new RawConnection(engine, slot, generation, behaviour, connectionOptions, { opening }),
+      new RawConnection(engine, slot, generation, behaviour, connectionOptions, { opening, authenticator }),
   );
+}
+
+function authenticatorOf(
+  behaviour: QuicBehaviour,
+  options: { readonly handshakeTimeoutMs: number },
+): Authenticator | undefined {
+  const { authenticate } = behaviour;
+  if (authenticate === undefined) return undefined;
+  return new Authenticator((peer) => authenticate.call(behaviour, peer), options.handshakeTimeoutMs);
+}
+
+/** Somebody has to judge the certificates that are asked for, and who judges has to be given some. */
+async function loadListenerCredential(
+  tls: ServerTlsOptions,
+  { authenticate }: QuicBehaviour,
+): Promise<ServerCredential> {
+  const credential = await loadServerCredential(tls);
+  const asks = credential.clientCertificate !== "none";
+  if (asks && credential.clientCaPem === undefined && authenticate === undefined) {
+    throw new InvalidArgumentError(
+      "tls.clientCertificate needs tls.clientCa or behaviour.authenticate, which say whose are taken",
+    );
+  }
+  if (!asks && authenticate !== undefined) {
+    throw new InvalidArgumentError(
+      'behaviour.authenticate needs tls.clientCertificate, "request" or "require"',
+    );
+  }
+  return credential;
 }

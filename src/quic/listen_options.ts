@@ -34,7 +34,7 @@ const schema = object({
   ...quicOptions,
   host: option<string>("a name or an address", (value) => typeof value === "string" && value !== ""),
   port: integer(0, 65_535),
-  tls: option<ServerTlsOptions>("an object {certificate, privateKey}", isObject),
+  tls: option<ServerTlsOptions>("an object of TLS options", isObject),
   shared: withDefault(flag, false),
   maxConnections: optional(limit),
   maxConnectionsPerAddress: optional(limit),

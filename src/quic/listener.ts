@@ -1,9 +1,10 @@
+import { ListenerClosedError } from "../errors.js";
 import type { Acceptor, Engine, EngineResource } from "../native/engine.js";
 import type { NativeAdmissionLimits, NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
 import { formatAddress, type SocketAddress } from "../transport/address.js";
 import type { ServerCredential } from "../transport/credential.js";
-import { type ConfigurationSettings, serverConfiguration } from "./configuration.js";
+import { type ConfigurationSettings, serverConfigurations } from "./configuration.js";
 import { listenError } from "./status.js";
 
 /** Where an engine listener binds, and what its connections have in common. */
@@ -30,6 +31,7 @@ export interface RefusedConnections {
 
 /** A connection object that the listener makes for an accepted connection. */
 export interface AcceptedConnection extends EngineResource {
+  /** Its first event. */
   accepted(record: RingReader): void;
 }
 
@@ -39,6 +41,7 @@ export class EngineListener implements Acceptor {
   connectionCount = 0;
   readonly #engine: Engine;
   readonly #id: number;
+  readonly #settings: ConfigurationSettings;
   readonly #accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection;
   #closing: Promise<void> | undefined;
   #lastRefusals: readonly [number, number, number] = [0, 0, 0];
@@ -52,31 +55,31 @@ export class EngineListener implements Acceptor {
     options: ListenerOptions,
     accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection,
   ): Promise<EngineListener> {
-    const { address, port, shared, settings, connectionOptions, limits } = options;
+    const { address, port, shared, settings, credential, connectionOptions, limits } = options;
     const family = address.includes(":") ? "ipv6" : "ipv4";
-    const configuration = await serverConfiguration(engine, settings, options.credential);
+    const configurations = await serverConfigurations(engine, settings, credential);
     let id = 0;
     try {
       const { status, value } = await engine.request((request) => {
         id = engine.native.listen(
           request,
-          configuration,
+          configurations.byName,
           address,
           port,
           shared,
           settings.alpns,
           connectionOptions,
           limits,
-          JSON.stringify([settings, limits]),
+          JSON.stringify([settings, limits, credential.clientCertificate, credential.clientCaPem]),
         );
       });
       if (status !== 0) {
         await engine.request((request) => engine.native.closeListener(request, id));
         throw listenError(status, formatAddress({ address, family, port }));
       }
-      return new EngineListener(engine, id, { address, family, port: value }, accept);
+      return new EngineListener(engine, id, { address, family, port: value }, settings, accept);
     } finally {
-      engine.native.releaseConfiguration(configuration);
+      configurations.release();
     }
   }
 
@@ -84,11 +87,13 @@ export class EngineListener implements Acceptor {
     engine: Engine,
     id: number,
     address: SocketAddress,
+    settings: ConfigurationSettings,
     accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection,
   ) {
     this.#engine = engine;
     this.#id = id;
     this.address = address;
+    this.#settings = settings;
     this.#accept = accept;
     engine.setAcceptor(id, this);
     engine.keepAlive(1);
@@ -106,6 +111,23 @@ export class EngineListener implements Acceptor {
       this.#engine.native.refusals(this.#id) ?? this.#lastRefusals;
     this.#lastRefusals = [connections, connectionsPerAddress, handshakesPerAddress];
     return { connections, connectionsPerAddress, handshakesPerAddress };
+  }
+
+  /**
+   * From now on handshakes use this credential; open connections keep theirs. So it is for all threads that share the
+   * listener.
+   * @throws ListenerClosedError; InternalError
+   */
+  async setCredential(credential: ServerCredential): Promise<void> {
+    const configurations = await serverConfigurations(this.#engine, this.#settings, credential);
+    try {
+      const { status } = await this.#engine.request((request) =>
+        this.#engine.native.updateListener(request, this.#id, configurations.byName),
+      );
+      if (status !== 0) throw new ListenerClosedError("the listener is closed; listen again");
+    } finally {
+      configurations.release();
+    }
   }
 
   /** Stops accepting. Resolves when the port is free, unless other threads share it. Idempotent. */

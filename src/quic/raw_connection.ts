@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import { ReaderLockedError } from "../errors.js";
 import { DatagramOutcome, EventKind } from "../native/constants.js";
 import type { Engine } from "../native/engine.js";
@@ -6,7 +7,9 @@ import type { RingReader } from "../native/ring.js";
 import type { CloseInfo } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
 import { throwIfAborted, type WaitOptions } from "../transport/wait.js";
+import { type Authenticator, readPeer } from "./authentication.js";
 import type { QuicBehaviour } from "./behaviour.js";
+import { decodeCertificates } from "./certificate.js";
 import { readQuicCloseOptions } from "./close_options.js";
 import type {
   DatagramsOptions,
@@ -42,6 +45,13 @@ const outcomes: readonly OutcomeOfDatagram[] = (() => {
   return names;
 })();
 
+/** What a connection has besides, as it was opened by us or by the peer, and judged or not. */
+export interface RawConnectionExtras {
+  readonly opening?: Opening;
+  readonly onEnd?: () => void;
+  readonly authenticator?: Authenticator | undefined;
+}
+
 /** A {@link QuicConnection} on the engine's. */
 export class RawConnection extends EngineConnection implements QuicConnection, StreamHost {
   data: unknown = undefined;
@@ -50,7 +60,11 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   readonly #datagrams = new Datagrams();
   #datagramsDropped = 0;
   readonly #onEnd: (() => void) | undefined;
+  readonly #authenticator: Authenticator | undefined;
+  /** A peer opened it: the behaviour is told when it is open. */
+  #isAccepted = false;
   #isOpened = false;
+  #peerCertificate: X509Certificate | undefined;
   #opened: Promised<void> | undefined;
   #closed: Promised<CloseInfo> | undefined;
   #closeInfo: CloseInfo | undefined;
@@ -64,12 +78,13 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     generation: number,
     behaviour: QuicBehaviour,
     options: NativeConnectionOptions,
-    { opening, onEnd }: { opening?: Opening; onEnd?: () => void } = {},
+    { opening, onEnd, authenticator }: RawConnectionExtras = {},
   ) {
     super(engine, slot, generation, opening);
     this.behaviour = behaviour;
     this.options = options;
     this.#onEnd = onEnd;
+    this.#authenticator = authenticator;
   }
 
   get maxDatagramBytes(): number {
@@ -79,6 +94,14 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   get datagramsDropped(): number {
     if (this.state !== "closed") this.#datagramsDropped = this.engine.droppedDatagrams(this.slot);
     return this.#datagramsDropped + this.#datagrams.dropped;
+  }
+
+  get peerCertificate(): X509Certificate | undefined {
+    if (this.#peerCertificate === undefined && this.#isOpened && this.state !== "closed") {
+      const encoded = this.engine.native.peerCertificate(this.slot, this.generation);
+      if (encoded !== undefined) this.#peerCertificate = decodeCertificates(encoded)[0];
+    }
+    return this.#peerCertificate;
   }
 
   get opened(): Promise<void> {
@@ -191,10 +214,10 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     if (this.state !== "closed") this.engine.release(stream); // else that was done already
   }
 
-  /** Called by the listener for a connection that has just opened. */
+  /** Called by the listener for a peer's connection, with its first event. */
   accepted(record: RingReader): void {
-    this.#onOpened(record);
-    this.call(() => this.behaviour.open?.(this));
+    this.#isAccepted = true;
+    this.onEvent(record);
   }
 
   onEvent(record: RingReader): void {
@@ -220,8 +243,12 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
           this.call(() => this.behaviour.datagramDrain?.(this));
         }
         break;
+      case EventKind.peerCertificate:
+        void this.#authenticate(record);
+        break;
       case EventKind.connectionOpened:
         this.#onOpened(record);
+        if (this.#isAccepted) this.call(() => this.behaviour.open?.(this));
         break;
       case EventKind.statistics:
         this.#statistics ??= new StatisticsReader();
@@ -243,6 +270,20 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     this.onOpened(record);
     this.#opened?.resolve();
     publishConnectionOpen(this);
+  }
+
+  async #authenticate(record: RingReader): Promise<void> {
+    const peer = readPeer(record, this.remoteAddress);
+    this.#peerCertificate = peer.certificate;
+    const refusal = await this.#authenticator?.ask(peer);
+    if (this.state === "closed") return;
+    if (refusal === undefined) {
+      this.engine.native.authenticate(this.slot, this.generation, true, 0);
+      return;
+    }
+    this.engine.native.authenticate(this.slot, this.generation, false, refusal.alert);
+    if (!this.#isAccepted) this.refusedPeer = refusal.error;
+    else if (refusal.error.cause !== undefined) this.report(refusal.error.cause);
   }
 
   #onDatagram(record: RingReader): void {
@@ -272,6 +313,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     if (info === undefined) return;
     this.#closeInfo = info;
     this.#closed?.resolve(info);
+    if (!this.#isOpened) return; // the behaviour has never heard of it
     publishConnectionClose(this, info);
     this.call(() => this.behaviour.close?.(this, info));
   }

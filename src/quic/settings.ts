@@ -135,9 +135,13 @@ export function configurationSettings(options: ReadQuicOptions): ConfigurationSe
 }
 
 /** What our own engine is told. */
-export function rawConnectionOptions({ highWaterMarkBytes }: ReadQuicOptions): NativeConnectionOptions {
+export function rawConnectionOptions(
+  { highWaterMarkBytes }: ReadQuicOptions,
+  authenticates: boolean,
+): NativeConnectionOptions {
   return {
     framed: false,
+    authenticates,
     maxFrameBytes: 0,
     highWaterMarkBytes,
     receiveCreditBytes: RECEIVE_CREDIT_BYTES,

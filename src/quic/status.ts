@@ -4,6 +4,7 @@ import {
   AddressUnavailableError,
   CertificateExpiredError,
   CertificateNameError,
+  CertificateRefusedError,
   CertificateRequiredError,
   CertificateUntrustedError,
   ConnectionLostError,
@@ -25,6 +26,7 @@ const TlsAlert = {
   certificateExpired: 45,
   certificateUnknown: 46,
   unknownCa: 48,
+  accessDenied: 49,
   certificateRequired: 116,
 } as const;
 
@@ -112,6 +114,32 @@ function alertError(alert: number, status: number, where: string): MillraceError
   }
 }
 
+/** In TLS 1.3 a client's handshake is complete before the server has looked at its certificate. */
+function refusedError(alert: number): MillraceError | undefined {
+  switch (alert) {
+    case TlsAlert.certificateRequired:
+      return new CertificateRequiredError(
+        "the server asks for a client certificate; pass tls.certificate and tls.privateKey",
+      );
+    case TlsAlert.badCertificate:
+    case TlsAlert.unsupportedCertificate:
+    case TlsAlert.certificateRevoked:
+    case TlsAlert.certificateUnknown:
+    case TlsAlert.accessDenied:
+      return new CertificateRefusedError(`the server refused our certificate with TLS alert ${alert}`);
+    case TlsAlert.certificateExpired:
+      return new CertificateExpiredError(
+        "the server finds our certificate expired or not yet valid; renew it",
+      );
+    case TlsAlert.unknownCa:
+      return new CertificateUntrustedError(
+        "our certificate is not signed by a CA that the server trusts; pass its whole chain as tls.certificate",
+      );
+    default:
+      return undefined;
+  }
+}
+
 function untrusted(where: string): MillraceError {
   return new CertificateUntrustedError(
     `the certificate of ${where} is not signed by a CA that is trusted here; pass its CA as tls.ca`,
@@ -127,6 +155,9 @@ export function lossError(status: number): MillraceError {
     case code.connectionTimeout:
       return new ConnectionLostError("the peer stopped acknowledging; the network or the peer is gone");
     default:
-      return new ConnectionLostError(`the transport ended the connection with msquic's status ${status}`);
+      return (
+        refusedError(status - code.tlsAlert!) ??
+        new ConnectionLostError(`the transport ended the connection with msquic's status ${status}`)
+      );
   }
 }

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from "../errors.js";
 import { type Engine, sharedEngine } from "../native/engine.js";
 import { formatHost } from "../transport/address.js";
 import type { TransportBehaviour, TransportConnection } from "../transport/connection.js";
-import { loadClientTrust, loadServerCredential } from "../transport/credential.js";
+import { loadClientCredential, loadServerCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
 import type {
   Transport,
@@ -36,6 +36,9 @@ async function listen(
   }
   const connectionOptions = framedOptions(options);
   const [credential, [address]] = await Promise.all([loadServerCredential(tls), resolveHost(url.host)]);
+  if (credential.clientCertificate !== "none" && credential.clientCaPem === undefined) {
+    throw new InvalidArgumentError("tls.clientCertificate needs tls.clientCa, which says whose are taken");
+  }
   const listener = await EngineListener.open(
     engine,
     {
@@ -60,14 +63,14 @@ async function connect(
   const engine: Engine = sharedEngine();
   const { url } = options;
   const connectionOptions = framedOptions(options);
-  const trust = await loadClientTrust(options.tls, url.host);
+  const credential = await loadClientCredential(options.tls, url.host);
   return dial(
     engine,
     {
       host: url.host,
       port: url.port,
       settings: framedSettings(options, "client"),
-      trust,
+      credential,
       connectionOptions,
       signal: options.signal,
     },

@@ -1,150 +1,129 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
+import { domainToASCII } from "node:url";
+import { InvalidArgumentError } from "../errors.js";
+import { readOptions } from "../options/read.js";
+import { type Identity, loadIdentity } from "./identity.js";
+import { certificatesOnly, readPem } from "./pem.js";
 import {
-  CertificateExpiredError,
-  CredentialMismatchError,
-  CredentialMissingError,
-  CredentialUnreadableError,
-  InvalidArgumentError,
-} from "../errors.js";
-import type { ClientTlsOptions, PemSource, ServerTlsOptions } from "./tls.js";
+  type CipherSuite,
+  type ClientTlsOptions,
+  clientTlsOptions,
+  identityOptions,
+  type PemSource,
+  type ServerTlsOptions,
+  serverTlsOptions,
+} from "./tls.js";
 
-/** A server's identity, read and found sound: the key is the certificate's, and the certificate is valid now. */
-export interface ServerCredential {
-  /** The certificate, followed by its chain. */
-  readonly certificatePem: string;
-  readonly privateKeyPem: string;
+/** What is the same on both sides. */
+interface Credential {
+  /** Undefined where TLS chooses. */
+  readonly cipherSuites: readonly CipherSuite[] | undefined;
+  /** A path; undefined where secrets are not logged. */
+  readonly keyLogFile: string | undefined;
 }
 
-/** What a client trusts, read and found to be certificates. */
-export interface ClientTrust {
-  /** Undefined where the system's CAs are trusted. */
+/** A server's TLS, read and found sound. */
+export interface ServerCredential extends Identity, Credential {
+  readonly clientCertificate: "none" | "request" | "require";
+  /** Undefined where clients' certificates are not judged by a CA. */
+  readonly clientCaPem: string | undefined;
+  /** By name in lower case, as SNI has it, or `*.` and a domain. */
+  readonly serverNames: ReadonlyMap<string, Identity>;
+}
+
+/** A client's TLS, read and found sound. */
+export interface ClientCredential extends Credential {
+  readonly identity: Identity | undefined;
+  /** Undefined where those are trusted that Node trusts. */
   readonly caPem: string | undefined;
   /** The name the certificate must have. */
   readonly serverName: string;
   readonly insecure: boolean;
 }
 
-/** PEM text, and what to call it in an error message. */
-interface Pem {
-  readonly text: string;
-  readonly title: string;
-}
-
 /**
- * Reads and checks a server's certificate and key, so that a wrong one is explained here and not by a TLS
- * library in the middle of a handshake.
- * @throws CredentialMissingError, CredentialUnreadableError, CredentialMismatchError, CertificateExpiredError
+ * @throws InvalidArgumentError; CredentialMissingError, CredentialUnreadableError, CredentialMismatchError,
+ *   CertificateExpiredError; AddonUnavailableError for PKCS#12
  */
-export async function loadServerCredential(tls: ServerTlsOptions): Promise<ServerCredential> {
-  for (const name of ["certificate", "privateKey"] as const) {
-    const source: unknown = tls?.[name];
-    if (typeof source !== "string" && !(source instanceof Uint8Array)) {
-      throw new InvalidArgumentError(
-        `tls.${name} must be PEM, as a string or bytes, or the path of a PEM file`,
-      );
-    }
+export async function loadServerCredential(options: ServerTlsOptions): Promise<ServerCredential> {
+  const tls = readOptions(serverTlsOptions, options, "tls", "tls.");
+  const identity = await loadIdentity(tls, "tls");
+  if (identity === undefined) {
+    throw new InvalidArgumentError("tls needs certificate and privateKey, or pkcs12");
   }
-  const [certificate, privateKey] = await Promise.all([
-    readPem(tls.certificate, "certificate"),
-    readPem(tls.privateKey, "private key"),
-  ]);
-  const leaf = parseCertificates(certificate)[0]!;
-  const key = parsePrivateKey(privateKey);
-  if (!leaf.checkPrivateKey(key)) {
-    throw new CredentialMismatchError(
-      `${privateKey.title} is not the key of ${certificate.title}; pass the pair that was made together`,
-    );
+  const { clientCertificate = "none", clientCa } = tls;
+  if (clientCa !== undefined && clientCertificate === "none") {
+    throw new InvalidArgumentError('tls.clientCa needs tls.clientCertificate, "request" or "require"');
   }
-  checkValidity(leaf, certificate.title);
-  return { certificatePem: certificate.text, privateKeyPem: privateKey.text };
+  return {
+    ...identity,
+    clientCertificate,
+    clientCaPem: await loadCa(clientCa),
+    serverNames: await loadServerNames(tls.serverNames ?? {}),
+    cipherSuites: tls.cipherSuites,
+    keyLogFile: await openKeyLog(tls.keyLogFile),
+  };
 }
 
 /**
- * Reads and checks what a client trusts.
  * @param host the name or address that is connected to: what the certificate must be for, by default.
- * @throws CredentialMissingError, CredentialUnreadableError
+ * @throws as loadServerCredential
  */
-export async function loadClientTrust(tls: ClientTlsOptions | undefined, host: string): Promise<ClientTrust> {
-  checkClientTls(tls ?? {});
-  let caPem: string | undefined;
-  if (tls?.ca !== undefined) {
-    const ca = await readPem(tls.ca, "CA certificate");
-    parseCertificates(ca);
-    caPem = ca.text;
-  }
-  return { caPem, serverName: tls?.serverName ?? host, insecure: tls?.insecure ?? false };
+export async function loadClientCredential(
+  options: ClientTlsOptions | undefined,
+  host: string,
+): Promise<ClientCredential> {
+  const tls = readOptions(clientTlsOptions, options ?? {}, "tls", "tls.");
+  return {
+    identity: await loadIdentity(tls, "tls"),
+    caPem: await loadCa(tls.ca),
+    serverName: tls.serverName ?? host,
+    insecure: tls.insecure ?? false,
+    cipherSuites: tls.cipherSuites,
+    keyLogFile: await openKeyLog(tls.keyLogFile),
+  };
 }
 
-const clientTlsNames = new Set(["ca", "serverName", "insecure"]);
-
-/** A wrong type must not be taken for a wish to trust everybody. */
-function checkClientTls(tls: ClientTlsOptions): void {
-  const unknown = Object.keys(tls).find((name) => !clientTlsNames.has(name));
-  if (unknown !== undefined) {
-    throw new InvalidArgumentError(
-      `tls.${unknown} is not known here; there are ${[...clientTlsNames].join(", ")}`,
-    );
-  }
-  const { serverName, insecure } = tls;
-  if (insecure !== undefined && typeof insecure !== "boolean") {
-    throw new InvalidArgumentError(`tls.insecure must be true or false, and not ${String(insecure)}`);
-  }
-  const nameIsFit = serverName === undefined || (typeof serverName === "string" && !/\0/.test(serverName));
-  if (!nameIsFit) throw new InvalidArgumentError("tls.serverName must be a host name");
+async function loadCa(source: PemSource | undefined): Promise<string | undefined> {
+  return source === undefined ? undefined : certificatesOnly(await readPem(source, "CA certificate"));
 }
 
-async function readPem(source: PemSource, what: string): Promise<Pem> {
-  if (typeof source !== "string") return { text: new TextDecoder().decode(source), title: `the ${what}` };
-  if (source.includes("-----BEGIN")) return { text: source, title: `the ${what}` };
-  const title = `the ${what} file "${source}"`;
-  try {
-    return { text: await readFile(source, "utf8"), title };
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    if (code === "ENOENT" || code === "ENOTDIR") {
-      throw new CredentialMissingError(`${title} does not exist; check the path`, { cause });
+async function loadServerNames(
+  serverNames: NonNullable<ServerTlsOptions["serverNames"]>,
+): Promise<ReadonlyMap<string, Identity>> {
+  const identities = new Map<string, Identity>();
+  for (const [name, options] of Object.entries(serverNames)) {
+    const path = `tls.serverNames[${JSON.stringify(name)}]`;
+    const given = readOptions(identityOptions, options, path, `${path}.`);
+    const identity = await loadIdentity(given, path);
+    if (identity === undefined) {
+      throw new InvalidArgumentError(`${path} needs certificate and privateKey, or pkcs12`);
     }
-    const advice = code === "EACCES" ? "let this user read it" : `reading it failed with ${code}`;
-    throw new CredentialUnreadableError(`${title} cannot be read; ${advice}`, { cause });
+    identities.set(readServerName(name, path), identity);
   }
+  return identities;
 }
 
-/** Every certificate of a PEM text; at least one. */
-function parseCertificates(pem: Pem): X509Certificate[] {
-  const blocks = pem.text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g);
-  if (blocks === null) {
-    throw new CredentialUnreadableError(
-      `${pem.title} holds no PEM certificate; it must contain "-----BEGIN CERTIFICATE-----"`,
-    );
+/** A host name as SNI has it: in lower case, other scripts in their ASCII form. */
+function readServerName(name: string, path: string): string {
+  const wildcard = name.startsWith("*.") ? "*." : "";
+  const host = domainToASCII(name.slice(wildcard.length)).toLowerCase();
+  const isFit = host !== "" && !host.includes("*") && !(wildcard !== "" && !host.includes("."));
+  if (isFit) return wildcard + host;
+  throw new InvalidArgumentError(`${path} must be named by a host, or by "*." and a domain`);
+}
+
+/** Names the file, and sees that it can be written, before a connection depends on it. */
+async function openKeyLog(file: string | true | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  const path = file === true ? process.env.SSLKEYLOGFILE : file;
+  if (path === undefined || path === "") {
+    throw new InvalidArgumentError("tls.keyLogFile is true, but the environment has no SSLKEYLOGFILE");
   }
   try {
-    return blocks.map((block) => new X509Certificate(block));
+    await (await open(path, "a", 0o600)).close();
   } catch (cause) {
-    throw new CredentialUnreadableError(`${pem.title} holds a certificate that cannot be parsed`, { cause });
+    throw new InvalidArgumentError(`tls.keyLogFile "${path}" cannot be written`, { cause });
   }
-}
-
-function parsePrivateKey(pem: Pem): KeyObject {
-  try {
-    return createPrivateKey(pem.text);
-  } catch (cause) {
-    const encrypted = (cause as NodeJS.ErrnoException).code === "ERR_MISSING_PASSPHRASE";
-    const advice = encrypted
-      ? 'is encrypted; decrypt it first, for instance with "openssl pkey"'
-      : "is not an unencrypted PEM private key";
-    throw new CredentialUnreadableError(`${pem.title} ${advice}`, { cause });
-  }
-}
-
-function checkValidity(certificate: X509Certificate, title: string): void {
-  const now = Date.now();
-  if (now > Date.parse(certificate.validTo)) {
-    throw new CertificateExpiredError(`${title} expired on ${certificate.validTo}; renew it`);
-  }
-  if (now < Date.parse(certificate.validFrom)) {
-    throw new CertificateExpiredError(
-      `${title} is valid from ${certificate.validFrom} only; wait, or set this machine's clock`,
-    );
-  }
+  return path;
 }

@@ -15,10 +15,11 @@ import {
   type MillraceError,
   ProtocolMismatchError,
 } from "../errors.js";
-import { type ClientTrust, loadClientTrust } from "../transport/credential.js";
+import { type ClientCredential, loadClientCredential } from "../transport/credential.js";
 import type { TransportConnectOptions } from "../transport/transport.js";
 import type { WebSocketBehaviour } from "./behaviour.js";
 import { WebSocketContext } from "./context.js";
+import { refuseQuicTls } from "./tls.js";
 import { WsConnection } from "./ws_connection.js";
 
 /** Opens a WebSocket. @see Transport.connect */
@@ -26,11 +27,12 @@ export async function connect(
   options: TransportConnectOptions,
   behaviour: WebSocketBehaviour,
 ): Promise<WsConnection> {
-  const trust =
-    options.url.scheme === "wss" ? await loadClientTrust(options.tls, options.url.host) : undefined;
+  const isSecure = options.url.scheme === "wss";
+  if (isSecure) refuseQuicTls(options.tls);
+  const credential = isSecure ? await loadClientCredential(options.tls, options.url.host) : undefined;
   if (options.signal?.aborted) throw aborted(options.signal);
   return new Promise((resolve, reject) => {
-    new Handshake(options, createSocket(options, trust), behaviour, resolve, reject);
+    new Handshake(options, createSocket(options, credential), behaviour, resolve, reject);
   });
 }
 
@@ -101,14 +103,14 @@ class Handshake {
 
 function createSocket(
   { url, protocols, maxFrameBytes }: TransportConnectOptions,
-  trust?: ClientTrust,
+  credential?: ClientCredential,
 ): WebSocket {
   const host = isIP(url.host) === 6 ? `[${url.host}]` : url.host;
   try {
     return new WebSocket(`${url.scheme}://${host}:${url.port}${url.path}`, [...protocols], {
       maxPayload: maxFrameBytes,
       perMessageDeflate: false,
-      ...(trust && tlsOptions(trust)),
+      ...(credential && tlsOptions(credential)),
     });
   } catch (cause) {
     throw new InvalidArgumentError(`a subprotocol of ${list(protocols)} is not a token of RFC 7230`, {
@@ -117,9 +119,10 @@ function createSocket(
   }
 }
 
-function tlsOptions({ caPem, serverName, insecure }: ClientTrust) {
+function tlsOptions({ identity, caPem, serverName, insecure }: ClientCredential) {
   return {
     ...(caPem !== undefined && { ca: caPem }),
+    ...(identity !== undefined && { cert: identity.certificatePem, key: identity.privateKeyPem }),
     // SNI names hosts, never addresses (RFC 6066 section 3); a certificate's address is checked either way.
     ...(isIP(serverName) === 0 && { servername: serverName }),
     rejectUnauthorized: !insecure,

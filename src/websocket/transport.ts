@@ -12,6 +12,7 @@ import type { WebSocketBehaviour, WebSocketConnection } from "./behaviour.js";
 import { connect } from "./client.js";
 import { serverLibrary } from "./library.js";
 import type { Server } from "./server.js";
+import { refuseQuicTls } from "./tls.js";
 
 /** A {@link Transport} whose behaviours may take text messages too. */
 export interface WebSocketTransport extends Transport {
@@ -45,6 +46,7 @@ async function listen(
 
 async function serverCredential({ url, tls }: TransportListenOptions): Promise<ServerCredential | undefined> {
   if (url.scheme === "ws") return undefined;
+  refuseQuicTls(tls);
   if (tls !== undefined) return loadServerCredential(tls);
   throw new InvalidArgumentError(
     `wss://${url.host}:${url.port} needs options.tls with certificate and privateKey`,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import {
   CredentialMissingError,
   CredentialUnreadableError,
 } from "#internal/errors.js";
-import { loadClientTrust, loadServerCredential } from "#internal/transport/credential.js";
+import { loadClientCredential, loadServerCredential } from "#internal/transport/credential.js";
 
 let directory: string;
 let authority: Authority;
@@ -32,7 +32,15 @@ async function file(name: string, content: string): Promise<string> {
 }
 
 test("a certificate and key load alike from PEM text, PEM bytes and files", async () => {
-  const expected = { certificatePem: identity.certificate, privateKeyPem: identity.privateKey };
+  const expected = {
+    certificatePem: identity.certificate,
+    privateKeyPem: identity.privateKey,
+    clientCertificate: "none",
+    clientCaPem: undefined,
+    serverNames: new Map(),
+    cipherSuites: undefined,
+    keyLogFile: undefined,
+  };
   assert.deepEqual(await loadServerCredential(identity), expected);
   const bytes = {
     certificate: Buffer.from(identity.certificate),
@@ -61,13 +69,13 @@ test("a missing file is named in the error", async () => {
   });
   const privateKey = join(directory, "nowhere.key");
   await assert.rejects(loadServerCredential({ ...identity, privateKey }), CredentialMissingError);
-  await assert.rejects(loadClientTrust({ ca: privateKey }, "localhost"), CredentialMissingError);
+  await assert.rejects(loadClientCredential({ ca: privateKey }, "localhost"), CredentialMissingError);
 });
 
 test("what is no PEM certificate, or no PEM key, is unreadable", async () => {
   const certificate = await file("text.crt", "hello");
   await assert.rejects(loadServerCredential({ ...identity, certificate }), CredentialUnreadableError);
-  await assert.rejects(loadClientTrust({ ca: certificate }, "localhost"), CredentialUnreadableError);
+  await assert.rejects(loadClientCredential({ ca: certificate }, "localhost"), CredentialUnreadableError);
   await assert.rejects(
     loadServerCredential({ ...identity, privateKey: certificate }),
     CredentialUnreadableError,
@@ -84,15 +92,25 @@ test("a certificate with damaged contents is unreadable", async () => {
   await assert.rejects(loadServerCredential({ ...identity, certificate }), CredentialUnreadableError);
 });
 
-test("an encrypted key is refused with the advice to decrypt it", async () => {
+test("an encrypted key opens with its passphrase, and says so where that is missing or wrong", async () => {
   const privateKey = createPrivateKey(identity.privateKey)
     .export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "secret" })
     .toString();
-  await assert.rejects(loadServerCredential({ ...identity, privateKey }), (error: Error) => {
-    assert.ok(error instanceof CredentialUnreadableError);
-    assert.match(error.message, /encrypted/);
-    return true;
-  });
+  const { privateKeyPem } = await loadServerCredential({ ...identity, privateKey, passphrase: "secret" });
+  assert.deepEqual(
+    createPrivateKey(privateKeyPem).export({ format: "jwk" }),
+    createPrivateKey(identity.privateKey).export({ format: "jwk" }),
+  );
+  for (const [passphrase, advice] of [
+    [{}, /is encrypted; pass its passphrase/],
+    [{ passphrase: "wrong" }, /does not open with this passphrase/],
+  ] as const) {
+    await assert.rejects(loadServerCredential({ ...identity, privateKey, ...passphrase }), (error: Error) => {
+      assert.ok(error instanceof CredentialUnreadableError);
+      assert.match(error.message, advice);
+      return true;
+    });
+  }
 });
 
 test("a key of another certificate is a mismatch", async () => {
@@ -109,15 +127,18 @@ test("a certificate out of its time is refused, before and after", async () => {
   await assert.rejects(loadServerCredential(early), CertificateExpiredError);
 });
 
-test("a client trusts the system and expects the host's name, unless told otherwise", async () => {
-  assert.deepEqual(await loadClientTrust(undefined, "localhost"), {
+test("a client trusts what Node trusts and expects the host's name, unless told otherwise", async () => {
+  const otherwise = { identity: undefined, cipherSuites: undefined, keyLogFile: undefined };
+  assert.deepEqual(await loadClientCredential(undefined, "localhost"), {
+    ...otherwise,
     caPem: undefined,
     serverName: "localhost",
     insecure: false,
   });
   const tls = { ca: authority.certificate, serverName: "a.example", insecure: true };
-  assert.deepEqual(await loadClientTrust(tls, "localhost"), {
-    caPem: authority.certificate,
+  assert.deepEqual(await loadClientCredential(tls, "localhost"), {
+    ...otherwise,
+    caPem: new X509Certificate(authority.certificate).toString(),
     serverName: "a.example",
     insecure: true,
   });

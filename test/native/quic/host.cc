@@ -123,11 +123,12 @@ bool Host::TrySleep() {
 }
 
 uint16_t Host::Listen(const Ref<ConnectionOptions>& options, const Configuration::Options& settings) {
-  const Ref<Configuration> configuration = Configure(settings);
+  const auto configurations = MakeRef<ServerConfigurations>();
+  configurations->Add({}, Configure(settings));
   Ref<Listener> listener;
   QUIC_STATUS status = QUIC_STATUS_SUCCESS;
   OnControl([&] {
-    listener = Listener::Open({.address = Loopback(0), .alpns = settings.alpns}, configuration,
+    listener = Listener::Open({.address = Loopback(0), .alpns = settings.alpns}, configurations,
                               {environment_, options, 1}, &status);
   });
   EXPECT_TRUE(listener) << "status " << status;

@@ -126,15 +126,15 @@ const Identity& TestIdentity() {
 
 Configuration::Options ServerSettings() {
   Configuration::Options options = CommonSettings();
-  options.server = true;
-  options.certificate_pem = TestIdentity().certificate_pem;
-  options.private_key_pem = TestIdentity().private_key_pem;
+  options.credential.server = true;
+  options.credential.certificate_pem = TestIdentity().certificate_pem;
+  options.credential.private_key_pem = TestIdentity().private_key_pem;
   return options;
 }
 
 Configuration::Options ClientSettings() {
   Configuration::Options options = CommonSettings();
-  options.insecure = true;
+  options.credential.any_peer = true;
   return options;
 }
 
