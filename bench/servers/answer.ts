@@ -11,11 +11,13 @@ const answers = new Uint8Array(64 * 1024).fill(0x61);
 export class AnswerHead {
   #bytesRead = 0;
   #wanted = 0;
+  #weight = 1;
 
   /** Takes the stream's next bytes, whatever they are. */
   read(chunk: Uint8Array): void {
     for (let i = 0; this.#bytesRead < headBytes && i < chunk.length; i += 1) {
-      this.#wanted += chunk[i]! * 256 ** this.#bytesRead;
+      this.#wanted += chunk[i]! * this.#weight;
+      this.#weight *= 256;
       this.#bytesRead += 1;
     }
   }

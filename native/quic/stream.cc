@@ -21,13 +21,12 @@ Stream::Stream(Connection& connection) noexcept
       connection_(&connection),
       credit_(connection.options().receive_credit_bytes) {}
 
-// After SHUTDOWN_COMPLETE closing does not wait; still it may be called from a JavaScript thread a moment too
-// early.
+// Without a handler the close is only queued for msquic's worker, or, on that very worker, done: it never waits.
+// (One that never started would be told SHUTDOWN_COMPLETE: that is not for us any more.)
 Stream::~Stream() {
   if (handle_ == nullptr) return;
-  // The close of one that never started is answered by SHUTDOWN_COMPLETE: not to us any more.
   Api().SetCallbackHandler(handle_, nullptr, nullptr);
-  Library::Get().control().Post([handle = handle_] { Api().StreamClose(handle); });
+  Api().StreamClose(handle_);
 }
 
 bool Stream::Accept(Connection& connection, HQUIC handle, bool unidirectional) noexcept {
