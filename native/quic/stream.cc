@@ -21,8 +21,8 @@ Stream::Stream(Connection& connection) noexcept
       connection_(&connection),
       credit_(connection.options().receive_credit_bytes) {}
 
-// Without a handler the close is only queued for msquic's worker, or, on that very worker, done: it never waits.
-// (One that never started would be told SHUTDOWN_COMPLETE: that is not for us any more.)
+// Without a handler the close is only queued for msquic's worker, or, on that very worker, done: it never
+// waits. (One that never started would be told SHUTDOWN_COMPLETE: that is not for us any more.)
 Stream::~Stream() {
   if (handle_ == nullptr) return;
   Api().SetCallbackHandler(handle_, nullptr, nullptr);
