@@ -79,6 +79,7 @@ Napi::Object Constants(Napi::Env env) {
                                         {"datagramOutcome", Of(EventKind::kDatagramOutcome)},
                                         {"statistics", Of(EventKind::kStatistics)},
                                         {"peerCertificate", Of(EventKind::kPeerCertificate)},
+                                        {"pathChanged", Of(EventKind::kPathChanged)},
                                     }));
   constants.Set("command", Group(env, {
                                           {"sendFrame", Of(CommandKind::kSendFrame)},
@@ -140,6 +141,7 @@ Napi::Object Constants(Napi::Env env) {
                                          {"certificateExpired", QUIC_STATUS_CERT_EXPIRED},
                                          {"certificateUntrusted", QUIC_STATUS_CERT_UNTRUSTED_ROOT},
                                          {"invalidState", QUIC_STATUS_INVALID_STATE},
+                                         {"notSupported", QUIC_STATUS_NOT_SUPPORTED},
                                          {"streamLimit", QUIC_STATUS_STREAM_LIMIT_REACHED},
                                      }));
   return constants;

@@ -59,6 +59,8 @@ Napi::Function EnvironmentWrap::Define(Napi::Env env) {
                          InstanceMethod<&Wrap::Authenticate>("authenticate"),
                          InstanceMethod<&Wrap::PeerCertificateOf>("peerCertificate"),
                          InstanceMethod<&Wrap::Addresses>("addresses"),
+                         InstanceMethod<&Wrap::TakePathChange>("takePathChange"),
+                         InstanceMethod<&Wrap::Rebind>("rebind"),
                          InstanceMethod<&Wrap::RefreshStatistics>("refreshStatistics"),
                          InstanceMethod<&Wrap::RequestStatistics>("requestStatistics"),
                          InstanceMethod<&Wrap::UpdateKeys>("updateKeys"),
@@ -319,13 +321,48 @@ Napi::Value EnvironmentWrap::PeerCertificateOf(const Napi::CallbackInfo& info) {
 
 // addresses(slot, generation) → [local, remote], each "address:port"
 Napi::Value EnvironmentWrap::Addresses(const Napi::CallbackInfo& info) {
-  const Resource* resource = Find(info, Resource::Kind::kConnection);
+  Resource* resource = Find(info, Resource::Kind::kConnection);
   if (resource == nullptr) return info.Env().Undefined();
-  const auto* connection = static_cast<const Connection*>(resource);
+  const Connection::Path path = static_cast<Connection*>(resource)->path();
   Napi::Array addresses = Napi::Array::New(info.Env(), 2);
-  addresses.Set(0u, AddressText(connection->local_address()));
-  addresses.Set(1u, AddressText(connection->remote_address()));
+  addresses.Set(0u, AddressText(path.local));
+  addresses.Set(1u, AddressText(path.remote));
   return addresses;
+}
+
+// takePathChange(slot, generation) → [local, remote before, remote after], or undefined where the peer is
+// where it was
+Napi::Value EnvironmentWrap::TakePathChange(const Napi::CallbackInfo& info) {
+  Resource* resource = Find(info, Resource::Kind::kConnection);
+  if (resource == nullptr) return info.Env().Undefined();
+  const auto change = static_cast<Connection*>(resource)->TakePathChange();
+  if (change == nullptr) return info.Env().Undefined();
+  Napi::Array addresses = Napi::Array::New(info.Env(), 3);
+  addresses.Set(0u, AddressText(change->local));
+  addresses.Set(1u, AddressText(change->remote_before));
+  addresses.Set(2u, AddressText(change->remote_after));
+  return addresses;
+}
+
+// rebind(request, slot, generation, address, port, timeoutMs): an empty address keeps the one it has
+Napi::Value EnvironmentWrap::Rebind(const Napi::CallbackInfo& info) {
+  const uint32_t request = Uint(info[0]);
+  Resource* resource = environment_->Find(Uint(info[1]), Uint(info[2]));
+  QUIC_ADDR local{};
+  QuicAddrSetPort(&local, static_cast<uint16_t>(Uint(info[4])));
+  const bool is_named = !Text(info[3]).empty();
+  if (resource == nullptr || resource->kind() != Resource::Kind::kConnection) {
+    PostCompletion(*environment_, request, QUIC_STATUS_ABORTED, 0);
+  } else if (is_named && !ReadAddress(info[3], info[4], &local)) {
+    PostCompletion(*environment_, request, QUIC_STATUS_ADDRESS_NOT_AVAILABLE, 0);
+  } else {
+    static_cast<Connection*>(resource)->Rebind(
+        local, std::chrono::milliseconds(Uint(info[5])),
+        [environment = environment_, request](QUIC_STATUS status) {
+          PostCompletion(*environment, request, status, 0);
+        });
+  }
+  return info.Env().Undefined();
 }
 
 // refreshStatistics(slot, generation): the slot words are fresh a little later.

@@ -42,6 +42,8 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
   Napi::Value Authenticate(const Napi::CallbackInfo& info);
   Napi::Value PeerCertificateOf(const Napi::CallbackInfo& info);
   Napi::Value Addresses(const Napi::CallbackInfo& info);
+  Napi::Value TakePathChange(const Napi::CallbackInfo& info);
+  Napi::Value Rebind(const Napi::CallbackInfo& info);
   Napi::Value RefreshStatistics(const Napi::CallbackInfo& info);
   Napi::Value RequestStatistics(const Napi::CallbackInfo& info);
   Napi::Value UpdateKeys(const Napi::CallbackInfo& info);

@@ -56,9 +56,29 @@ replace_once("        if (Connection->CloseReasonPhrase != NULL) {\n            
              "        if (Connection->CloseReasonPhrase != NULL && (ClosedRemotely || !(Flags & QUIC_CLOSE_APPLICATION))) {\n            CXPLAT_FREE(Connection->CloseReasonPhrase, QUIC_POOL_CLOSE_REASON)$<SEMICOLON>\n            Connection->CloseReasonPhrase = NULL")
 write_patched(connection.c)
 
+# A client that has moved discards what still comes to its last address, as RFC 9000 section 9 wants it: msquic
+# takes it for a move of the server's, goes back to a socket that is closed, and aborts. A path that is given up
+# gives its connection id back, and makes room for the next: otherwise the fourth move of a peer is the last.
+file(READ "${MSQUIC_OUT}/upstream/src/core/path.c" _text)
+replace_once("    if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n        //\n        // See if"
+             "    if (QuicConnIsClient(Connection)) return NULL$<SEMICOLON>\n\n    if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n        //\n        // See if")
+replace_once("        if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n            //\n            // Already tracking"
+             "        for (int i = QUIC_MAX_PATH_COUNT - 1$<SEMICOLON> i > 0 && Connection->PathsCount == QUIC_MAX_PATH_COUNT$<SEMICOLON> i--) {
+            if (Connection->Paths[i].IsPeerValidated) QuicPathRemove(Connection, (uint8_t)i)$<SEMICOLON>
+        }
+        if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n            //\n            // Already tracking")
+replace_once("#if DEBUG\n    if (Connection->Paths[Index].DestCid) {"
+             "    QUIC_CID_LIST_ENTRY* DestCid = Connection->Paths[Index].DestCid$<SEMICOLON>
+    if (DestCid != NULL && DestCid->CID.Length != 0 && !DestCid->CID.Retired) {
+        void QuicConnRetireCid(QUIC_CONNECTION*, QUIC_CID_LIST_ENTRY*)$<SEMICOLON>
+        QuicConnRetireCid(Connection, DestCid)$<SEMICOLON>
+    }
+#if DEBUG\n    if (Connection->Paths[Index].DestCid) {")
+write_patched(path.c)
+
 add_library(msquic_patches OBJECT
   "${_patched_dir}/connection.c" "${_patched_dir}/hashtable.c" "${_patched_dir}/listener.c" "${_patched_dir}/loss_detection.c"
-  "${_patched_dir}/stream_recv.c")
+  "${_patched_dir}/path.c" "${_patched_dir}/stream_recv.c")
 target_include_directories(msquic_patches SYSTEM PRIVATE
   "${MSQUIC_OUT}/upstream/src/inc" "${MSQUIC_OUT}/upstream/src/platform" "${MSQUIC_OUT}/upstream/src/core")
 target_compile_definitions(msquic_patches PRIVATE _GNU_SOURCE QUIC_EVENTS_STUB QUIC_LOGS_STUB NDEBUG

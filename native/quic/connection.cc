@@ -96,7 +96,7 @@ QUIC_STATUS Connection::OnEvent(QUIC_CONNECTION_EVENT* event) noexcept {
     case QUIC_CONNECTION_EVENT_PEER_STREAM_STARTED:
       return OnPeerStream(event->PEER_STREAM_STARTED.Stream, &event->PEER_STREAM_STARTED.Flags);
     case QUIC_CONNECTION_EVENT_PEER_ADDRESS_CHANGED:
-      remote_address_ = *event->PEER_ADDRESS_CHANGED.Address;
+      OnPeerMoved(*event->PEER_ADDRESS_CHANGED.Address);
       break;
     case QUIC_CONNECTION_EVENT_DATAGRAM_STATE_CHANGED:
       OnDatagramState(event->DATAGRAM_STATE_CHANGED.SendEnabled ? event->DATAGRAM_STATE_CHANGED.MaxSendLength
@@ -118,11 +118,7 @@ QUIC_STATUS Connection::OnEvent(QUIC_CONNECTION_EVENT* event) noexcept {
 void Connection::OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept {
   ProcessCounters::Get().handshakes.fetch_add(1, std::memory_order_relaxed);
   if (listener_ == 0) {
-    // Inside the connection's own callback these are answered at once.
-    uint32_t bytes = sizeof(QUIC_ADDR);
-    (void)Api().GetParam(handle(), QUIC_PARAM_CONN_LOCAL_ADDRESS, &bytes, &local_address_);
-    bytes = sizeof(QUIC_ADDR);
-    (void)Api().GetParam(handle(), QUIC_PARAM_CONN_REMOTE_ADDRESS, &bytes, &remote_address_);
+    ReadAddresses();  // answered at once inside the connection's own callback
   } else if (!announced_ && !environment_->Insert(this)) {
     return Fail(environment_->closed() ? kCloseGoingAway : kCloseExhausted);
   }

@@ -46,15 +46,23 @@ class Connection final : public Resource {
   // Takes over a connection that a listener was offered; listener callback. The caller sets the handler.
   Connection(Ref<Environment> environment, Ref<ConnectionOptions> options, uint32_t listener,
              HQUIC handle) noexcept;
-  void set_addresses(const QUIC_ADDR& local, const QUIC_ADDR& remote) noexcept {
-    local_address_ = local;
-    remote_address_ = remote;
-  }
+  void set_addresses(const QUIC_ADDR& local, const QUIC_ADDR& remote) noexcept;
   // Its place among those that the listener admits; listener callback.
   void set_place(Admissions::Place place) noexcept { place_.emplace(std::move(place)); }
   // For one that a listener was offered; ours make their own.
   void set_handshake(std::unique_ptr<Handshake> handshake) noexcept { handshake_ = std::move(handshake); }
   ~Connection() override;
+
+  // Both ends, as we see them.
+  struct Path {
+    QUIC_ADDR local;
+    QUIC_ADDR remote;
+  };
+  struct PathChange {
+    QUIC_ADDR local;
+    QUIC_ADDR remote_before;
+    QUIC_ADDR remote_after;
+  };
 
   // Where to connect to. `server_name` is for SNI and the certificate.
   struct Target {
@@ -81,8 +89,16 @@ class Connection final : public Resource {
   // has ended.
   using Done = std::function<void(QUIC_STATUS)>;
   void UpdateKeys(std::chrono::milliseconds timeout, Done done) noexcept;
-  [[nodiscard]] const QUIC_ADDR& local_address() const noexcept { return local_address_; }
-  [[nodiscard]] const QUIC_ADDR& remote_address() const noexcept { return remote_address_; }
+  // What the peer's moves since the last call come to; null when it is where it was. Each kPathChanged event is
+  // answered by one call.
+  [[nodiscard]] std::unique_ptr<PathChange> TakePathChange() noexcept;
+  // A client goes on from another local address: one of family UNSPEC keeps the address and changes the port.
+  // Waits up to the timeout for the handshake's confirmation, and for a connection id of the peer to go on with.
+  // `done` is called once, on the control thread; ABORTED says that the connection ended first.
+  void Rebind(const QUIC_ADDR& local, std::chrono::milliseconds timeout, Done done) noexcept;
+
+  // Any thread.
+  [[nodiscard]] Path path() noexcept;
 
   // The application's word on the certificate of kPeerCertificate; `alert` is for one that is refused.
   void Authenticate(bool accepted, QUIC_TLS_ALERT_CODES alert) noexcept;
@@ -117,6 +133,10 @@ class Connection final : public Resource {
   QUIC_STATUS OnPeerCertificate(const QUIC_CONNECTION_EVENT& event) noexcept;
   void PostPeerCertificate(const PeerCertificate* certificate) noexcept;
   void EndHandshake() noexcept;
+  void OnPeerMoved(const QUIC_ADDR& remote) noexcept;
+  void ReadAddresses() noexcept;
+  void TryRebind(const QUIC_ADDR& local, ControlThread::Clock::time_point deadline,
+                 const Done& done) noexcept;
   QUIC_STATUS OnPeerStream(HQUIC stream, QUIC_STREAM_OPEN_FLAGS* flags) noexcept;
   void OnTransportShutdown(QUIC_STATUS status, uint64_t code) noexcept;
   void ReadPeerReason() noexcept;
@@ -150,10 +170,11 @@ class Connection final : public Resource {
   bool opened_ = false;                   // and that the handshake is complete
   std::unique_ptr<Handshake> handshake_;  // until that is
   ReceiveCredit credit_;
-  QUIC_ADDR local_address_{};
-  QUIC_ADDR remote_address_{};
 
   std::mutex mutex_;
+  QUIC_ADDR local_address_{};
+  QUIC_ADDR remote_address_{};
+  std::unique_ptr<QUIC_ADDR> moved_from_;  // where the peer was when the event under way was written
   // How it ends, by whoever spoke first; `ended_` says that somebody did.
   struct End {
     ClosedBy by = ClosedBy::kTransport;

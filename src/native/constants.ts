@@ -21,6 +21,7 @@ export const EventKind = {
   datagramOutcome: 14,
   statistics: 20,
   peerCertificate: 16,
+  pathChanged: 13,
 } as const;
 
 /** Kinds of commands in the outbound slab. */

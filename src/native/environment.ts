@@ -119,6 +119,18 @@ export interface NativeEnvironment {
   /** {u32 bytes, DER} for each, the peer's own first; undefined where it has none. */
   peerCertificate(slot: number, generation: number): Uint8Array | undefined;
   addresses(slot: number, generation: number): readonly [local: string, remote: string] | undefined;
+  takePathChange(
+    slot: number,
+    generation: number,
+  ): readonly [local: string, remoteBefore: string, remoteAfter: string] | undefined;
+  rebind(
+    request: number,
+    slot: number,
+    generation: number,
+    address: string,
+    port: number,
+    timeoutMs: number,
+  ): void;
   refreshStatistics(slot: number, generation: number): void;
   /** The answer is a record of EventKind.statistics. */
   requestStatistics(slot: number, generation: number): void;

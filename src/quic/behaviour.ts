@@ -1,6 +1,7 @@
 import type { CloseInfo } from "../transport/close.js";
 import type { QuicPeer } from "./authentication.js";
 import type { OutcomeOfDatagram, QuicConnection } from "./connection.js";
+import type { PathChange } from "./path_change.js";
 import type { QuicStream, StreamCloseInfo } from "./stream.js";
 
 /**
@@ -40,6 +41,11 @@ export interface QuicBehaviour {
   datagramDrain?(connection: QuicConnection): void;
   /** The largest datagram that can be sent has changed: the path's MTU was measured, or has fallen. */
   datagramLimit?(connection: QuicConnection, maxDatagramBytes: number): void;
+  /**
+   * The peer goes on from another address or port: it moved, or a NAT forgot it (RFC 9000 section 9). Until the new
+   * path is validated, which the engine does, the peer is sent no more than three times of what came from there.
+   */
+  pathChange?(connection: QuicConnection, change: PathChange): void;
   /** The last call for this connection, but for the bytes of streams that are paused. */
   close?(connection: QuicConnection, info: CloseInfo): void;
   /** A handler threw. */
@@ -60,6 +66,7 @@ const handlers = {
   datagramOutcome: true,
   datagramDrain: true,
   datagramLimit: true,
+  pathChange: true,
   close: true,
   error: true,
 } satisfies Record<keyof QuicBehaviour, true>;

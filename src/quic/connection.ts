@@ -3,6 +3,7 @@ import type { SocketAddress } from "../transport/address.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import type { ConnectionId, ConnectionState, SendResult } from "../transport/connection.js";
 import type { WaitOptions } from "../transport/wait.js";
+import type { RebindOptions } from "./rebind.js";
 import type { QuicStatistics } from "./statistics.js";
 import type { OpenStreamOptions, QuicStream } from "./stream.js";
 
@@ -44,7 +45,9 @@ export interface QuicConnection extends AsyncDisposable {
    * ended: what was never read is gone then. Undefined where there is none, and in a resumed session.
    */
   readonly peerCertificate: X509Certificate | undefined;
+  /** Where we are; `rebind` changes it. */
   readonly localAddress: SocketAddress;
+  /** Where the peer is now: a client may move, and `pathChange` says so. */
   readonly remoteAddress: SocketAddress;
   /** The smoothed round trip, at most a second older than the read before this one; undefined until measured. */
   readonly roundTripMs: number | undefined;
@@ -93,6 +96,18 @@ export interface QuicConnection extends AsyncDisposable {
    * @throws ConnectionClosedError; TimeoutError; AbortedError; InvalidArgumentError
    */
   updateKeys(options?: WaitOptions): Promise<void>;
+
+  /**
+   * Moves a connection that we opened to another local port or address, as when a machine changes its network; the
+   * peer sees it by `pathChange` (RFC 9000 section 9). Streams and datagrams go on. Waits for the handshake's
+   * confirmation, and for another connection id of the peer, so that who watches both addresses cannot link them:
+   * 10 s by default; the signal ends the wait, not the move.
+   * @returns the new local address, from which what follows is sent.
+   * @throws InvalidArgumentError, also on a connection that was accepted; ConnectionClosedError; TimeoutError;
+   *   AbortedError; AddressInUseError, AddressForbiddenError, AddressUnavailableError, and the connection stays
+   *   where it was.
+   */
+  rebind(options?: RebindOptions): Promise<SocketAddress>;
 
   /**
    * Ends the connection. Graceful (the default) first delivers what was accepted for sending, up to the deadline.

@@ -5,6 +5,8 @@ import { parseAddress, type SocketAddress } from "../transport/address.js";
 import { type CloseInfo, type CloseOptions, readCloseOptions } from "../transport/close.js";
 import { localCloseError } from "../transport/close_error.js";
 import { type ConnectionId, type ConnectionState, nextConnectionId } from "../transport/connection.js";
+import type { PathChange } from "./path_change.js";
+import { type RebindOptions, rebind } from "./rebind.js";
 import { handshakeError, lossError } from "./status.js";
 
 /** A statistics request is answered from the last one for so long. */
@@ -67,6 +69,15 @@ export abstract class EngineConnection implements EngineResource {
 
   get remoteAddress(): SocketAddress {
     return this.#readAddresses()[1];
+  }
+
+  /**
+   * Moves a connection that we opened to another local port or address, and keeps it.
+   * @returns where it is now.
+   * @throws see rebind.ts
+   */
+  rebind(options?: RebindOptions): Promise<SocketAddress> {
+    return rebind(this.engine, this, options);
   }
 
   /** The smoothed round trip, at most a second older than the call before this one. */
@@ -137,6 +148,17 @@ export abstract class EngineConnection implements EngineResource {
     }
     const error = this.#endError(by, status, code, reason, closedByUs);
     return error === undefined ? { by, code, reason } : { by, code, reason, error };
+  }
+
+  /** The peer has moved, perhaps several times since the last event; undefined where it is where it was. */
+  protected takePathChange(): PathChange | undefined {
+    const texts = this.engine.native.takePathChange(this.slot, this.generation);
+    if (texts === undefined) return undefined;
+    const [local, before, after] = texts;
+    return {
+      local: parseAddress(local),
+      remote: { before: parseAddress(before), after: parseAddress(after) },
+    };
   }
 
   #endError(

@@ -108,6 +108,9 @@ export class FramedConnection extends EngineConnection implements TransportConne
       case EventKind.connectionOpened:
         this.onOpened(record);
         break;
+      case EventKind.pathChanged:
+        this.takePathChange(); // `remoteAddress` says where it is; the next move is told again
+        break;
       case EventKind.connectionClosed:
         this.#onConnectionClosed(record);
         break;

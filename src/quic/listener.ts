@@ -5,7 +5,7 @@ import type { RingReader } from "../native/ring.js";
 import { formatAddress, type SocketAddress } from "../transport/address.js";
 import type { ServerCredential } from "../transport/credential.js";
 import { type ConfigurationSettings, serverConfigurations } from "./configuration.js";
-import { listenError } from "./status.js";
+import { bindError } from "./status.js";
 
 /** Where an engine listener binds, and what its connections have in common. */
 export interface ListenerOptions {
@@ -75,7 +75,7 @@ export class EngineListener implements Acceptor {
       });
       if (status !== 0) {
         await engine.request((request) => engine.native.closeListener(request, id));
-        throw listenError(status, formatAddress({ address, family, port }));
+        throw bindError(status, formatAddress({ address, family, port }));
       }
       return new EngineListener(engine, id, { address, family, port: value }, settings, accept);
     } finally {

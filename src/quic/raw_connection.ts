@@ -254,6 +254,9 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
         this.#statistics ??= new StatisticsReader();
         this.#statistics.onEvent(record);
         break;
+      case EventKind.pathChanged:
+        this.#onPathChanged();
+        break;
       case EventKind.connectionClosed:
         this.#onConnectionClosed(record);
         break;
@@ -297,6 +300,11 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     this.engine.register(stream);
     publishStreamOpen(stream);
     this.call(() => this.behaviour.stream?.(stream));
+  }
+
+  #onPathChanged(): void {
+    const change = this.takePathChange();
+    if (change !== undefined) this.call(() => this.behaviour.pathChange?.(this, change));
   }
 
   #onConnectionClosed(record: RingReader): void {

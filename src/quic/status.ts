@@ -35,8 +35,8 @@ function statusCodes() {
   return loadAddon().constants.status!;
 }
 
-/** Why listening failed. */
-export function listenError(status: number, where: string): MillraceError {
+/** Why an address cannot be bound: to listen, or to go on from. */
+export function bindError(status: number, where: string): MillraceError {
   const code = statusCodes();
   switch (status) {
     case code.addressInUse:
@@ -54,7 +54,7 @@ export function listenError(status: number, where: string): MillraceError {
     case code.addressNotAvailable:
       return new AddressUnavailableError(`UDP ${where} is not an address of this machine`);
     default:
-      return new InternalError(`listening on UDP ${where} failed with msquic's status ${status}`);
+      return new InternalError(`binding UDP ${where} failed with msquic's status ${status}`);
   }
 }
 
