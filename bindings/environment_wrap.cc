@@ -356,11 +356,10 @@ Napi::Value EnvironmentWrap::Rebind(const Napi::CallbackInfo& info) {
   } else if (is_named && !ReadAddress(info[3], info[4], &local)) {
     PostCompletion(*environment_, request, QUIC_STATUS_ADDRESS_NOT_AVAILABLE, 0);
   } else {
-    static_cast<Connection*>(resource)->Rebind(
-        local, std::chrono::milliseconds(Uint(info[5])),
-        [environment = environment_, request](QUIC_STATUS status) {
-          PostCompletion(*environment, request, status, 0);
-        });
+    static_cast<Connection*>(resource)->Rebind(local, std::chrono::milliseconds(Uint(info[5])),
+                                               [environment = environment_, request](QUIC_STATUS status) {
+                                                 PostCompletion(*environment, request, status, 0);
+                                               });
   }
   return info.Env().Undefined();
 }

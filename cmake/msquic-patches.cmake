@@ -1,4 +1,4 @@
-# Five files of msquic with a few lines changed, which the addon links in front of the archive's:
+# Files of msquic with a few lines changed, which the addon links in front of the archive's:
 # docs/decisions/msquic-patches.md says why. A line that is not there any more stops the build.
 set(_patched_dir "${CMAKE_CURRENT_BINARY_DIR}/msquic")
 
@@ -41,6 +41,67 @@ write_patched(stream_recv.c)
 file(READ "${MSQUIC_OUT}/upstream/src/core/loss_detection.c" _text)
 replace_once("STREAM_DATA_BLOCKED.Stream->OutFlowBlockedReasons &\n                QUIC_FLOW_BLOCKED_STREAM_FLOW_CONTROL) {"
              "STREAM_DATA_BLOCKED.Stream->OutFlowBlockedReasons &\n                QUIC_FLOW_BLOCKED_STREAM_FLOW_CONTROL &&\n                CxPlatTimeDiff64(Packet->SentTime, CxPlatTimeUs64()) >= MS_TO_US(10)) {")
+
+# A packet belongs to the path it was sent on, which msquic looks up and never writes down: on every path but the
+# first the round trip was not measured, nor a larger MTU found. What was lost with a former path says nothing of
+# the congestion on this one (RFC 9000 section 9.4).
+replace_once("    LossDetection->LargestSentPacketNumber = TempSentPacket->PacketNumber;"
+             "    SentPacket->PathId = Path->ID$<SEMICOLON>
+    LossDetection->LargestSentPacketNumber = TempSentPacket->PacketNumber$<SEMICOLON>")
+replace_once("    uint32_t LostRetransmittableBytes = 0;\n    QUIC_SENT_PACKET_METADATA* Packet;"
+             "    uint32_t LostRetransmittableBytes = 0$<SEMICOLON>
+    uint32_t FormerPathBytes = 0$<SEMICOLON>
+    BOOLEAN LostLarge = FALSE$<SEMICOLON>
+    QUIC_SENT_PACKET_METADATA* Packet$<SEMICOLON>")
+replace_once("                LostRetransmittableBytes += Packet->PacketLength;\n                QuicLossDetectionRetransmitFrames"
+             "                if (Packet->PathId != Connection->Paths[0].ID) {
+                    FormerPathBytes += Packet->PacketLength$<SEMICOLON>
+                } else {
+                    LostRetransmittableBytes += Packet->PacketLength$<SEMICOLON>
+                    LostLarge |= QuicLossDetectionIsLarge(Connection, Packet)$<SEMICOLON>
+                }
+                QuicLossDetectionRetransmitFrames")
+replace_once("        if (LostRetransmittableBytes > 0) {\n            if (LossDetection->ProbeCount"
+             "        if (LostLarge) QuicLossDetectionSuspectMtu(Connection)$<SEMICOLON>
+        if (FormerPathBytes > 0) {
+            (void)QuicCongestionControlOnDataInvalidated(&Connection->CongestionControl, FormerPathBytes)$<SEMICOLON>
+            QuicSendQueueFlush(&Connection->Send, REASON_LOSS)$<SEMICOLON>
+        }
+        if (LostRetransmittableBytes > 0) {\n            if (LossDetection->ProbeCount")
+replace_once("    return LostRetransmittableBytes > 0;" "    return LostRetransmittableBytes + FormerPathBytes > 0$<SEMICOLON>")
+
+# A path whose MTU has shrunk swallows large packets in silence, and msquic would send them until it gives up. When
+# large packets were lost, or went unanswered, three times in a row and none was acknowledged in between, the path
+# goes back to the smallest size and searches again (RFC 8899 section 4.3). The search's `ProbeCount`, of no use
+# while none is going on, counts; during one it is the probes of loss detection that do.
+replace_once("//\n// Marks all the frames in the packet that can be retransmitted"
+             "static BOOLEAN QuicLossDetectionIsLarge(const QUIC_CONNECTION* Connection, const QUIC_SENT_PACKET_METADATA* Packet) {
+    return !Packet->Flags.IsMtuProbe && PacketSizeFromUdpPayloadSize(
+        QuicAddrGetFamily(&Connection->Paths[0].Route.RemoteAddress), Packet->PacketLength) > Connection->Settings.MinimumMtu$<SEMICOLON>
+}
+
+static void QuicLossDetectionSuspectMtu(QUIC_CONNECTION* Connection) {
+    QUIC_PATH* Path = &Connection->Paths[0]$<SEMICOLON>
+    QUIC_MTU_DISCOVERY* Search = &Path->MtuDiscovery$<SEMICOLON>
+    if (Path->Mtu <= Connection->Settings.MinimumMtu) return$<SEMICOLON>
+    if ((Search->IsSearchComplete ? ++Search->ProbeCount : Connection->LossDetection.ProbeCount) < 3) return$<SEMICOLON>
+    Path->Mtu = Connection->Settings.MinimumMtu$<SEMICOLON>
+    Search->HasProbed1500 = FALSE$<SEMICOLON>
+    QuicMtuDiscoveryMoveToSearching(Search, Connection)$<SEMICOLON>
+    QuicDatagramOnSendStateChanged(&Connection->Datagram)$<SEMICOLON>
+}
+
+//\n// Marks all the frames in the packet that can be retransmitted")
+replace_once("        BOOLEAN ChangedMtu = FALSE;"
+             "        BOOLEAN ChangedMtu = FALSE$<SEMICOLON>
+        if (PacketMtu > Connection->Settings.MinimumMtu && Path->MtuDiscovery.IsSearchComplete) {
+            Path->MtuDiscovery.ProbeCount = 0$<SEMICOLON>
+        }")
+replace_once("    LossDetection->ProbeCount++;"
+             "    LossDetection->ProbeCount++$<SEMICOLON>
+    if (LossDetection->SentPackets != NULL && QuicLossDetectionIsLarge(Connection, LossDetection->SentPackets)) {
+        QuicLossDetectionSuspectMtu(Connection)$<SEMICOLON>
+    }")
 write_patched(loss_detection.c)
 
 # Whoever accepts a connection is told what datagrams the peer takes. The peer's transport parameters are read just

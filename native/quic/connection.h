@@ -89,12 +89,12 @@ class Connection final : public Resource {
   // has ended.
   using Done = std::function<void(QUIC_STATUS)>;
   void UpdateKeys(std::chrono::milliseconds timeout, Done done) noexcept;
-  // What the peer's moves since the last call come to; null when it is where it was. Each kPathChanged event is
-  // answered by one call.
+  // What the peer's moves since the last call come to; null when it is where it was. Each kPathChanged event
+  // is answered by one call.
   [[nodiscard]] std::unique_ptr<PathChange> TakePathChange() noexcept;
   // A client goes on from another local address: one of family UNSPEC keeps the address and changes the port.
-  // Waits up to the timeout for the handshake's confirmation, and for a connection id of the peer to go on with.
-  // `done` is called once, on the control thread; ABORTED says that the connection ended first.
+  // Waits up to the timeout for the handshake's confirmation, and for a connection id of the peer to go on
+  // with. `done` is called once, on the control thread; ABORTED says that the connection ended first.
   void Rebind(const QUIC_ADDR& local, std::chrono::milliseconds timeout, Done done) noexcept;
 
   // Any thread.

@@ -54,8 +54,8 @@ void Connection::ReadAddresses() noexcept {
   set_addresses(local, remote);
 }
 
-// A peer may move as often as it likes, so at most one event is under way for a connection: what happens until
-// JavaScript takes it is one change.
+// A peer may move as often as it likes, so at most one event is under way for a connection: what happens
+// until JavaScript takes it is one change.
 void Connection::OnPeerMoved(const QUIC_ADDR& remote) noexcept {
   QUIC_ADDR local{};
   uint32_t bytes = sizeof(local);
@@ -85,9 +85,8 @@ std::unique_ptr<Connection::PathChange> Connection::TakePathChange() noexcept {
 
 void Connection::Rebind(const QUIC_ADDR& local, std::chrono::milliseconds timeout, Done done) noexcept {
   Library::Get().control().Post([self = Ref<Connection>(this), local,
-                                 deadline = ControlThread::Clock::now() + timeout, done = std::move(done)] {
-    self->TryRebind(local, deadline, done);
-  });
+                                 deadline = ControlThread::Clock::now() + timeout,
+                                 done = std::move(done)] { self->TryRebind(local, deadline, done); });
 }
 
 // Control thread.
@@ -120,14 +119,13 @@ void Connection::TryRebind(const QUIC_ADDR& local, ControlThread::Clock::time_po
   }
   if (status == QUIC_STATUS_INVALID_STATE) {
     if (ControlThread::Clock::now() >= deadline) return done(QUIC_STATUS_CONNECTION_TIMEOUT);
-    Library::Get().control().PostAfter(kConfirmationPoll,
-                                       [self = Ref<Connection>(this), local, deadline, done] {
-                                         self->TryRebind(local, deadline, done);
-                                       });
+    Library::Get().control().PostAfter(kConfirmationPoll, [self = Ref<Connection>(this), local, deadline,
+                                                           done] { self->TryRebind(local, deadline, done); });
     return;
   }
   if (QUIC_FAILED(status)) {
-    // Somebody took the address in this moment. msquic has the wrong one by now: go on from any port of the last.
+    // Somebody took the address in this moment. msquic has the wrong one by now: go on from any port of the
+    // last.
     QuicAddrSetPort(&before, 0);
     (void)Api().SetParam(handle, QUIC_PARAM_CONN_LOCAL_ADDRESS, sizeof(before), &before);
   }

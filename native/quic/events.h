@@ -27,7 +27,7 @@ enum class EventKind : uint16_t {
   // connection; payload = PeerCertificateEvent, the server's name, the ALPN, then for each certificate
   // {u32 bytes, DER}. It waits for the application's word. Of a peer's connection it is the first event.
   kPeerCertificate = 16,
-  kPathChanged = 13,      // connection: the peer has moved; takePathChange says where
+  kPathChanged = 13,  // connection: the peer has moved; takePathChange says where
 };
 
 enum ReceiveFlag : uint16_t {

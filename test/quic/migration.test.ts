@@ -105,6 +105,7 @@ async function setting(t: TestContext, bytes: Uint8Array = new Uint8Array(1)): P
   const listener = await loopback.listenRaw(t, server);
   const client = await loopback.connectRaw(t, listener.address.port, transfer);
   await until("the server has it", () => server.connection !== undefined);
+  t.after(() => server.connection!.close({ graceful: false }));
   return { server, transfer, client };
 }
 
@@ -221,14 +222,22 @@ describe("rebind", () => {
 describe("a NAT that forgets", () => {
   test("moves the client, and the transfer goes on over the validated path", async (t) => {
     const server = new Server();
-    const transfer = new Transfer(randomBytes(16 * MiB));
+    const transfer = new Transfer(randomBytes(8 * MiB));
     const listener = await loopback.listenRaw(t, server);
     const relay = await relayTo(t, listener.address.port);
     const client = await loopback.connectRaw(t, relay.address.port, transfer);
+    t.after(() => server.connection!.close({ graceful: false }));
     transfer.begin(client);
-    for (let rebinds = 1; rebinds <= 5; rebinds++) {
-      await until("more has come", () => transfer.received > rebinds * 2 * MiB);
-      await relay.rebind(rebinds % 2 === 0 ? {} : { address: `127.0.0.${10 + rebinds}` });
+    // More networks than msquic keeps paths for, and one more port on the last of them.
+    for (const [index, address] of [
+      "127.0.0.11",
+      "127.0.0.12",
+      "127.0.0.13",
+      "127.0.0.14",
+      undefined,
+    ].entries()) {
+      await until("more has come", () => transfer.received > (index + 1) * MiB);
+      await relay.rebind(address === undefined ? {} : { address });
     }
     await transfer.intact();
     await until("the server knows where the client is", () => {
@@ -250,7 +259,6 @@ describe("a NAT that forgets", () => {
       },
       { tls: loopback.identity },
     );
-    t.after(() => listener.close({ graceful: false }));
     const relay = await relayTo(t, Number(new URL(listener.urls[0]!).port));
     const numbers: number[] = [];
     const client = await connect(
@@ -258,7 +266,10 @@ describe("a NAT that forgets", () => {
       { message: (_, bytes) => void numbers.push(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)) },
       { tls: { ca: loopback.ca } },
     );
-    t.after(() => client.close({ graceful: false }));
+    t.after(async () => {
+      await listener.close({ graceful: false });
+      await client.close({ graceful: false });
+    });
     const count = 300;
     for (let number = 0; number < count; number++) {
       const message = new Uint8Array(2_000);
