@@ -2,6 +2,7 @@
 // Options: --tests (also what the tests need), --bench (also the native benchmark programs),
 // --checks (also the tools of .ci/run).
 import { pathToFileURL } from "node:url";
+import { installAioquic } from "./setup/aioquic.mjs";
 import { runMain } from "./setup/failure.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { buildAddon, buildBench } from "./setup/native.mjs";
@@ -20,6 +21,7 @@ export function setUp({ tests = false, bench = false, checks = false } = {}) {
     if (tests || bench) await compileTests();
     if (tests) await requireTools(testTools);
     if (tests) await buildQuinn("release");
+    if (tests) await installAioquic();
     if (bench) await buildQuinn("optimized");
     if (checks) await requireTools(checkTools);
   });

@@ -62,13 +62,21 @@ const tools = {
     apk: "gtest-dev",
     brew: "googletest",
   },
+  python: {
+    commands: ["python3"],
+    fits: pythonFits,
+    apt: "python3-venv",
+    dnf: "python3",
+    apk: "python3",
+    brew: "python",
+  },
   tmux: { commands: ["tmux"], apt: "tmux", dnf: "tmux", apk: "tmux", brew: "tmux" },
 };
 
 /** What the native build needs. */
 export const buildTools = ["cmake", "make", "perl", "compiler", "cargo"];
 /** What the tests need besides: a real browser and a real terminal. */
-export const testTools = ["chromium", "tmux"];
+export const testTools = ["chromium", "tmux", "python"];
 /** What .ci/run needs besides: formatting, lint, fuzzing and the native tests. */
 export const checkTools = ["clang", "clang-format", "clang-tidy", "googletest"];
 
@@ -122,6 +130,11 @@ function cargoFits() {
   return (
     Number(major) > oldestCargo[0] || (Number(major) === oldestCargo[0] && Number(minor) >= oldestCargo[1])
   );
+}
+
+/** Debian's python3 makes no virtual environments on its own. */
+function pythonFits() {
+  return output("python3", ["-c", "import ensurepip, sys; assert sys.version_info >= (3, 11)"]) !== undefined;
 }
 
 /** apt-get with the right to install, or undefined where there is none. */

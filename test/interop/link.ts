@@ -10,6 +10,10 @@ import { Peer } from "./peer.js";
 export interface Stack {
   readonly name: string;
   readonly program: readonly string[];
+  /** How many bytes are echoed, in one test each. */
+  readonly echoBytes: readonly number[];
+  /** How many streams are open at once in a test. */
+  readonly streams: number;
 }
 
 export const roles = ["client", "server"] as const;

@@ -10,8 +10,6 @@ import { exchange, Ours, sha256 } from "./ours.js";
 import { PeerFailure } from "./peer.js";
 
 const KiB = 1024;
-const MiB = 1024 * KiB;
-const echoSizes = [0, 1, 64 * KiB, MiB, 50 * MiB];
 /** RFC 9001 section 4.8: 0x100 and the TLS alert no_application_protocol. */
 const noApplicationProtocol = 0x178;
 /** No code of ours, and more than 32 bits. */
@@ -27,7 +25,7 @@ export function describeInterop(stack: Stack): void {
 
   for (const role of roles) {
     describe(`as a ${role} of ${stack.name}, millrace`, () => {
-      for (const bytes of echoSizes) {
+      for (const bytes of stack.echoBytes) {
         test(`has ${bytes} bytes of its own echoed`, async (t) => {
           const { connection, peer } = await linker.link(t, role);
           const payload = randomBytes(bytes);
@@ -43,15 +41,16 @@ export function describeInterop(stack: Stack): void {
         });
       }
 
-      test("opens 500 streams at once", async (t) => {
+      test(`opens ${stack.streams} streams at once`, async (t) => {
         const { connection } = await linker.link(t, role);
-        assert.equal(await exchange(connection, 500, randomBytes(10_000)), 500);
+        assert.equal(await exchange(connection, stack.streams, randomBytes(10_000)), stack.streams);
       });
 
-      test("serves 500 streams at once", async (t) => {
-        const { ask, ours } = await linker.link(t, role, { ours: { peerBidiStreams: 500 } });
-        assert.deepEqual(await ask("exchange", { streams: 500, bytes: 10_000 }), { intact: 500 });
-        assert.equal(ours.peakPeerStreams, 500);
+      test(`serves ${stack.streams} streams at once`, async (t) => {
+        const { streams } = stack;
+        const { ask, ours } = await linker.link(t, role, { ours: { peerBidiStreams: streams } });
+        assert.deepEqual(await ask("exchange", { streams, bytes: 10_000 }), { intact: streams });
+        assert.equal(ours.peakPeerStreams, streams);
       });
 
       test("sends and takes unidirectional streams", async (t) => {
