@@ -122,6 +122,7 @@ Napi::Object Constants(Napi::Env env) {
                                             {"protocolViolation", kCloseProtocolViolation},
                                             {"frameTooLarge", kCloseFrameTooLarge},
                                             {"frameMalformed", kCloseFrameMalformed},
+                                            {"policy", kClosePolicy},
                                             {"exhausted", kCloseExhausted},
                                         }));
   // msquic's statuses are errno values, which differ between systems.

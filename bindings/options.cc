@@ -54,6 +54,8 @@ Ref<ConnectionOptions> ReadConnectionOptions(const Napi::Value& value) {
   options->high_water_bytes = Uint(object.Get("highWaterMarkBytes"));
   options->receive_credit_bytes = Uint(object.Get("receiveCreditBytes"));
   options->lane_idle = std::chrono::milliseconds(Uint(object.Get("laneIdleMs")));
+  options->frame_timeout = std::chrono::milliseconds(Uint(object.Get("frameTimeoutMs")));
+  options->peer_aborts_per_second = Uint(object.Get("peerAbortsPerSecond"));
   return options;
 }
 

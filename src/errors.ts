@@ -199,6 +199,11 @@ export class ProtocolViolationError extends MillraceError {
   readonly code = "ERR_MILLRACE_PROTOCOL_VIOLATION";
 }
 
+/** The peer went beyond what this side bears: frames that it never finishes, streams that it aborts in a flood. */
+export class PolicyViolationError extends MillraceError {
+  readonly code = "ERR_MILLRACE_POLICY_VIOLATION";
+}
+
 /** A cap on memory was reached; the message names the cap. */
 export class ResourceExhaustedError extends MillraceError {
   readonly code = "ERR_MILLRACE_RESOURCE_EXHAUSTED";

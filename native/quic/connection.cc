@@ -208,6 +208,10 @@ QUIC_STATUS Connection::OnPeerStream(HQUIC handle, QUIC_STREAM_OPEN_FLAGS* flags
 }
 
 // msquic has the reason only after SHUTDOWN_INITIATED_BY_PEER.
+void Connection::OnPeerAbortedStream() noexcept {
+  if (!churn_.Take(options_->peer_aborts_per_second, ChurnBudget::Clock::now())) Fail(kClosePolicy);
+}
+
 void Connection::ReadPeerReason() noexcept {
   char reason[512] = {};
   uint32_t bytes = sizeof(reason) - 1;
@@ -227,6 +231,7 @@ void Connection::OnShutdownComplete() noexcept {
     deadline = std::exchange(close_deadline_, {});
   }
   if (deadline.id != 0) Library::Get().control().Cancel(deadline);
+  if (inbound_ != nullptr) inbound_->Stop();
   ReadPeerReason();
   EndHandshake();
   if (announced_ || listener_ == 0) {
@@ -291,9 +296,11 @@ void Connection::PostOutcome(const SendRequest& request, DatagramOutcome outcome
                 .head = BytesOf(event)});
 }
 
-void Connection::SetEnd(ClosedBy by, int32_t status, uint64_t code, std::string reason) noexcept {
+bool Connection::SetEnd(ClosedBy by, int32_t status, uint64_t code, std::string reason) noexcept {
   const std::lock_guard lock(mutex_);
-  if (end_ == nullptr) end_ = std::make_unique<End>(End{by, status, code, std::move(reason)});
+  if (end_ != nullptr) return false;
+  end_ = std::make_unique<End>(End{by, status, code, std::move(reason)});
+  return true;
 }
 
 void Connection::PostClosed() noexcept {
@@ -386,8 +393,9 @@ void Connection::ShutDown() noexcept {
 }
 
 void Connection::Fail(uint64_t code) noexcept {
-  ProcessCounters::Get().peers_failed.fetch_add(1, std::memory_order_relaxed);
-  SetEnd(ClosedBy::kLocal, 0, code, {});
+  if (SetEnd(ClosedBy::kLocal, 0, code, {})) {
+    ProcessCounters::Get().peers_failed.fetch_add(1, std::memory_order_relaxed);
+  }
   Api().ConnectionShutdown(handle(), QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, code);
 }
 

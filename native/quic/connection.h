@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "native/quic/admission.h"
+#include "native/quic/churn_budget.h"
 #include "native/quic/configuration.h"
 #include "native/quic/connection_options.h"
 #include "native/quic/control_thread.h"
@@ -123,6 +124,8 @@ class Connection final : public Resource {
   [[nodiscard]] const ConnectionOptions& options() const noexcept { return *options_; }
   [[nodiscard]] Environment& environment() const noexcept { return *environment_; }
   [[nodiscard]] ReceiveCredit& credit() noexcept { return credit_; }
+  // The peer has aborted one more stream, ours or its own. msquic's thread.
+  void OnPeerAbortedStream() noexcept;
   // The peer has asked for a graceful end, and all that it sent was delivered. msquic's thread.
   void FinishForPeer(uint64_t code, std::string reason) noexcept;
 
@@ -150,8 +153,8 @@ class Connection final : public Resource {
   void PostStatistics() noexcept;
   // Control thread.
   void TryUpdateKeys(ControlThread::Clock::time_point deadline, const Done& done) noexcept;
-  // Sets how it ends, unless somebody has. mutex_ is not held.
-  void SetEnd(ClosedBy by, int32_t status, uint64_t code, std::string reason) noexcept;
+  // Sets how it ends; false where somebody has. mutex_ is not held.
+  bool SetEnd(ClosedBy by, int32_t status, uint64_t code, std::string reason) noexcept;
   // Ends it as SetEnd said. Blocking; control thread.
   void ShutDown() noexcept;
 
@@ -170,6 +173,7 @@ class Connection final : public Resource {
   bool opened_ = false;                   // and that the handshake is complete
   std::unique_ptr<Handshake> handshake_;  // until that is
   ReceiveCredit credit_;
+  ChurnBudget churn_;  // msquic's thread
 
   std::mutex mutex_;
   QUIC_ADDR local_address_{};

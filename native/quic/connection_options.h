@@ -15,6 +15,10 @@ struct ConnectionOptions : RefCounted<ConnectionOptions> {
   uint32_t high_water_bytes = 0;             // kDrain is posted below half of it
   uint32_t receive_credit_bytes = 0;         // a connection's (framed) or a stream's (raw) share of the ring
   std::chrono::milliseconds lane_idle{250};  // an unused lane's stream is finished after that
+  // Framed only: a frame whose rest does not come for so long ends the connection; 0 waits for ever.
+  std::chrono::milliseconds frame_timeout{0};
+  // Raw only: a peer that aborts more streams a second ends its connection (churn_budget.h); 0 is no limit.
+  uint32_t peer_aborts_per_second = 0;
 };
 
 // Close codes that the engine itself sends; src/transport/close.ts has the same.
@@ -24,6 +28,7 @@ enum CloseCode : uint64_t {
   kCloseProtocolViolation = 2,
   kCloseFrameTooLarge = 3,
   kCloseFrameMalformed = 4,
+  kClosePolicy = 5,
   kCloseExhausted = 7,
 };
 

@@ -51,6 +51,7 @@ QUIC_STATUS InboundLaneStream::OnReceive(QUIC_STREAM_EVENT* event) noexcept {
     consumed += taken.bytes;
     if (!taken.more) break;
   }
+  UpdateWait();
   // Fewer than we were given pauses the stream; flow control then holds the peer.
   event->RECEIVE.TotalBufferLength = consumed;
   return QUIC_STATUS_SUCCESS;
@@ -68,7 +69,7 @@ InboundLaneStream::Taken InboundLaneStream::Take(std::span<const uint8_t> bytes)
     return {taken + request.bytes, request.more};
   }
   if (!current_) {
-    const InboundLanes::Turn turn = lanes_.TurnOf(lane(), ordinal());
+    const InboundLanes::Turn turn = lanes_.TurnOf(*this);
     if (turn == InboundLanes::Turn::kNever) {
       Fail(kCloseProtocolViolation);
       return {bytes.size(), true};
@@ -135,6 +136,7 @@ bool InboundLaneStream::Deliver(EventPort::Batch& batch, std::span<const uint8_t
     paused_.store(false);
   }
   credit.Charge(static_cast<uint32_t>(frame.size()));
+  progressed_ = true;
   ThreadCounters& counters = ThreadCounters::Mine();
   Add(counters.verified_frames, 1);
   Add(counters.verified_bytes, frame.size());
@@ -150,7 +152,22 @@ InboundLaneStream::Taken InboundLaneStream::TakeCloseRequest(std::span<const uin
   return {bytes.size(), true};
 }
 
+void InboundLaneStream::BeginWait() noexcept {
+  wait_.Begin();
+  lanes_.frame_deadline_.Watch(lanes_);
+}
+
+void InboundLaneStream::UpdateWait() noexcept {
+  const bool progressed = std::exchange(progressed_, false);
+  const bool owes = !HasPrefix() || lane() == kCloseLane || (current_ && !splitter_.AtFrameBoundary());
+  // What we do not take the peer cannot finish.
+  if (failed_ || !owes || paused_.load()) return wait_.End();
+  if (progressed) wait_.Restart();
+  BeginWait();
+}
+
 void InboundLaneStream::OnEnd() noexcept {
+  wait_.End();
   if (failed_) return;
   const bool is_close = HasPrefix() && lane() == kCloseLane;
   if (is_close) {

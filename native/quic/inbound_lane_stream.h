@@ -11,6 +11,7 @@
 #include "native/frame/splitter.h"
 #include "native/quic/counters.h"
 #include "native/quic/event_port.h"
+#include "native/quic/frame_deadline.h"
 #include "native/quic/outbound_lanes.h"
 
 namespace millrace {
@@ -28,6 +29,13 @@ class InboundLaneStream {
   // Any thread; the connection's mutex is held, so the handle is not closed meanwhile.
   void ResumeReceive() noexcept;
 
+  // Any thread; the connection's mutex is held.
+  [[nodiscard]] FrameWait::Clock::time_point waiting_since() const noexcept { return wait_.since(); }
+  [[nodiscard]] bool paused() const noexcept { return paused_.load(); }
+  void ProlongWait() noexcept { wait_.Prolong(); }
+  // The peer owes a prefix. msquic's thread.
+  void BeginWait() noexcept;
+
   [[nodiscard]] bool HasPrefix() const noexcept { return prefix_bytes_ == kLanePrefixBytes; }
   [[nodiscard]] uint16_t lane() const noexcept;
   [[nodiscard]] uint32_t ordinal() const noexcept;
@@ -44,6 +52,8 @@ class InboundLaneStream {
   [[nodiscard]] Taken TakeFrames(std::span<const uint8_t> bytes) noexcept;
   [[nodiscard]] Taken TakeCloseRequest(std::span<const uint8_t> bytes) noexcept;
   [[nodiscard]] bool Deliver(EventPort::Batch& batch, std::span<const uint8_t> frame) noexcept;
+  // After each receive: whether the peer owes the rest of something.
+  void UpdateWait() noexcept;
   void Fail(uint64_t code) noexcept;
   void OnEnd() noexcept;
 
@@ -56,6 +66,8 @@ class InboundLaneStream {
   uint8_t prefix_bytes_ = 0;
   bool current_ = false;  // its predecessors have ended: frames may be consumed
   bool failed_ = false;
+  bool progressed_ = false;  // this receive brought a frame to its end
+  FrameWait wait_;
   std::atomic<bool> paused_{false};
   std::vector<uint8_t> close_request_;
 };

@@ -24,6 +24,7 @@ constexpr size_t kAssemblySlackBytes = size_t{64} << 10;
 
 InboundLanes::InboundLanes(Connection& connection) noexcept
     : connection_(connection),
+      frame_deadline_(connection),
       assembly_budget_(2 * (size_t{connection.options().max_frame_bytes} + kAssemblySlackBytes),
                        &Library::Get().assembly_budget()) {}
 InboundLanes::~InboundLanes() = default;
@@ -31,11 +32,23 @@ InboundLanes::~InboundLanes() = default;
 void InboundLanes::Accept(HQUIC handle) noexcept {
   auto stream = std::make_unique<InboundLaneStream>(connection_, *this, handle);
   Api().SetCallbackHandler(handle, reinterpret_cast<void*>(InboundLaneStream::Callback), stream.get());
+  stream->BeginWait();
   const std::lock_guard lock(connection_.mutex());
   streams_.push_back(std::move(stream));
 }
 
+FrameWait::Clock::time_point InboundLanes::OldestWait() const noexcept {
+  auto oldest = FrameWait::Clock::time_point::max();
+  for (const auto& stream : streams_) oldest = std::min(oldest, stream->waiting_since());
+  return oldest;
+}
+
+bool InboundLanes::HoldsPeerBack() const noexcept {
+  return std::any_of(streams_.begin(), streams_.end(), [](const auto& stream) { return stream->paused(); });
+}
+
 void InboundLanes::ResumeReceive() noexcept {
+  for (const auto& stream : streams_) stream->ProlongWait();
   for (const auto& stream : streams_) stream->ResumeReceive();
 }
 
@@ -47,7 +60,13 @@ InboundLanes::Lane& InboundLanes::Find(uint16_t lane) noexcept {
   return lanes_.back();
 }
 
-InboundLanes::Turn InboundLanes::TurnOf(uint16_t id, uint32_t ordinal) noexcept {
+InboundLanes::Turn InboundLanes::TurnOf(const InboundLaneStream& stream) noexcept {
+  const uint16_t id = stream.lane();
+  const uint32_t ordinal = stream.ordinal();
+  const bool is_twice = std::any_of(streams_.begin(), streams_.end(), [&](const auto& other) {
+    return other.get() != &stream && other->HasPrefix() && other->lane() == id && other->ordinal() == ordinal;
+  });
+  if (is_twice) return Turn::kNever;
   const bool is_known =
       std::any_of(lanes_.begin(), lanes_.end(), [id](const Lane& lane) { return lane.id == id; });
   if (!is_known && lanes_.size() >= kMaxLanes) return Turn::kNever;

@@ -8,6 +8,7 @@
 
 #include "native/memory/memory_budget.h"
 #include "native/quic/event_port.h"
+#include "native/quic/frame_deadline.h"
 
 namespace millrace {
 
@@ -28,6 +29,12 @@ class InboundLanes {
   void Accept(HQUIC handle) noexcept;
   // Any thread; the connection's mutex is held.
   void ResumeReceive() noexcept;
+  // Since when the longest-waiting stream has waited for the rest of a frame; the same.
+  [[nodiscard]] FrameWait::Clock::time_point OldestWait() const noexcept;
+  // Whether we take no bytes of some stream for now; the same.
+  [[nodiscard]] bool HoldsPeerBack() const noexcept;
+  // The connection has ended. msquic's thread.
+  void Stop() noexcept { frame_deadline_.Stop(); }
 
  private:
   friend class InboundLaneStream;
@@ -38,13 +45,14 @@ class InboundLanes {
   enum class Turn { kNow, kLater, kNever };
 
   [[nodiscard]] Lane& Find(uint16_t lane) noexcept;
-  [[nodiscard]] Turn TurnOf(uint16_t id, uint32_t ordinal) noexcept;
+  [[nodiscard]] Turn TurnOf(const InboundLaneStream& stream) noexcept;
   void OnEnded(uint16_t id) noexcept;
   void OnCloseRequest(uint32_t code, std::vector<uint8_t> request) noexcept;
   void FinishIfAllDelivered() noexcept;
   void OnClosed(InboundLaneStream* closed) noexcept;
 
   Connection& connection_;
+  FrameDeadline frame_deadline_;
   // One peer's share of the process's half frames: one lane's largest, twice.
   MemoryBudget assembly_budget_;
   std::vector<Lane> lanes_;

@@ -84,9 +84,11 @@ QUIC_STATUS Stream::Callback(HQUIC, void* context, QUIC_STREAM_EVENT* event) noe
                             .generation = stream->generation()});
       break;
     case QUIC_STREAM_EVENT_PEER_SEND_ABORTED:
+      stream->OnPeerAborted();
       stream->PostCode(EventKind::kStreamReset, event->PEER_SEND_ABORTED.ErrorCode);
       break;
     case QUIC_STREAM_EVENT_PEER_RECEIVE_ABORTED:
+      stream->OnPeerAborted();
       stream->PostCode(EventKind::kStreamStopped, event->PEER_RECEIVE_ABORTED.ErrorCode);
       break;
     case QUIC_STREAM_EVENT_SHUTDOWN_COMPLETE:
@@ -147,6 +149,11 @@ size_t Stream::Deliver(EventPort::Batch& batch, std::span<const uint8_t> bytes, 
   return done;
 }
 
+// Counted once a stream, and not where the peer's reset is the answer to our STOP_SENDING.
+void Stream::OnPeerAborted() noexcept {
+  if (!aborted_.exchange(true)) connection_->OnPeerAbortedStream();
+}
+
 void Stream::PostCode(EventKind kind, uint64_t code) noexcept {
   port().Write({.kind = kind, .slot = slot(), .generation = generation(), .head = BytesOf(code)});
 }
@@ -188,6 +195,7 @@ void Stream::Reset(uint64_t code) noexcept {
 }
 
 void Stream::StopSending(uint64_t code) noexcept {
+  aborted_.store(true);
   (void)Api().StreamShutdown(handle_, QUIC_STREAM_SHUTDOWN_FLAG_ABORT_RECEIVE, code);
 }
 

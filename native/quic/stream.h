@@ -53,6 +53,7 @@ class Stream final : public Resource {
   // Writes what fits of the bytes; fewer than given means paused.
   [[nodiscard]] size_t Deliver(EventPort::Batch& batch, std::span<const uint8_t> bytes,
                                uint16_t flags) noexcept;
+  void OnPeerAborted() noexcept;
   void PostCode(EventKind kind, uint64_t code) noexcept;
   void OnStartComplete(QUIC_STATUS status, bool accepted) noexcept;
   void OnShutdownComplete(bool connection_ended) noexcept;
@@ -67,6 +68,7 @@ class Stream final : public Resource {
   std::atomic<bool> paused_{false};
   std::atomic<uint16_t> priority_{kDefaultPriority};
   std::atomic<bool> priority_posted_{false};  // several changes make one call
+  std::atomic<bool> aborted_{false};          // by the peer, or by it because we asked
   int32_t start_status_ = 0;
 };
 

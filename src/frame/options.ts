@@ -25,6 +25,12 @@ export interface MessageOptions {
   readonly highWaterMarkBytes?: number;
   /** An open connection that hears nothing for so long is closed; 30,000 ms by default, 0 turns it off. */
   readonly idleTimeoutMs?: number;
+  /**
+   * QUIC: a message that takes longer from its first byte to its last closes the connection with
+   * `CloseCode.policy`; 30,000 ms by default, 0 turns it off. While this side takes no bytes, no time passes.
+   * WebSocket's libraries show whole messages only, so a URL of theirs is refused with it.
+   */
+  readonly frameTimeoutMs?: number;
   /** A handshake that takes longer fails; 10,000 ms by default. */
   readonly handshakeTimeoutMs?: number;
   /** ALPN names or subprotocols, the most wanted first; `millrace/1` on QUIC, `millrace.v1` on WebSocket. */
@@ -53,6 +59,7 @@ export interface ResolvedMessageOptions {
   readonly maxMessageBytes: number;
   readonly highWaterMarkBytes: number;
   readonly idleTimeoutMs: number;
+  readonly frameTimeoutMs?: number | undefined;
   readonly handshakeTimeoutMs: number;
   readonly protocols?: readonly string[] | undefined;
   readonly transports?: readonly Transport[] | undefined;
@@ -72,6 +79,7 @@ const shared = {
   maxMessageBytes: withDefault(integer(1, 64 * MIB), MIB),
   highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), MIB),
   idleTimeoutMs: withDefault(integer(0, 86_400_000), 30_000),
+  frameTimeoutMs: optional(integer(0, 86_400_000)),
   handshakeTimeoutMs: withDefault(integer(1, 3_600_000), 10_000),
   protocols: optional(listOf<string>("a list of at least one name of 1 to 255 bytes", 1, isProtocolName)),
   transports: optional(listOf<Transport>("a list of Transport objects", 0, isTransport)),

@@ -37,6 +37,7 @@ export function transportOptions(transport: Transport, options: ResolvedMessageO
   return {
     highWaterMarkBytes: options.highWaterMarkBytes,
     idleTimeoutMs: options.idleTimeoutMs,
+    frameTimeoutMs: options.frameTimeoutMs,
     handshakeTimeoutMs: options.handshakeTimeoutMs,
     maxFrameBytes: options.maxMessageBytes + maxFrameOverheadBytes,
     protocols: options.protocols ?? defaultProtocols(transport),

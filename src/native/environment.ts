@@ -15,6 +15,10 @@ export interface NativeConnectionOptions {
   readonly receiveCreditBytes: number;
   /** An unused lane's stream is finished after so long. */
   readonly laneIdleMs: number;
+  /** Framed: the rest of a frame may take so long; 0 = for ever. */
+  readonly frameTimeoutMs: number;
+  /** Raw: how many streams the peer may abort a second, over ten seconds; 0 = any number. */
+  readonly peerAbortsPerSecond: number;
 }
 
 /** How connections behave on the wire: native/quic/settings.h. */

@@ -10,6 +10,7 @@ export type FramedOptions = NativeConnectionOptions;
 
 /** An unused lane's stream costs 7 KB; opening another one is cheap. */
 const LANE_IDLE_MS = 250;
+const FRAME_TIMEOUT_MS = 30_000;
 const RECEIVE_CREDIT_BYTES = 256 * 1024;
 /** How many lane streams a peer may have open at once: a few lanes, each with a predecessor. */
 const PEER_LANE_STREAMS = 32;
@@ -32,6 +33,8 @@ export function framedOptions(options: TransportOptions): FramedOptions {
     highWaterMarkBytes: options.highWaterMarkBytes,
     receiveCreditBytes: RECEIVE_CREDIT_BYTES,
     laneIdleMs: LANE_IDLE_MS,
+    frameTimeoutMs: options.frameTimeoutMs ?? FRAME_TIMEOUT_MS,
+    peerAbortsPerSecond: 0, // one is too many already
   };
 }
 

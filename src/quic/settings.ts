@@ -45,6 +45,12 @@ export interface QuicOptions {
   /** The queue size of a stream from which on `write` answers `blocked`; 1 MiB by default. */
   readonly highWaterMarkBytes?: number;
   /**
+   * How many streams the peer may abort a second, by RESET_STREAM or STOP_SENDING, on average over ten seconds;
+   * streams that this side stopped first do not count. One that aborts more is closed with `CloseCode.policy` and
+   * PolicyViolationError. 0 is no limit; 200 by default.
+   */
+  readonly peerAbortsPerSecond?: number;
+  /**
    * Lets msquic copy what is written, up to its own estimate of what the path holds. What it has copied no longer
    * counts as queued, although the peer has not acknowledged it. Default false: bytes count until acknowledged.
    */
@@ -93,6 +99,7 @@ export const quicOptions = {
   congestionControl: withDefault(oneOf("cubic", "bbr"), defaultSettings.congestionControl),
   datagrams: withDefault(flag, defaultSettings.datagrams),
   highWaterMarkBytes: withDefault(integer(1, KIB * MIB), MIB),
+  peerAbortsPerSecond: withDefault(integer(0, 1_000_000), 200),
   sendBuffering: withDefault(flag, defaultSettings.sendBuffering),
 } satisfies Record<keyof QuicOptions, unknown>;
 
@@ -136,7 +143,7 @@ export function configurationSettings(options: ReadQuicOptions): ConfigurationSe
 
 /** What our own engine is told. */
 export function rawConnectionOptions(
-  { highWaterMarkBytes }: ReadQuicOptions,
+  { highWaterMarkBytes, peerAbortsPerSecond }: ReadQuicOptions,
   authenticates: boolean,
 ): NativeConnectionOptions {
   return {
@@ -146,5 +153,7 @@ export function rawConnectionOptions(
     highWaterMarkBytes,
     receiveCreditBytes: RECEIVE_CREDIT_BYTES,
     laneIdleMs: 0,
+    frameTimeoutMs: 0,
+    peerAbortsPerSecond,
   };
 }

@@ -3,6 +3,7 @@ import {
   FrameTooLargeError,
   InternalError,
   type MillraceError,
+  PolicyViolationError,
   ProtocolViolationError,
   ResourceExhaustedError,
 } from "../errors.js";
@@ -37,6 +38,10 @@ export function localCloseError(code: number): MillraceError {
       return new FrameTooLargeError("the peer sent a message above this side's limit");
     case CloseCode.frameMalformed:
       return new FrameMalformedError("the peer sent a frame that is none");
+    case CloseCode.policy:
+      return new PolicyViolationError(
+        "the peer left a frame unfinished for too long, or aborted too many streams",
+      );
     case CloseCode.exhausted:
       return new ResourceExhaustedError("this side has no room for the connection or its frames");
     default:

@@ -13,6 +13,11 @@ export interface TransportOptions {
   readonly highWaterMarkBytes: number;
   /** An open connection that hears nothing for so long is closed; 0 turns it off. */
   readonly idleTimeoutMs: number;
+  /**
+   * A frame that takes longer to come whole closes the connection; 0 waits for ever. Transports that cannot keep it
+   * refuse it; without it they choose.
+   */
+  readonly frameTimeoutMs?: number | undefined;
   /** A handshake that takes longer fails. */
   readonly handshakeTimeoutMs: number;
 }

@@ -21,7 +21,7 @@ import { webSocketTransport } from "./transport.js";
  * The transport's options, each with a default: no subprotocol, frames and queue of 1 MiB, 30 s until idle, 10 s for the
  * handshake.
  */
-export type WebSocketOptions = Partial<TransportOptions>;
+export type WebSocketOptions = Partial<Omit<TransportOptions, "frameTimeoutMs">>;
 
 export interface WebSocketListenOptions extends WebSocketOptions {
   readonly tls?: ServerTlsOptions;
@@ -48,7 +48,7 @@ const shared = {
   highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), MIB),
   idleTimeoutMs: withDefault(integer(0, 86_400_000), 30_000),
   handshakeTimeoutMs: withDefault(integer(1, 3_600_000), 10_000),
-} satisfies Record<keyof TransportOptions, unknown>;
+} satisfies Record<keyof WebSocketOptions, unknown>;
 
 const listenSchema = object({
   ...shared,

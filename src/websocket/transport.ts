@@ -7,6 +7,7 @@ import type {
   TransportConnectOptions,
   TransportListener,
   TransportListenOptions,
+  TransportOptions,
 } from "../transport/transport.js";
 import type { WebSocketBehaviour, WebSocketConnection } from "./behaviour.js";
 import { connect } from "./client.js";
@@ -28,13 +29,17 @@ export const webSocketTransport: WebSocketTransport = {
   name: "websocket",
   schemes: ["ws", "wss"],
   listen,
-  connect,
+  async connect(options, behaviour) {
+    assertNoFrameTimeout(options);
+    return connect(options, behaviour);
+  },
 };
 
 async function listen(
   options: TransportListenOptions,
   behaviour: WebSocketBehaviour,
 ): Promise<TransportListener> {
+  assertNoFrameTimeout(options);
   const [library, [address], credential] = await Promise.all([
     serverLibrary(),
     resolveHost(options.url.host),
@@ -42,6 +47,13 @@ async function listen(
   ]);
   const server = await library.listen({ options, address, credential, behaviour });
   return new WebSocketListener(server, options, address);
+}
+
+function assertNoFrameTimeout({ frameTimeoutMs }: TransportOptions): void {
+  if (frameTimeoutMs === undefined) return;
+  throw new InvalidArgumentError(
+    "frameTimeoutMs is for QUIC; WebSocket's libraries show whole messages only, so leave it out here",
+  );
 }
 
 async function serverCredential({ url, tls }: TransportListenOptions): Promise<ServerCredential | undefined> {

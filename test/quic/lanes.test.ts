@@ -2,15 +2,11 @@ import assert from "node:assert/strict";
 import { before, describe, type TestContext, test } from "node:test";
 import { CloseCode, type CloseInfo, type Connection, type Listener } from "millrace";
 import type { QuicConnection, QuicStream } from "millrace/quic";
-import { hotHeadBytes, writeHotHead } from "#internal/frame/codec.js";
-import { Kind } from "#internal/frame/frame.js";
 import { loadAddon } from "#internal/native/addon.js";
 import { deferred } from "../kit/deferred.js";
+import { closeLane, messageFrame as frame, lanePrefix as prefix } from "../kit/lane.js";
 import { Loopback } from "../kit/loopback.js";
 import { until } from "../kit/until.js";
-
-/** As in native/quic/outbound_lanes.h. */
-const closeLane = 0xffff;
 
 let loopback: Loopback;
 
@@ -20,25 +16,6 @@ before(async () => {
 
 function laneStreams(): number {
   return loadAddon().processCounters().laneStreams;
-}
-
-/** What begins a lane's stream: {u16 lane, u16 zero, u32 ordinal}. */
-function prefix(lane: number, ordinal: number, zero = 0): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeUInt16LE(lane, 0);
-  bytes.writeUInt16LE(zero, 2);
-  bytes.writeUInt32LE(ordinal, 4);
-  return bytes;
-}
-
-/** A frame that carries a message. */
-function frame(text: string): Buffer {
-  const payload = Buffer.from(text);
-  const bytes = Buffer.alloc((hotHeadBytes + payload.length + 3) & ~3);
-  const header = { kind: Kind.Message, flags: 0, channel: 0, type: 0, seq: 0, ref: 0 };
-  writeHotHead(new DataView(bytes.buffer, bytes.byteOffset), 0, header, payload.length);
-  payload.copy(bytes, hotHeadBytes);
-  return bytes.subarray(0, hotHeadBytes + payload.length);
 }
 
 /** A listener for messages and a raw peer of it that speaks lanes by hand. */
@@ -185,6 +162,13 @@ describe("a peer that speaks lanes by hand", () => {
       (byHand) => {
         byHand.stream([prefix(0, 0), frame("once")]);
         byHand.stream([prefix(0, 0), frame("twice")]);
+      },
+    ],
+    [
+      "has two streams of one ordinal at once",
+      CloseCode.protocolViolation,
+      (byHand) => {
+        for (const text of ["one", "another"]) byHand.stream([prefix(0, 0), frame(text)], { open: true });
       },
     ],
     [
