@@ -276,8 +276,8 @@ Napi::Value EnvironmentWrap::CloseListener(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// connect(configuration, address, port, serverName, connectionOptions) → handle, or undefined where the
-// address cannot be read or the environment is full.
+// connect(configuration, address, port, serverName, connectionOptions, sharedSocket) → handle, or undefined
+// where the address cannot be read or the environment is full.
 Napi::Value EnvironmentWrap::Connect(const Napi::CallbackInfo& info) {
   const auto configuration = configurations_.find(Uint(info[0]));
   Connection::Target target{};
@@ -286,6 +286,7 @@ Napi::Value EnvironmentWrap::Connect(const Napi::CallbackInfo& info) {
     return info.Env().Undefined();
   }
   target.server_name = Text(info[3]);
+  target.shared_socket = Bool(info[5]);
   const auto connection = Connection::Dial(environment_, ReadConnectionOptions(info[4]),
                                            configuration->second->object, std::move(target));
   return connection ? HandleOf(info.Env(), *connection) : info.Env().Undefined();

@@ -39,6 +39,23 @@ Ref<Connection> Connection::Dial(const Ref<Environment>& environment, Ref<Connec
   return connection;
 }
 
+// Where to, and from which socket; `opens` is a shared one that this connection is the first to use. Control
+// thread.
+QUIC_STATUS Connection::Aim(HQUIC handle, const Target& target, Ref<SharedSocket>* opens) noexcept {
+  QUIC_STATUS status =
+      Api().SetParam(handle, QUIC_PARAM_CONN_REMOTE_ADDRESS, sizeof(target.address), &target.address);
+  if (QUIC_FAILED(status) || !target.shared_socket) return status;
+  const Ref<SharedSocket> socket = ClientSockets::Get().Choose(target.address);
+  socket_ = SocketUse(socket);
+  const uint8_t share = 1;
+  status = Api().SetParam(handle, QUIC_PARAM_CONN_SHARE_UDP_BINDING, sizeof(share), &share);
+  if (QUIC_SUCCEEDED(status) && socket->known) {
+    return Api().SetParam(handle, QUIC_PARAM_CONN_LOCAL_ADDRESS, sizeof(socket->local), &socket->local);
+  }
+  *opens = socket;
+  return status;
+}
+
 // Control thread. Until handle_ is set, a Close of JavaScript's only leaves its mark in end_.
 void Connection::Start(const Configuration& configuration, const Target& target) noexcept {
   bool closed_already = false;
@@ -50,9 +67,8 @@ void Connection::Start(const Configuration& configuration, const Target& target)
 
   HQUIC handle = nullptr;
   QUIC_STATUS status = Api().ConnectionOpen(Library::Get().registration(), Callback, this, &handle);
-  if (QUIC_SUCCEEDED(status)) {
-    status = Api().SetParam(handle, QUIC_PARAM_CONN_REMOTE_ADDRESS, sizeof(target.address), &target.address);
-  }
+  Ref<SharedSocket> opens;
+  if (QUIC_SUCCEEDED(status)) status = Aim(handle, target, &opens);
   if (QUIC_SUCCEEDED(status)) {
     handle_.store(handle, std::memory_order_release);
     AddRef();  // msquic's lease, until SHUTDOWN_COMPLETE
@@ -60,7 +76,10 @@ void Connection::Start(const Configuration& configuration, const Target& target)
     if (handshake_ != nullptr) handshake_->Begin(handle);
     status = Api().ConnectionStart(handle, configuration.handle(), QUIC_ADDRESS_FAMILY_UNSPEC,
                                    target.server_name.c_str(), QuicAddrGetPort(&target.address));
-    if (QUIC_SUCCEEDED(status)) return;
+    if (QUIC_SUCCEEDED(status)) {
+      if (opens) opens->Learn(handle);
+      return;
+    }
     handle_.store(nullptr, std::memory_order_release);
     Release();
   }
@@ -238,7 +257,8 @@ void Connection::OnShutdownComplete() noexcept {
     if (!options_->framed) PostStatistics();  // the last that can be read
     PostClosed();
   }
-  Release();  // msquic's lease
+  socket_ = SocketUse();  // msquic closes it with its last connection
+  Release();              // msquic's lease
 }
 
 void Connection::OnDatagramState(uint32_t max_bytes) noexcept {

@@ -15,6 +15,7 @@
 
 #include "native/quic/admission.h"
 #include "native/quic/churn_budget.h"
+#include "native/quic/client_sockets.h"
 #include "native/quic/configuration.h"
 #include "native/quic/connection_options.h"
 #include "native/quic/control_thread.h"
@@ -69,6 +70,7 @@ class Connection final : public Resource {
   struct Target {
     QUIC_ADDR address;
     std::string server_name;
+    bool shared_socket = false;  // with other connections to the same server
   };
   // Opens a connection on the control thread; JS thread. Null when the environment is full. How it went is an
   // event.
@@ -130,6 +132,7 @@ class Connection final : public Resource {
   void FinishForPeer(uint64_t code, std::string reason) noexcept;
 
  private:
+  [[nodiscard]] QUIC_STATUS Aim(HQUIC handle, const Target& target, Ref<SharedSocket>* opens) noexcept;
   void Start(const Configuration& configuration, const Target& target) noexcept;
   QUIC_STATUS OnEvent(QUIC_CONNECTION_EVENT* event) noexcept;
   void OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept;
@@ -163,6 +166,7 @@ class Connection final : public Resource {
   const Ref<ConnectionOptions> options_;
   std::atomic<HQUIC> handle_;
   const uint32_t listener_;
+  SocketUse socket_;                        // of ours that shares one; set before its start
   std::optional<Admissions::Place> place_;  // of a peer's connection; msquic's thread
   std::atomic<uint32_t> queued_bytes_{0};
   std::atomic<uint32_t> sends_in_flight_{0};

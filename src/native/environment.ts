@@ -109,6 +109,7 @@ export interface NativeEnvironment {
     port: number,
     serverName: string,
     options: NativeConnectionOptions,
+    sharedSocket: boolean,
   ): NativeHandle | undefined;
   closeConnection(
     slot: number,

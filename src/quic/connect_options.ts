@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "../errors.js";
 import { readOptions } from "../options/read.js";
-import { abortSignal, isObject, object, option, optional } from "../options/schema.js";
+import { abortSignal, isObject, object, oneOf, option, optional, withDefault } from "../options/schema.js";
 import { parseTransportUrl } from "../transport/address.js";
 import type { ClientTlsOptions } from "../transport/tls.js";
 import { type QuicOptions, quicOptions, type ReadQuicOptions } from "./settings.js";
@@ -8,6 +8,12 @@ import { type QuicOptions, quicOptions, type ReadQuicOptions } from "./settings.
 /** Options of a raw QUIC connection that we open. */
 export interface QuicConnectOptions extends QuicOptions {
   readonly tls?: ClientTlsOptions;
+  /**
+   * `own`, the default, is a UDP socket for each connection: four file descriptors and a port each. With `shared` the
+   * connections of this process to one server share a few, eight at most, so that many thousands fit into a process;
+   * they share the socket's receive buffer too.
+   */
+  readonly socket?: "own" | "shared";
   /** Gives up connecting; an open connection it leaves alone. */
   readonly signal?: AbortSignal;
 }
@@ -15,11 +21,13 @@ export interface QuicConnectOptions extends QuicOptions {
 const schema = object({
   ...quicOptions,
   tls: optional(option<ClientTlsOptions>("an object of TLS options", isObject)),
+  socket: withDefault(oneOf("own", "shared"), "own"),
   signal: optional(abortSignal),
 } satisfies Record<keyof QuicConnectOptions, unknown>);
 
 export interface ReadConnectOptions extends ReadQuicOptions {
   readonly tls?: ClientTlsOptions | undefined;
+  readonly socket: "own" | "shared";
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -20,6 +20,7 @@ export interface DialOptions {
   readonly settings: ConfigurationSettings;
   readonly credential: ClientCredential;
   readonly connectionOptions: NativeConnectionOptions;
+  readonly socket: "own" | "shared";
   readonly signal: AbortSignal | undefined;
 }
 
@@ -105,7 +106,14 @@ function attempt<C extends EngineConnection>(
     let connection: C;
     try {
       const [slot, generation] = expectHandle(
-        engine.native.connect(configuration, address, port, credential.serverName, options.connectionOptions),
+        engine.native.connect(
+          configuration,
+          address,
+          port,
+          credential.serverName,
+          options.connectionOptions,
+          options.socket === "shared",
+        ),
       );
       connection = make(slot, generation, opening);
     } catch (error) {

@@ -132,7 +132,7 @@ export async function connect(
   const { host, port } = readUrl(url);
   const read = readConnectOptions(options);
   checkHandlers(behaviour, behaviourHandlers);
-  const { signal } = read;
+  const { socket, signal } = read;
   const settings = configurationSettings(read);
   const authenticator = authenticatorOf(behaviour, read);
   const connectionOptions = rawConnectionOptions(read, authenticator !== undefined);
@@ -140,7 +140,7 @@ export async function connect(
   const credential = await loadClientCredential(read.tls, host);
   return dial(
     engine,
-    { host, port, settings, credential, connectionOptions, signal },
+    { host, port, settings, credential, connectionOptions, socket, signal },
     (slot, generation, opening) =>
       new RawConnection(engine, slot, generation, behaviour, connectionOptions, { opening, authenticator }),
   );

@@ -72,6 +72,7 @@ async function connect(
       settings: framedSettings(options, "client"),
       credential,
       connectionOptions,
+      socket: "own",
       signal: options.signal,
     },
     (slot, generation, opening) =>
