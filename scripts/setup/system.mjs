@@ -70,13 +70,14 @@ const tools = {
     apk: "python3",
     brew: "python",
   },
+  ip: { commands: ["ip"], apt: "iproute2", dnf: "iproute", apk: "iproute2", brew: "iproute2mac" },
   tmux: { commands: ["tmux"], apt: "tmux", dnf: "tmux", apk: "tmux", brew: "tmux" },
 };
 
 /** What the native build needs. */
 export const buildTools = ["cmake", "make", "perl", "compiler", "cargo"];
-/** What the tests need besides: a real browser and a real terminal. */
-export const testTools = ["chromium", "tmux", "python"];
+/** What the tests need besides: a real browser, a real terminal, another language's stack, network namespaces. */
+export const testTools = ["chromium", "tmux", "python", "ip"];
 /** What .ci/run needs besides: formatting, lint, fuzzing and the native tests. */
 export const checkTools = ["clang", "clang-format", "clang-tidy", "googletest"];
 
