@@ -12,4 +12,5 @@ describeInterop({
   program: [join(folder, "venv", "bin", "python"), join(folder, "peer.py")],
   echoBytes: [0, 1, 64 * KiB, 2 * 1024 * KiB],
   streams: 100,
+  asksForCertificates: false,
 });

@@ -14,6 +14,8 @@ export interface Stack {
   readonly echoBytes: readonly number[];
   /** How many streams are open at once in a test. */
   readonly streams: number;
+  /** Whether its server can ask for a client's certificate. */
+  readonly asksForCertificates: boolean;
 }
 
 export const roles = ["client", "server"] as const;
@@ -41,24 +43,30 @@ export interface LinkOptions {
 /** Makes links to one stack. Both sides trust the same authority. */
 export class Linker {
   readonly stack: Stack;
-  readonly #identity: Identity;
-  readonly #ca: string;
+  readonly ca: string;
+  readonly identity: Identity;
+  /** A client's, with the common name `guest`. */
+  readonly guest: Identity;
   readonly #folder: string;
 
   /** @param folder where the peer finds its certificates. */
   static async make(stack: Stack, folder: string): Promise<Linker> {
     const authority = await Authority.make();
-    return new Linker(stack, folder, authority.certificate, await authority.issue());
+    const identities = await Promise.all([authority.issue(), authority.issueClient({ name: "guest" })]);
+    return new Linker(stack, folder, authority.certificate, ...identities);
   }
 
-  private constructor(stack: Stack, folder: string, ca: string, identity: Identity) {
+  private constructor(stack: Stack, folder: string, ca: string, identity: Identity, guest: Identity) {
     this.stack = stack;
     this.#folder = folder;
-    this.#ca = ca;
-    this.#identity = identity;
-    writeFileSync(this.#file("ca"), ca);
-    writeFileSync(this.#file("cert"), identity.certificate);
-    writeFileSync(this.#file("key"), identity.privateKey);
+    this.ca = ca;
+    this.identity = identity;
+    this.guest = guest;
+    writeFileSync(this.file("ca"), ca);
+    for (const [name, { certificate, privateKey }] of Object.entries({ server: identity, guest })) {
+      writeFileSync(this.file(`${name}-cert`), certificate);
+      writeFileSync(this.file(`${name}-key`), privateKey);
+    }
   }
 
   link(t: TestContext, role: Role, options: LinkOptions = {}): Promise<Link> {
@@ -93,12 +101,12 @@ export class Linker {
   }
 
   peerServer(t: TestContext, args: readonly string[] = ["--alpn", alpn]): Promise<Peer> {
-    const files = ["--cert", this.#file("cert"), "--key", this.#file("key")];
+    const files = ["--cert", this.file("server-cert"), "--key", this.file("server-key")];
     return Peer.start(t, this.stack.program, ["server", ...files, ...args]);
   }
 
   peerClient(t: TestContext, port: number, args: readonly string[] = ["--alpn", alpn]): Promise<Peer> {
-    const server = ["--server", `127.0.0.1:${port}`, "--ca", this.#file("ca")];
+    const server = ["--server", `127.0.0.1:${port}`, "--ca", this.file("ca")];
     return Peer.start(t, this.stack.program, ["client", ...server, ...args]);
   }
 
@@ -107,7 +115,7 @@ export class Linker {
     ours: Ours,
     options: Partial<quic.QuicListenOptions> = {},
   ): Promise<quic.QuicListener> {
-    const fixed = { host: "127.0.0.1", port: 0, alpn: [alpn], tls: this.#identity };
+    const fixed = { host: "127.0.0.1", port: 0, alpn: [alpn], tls: this.identity };
     const listener = await quic.listen({ ...fixed, ...options }, ours.behaviour);
     t.after(() => listener.close());
     return listener;
@@ -119,7 +127,7 @@ export class Linker {
     ours: Ours,
     options: Partial<quic.QuicConnectOptions> = {},
   ): Promise<quic.QuicConnection> {
-    const fixed = { alpn: [alpn], tls: { ca: this.#ca } };
+    const fixed = { alpn: [alpn], tls: { ca: this.ca } };
     const connection = await quic.connect(
       `quic://127.0.0.1:${port}`,
       { ...fixed, ...options },
@@ -129,7 +137,8 @@ export class Linker {
     return connection;
   }
 
-  #file(name: string): string {
+  /** The path of one of its PEM files: `ca`, or `server` or `guest` with `-cert` or `-key`. */
+  file(name: string): string {
     return join(this.#folder, `${name}.pem`);
   }
 }

@@ -25,11 +25,19 @@ export class Ours {
   readonly resets = new Inbox<number>("the peer has reset a stream");
   readonly stops = new Inbox<number>("the peer has stopped a stream");
   readonly datagrams = new Inbox<string>("our side has a datagram");
+  readonly moves = new Inbox<quic.PathChange>("the peer has moved");
   /** Streams of the peer that are open, and the most there were at once. */
   peerStreams = 0;
   peakPeerStreams = 0;
 
-  readonly behaviour: quic.QuicBehaviour = {
+  readonly behaviour: quic.QuicBehaviour;
+
+  /** @param more handlers that a test has besides. */
+  constructor(more: Pick<quic.QuicBehaviour, "authenticate"> = {}) {
+    this.behaviour = { ...more, ...this.#behaviour };
+  }
+
+  readonly #behaviour: quic.QuicBehaviour = {
     open: (connection) => this.opened.put(connection),
     stream: (stream) => this.#onStream(stream),
     data: (stream, chunk) => useOf(stream).data(stream, chunk),
@@ -44,6 +52,7 @@ export class Ours {
       if (stream.initiator === "peer") this.peerStreams -= 1;
     },
     datagram: (_, datagram) => this.datagrams.put(Buffer.from(datagram).toString()),
+    pathChange: (_, change) => this.moves.put(change),
   };
 
   #onStream(stream: quic.QuicStream): void {

@@ -12,4 +12,5 @@ describeInterop({
   program: [join(crate, "target", "release", "millrace-quinn")],
   echoBytes: [0, 1, 64 * KiB, MiB, 50 * MiB],
   streams: 500,
+  asksForCertificates: true,
 });

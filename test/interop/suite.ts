@@ -6,6 +6,8 @@ import { ProtocolMismatchError } from "#internal/errors.js";
 import { temporaryFolder } from "../kit/folder.js";
 import { until } from "../kit/until.js";
 import { alpn, Linker, roles, type Stack } from "./link.js";
+import { describeMigration } from "./migration.js";
+import { describeMutualTls } from "./mutual_tls.js";
 import { exchange, Ours, sha256 } from "./ours.js";
 import { PeerFailure } from "./peer.js";
 
@@ -145,6 +147,9 @@ export function describeInterop(stack: Stack): void {
       });
     });
   }
+
+  describeMigration(stack.name, () => linker);
+  describeMutualTls(stack, () => linker);
 
   describe(`between millrace and ${stack.name}`, () => {
     test("a server of the peer's without our protocol is a typed error", async (t) => {

@@ -53,6 +53,8 @@ class Peer:
         """Connects; with `early`, asks that in 0-RTT where an earlier ticket allows it, else afterwards."""
         configuration = self.configuration(is_client=True)
         configuration.load_verify_locations(self.arguments.ca)
+        if self.arguments.cert is not None:
+            configuration.load_cert_chain(self.arguments.cert, self.arguments.key)
         configuration.server_name = self.arguments.server_name
         configuration.session_ticket = self.tickets.pop() if self.tickets else None
         quic = QuicConnection(configuration=configuration, session_ticket_handler=self.tickets.append)
@@ -125,6 +127,8 @@ def parse_arguments() -> argparse.Namespace:
     client.add_argument("--server", type=endpoint, required=True)
     client.add_argument("--server-name", default="localhost")
     client.add_argument("--ca", required=True)
+    client.add_argument("--cert")
+    client.add_argument("--key")
     for role in (server, client):
         role.add_argument("--alpn", action="append", required=True)
     return parser.parse_args()
