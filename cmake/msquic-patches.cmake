@@ -137,9 +137,25 @@ replace_once("#if DEBUG\n    if (Connection->Paths[Index].DestCid) {"
 #if DEBUG\n    if (Connection->Paths[Index].DestCid) {")
 write_patched(path.c)
 
+# Queueing a datagram takes the same time however many wait: the newest is put in front, and the worker turns the list
+# round when it takes it. Walking to the end, with the lock held, made a burst of n cost n^2.
+file(READ "${MSQUIC_OUT}/upstream/src/core/datagram.c" _text)
+replace_once("            QUIC_SEND_REQUEST** ApiQueueTail = &Datagram->ApiQueue;\n            while (*ApiQueueTail != NULL) {\n                ApiQueueTail = &((*ApiQueueTail)->Next);\n                QueueOper = FALSE; // Not necessary if the previous send hasn't been flushed yet.\n            }\n            *ApiQueueTail = SendRequest;"
+             "            QueueOper = Datagram->ApiQueue == NULL$<SEMICOLON>\n            SendRequest->Next = Datagram->ApiQueue$<SEMICOLON>\n            Datagram->ApiQueue = SendRequest$<SEMICOLON>")
+replace_once("    QUIC_CONNECTION* Connection = QuicDatagramGetConnection(Datagram);\n    while (ApiQueue != NULL) {\n"
+             "    QUIC_CONNECTION* Connection = QuicDatagramGetConnection(Datagram)$<SEMICOLON>\n    QUIC_SEND_REQUEST* Newest = ApiQueue$<SEMICOLON>\n    ApiQueue = NULL$<SEMICOLON>\n    while (Newest != NULL) {\n        QUIC_SEND_REQUEST* Older = Newest->Next$<SEMICOLON>\n        Newest->Next = ApiQueue$<SEMICOLON>\n        ApiQueue = Newest$<SEMICOLON>\n        Newest = Older$<SEMICOLON>\n    }\n    while (ApiQueue != NULL) {\n")
+write_patched(datagram.c)
+
+# Datagrams and streams take turns, packet by packet, while both have something to send. Datagrams went before all
+# streams, so a sender that always had one queued starved its own streams.
+file(READ "${MSQUIC_OUT}/upstream/src/core/send.c" _text)
+replace_once("            SendFlags &= ~QUIC_CONN_SEND_FLAG_DATAGRAM;\n        }\n"
+             "            SendFlags &= ~QUIC_CONN_SEND_FLAG_DATAGRAM$<SEMICOLON>\n        }\n        if ((SendFlags & QUIC_CONN_SEND_FLAG_DATAGRAM) != 0 && (Connection->Stats.Send.TotalPackets & 1) != 0 &&\n            (Stream != NULL || (Stream = QuicSendGetNextStream(Send, &StreamPacketCount)) != NULL)) {\n            SendFlags &= ~QUIC_CONN_SEND_FLAG_DATAGRAM$<SEMICOLON>\n        }\n")
+write_patched(send.c)
+
 add_library(msquic_patches OBJECT
-  "${_patched_dir}/connection.c" "${_patched_dir}/hashtable.c" "${_patched_dir}/listener.c" "${_patched_dir}/loss_detection.c"
-  "${_patched_dir}/path.c" "${_patched_dir}/stream_recv.c")
+  "${_patched_dir}/connection.c" "${_patched_dir}/datagram.c" "${_patched_dir}/hashtable.c" "${_patched_dir}/listener.c"
+  "${_patched_dir}/loss_detection.c" "${_patched_dir}/path.c" "${_patched_dir}/send.c" "${_patched_dir}/stream_recv.c")
 target_include_directories(msquic_patches SYSTEM PRIVATE
   "${MSQUIC_OUT}/upstream/src/inc" "${MSQUIC_OUT}/upstream/src/platform" "${MSQUIC_OUT}/upstream/src/core")
 target_compile_definitions(msquic_patches PRIVATE _GNU_SOURCE QUIC_EVENTS_STUB QUIC_LOGS_STUB NDEBUG

@@ -41,7 +41,7 @@ export class ChunkIterator implements AsyncIterator<Uint8Array[], undefined>, St
     const { receiving } = this.#stream;
     while (this.#waiters.length > 0) {
       const value = this.#over ? [] : receiving.take();
-      if (value.length > 0) this.#waiters.shift()!.resolve({ value });
+      if (value.length > 0) this.#waiters.shift()!.resolve({ done: false, value });
       else if (this.#over || !receiving.open) this.#finish();
       else return;
     }

@@ -87,7 +87,7 @@ export interface QuicConnection extends AsyncDisposable {
    * the loop drops what waits.
    * @throws ReaderLockedError where another iterates, or the behaviour has a `datagram` handler; InvalidArgumentError
    */
-  datagrams(options?: DatagramsOptions): AsyncIterableIterator<Uint8Array>;
+  datagrams(options?: DatagramsOptions): AsyncIterableIterator<Uint8Array, undefined>;
 
   /**
    * Sends with new keys from now on (RFC 9001 section 6), which the peer follows. Rarely needed: the engine does it

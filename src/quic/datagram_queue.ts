@@ -43,7 +43,7 @@ export class DatagramQueue implements AsyncIterableIterator<Uint8Array, undefine
     const bytes = datagram.slice();
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) {
-      waiter.resolve({ value: bytes });
+      waiter.resolve({ done: false, value: bytes });
     } else if (this.#queued < this.#maxQueued) {
       this.#put(bytes);
     } else {
@@ -61,7 +61,7 @@ export class DatagramQueue implements AsyncIterableIterator<Uint8Array, undefine
   }
 
   next(): Promise<Result> {
-    if (this.#queued > 0) return Promise.resolve({ value: this.#take() });
+    if (this.#queued > 0) return Promise.resolve({ done: false, value: this.#take() });
     const failure = this.#failure;
     this.#failure = undefined; // thrown once
     if (failure !== undefined) return Promise.reject(failure);

@@ -155,7 +155,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     return this.#datagrams.send(this.engine, this, this.options.highWaterMarkBytes, bytes, options);
   }
 
-  datagrams(options: DatagramsOptions = {}): AsyncIterableIterator<Uint8Array> {
+  datagrams(options: DatagramsOptions = {}): AsyncIterableIterator<Uint8Array, undefined> {
     if (this.behaviour.datagram !== undefined) {
       throw new ReaderLockedError("the behaviour's datagram handler reads them; leave that out to iterate");
     }

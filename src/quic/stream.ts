@@ -51,7 +51,7 @@ export interface WebStreams {
  * Disposing of it sends FIN, tells the peer to stop where it has not ended, and waits for `closed`; after 5,000 ms it
  * resets.
  */
-export interface QuicStream extends AsyncIterable<Uint8Array[]>, AsyncDisposable {
+export interface QuicStream extends AsyncIterable<Uint8Array[], undefined>, AsyncDisposable {
   readonly connection: QuicConnection;
   readonly direction: "bidirectional" | "unidirectional";
   /** Who opened it. */

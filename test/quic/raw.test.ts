@@ -14,6 +14,7 @@ import {
 } from "#internal/errors.js";
 import { deferred } from "../kit/deferred.js";
 import { Loopback, rawAlpn } from "../kit/loopback.js";
+import { openPair, type Pair, type Side } from "../kit/pair.js";
 import { silentUdp } from "../kit/silent_peer.js";
 import { until } from "../kit/until.js";
 import type { SharedTask } from "./shared_worker.js";
@@ -27,30 +28,13 @@ before(async () => {
   loopback = await Loopback.make();
 });
 
-interface Pair {
-  readonly client: quic.QuicConnection;
-  readonly server: quic.QuicConnection;
-}
-
-interface Side<Options> {
-  readonly behaviour?: quic.QuicBehaviour;
-  readonly options?: Partial<Options>;
-}
-
 /** A connection, both ends of it. */
-async function pair(
+function pair(
   t: TestContext,
   server: Side<quic.QuicListenOptions> = {},
   client: Side<quic.QuicConnectOptions> = {},
 ): Promise<Pair> {
-  const accepted = deferred<quic.QuicConnection>();
-  const listener = await loopback.listenRaw(
-    t,
-    { ...server.behaviour, open: (connection) => accepted.resolve(connection) },
-    server.options,
-  );
-  const connection = await loopback.connectRaw(t, listener.address.port, client.behaviour, client.options);
-  return { client: connection, server: await accepted.promise };
+  return openPair(loopback, t, server, client);
 }
 
 /** Echoes and holds the peer back when its answers are not taken. */

@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import type * as quic from "millrace/quic";
+import {
+  AbortedError,
+  ConnectionClosedError,
+  InvalidArgumentError,
+  ReaderLockedError,
+} from "#internal/errors.js";
+import { deferred } from "../kit/deferred.js";
+import { Loopback } from "../kit/loopback.js";
+import { openPair } from "../kit/pair.js";
+import { until } from "../kit/until.js";
+
+const MiB = 1024 * 1024;
+
+let loopback: Loopback;
+before(async () => {
+  loopback = await Loopback.make();
+});
+
+/** A client whose datagrams' outcomes are collected, by tag. */
+async function told(t: Parameters<typeof openPair>[1], server: Parameters<typeof openPair>[2] = {}) {
+  const outcomes = new Map<number, quic.OutcomeOfDatagram[]>();
+  const pair = await openPair(loopback, t, server, {
+    behaviour: {
+      datagramOutcome(_, tag, outcome) {
+        outcomes.set(tag, [...(outcomes.get(tag) ?? []), outcome]);
+      },
+    },
+  });
+  return { ...pair, outcomes };
+}
+
+describe("a datagram with a tag", () => {
+  test("was sent, and then acknowledged; one without is not reported", async (t) => {
+    const { client, outcomes } = await told(t);
+    client.sendDatagram(new Uint8Array(10), { tag: 0 });
+    client.sendDatagram(new Uint8Array(10));
+    client.sendDatagram(new Uint8Array(0), { tag: 0xffff_ffff });
+    const both = ["sent", "acknowledged"];
+    await until("both were acknowledged", () => [...outcomes.values()].flat().length === 4);
+    assert.deepEqual(
+      [...outcomes],
+      [
+        [0, both],
+        [0xffff_ffff, both],
+      ],
+    );
+  });
+
+  test("gets one last word each, in a burst of a thousand", async (t) => {
+    const { client, outcomes } = await told(t);
+    for (let tag = 0; tag < 1_000; tag++) client.sendDatagram(new Uint8Array(100), { tag });
+    const isLast = (outcome: quic.OutcomeOfDatagram) => outcome !== "sent";
+    const last = () => [...outcomes.values()].flat().filter(isLast).length;
+    await until("all are decided", () => last() === 1_000);
+    for (const each of outcomes.values()) assert.equal(each.filter(isLast).length, 1);
+  });
+
+  test("is cancelled where the connection ends before it was sent", async (t) => {
+    const { client, outcomes } = await told(t);
+    for (let tag = 0; tag < 200; tag++) client.sendDatagram(new Uint8Array(1_000), { tag });
+    await client.close({ graceful: false });
+    const all = [...outcomes.values()].flat();
+    assert.ok(all.includes("cancelled") || all.includes("lost") || all.length === 0, String(all));
+    for (const each of outcomes.values()) assert.ok(each.filter((outcome) => outcome !== "sent").length <= 1);
+  });
+
+  test("has a tag of 32 bits", async (t) => {
+    const { client } = await openPair(loopback, t);
+    for (const tag of [-1, 2 ** 32, 0.5, "1", null, {}]) {
+      assert.throws(
+        () => client.sendDatagram(new Uint8Array(1), { tag: tag as number }),
+        InvalidArgumentError,
+      );
+    }
+  });
+});
+
+test("the largest datagram grows as the path's MTU is found, and the behaviour is told", async (t) => {
+  const limits: number[] = [];
+  const { client } = await openPair(
+    loopback,
+    t,
+    {},
+    {
+      behaviour: {
+        datagramLimit(connection, limit) {
+          assert.equal(connection.maxDatagramBytes, limit);
+          limits.push(limit);
+        },
+      },
+    },
+  );
+  const first = client.maxDatagramBytes;
+  await until("it grew", () => client.maxDatagramBytes > first);
+  assert.equal(limits.at(-1), client.maxDatagramBytes);
+});
+
+test("datagrams are blocked and dropped like writes, empty ones too, and drain says when to go on", async (t) => {
+  const drained = deferred();
+  const { client } = await openPair(
+    loopback,
+    t,
+    {},
+    { behaviour: { datagramDrain: () => drained.resolve() }, options: { highWaterMarkBytes: 6_400 } },
+  );
+  const results: string[] = [];
+  for (let i = 0; i < 150; i++) results.push(client.sendDatagram(new Uint8Array(0)));
+  assert.equal(results.indexOf("blocked"), 99);
+  assert.equal(results.lastIndexOf("sent"), 98);
+  assert.equal(results.at(-1), "dropped");
+  await drained.promise;
+  assert.equal(client.sendDatagram(new Uint8Array(0)), "sent");
+});
+
+describe("iterating over datagrams", () => {
+  test("gives each, to keep, until the connection ends", async (t) => {
+    const { client, server } = await openPair(loopback, t);
+    const heard: string[] = [];
+    const reading = (async () => {
+      for await (const datagram of server.datagrams()) heard.push(Buffer.from(datagram).toString());
+    })();
+    for (let i = 0; i < 20; i++) {
+      client.sendDatagram(Buffer.from(String(i)));
+      await until("it came", () => heard.length === i + 1);
+    }
+    assert.deepEqual(
+      heard,
+      Array.from({ length: 20 }, (_, i) => String(i)),
+    );
+    await client.close();
+    await reading;
+    assert.equal(server.datagramsDropped, 0);
+  });
+
+  test("drops the oldest beyond maxQueued, and counts them", async (t) => {
+    const { client, server } = await openPair(loopback, t);
+    const datagrams = server.datagrams({ maxQueued: 3 });
+    for (let i = 0; i < 10; i++) {
+      client.sendDatagram(Buffer.from([i]));
+      await until("it came", () => server.datagramsDropped === Math.max(0, i - 2) || i < 3);
+    }
+    await until("seven were dropped", () => server.datagramsDropped === 7);
+    for (const expected of [7, 8, 9]) assert.equal((await datagrams.next()).value?.[0], expected);
+    const waiting = datagrams.next();
+    client.sendDatagram(Buffer.from([11]));
+    assert.equal((await waiting).value?.[0], 11);
+    assert.equal(server.datagramsDropped, 7);
+  });
+
+  test("ends by its signal, and can be begun again", async (t) => {
+    const { client, server } = await openPair(loopback, t);
+    const controller = new AbortController();
+    const datagrams = server.datagrams({ signal: controller.signal });
+    assert.throws(() => server.datagrams(), ReaderLockedError);
+    const waiting = datagrams.next();
+    controller.abort();
+    await assert.rejects(waiting, AbortedError);
+    assert.equal((await datagrams.next()).done, true);
+    const again = server.datagrams();
+    client.sendDatagram(new Uint8Array(4));
+    assert.equal((await again.next()).value?.length, 4);
+    await again.return?.();
+    assert.equal((await again.next()).done, true);
+  });
+
+  test("is refused where the behaviour reads them, and bad options are", async (t) => {
+    const { client, server } = await openPair(loopback, t, { behaviour: { datagram: () => {} } });
+    assert.throws(() => server.datagrams(), ReaderLockedError);
+    for (const maxQueued of [0, -1, 1.5, 2_000_000, "9"]) {
+      assert.throws(() => client.datagrams({ maxQueued: maxQueued as number }), InvalidArgumentError);
+    }
+    await client.close();
+    assert.equal((await client.datagrams().next()).done, true);
+    assert.throws(() => client.sendDatagram(new Uint8Array(1)), ConnectionClosedError);
+  });
+});
+
+test("a flood of datagrams leaves a stream of the same connection whole and moving", async (t) => {
+  let received = 0;
+  const ended = deferred();
+  const { client, server } = await openPair(
+    loopback,
+    t,
+    {
+      behaviour: {
+        data: (_, chunk) => {
+          received += chunk.length;
+        },
+        end: () => ended.resolve(),
+        datagram: () => {},
+      },
+    },
+    { options: { highWaterMarkBytes: 32 * MiB } },
+  );
+  const stream = client.openStream({ direction: "unidirectional" });
+  for (let i = 0; i < 16; i++) stream.write(new Uint8Array(MiB / 2));
+  stream.end();
+  let flooding = true;
+  const datagram = new Uint8Array(1_000);
+  let sent = 0;
+  const flood = () => {
+    if (!flooding) return;
+    for (let i = 0; i < 500; i++) if (client.sendDatagram(datagram) !== "dropped") sent += 1;
+    setImmediate(flood);
+  };
+  flood();
+  await ended.promise;
+  flooding = false;
+  assert.equal(received, 8 * MiB);
+  assert.ok(sent > 1_000, `${sent} datagrams`);
+  assert.equal(server.state, "open");
+});
