@@ -21,7 +21,7 @@ export interface SendDatagramOptions {
 /**
  * What became of a datagram: it left this machine, and then exactly one of the others, unless its connection closed
  * first. `acknowledged` says that the peer's QUIC has it, not that the peer's application has seen it. `lost`: no
- * acknowledgement came in time; it is not sent again. `cancelled`: it was never sent, for the connection ended or the
+ * acknowledgement came in time, which shows when the connection next hears something; it is not sent again. `cancelled`: it was never sent, for the connection ended or the
  * limit fell below its size.
  */
 export type OutcomeOfDatagram = "sent" | "acknowledged" | "lost" | "cancelled";
