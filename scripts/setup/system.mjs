@@ -71,13 +71,18 @@ const tools = {
     brew: "python",
   },
   ip: { commands: ["ip"], apt: "iproute2", dnf: "iproute", apk: "iproute2", brew: "iproute2mac" },
+  openssl: { commands: ["openssl"], apt: "openssl", dnf: "openssl", apk: "openssl", brew: "openssl" },
+  tshark: { commands: ["tshark"], apt: "tshark", dnf: "wireshark-cli", apk: "tshark", brew: "wireshark" },
   tmux: { commands: ["tmux"], apt: "tmux", dnf: "tmux", apk: "tmux", brew: "tmux" },
 };
 
 /** What the native build needs. */
 export const buildTools = ["cmake", "make", "perl", "compiler", "cargo"];
-/** What the tests need besides: a real browser, a real terminal, another language's stack, network namespaces. */
-export const testTools = ["chromium", "tmux", "python", "ip"];
+/**
+ * What the tests need besides: a real browser, a real terminal, another language's stack, network namespaces, and
+ * others who write certificates and read captures.
+ */
+export const testTools = ["chromium", "tmux", "python", "ip", "openssl", "tshark"];
 /** What .ci/run needs besides: formatting, lint, fuzzing and the native tests. */
 export const checkTools = ["clang", "clang-format", "clang-tidy", "googletest"];
 

@@ -2,6 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import { CertificateRefusedError } from "../errors.js";
 import type { RingReader } from "../native/ring.js";
 import type { SocketAddress } from "../transport/address.js";
+import type { QuicBehaviour } from "./behaviour.js";
 import { decodeCertificates } from "./certificate.js";
 
 /** A peer whose handshake is not complete: what `authenticate` judges. */
@@ -18,7 +19,7 @@ export interface QuicPeer {
 }
 
 /** Says whether a peer is let in. */
-export type Authenticate = (peer: QuicPeer) => boolean | Promise<boolean>;
+type Authenticate = (peer: QuicPeer) => boolean | Promise<boolean>;
 
 /** TLS alerts of a refusal (RFC 8446 section 6.2). */
 const Alert = { accessDenied: 49, certificateRequired: 116 } as const;
@@ -37,6 +38,13 @@ export class Authenticator {
   constructor(authenticate: Authenticate, timeoutMs: number) {
     this.#authenticate = authenticate;
     this.#timeoutMs = timeoutMs;
+  }
+
+  /** Undefined where the behaviour judges nobody. */
+  static of(behaviour: QuicBehaviour, timeoutMs: number): Authenticator | undefined {
+    const { authenticate } = behaviour;
+    if (authenticate === undefined) return undefined;
+    return new Authenticator((peer) => authenticate.call(behaviour, peer), timeoutMs);
   }
 
   /** Resolves with the answer, at the latest when the handshake has taken too long; never rejects. */

@@ -3,15 +3,10 @@
  * @module millrace/quic
  */
 
-import { InvalidArgumentError } from "../errors.js";
 import { sharedEngine } from "../native/engine.js";
 import { checkHandlers } from "../options/handlers.js";
 import type { SocketAddress } from "../transport/address.js";
-import {
-  loadClientCredential,
-  loadServerCredential,
-  type ServerCredential,
-} from "../transport/credential.js";
+import { loadClientCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
 import { Authenticator } from "./authentication.js";
@@ -21,6 +16,7 @@ import type { QuicConnection } from "./connection.js";
 import { dial } from "./dial.js";
 import { type QuicListenOptions, readListenOptions } from "./listen_options.js";
 import { EngineListener, type RefusedConnections } from "./listener.js";
+import { listenerSettings, loadListenerCredential } from "./listener_tls.js";
 import { RawConnection } from "./raw_connection.js";
 import { configurationSettings, rawConnectionOptions } from "./settings.js";
 
@@ -87,8 +83,8 @@ export async function listen(options: QuicListenOptions, behaviour: QuicBehaviou
   checkHandlers(behaviour, behaviourHandlers);
   const { port, shared, maxConnections, maxConnectionsPerAddress, maxHandshakesPerAddress } = read;
   const limits = { maxConnections, maxConnectionsPerAddress, maxHandshakesPerAddress };
-  const settings = configurationSettings(read);
-  const authenticator = authenticatorOf(behaviour, read);
+  const authenticator = Authenticator.of(behaviour, read.handshakeTimeoutMs);
+  const settings = listenerSettings(read, authenticator);
   const connectionOptions = rawConnectionOptions(read, authenticator !== undefined);
   const engine = sharedEngine();
   const [credential, [address]] = await Promise.all([
@@ -134,7 +130,7 @@ export async function connect(
   checkHandlers(behaviour, behaviourHandlers);
   const { socket, signal } = read;
   const settings = configurationSettings(read);
-  const authenticator = authenticatorOf(behaviour, read);
+  const authenticator = Authenticator.of(behaviour, read.handshakeTimeoutMs);
   const connectionOptions = rawConnectionOptions(read, authenticator !== undefined);
   const engine = sharedEngine();
   const credential = await loadClientCredential(read.tls, host);
@@ -144,33 +140,4 @@ export async function connect(
     (slot, generation, opening) =>
       new RawConnection(engine, slot, generation, behaviour, connectionOptions, { opening, authenticator }),
   );
-}
-
-function authenticatorOf(
-  behaviour: QuicBehaviour,
-  options: { readonly handshakeTimeoutMs: number },
-): Authenticator | undefined {
-  const { authenticate } = behaviour;
-  if (authenticate === undefined) return undefined;
-  return new Authenticator((peer) => authenticate.call(behaviour, peer), options.handshakeTimeoutMs);
-}
-
-/** Somebody has to judge the certificates that are asked for, and who judges has to be given some. */
-async function loadListenerCredential(
-  tls: ServerTlsOptions,
-  { authenticate }: QuicBehaviour,
-): Promise<ServerCredential> {
-  const credential = await loadServerCredential(tls);
-  const asks = credential.clientCertificate !== "none";
-  if (asks && credential.clientCaPem === undefined && authenticate === undefined) {
-    throw new InvalidArgumentError(
-      "tls.clientCertificate needs tls.clientCa or behaviour.authenticate, which say whose are taken",
-    );
-  }
-  if (!asks && authenticate !== undefined) {
-    throw new InvalidArgumentError(
-      'behaviour.authenticate needs tls.clientCertificate, "request" or "require"',
-    );
-  }
-  return credential;
 }

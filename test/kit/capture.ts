@@ -1,0 +1,71 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { temporaryFolder } from "./folder.js";
+import { until } from "./until.js";
+
+/** Packets of the loopback interface as tshark records them, and what it makes of them. */
+export class Capture {
+  /** The file; whatever tshark can be told about it is told with `read`. */
+  readonly path: string;
+  readonly #recorder: ChildProcess;
+  readonly #port: number;
+
+  private constructor(path: string, recorder: ChildProcess, port: number) {
+    this.path = path;
+    this.#recorder = recorder;
+    this.#port = port;
+  }
+
+  /**
+   * Records UDP packets of a port from now on.
+   * @throws an Error with tshark's own words where it may not capture: that needs the right to raw sockets.
+   */
+  static async start(port: number): Promise<Capture> {
+    const path = join(temporaryFolder(), "capture.pcapng");
+    const args = ["-i", "lo", "-f", `udp port ${port}`, "-w", path, "-q"];
+    const recorder = spawn("tshark", args, { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    recorder.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+    const ended = once(recorder, "exit").then(([code]) => {
+      throw new Error(`tshark ended with ${code} before it captured anything: ${said}`);
+    });
+    const capture = new Capture(path, recorder, port);
+    await Promise.race([ended, capture.#seesPackets()]);
+    ended.catch(() => {});
+    return capture;
+  }
+
+  /** It says that it captures a moment before it does: so packets are sent until one is in the file. */
+  async #seesPackets(): Promise<void> {
+    const socket = createSocket("udp4");
+    try {
+      await until("tshark records", () => {
+        socket.send(Buffer.alloc(1), this.#port, "127.0.0.1");
+        return (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) > 1_000;
+      });
+    } finally {
+      socket.close();
+    }
+  }
+
+  /** Ends the recording; all that was seen until now is in the file. */
+  async stop(): Promise<void> {
+    this.#recorder.kill("SIGINT");
+    await once(this.#recorder, "exit");
+  }
+
+  /** Asks tshark about what was recorded, which it reads as QUIC: one line an answer. */
+  async read(...args: string[]): Promise<string[]> {
+    const decode = ["-d", `udp.port==${this.#port},quic`];
+    const { stdout } = await promisify(execFile)("tshark", ["-r", this.path, ...decode, ...args], {
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    return stdout.split("\n").filter((line) => line !== "");
+  }
+}

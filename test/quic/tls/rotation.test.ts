@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import { Worker } from "node:worker_threads";
+import {
+  CertificateExpiredError,
+  CertificateRequiredError,
+  CredentialMismatchError,
+  CredentialMissingError,
+  CredentialUnreadableError,
+  InvalidArgumentError,
+  ListenerClosedError,
+} from "millrace";
+import type * as quic from "millrace/quic";
+import { Authority, type Identity } from "millrace/testing";
+import { rawAlpn } from "../../kit/loopback.js";
+import { serveTls, type TlsServer } from "../../kit/tls_pair.js";
+import { until } from "../../kit/until.js";
+import type { SharedTask } from "../shared_worker.js";
+
+let authority: Authority;
+
+before(async () => {
+  authority = await Authority.make();
+});
+
+/** An identity for localhost that can be told from others. */
+function named(name: string): Promise<Identity> {
+  return authority.issue({ names: [name, "127.0.0.1"] });
+}
+
+async function shownBy(server: TlsServer): Promise<string | undefined> {
+  const connection = await server.connect({ ca: authority.certificate });
+  return connection.peerCertificate?.subject;
+}
+
+describe("updateTls", () => {
+  test("shows new clients the new certificate, and leaves open connections alone", async (t) => {
+    const server = await serveTls(t, await named("old"));
+    const early = await server.connect({ ca: authority.certificate });
+    assert.equal(early.peerCertificate?.subject, "CN=old");
+    await server.listener.updateTls(await named("new"));
+    assert.equal(await shownBy(server), "CN=new");
+    assert.equal(early.state, "open");
+    const stream = early.openStream();
+    stream.write(Buffer.from("still here"));
+    await until("it still carries", () => stream.bytesQueued === 0);
+  });
+
+  test("refuses what cannot be used, by its own error, and keeps the old one", async (t) => {
+    const good = await named("old");
+    const server = await serveTls(t, good);
+    const { privateKey } = await named("other");
+    const expired = await authority.issue({ validFromDays: -13, validToDays: -1 });
+    for (const [tls, error] of [
+      [expired, CertificateExpiredError],
+      [{ ...good, privateKey }, CredentialMismatchError],
+      [
+        { ...good, certificate: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----" },
+        CredentialUnreadableError,
+      ],
+      [{ ...good, certificate: join("/", "nowhere", "to", "be", "found") }, CredentialMissingError],
+      [{ ...good, serverNames: { "a.example": expired } }, CertificateExpiredError],
+      [{ ...good, clientCertificate: "require" }, InvalidArgumentError],
+      [{}, InvalidArgumentError],
+      [undefined, InvalidArgumentError],
+    ] as const) {
+      await assert.rejects(server.listener.updateTls(tls as quic.ServerTlsOptions), error);
+      assert.equal(await shownBy(server), "CN=old");
+    }
+  });
+
+  test("changes everything that TLS was told: names and clients' certificates", async (t) => {
+    const old = await named("old");
+    const server = await serveTls(t, { ...old, serverNames: { "a.example": await named("a.example") } });
+    await server.listener.updateTls({
+      ...old,
+      clientCertificate: "require",
+      clientCa: authority.certificate,
+    });
+    const anonymous = await server.connect({ ca: authority.certificate });
+    assert.ok((await anonymous.closed).error instanceof CertificateRequiredError);
+    await server.listener.updateTls(old);
+    assert.equal(await shownBy(server), "CN=old");
+  });
+
+  test("after the listener has closed is refused", async (t) => {
+    const identity = await named("old");
+    const server = await serveTls(t, identity);
+    await server.listener.close();
+    await assert.rejects(server.listener.updateTls(identity), ListenerClosedError);
+  });
+
+  test("while clients connect, again and again, fails none of them, and none gets what was never set", async (t) => {
+    const identities = await Promise.all(["one", "two", "three"].map(named));
+    const server = await serveTls(t, identities[0]!);
+    const seen = new Set<string | undefined>();
+    let rotations = 0;
+    let rotating = true;
+    const rotate = async () => {
+      while (rotating) {
+        rotations += 1;
+        await server.listener.updateTls(identities[rotations % identities.length]!);
+      }
+    };
+    const connectMany = async () => {
+      for (let i = 0; i < 40; i++) {
+        const connection = await server.connect({ ca: authority.certificate });
+        seen.add(connection.peerCertificate?.subject);
+        await connection.close();
+      }
+    };
+    const rotated = rotate();
+    await Promise.all(Array.from({ length: 5 }, connectMany));
+    rotating = false;
+    await rotated;
+    assert.ok(rotations > 10, `${rotations} rotations`);
+    assert.deepEqual([...seen].sort(), ["CN=one", "CN=three", "CN=two"]);
+  });
+
+  test("by one thread holds for all that share the listener", async (t) => {
+    const old = await named("old");
+    const server = await serveTls(t, old, { shared: true });
+    const { port } = server.listener.address;
+    const workerData: SharedTask = { port, alpn: rawAlpn, ...old };
+    const worker = new Worker(new URL("../shared_worker.js", import.meta.url), { workerData });
+    t.after(() => worker.terminate());
+    assert.deepEqual(await once(worker, "message"), ["listening"]);
+    let theirs = 0;
+    worker.on("message", () => {
+      theirs += 1;
+    });
+    await server.listener.updateTls(await named("new"));
+    for (let i = 0; i < 10; i++) assert.equal(await shownBy(server), "CN=new");
+    await until("all have been accepted", () => server.opened.length + theirs === 10);
+    assert.ok(theirs > 0, "some of them by the other thread");
+  });
+});
