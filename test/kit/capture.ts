@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { temporaryFolder } from "./folder.js";
@@ -36,28 +36,29 @@ export class Capture {
       throw new Error(`tshark ended with ${code} before it captured anything: ${said}`);
     });
     const capture = new Capture(path, recorder, port);
-    await Promise.race([ended, capture.#seesPackets()]);
+    await Promise.race([ended, capture.#seen("the capture begins")]);
     ended.catch(() => {});
     return capture;
   }
 
-  /** It says that it captures a moment before it does: so packets are sent until one is in the file. */
-  async #seesPackets(): Promise<void> {
+  /** Ends the recording; all that was sent until now is in the file. */
+  async stop(): Promise<void> {
+    await this.#seen("the capture ends");
+    this.#recorder.kill("SIGINT");
+    await once(this.#recorder, "exit");
+  }
+
+  /** Sends a mark until it is in the file: tshark writes in batches, and says that it captures before it does. */
+  async #seen(mark: string): Promise<void> {
     const socket = createSocket("udp4");
     try {
-      await until("tshark records", () => {
-        socket.send(Buffer.alloc(1), this.#port, "127.0.0.1");
-        return (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) > 1_000;
+      await until(`tshark records that ${mark}`, () => {
+        socket.send(mark, this.#port, "127.0.0.1");
+        return existsSync(this.path) && readFileSync(this.path).includes(mark);
       });
     } finally {
       socket.close();
     }
-  }
-
-  /** Ends the recording; all that was seen until now is in the file. */
-  async stop(): Promise<void> {
-    this.#recorder.kill("SIGINT");
-    await once(this.#recorder, "exit");
   }
 
   /** Asks tshark about what was recorded, which it reads as QUIC: one line an answer. */
