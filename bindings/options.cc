@@ -1,5 +1,9 @@
 #include "bindings/options.h"
 
+#include <algorithm>
+#include <span>
+#include <string>
+
 #include "bindings/arguments.h"
 
 namespace millrace {
@@ -94,6 +98,13 @@ EngineSettings ReadEngineSettings(const Napi::Value& value) {
   } else if (mode == "serverId") {
     settings.load_balancing = {.mode = QUIC_LOAD_BALANCING_SERVER_ID_FIXED,
                                .server_id = Uint(object.Get("serverId"))};
+  }
+  const std::span<const uint8_t> secret = Elements<uint8_t>(object.Get("retrySecret"));
+  EngineSettings::RetryTokens tokens;
+  if (secret.size() == tokens.secret.size()) {
+    std::copy(secret.begin(), secret.end(), tokens.secret.begin());
+    tokens.rotation_ms = Uint(object.Get("retryRotationMs"));
+    settings.retry_tokens = tokens;
   }
   return settings;
 }

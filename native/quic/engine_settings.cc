@@ -32,11 +32,22 @@ QUIC_STATUS ApplyLoadBalancing(const EngineSettings::LoadBalancing& wanted) noex
   return Api().SetParam(nullptr, QUIC_PARAM_GLOBAL_GLOBAL_SETTINGS, sizeof(settings), &settings);
 }
 
+QUIC_STATUS ApplyRetryTokens(const EngineSettings::RetryTokens& tokens) noexcept {
+  const QUIC_STATELESS_RETRY_CONFIG config{
+      .Algorithm = QUIC_AEAD_ALGORITHM_AES_256_GCM,
+      .RotationMs = tokens.rotation_ms,
+      .SecretLength = static_cast<uint32_t>(tokens.secret.size()),
+      .Secret = tokens.secret.data(),
+  };
+  return Api().SetParam(nullptr, QUIC_PARAM_GLOBAL_STATELESS_RETRY_CONFIG, sizeof(config), &config);
+}
+
 }  // namespace
 
 QUIC_STATUS ApplyEngineSettings(const EngineSettings& settings) noexcept {
   QUIC_STATUS status = QUIC_STATUS_SUCCESS;
   if (settings.load_balancing) status = ApplyLoadBalancing(*settings.load_balancing);
+  if (QUIC_SUCCEEDED(status) && settings.retry_tokens) status = ApplyRetryTokens(*settings.retry_tokens);
   if (QUIC_FAILED(status) || !settings.retry_memory_limit) return status;
   const uint16_t limit = *settings.retry_memory_limit;
   return Api().SetParam(nullptr, QUIC_PARAM_GLOBAL_RETRY_MEMORY_PERCENT, sizeof(limit), &limit);

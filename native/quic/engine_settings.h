@@ -2,6 +2,7 @@
 
 #include <msquic.h>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -17,6 +18,13 @@ struct EngineSettings {
   // must.
   std::optional<uint16_t> retry_memory_limit;
   std::optional<LoadBalancing> load_balancing;
+  // What seals the tokens of Retry packets, and for how long: a token holds for one to two rotations. Those
+  // who share a secret and a clock take each other's tokens.
+  struct RetryTokens {
+    std::array<uint8_t, 32> secret{};
+    uint32_t rotation_ms = 0;
+  };
+  std::optional<RetryTokens> retry_tokens;
 };
 
 // Blocking; control thread. QUIC_STATUS_INVALID_STATE, and nothing is set, where connection ids would have to

@@ -76,6 +76,9 @@ export interface NativeEngineSettings {
   readonly retryMemoryLimit: number | undefined;
   readonly loadBalancing: "none" | "address" | "serverId" | undefined;
   readonly serverId: number | undefined;
+  /** 32 bytes. */
+  readonly retrySecret: Uint8Array | undefined;
+  readonly retryRotationMs: number | undefined;
 }
 /** The configurations of a listener by server name; the empty name is the default. */
 export type NativeConfigurations = readonly (readonly [name: string, configuration: number])[];

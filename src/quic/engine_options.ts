@@ -1,9 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { EngineInUseError, InternalError, InvalidArgumentError } from "../errors.js";
 import { loadAddon } from "../native/addon.js";
 import { sharedEngine } from "../native/engine.js";
 import type { NativeEngineSettings } from "../native/environment.js";
 import { readOptions } from "../options/read.js";
-import { object, oneOf, option, optional } from "../options/schema.js";
+import { integer, object, oneOf, option, optional, withDefault } from "../options/schema.js";
 
 /** What holds for all QUIC of this process, in whichever thread. What is left out stays as it is. */
 export interface EngineOptions {
@@ -19,6 +20,13 @@ export interface EngineOptions {
    */
   readonly retryMemoryPercent?: number;
   /**
+   * What seals Retry tokens: `key`, 32 bytes of good randomness, and `rotationMs`, 50..86,400,000, after which another
+   * key is derived from it; a token holds for one to two rotations. Servers with the same key, rotation and clock take
+   * each other's tokens. By default a key of the process's own and 30,000 ms. Set it before the first listener: tokens
+   * of the rotation under way may still be sealed with the last key.
+   */
+  readonly retryTokens?: { readonly key?: Uint8Array; readonly rotationMs?: number };
+  /**
    * What a load balancer finds in the connection ids of this process's listeners, so that a connection whose address
    * changes still comes here (draft-ietf-quic-load-balancers describes the idea; nothing is encrypted): `none`, the
    * default; `address`, the last four bytes of the listener's address; or an id of your own, 0..4,294,967,295. Bytes
@@ -28,6 +36,8 @@ export interface EngineOptions {
 }
 
 const DEFAULT_RETRY_MEMORY_PERCENT = 2;
+const DEFAULT_RETRY_ROTATION_MS = 30_000;
+const RETRY_KEY_BYTES = 32;
 /** msquic counts memory in 65,535ths of the machine's. */
 const WHOLE_MEMORY = 65_535;
 
@@ -38,6 +48,17 @@ const schema = object({
       "a number from 0.002 to 100",
       (value) => typeof value === "number" && value >= 0.002 && value <= 100,
     ),
+  ),
+  retryTokens: optional(
+    object({
+      key: optional(
+        option<Uint8Array>(
+          "a Uint8Array of 32 bytes",
+          (value) => value instanceof Uint8Array && value.length === RETRY_KEY_BYTES,
+        ),
+      ),
+      rotationMs: withDefault(integer(50, 86_400_000), DEFAULT_RETRY_ROTATION_MS),
+    }),
   ),
   loadBalancing: optional(
     option<NonNullable<EngineOptions["loadBalancing"]>>(
@@ -68,7 +89,7 @@ export async function configureEngine(options: EngineOptions): Promise<void> {
 }
 
 function readEngineOptions(options: EngineOptions): NativeEngineSettings {
-  const { retry, retryMemoryPercent, loadBalancing } = readOptions(schema, options);
+  const { retry, retryMemoryPercent, retryTokens, loadBalancing } = readOptions(schema, options);
   if (retryMemoryPercent !== undefined && retry !== undefined && retry !== "underLoad") {
     throw new InvalidArgumentError(
       `retryMemoryPercent goes with retry "underLoad" only, and not with "${retry}"`,
@@ -79,6 +100,8 @@ function readEngineOptions(options: EngineOptions): NativeEngineSettings {
     retryMemoryLimit: retryMemoryLimit(retry, retryMemoryPercent),
     loadBalancing: isOwnId ? "serverId" : loadBalancing,
     serverId: isOwnId ? loadBalancing.serverId : undefined,
+    retrySecret: retryTokens && (retryTokens.key ?? randomBytes(RETRY_KEY_BYTES)),
+    retryRotationMs: retryTokens?.rotationMs,
   };
 }
 

@@ -4,11 +4,12 @@ import { before, describe, type TestContext, test } from "node:test";
 import { type QuicListener, quicCounters } from "millrace/quic";
 import { loadAddon } from "#internal/native/addon.js";
 import { Bystander } from "../kit/bystander.js";
-import { clientHello, Parameter, parameter, usualParameters } from "../kit/client_hello.js";
+import { Parameter, parameter, usualParameters } from "../kit/client_hello.js";
 import { HandClient } from "../kit/hand_client.js";
 import { Loopback, rawAlpn } from "../kit/loopback.js";
-import { cryptoFrame, FrameType, frame } from "../kit/quic_frame.js";
-import { initialKeys, minInitialBytes, PacketType, sealPacket } from "../kit/quic_packet.js";
+import { FrameType, frame } from "../kit/quic_frame.js";
+import { initialDatagram } from "../kit/quic_initial.js";
+import { minInitialBytes } from "../kit/quic_packet.js";
 import { seededBytes, seededRandom } from "../kit/random.js";
 import { UdpAttacker } from "../kit/udp_attacker.js";
 import { until } from "../kit/until.js";
@@ -33,20 +34,6 @@ async function attacker(t: TestContext, listener: QuicListener): Promise<UdpAtta
   const udp = await UdpAttacker.open(listener.address.port);
   t.after(() => udp.close());
   return udp;
-}
-
-/** A client's first datagram, whole and right. */
-function initial({
-  destination = randomBytes(8),
-  source = randomBytes(8),
-  token = Buffer.alloc(0),
-} = {}): Buffer {
-  const hello = clientHello({ alpn: rawAlpn, parameters: [Buffer.concat(usualParameters(source))] });
-  const frames = cryptoFrame(0, hello);
-  const packet = { type: PacketType.initial, destination, source, token, packetNumber: 0 } as const;
-  const keys = initialKeys(destination).client;
-  const missing = minInitialBytes - sealPacket({ ...packet, payload: frames }, keys).length;
-  return sealPacket({ ...packet, payload: Buffer.concat([frames, Buffer.alloc(missing)]) }, keys);
 }
 
 /** Sends what takes the kernel's buffer no further than the server empties it. */
@@ -101,7 +88,7 @@ describe("a listener under attack before any handshake", () => {
     const { listener, bystander } = await victim(t);
     const udp = await attacker(t, listener);
     const created = quicCounters().connectionsCreated;
-    const whole = initial();
+    const whole = initialDatagram({ alpn: rawAlpn });
     await sendAll(
       udp,
       Array.from({ length: whole.length - 1 }, (_, i) => whole.subarray(0, i + 1)),
@@ -117,7 +104,7 @@ describe("a listener under attack before any handshake", () => {
     const random = seededRandom(2);
     const mutated = function* () {
       for (let i = 0; i < 5_000; i++) {
-        const datagram = Buffer.from(initial());
+        const datagram = Buffer.from(initialDatagram({ alpn: rawAlpn }));
         for (let bits = 1 + random(4); bits > 0; bits--) datagram[random(datagram.length)]! ^= 1 << random(8);
         yield datagram;
       }

@@ -29,8 +29,8 @@ export class UdpAttacker {
   }
 
   /** Resolves when the kernel has it. */
-  send(datagram: Uint8Array): Promise<void> {
-    return new Promise((resolve) => this.#socket.send(datagram, this.#port, "127.0.0.1", () => resolve()));
+  send(datagram: Uint8Array, port = this.#port): Promise<void> {
+    return new Promise((resolve) => this.#socket.send(datagram, port, "127.0.0.1", () => resolve()));
   }
 
   /** What comes next after `from` datagrams that are known already. */
