@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "bindings/address.h"
 #include "bindings/arguments.h"
 #include "bindings/options.h"
 #include "native/quic/connection.h"
@@ -16,10 +17,6 @@ namespace {
 
 Napi::TypeError Misuse(Napi::Env env, const char* what) {
   return Napi::TypeError::New(env, std::string("millrace addon: ") + what);
-}
-
-bool ReadAddress(const Napi::Value& address, const Napi::Value& port, QUIC_ADDR* out) {
-  return QuicAddrFromString(Text(address).c_str(), static_cast<uint16_t>(Uint(port)), out) != FALSE;
 }
 
 void PostCompletion(Environment& environment, uint32_t request, QUIC_STATUS status, uint32_t value) {
@@ -276,14 +273,14 @@ Napi::Value EnvironmentWrap::CloseListener(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// connect(configuration, address, port, serverName, connectionOptions, sharedSocket) → handle, or undefined
-// where the address cannot be read or the environment is full.
+// connect(configuration, address, port, serverName, connectionOptions, sharedSocket) → handle; a
+// status where the address is none of this machine's world; undefined where the environment is full.
 Napi::Value EnvironmentWrap::Connect(const Napi::CallbackInfo& info) {
   const auto configuration = configurations_.find(Uint(info[0]));
   Connection::Target target{};
-  if (configuration == configurations_.end() || !configuration->second->object ||
-      !ReadAddress(info[1], info[2], &target.address)) {
-    return info.Env().Undefined();
+  if (configuration == configurations_.end() || !configuration->second->object) return info.Env().Undefined();
+  if (!ReadAddress(info[1], info[2], &target.address)) {
+    return Napi::Number::New(info.Env(), QUIC_STATUS_ADDRESS_NOT_AVAILABLE);
   }
   target.server_name = Text(info[3]);
   target.shared_socket = Bool(info[5]);

@@ -23,15 +23,18 @@ AddressKey::AddressKey(const QUIC_ADDR& address) noexcept {
     std::memcpy(&bits_, &address.Ipv4.sin_addr, 4);
   } else if (IN6_IS_ADDR_V4MAPPED(&address.Ipv6.sin6_addr)) {
     std::memcpy(&bits_, bytes + 12, 4);
+  } else if (IN6_IS_ADDR_LINKLOCAL(&address.Ipv6.sin6_addr)) {
+    std::memcpy(&bits_, bytes + 8, 8);
+    kind_ = Kind::kLinkLocal;
   } else {
     std::memcpy(&bits_, bytes, 8);
-    is_ipv6_ = true;
+    kind_ = Kind::kIpv6Network;
   }
 }
 
 // The finalizer of SplitMix64, over the key and a secret.
 size_t AddressKey::Hash(uint64_t seed) const noexcept {
-  uint64_t x = (bits_ ^ seed) + (is_ipv6_ ? 0x9e3779b97f4a7c15u : 0u);
+  uint64_t x = (bits_ ^ seed) + static_cast<uint64_t>(kind_) * 0x9e3779b97f4a7c15u;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
   return static_cast<size_t>(x ^ (x >> 31));

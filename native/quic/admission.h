@@ -20,8 +20,9 @@ struct AdmissionLimits {
   uint32_t handshakes_per_address = UINT32_MAX;
 };
 
-// Who a peer is for the limits: an IPv4 address, also one that an IPv6 socket shows as ::ffff:a.b.c.d, or the
-// first 64 bits of an IPv6 address, because that is the least that a subscriber gets.
+// Who a peer is for the limits: an IPv4 address, also one that an IPv6 socket shows as ::ffff:a.b.c.d; of an
+// IPv6 address the first 64 bits, because that is the least that a subscriber gets, but the last 64 of a
+// link-local one, because all of a link begin with the same.
 class AddressKey {
  public:
   explicit AddressKey(const QUIC_ADDR& address) noexcept;
@@ -29,8 +30,10 @@ class AddressKey {
   [[nodiscard]] size_t Hash(uint64_t seed) const noexcept;
 
  private:
+  enum class Kind : uint8_t { kIpv4, kIpv6Network, kLinkLocal };
+
   uint64_t bits_ = 0;
-  bool is_ipv6_ = false;
+  Kind kind_ = Kind::kIpv4;
 };
 
 // Admits a listener's connections within its limits, and counts what it refuses. Any thread. The table has an

@@ -113,7 +113,7 @@ export interface NativeEnvironment {
     serverName: string,
     options: NativeConnectionOptions,
     sharedSocket: boolean,
-  ): NativeHandle | undefined;
+  ): NativeHandle | number | undefined;
   closeConnection(
     slot: number,
     generation: number,

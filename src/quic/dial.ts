@@ -1,5 +1,6 @@
 import {
   AbortedError,
+  AddressUnavailableError,
   ConnectionRefusedError,
   HandshakeTimeoutError,
   type MillraceError,
@@ -105,16 +106,16 @@ function attempt<C extends EngineConnection>(
     };
     let connection: C;
     try {
-      const [slot, generation] = expectHandle(
-        engine.native.connect(
-          configuration,
-          address,
-          port,
-          credential.serverName,
-          options.connectionOptions,
-          options.socket === "shared",
-        ),
+      const handle = engine.native.connect(
+        configuration,
+        address,
+        port,
+        credential.serverName,
+        options.connectionOptions,
+        options.socket === "shared",
       );
+      if (typeof handle === "number") throw noSuchZone(address);
+      const [slot, generation] = expectHandle(handle);
       connection = make(slot, generation, opening);
     } catch (error) {
       settle();
@@ -132,6 +133,12 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 
 function abortedError(signal: AbortSignal | undefined): AbortedError {
   return new AbortedError("connecting was cancelled by the caller's signal", { cause: signal?.reason });
+}
+
+function noSuchZone(address: string): AddressUnavailableError {
+  return new AddressUnavailableError(
+    `${address} is behind no interface of this machine; check the name after the %`,
+  );
 }
 
 function timeoutError(where: string): HandshakeTimeoutError {

@@ -34,6 +34,11 @@ export function socketAddress(address: string, port: number): SocketAddress {
   return { address: short, family: "ipv6", port };
 }
 
+/** An address without its zone, which says something to this machine only. */
+export function withoutZone(address: string): string {
+  return address.replace(/%.*$/, "");
+}
+
 /** Reads what {@link formatAddress} writes. */
 export function parseAddress(text: string): SocketAddress {
   const colon = text.lastIndexOf(":");
@@ -44,7 +49,7 @@ export function parseAddress(text: string): SocketAddress {
 export interface TransportUrl {
   /** Without the colon: `quic`, `ws`, `wss`. */
   readonly scheme: string;
-  /** A name or an address; IPv6 without brackets. */
+  /** A name or an address; IPv6 without brackets, a link-local one perhaps with its zone: `fe80::1%eth0`. */
   readonly host: string;
   /** 0..65535; 0 asks the operating system for a free port when listening. */
   readonly port: number;
@@ -57,9 +62,12 @@ export interface TransportUrl {
  * @throws InvalidArgumentError when it is not `scheme://host:port[/path]`.
  */
 export function parseTransportUrl(url: string): TransportUrl {
+  // The URL standard knows no zones; RFC 6874 writes them like [fe80::1%25eth0].
+  const zoned = /^([a-z][a-z0-9+.-]*:\/\/\[[0-9a-f:.]+)%(?:25)?([\w.~-]+)(\].*)$/i.exec(url);
+  const [plain, zone] = zoned === null ? [url, ""] : [`${zoned[1]}${zoned[3]}`, `%${zoned[2]}`];
   let parsed: URL;
   try {
-    parsed = new URL(url);
+    parsed = new URL(plain);
   } catch (cause) {
     throw new InvalidArgumentError(`"${url}" is not a URL; write it like quic://localhost:4433`, { cause });
   }
@@ -72,6 +80,6 @@ export function parseTransportUrl(url: string): TransportUrl {
   if (parsed.username !== "" || parsed.password !== "" || parsed.hash !== "") {
     throw new InvalidArgumentError(`"${url}" must not carry a user name, password or fragment`);
   }
-  const host = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
+  const host = `${parsed.hostname.replace(/^\[(.*)\]$/, "$1")}${zone}`;
   return { scheme, host, port, path: `${parsed.pathname || "/"}${parsed.search}` };
 }

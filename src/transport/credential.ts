@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import { domainToASCII } from "node:url";
 import { InvalidArgumentError } from "../errors.js";
 import { readOptions } from "../options/read.js";
+import { withoutZone } from "./address.js";
 import { type Identity, loadIdentity } from "./identity.js";
 import { certificatesOnly, readPem } from "./pem.js";
 import {
@@ -77,7 +78,7 @@ export async function loadClientCredential(
   return {
     identity: await loadIdentity(tls, "tls"),
     caPem: await loadCa(tls.ca),
-    serverName: tls.serverName ?? host,
+    serverName: tls.serverName ?? withoutZone(host),
     insecure: tls.insecure ?? false,
     cipherSuites: tls.cipherSuites,
     keyLogFile: await openKeyLog(tls.keyLogFile),

@@ -74,6 +74,18 @@ describe("socket", () => {
     await until("the others go on", () => echoed() === 19);
   });
 
+  test("shared lets one connection move away, and leaves the others where they are", async (t) => {
+    const listener = await loopback.listenRaw(t, { data: (stream, chunk) => void stream.write(chunk) });
+    const { all, echoed } = await open(t, listener.address.port, 3, { socket: "shared" });
+    const [mover, ...stayers] = all;
+    const { port } = mover!.localAddress;
+    const moved = await mover!.rebind();
+    assert.notEqual(moved.port, port);
+    for (const client of stayers) assert.equal(client.localAddress.port, port);
+    for (const client of all) client.openStream().write(new Uint8Array(1));
+    await until("all go on", () => echoed() === 6);
+  });
+
   test("shared is opened again after its last connection", async (t) => {
     const listener = await loopback.listenRaw(t, { data: (stream, chunk) => void stream.write(chunk) });
     for (let i = 0; i < 5; i++) {

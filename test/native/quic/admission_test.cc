@@ -34,6 +34,11 @@ TEST(AddressKey, IsTheFirst64BitsOfAnIpv6Address) {
   EXPECT_FALSE(SameKey("::1", "0.0.0.0")) << "the same bits of another family";
 }
 
+TEST(AddressKey, IsTheInterfaceOfALinkLocalAddress) {
+  EXPECT_TRUE(SameKey("fe80::1", "fe80::1"));
+  EXPECT_FALSE(SameKey("fe80::1", "fe80::2"));
+}
+
 TEST(AddressKey, FallsElsewhereWithEachSeed) {
   const AddressKey key(Address("192.0.2.1"));
   EXPECT_EQ(key.Hash(1), AddressKey(Address("::ffff:192.0.2.1")).Hash(1));
