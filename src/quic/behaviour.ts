@@ -8,6 +8,9 @@ import type { QuicStream, StreamCloseInfo } from "./stream.js";
  * What a raw QUIC listener or connection calls; one object serves all its connections and streams. All calls come
  * from the event loop, never from inside a call of yours. What a handler throws goes to `error`, or, where that is
  * missing, becomes an uncaught exception.
+ *
+ * Of a stream that is iterated or adapted, the reader gets the bytes and the end; an adapter gets `drain` as well. The
+ * other calls come for every stream.
  */
 export interface QuicBehaviour {
   /**

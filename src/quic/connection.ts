@@ -57,10 +57,10 @@ export interface QuicConnection extends AsyncDisposable {
   readonly datagramsDropped: number;
   /**
    * What the connection has measured and done until now; once it has ended, what it had by then.
-   * @throws ConnectionClosedError where it was closed before it sent a packet.
+   * @throws ConnectionClosedError where it was closed before it sent a packet; AbortedError, TimeoutError
    */
-  statistics(): Promise<QuicStatistics>;
-  /** Resolves when the handshake has completed. */
+  statistics(options?: WaitOptions): Promise<QuicStatistics>;
+  /** Resolves when the handshake has completed; rejects with ConnectionClosedError where it never does. */
   readonly opened: Promise<void>;
   /** Resolves when the connection has ended, however that came. */
   readonly closed: Promise<CloseInfo>;

@@ -9,12 +9,13 @@ import type { SocketAddress } from "../transport/address.js";
 import { loadClientCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
+import { readWait, throwIfAborted, type WaitOptions, within } from "../transport/wait.js";
 import { Authenticator } from "./authentication.js";
 import { behaviourHandlers, type QuicBehaviour } from "./behaviour.js";
 import { type QuicConnectOptions, readConnectOptions, readUrl } from "./connect_options.js";
 import type { QuicConnection } from "./connection.js";
 import { dial } from "./dial.js";
-import { type QuicListenOptions, readListenOptions } from "./listen_options.js";
+import { type QuicListenOptions, type ReadListenOptions, readListenOptions } from "./listen_options.js";
 import { EngineListener, type RefusedConnections } from "./listener.js";
 import { listenerSettings, loadListenerCredential } from "./listener_tls.js";
 import { RawConnection } from "./raw_connection.js";
@@ -69,18 +70,36 @@ export interface QuicListener extends AsyncDisposable {
    * @throws what `listen` throws for `options.tls`; ListenerClosedError
    */
   updateTls(tls: ServerTlsOptions): Promise<void>;
-  /** Stops accepting; open connections stay. Resolves when the port is free. Idempotent. */
-  close(): Promise<void>;
+  /**
+   * Stops accepting; open connections stay. Resolves when the port is free. Idempotent.
+   * @param options bound the wait; it closes regardless.
+   * @throws AbortedError, TimeoutError, InvalidArgumentError
+   */
+  close(options?: WaitOptions): Promise<void>;
 }
 
 /**
  * Listens for QUIC connections.
  * @throws AddonUnavailableError; InvalidArgumentError; the Credential… classes and CertificateExpiredError;
- *   AddressInUseError, AddressForbiddenError, AddressUnavailableError
+ *   AddressInUseError, AddressForbiddenError, AddressUnavailableError; AbortedError, TimeoutError
  */
 export async function listen(options: QuicListenOptions, behaviour: QuicBehaviour): Promise<QuicListener> {
   const read = readListenOptions(options);
   checkHandlers(behaviour, behaviourHandlers);
+  throwIfAborted("listening", read.signal);
+  const listening = openListener(read, behaviour);
+  try {
+    return await within(listening, "listening", read);
+  } catch (error) {
+    listening.then(
+      (listener) => listener.close(), // nobody has it
+      () => {},
+    );
+    throw error;
+  }
+}
+
+async function openListener(read: ReadListenOptions, behaviour: QuicBehaviour): Promise<QuicListener> {
   const { port, shared, maxConnections, maxConnectionsPerAddress, maxHandshakesPerAddress } = read;
   const limits = { maxConnections, maxConnectionsPerAddress, maxHandshakesPerAddress };
   const authenticator = Authenticator.of(behaviour, read.handshakeTimeoutMs);
@@ -106,7 +125,10 @@ export async function listen(options: QuicListenOptions, behaviour: QuicBehaviou
       return listener.refused;
     },
     updateTls: async (tls) => listener.setCredential(await loadListenerCredential(tls, behaviour)),
-    close: () => listener.close(),
+    async close(options: WaitOptions = {}) {
+      const wait = readWait(options);
+      return within(listener.close(), "closing a listener", wait);
+    },
     [Symbol.asyncDispose]: () => listener.close(),
   };
 }

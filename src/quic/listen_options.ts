@@ -2,10 +2,11 @@ import type { NativeAdmissionLimits } from "../native/environment.js";
 import { readOptions } from "../options/read.js";
 import { flag, integer, isObject, object, option, optional, withDefault } from "../options/schema.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
+import { type WaitOptions, waitOptions } from "../transport/wait.js";
 import { type QuicOptions, quicOptions, type ReadQuicOptions } from "./settings.js";
 
-/** Options of a raw QUIC listener. */
-export interface QuicListenOptions extends QuicOptions {
+/** Options of a raw QUIC listener. Its `signal` and `timeoutMs` bound the wait for the port, and nothing later. */
+export interface QuicListenOptions extends QuicOptions, WaitOptions {
   /** A name or address of this machine; `0.0.0.0` for all of IPv4, `::` for all of both families. */
   readonly host: string;
   /** 1..65535, or 0 for a free port. */
@@ -39,9 +40,10 @@ const schema = object({
   maxConnections: optional(limit),
   maxConnectionsPerAddress: optional(limit),
   maxHandshakesPerAddress: optional(limit),
+  ...waitOptions,
 } satisfies Record<keyof QuicListenOptions, unknown>);
 
-export interface ReadListenOptions extends ReadQuicOptions, NativeAdmissionLimits {
+export interface ReadListenOptions extends ReadQuicOptions, NativeAdmissionLimits, WaitOptions {
   readonly host: string;
   readonly port: number;
   readonly tls: ServerTlsOptions;

@@ -1,12 +1,12 @@
 import type { X509Certificate } from "node:crypto";
-import { ReaderLockedError } from "../errors.js";
+import { ConnectionClosedError, ReaderLockedError } from "../errors.js";
 import { DatagramOutcome, EventKind } from "../native/constants.js";
 import type { Engine } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
 import type { CloseInfo } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
-import { throwIfAborted, type WaitOptions } from "../transport/wait.js";
+import { readWait, throwIfAborted, type WaitOptions, within } from "../transport/wait.js";
 import { type Authenticator, readPeer } from "./authentication.js";
 import type { QuicBehaviour } from "./behaviour.js";
 import { decodeCertificates } from "./certificate.js";
@@ -108,6 +108,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     if (this.#opened === undefined) {
       this.#opened = new Promised();
       if (this.#isOpened) this.#opened.resolve();
+      else if (this.state === "closed") this.#opened.reject(neverOpened());
     }
     return this.#opened.promise;
   }
@@ -125,9 +126,10 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     await updateKeys(this.engine, this, options);
   }
 
-  statistics(): Promise<QuicStatistics> {
+  async statistics(options: WaitOptions = {}): Promise<QuicStatistics> {
+    const wait = readWait(options);
     this.#statistics ??= new StatisticsReader();
-    return this.#statistics.read(this.engine, this);
+    return within(this.#statistics.read(this.engine, this), "asking for statistics", wait);
   }
 
   openStream(options?: OpenStreamOptions): QuicStream {
@@ -321,8 +323,15 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     if (info === undefined) return;
     this.#closeInfo = info;
     this.#closed?.resolve(info);
-    if (!this.#isOpened) return; // the behaviour has never heard of it
+    if (!this.#isOpened) {
+      this.#opened?.reject(neverOpened());
+      return; // the behaviour has never heard of it
+    }
     publishConnectionClose(this, info);
     this.call(() => this.behaviour.close?.(this, info));
   }
+}
+
+function neverOpened(): ConnectionClosedError {
+  return new ConnectionClosedError("the connection ended before its handshake had completed");
 }

@@ -237,7 +237,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
     const isOurs = this.initiator === "local";
     // Looked up while the slot is ours.
     const opened = !isOurs || (startStatus === 0 && this.engine.isAccepted(this.slot));
-    this.#error = opened ? undefined : (this.#opening?.failure ?? startError(startStatus));
+    this.#error = this.#opening?.failure ?? (opened ? undefined : startError(startStatus));
     if (connectionEnded && (this.sending.open || this.receiving.open)) {
       this.#error ??= new ConnectionClosedError("the stream's connection ended before the stream did");
     }

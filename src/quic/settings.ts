@@ -143,7 +143,7 @@ export function configurationSettings(options: ReadQuicOptions): ConfigurationSe
 
 /** What our own engine is told. */
 export function rawConnectionOptions(
-  { highWaterMarkBytes, peerAbortsPerSecond }: ReadQuicOptions,
+  { connectionWindowBytes, highWaterMarkBytes, peerAbortsPerSecond }: ReadQuicOptions,
   authenticates: boolean,
 ): NativeConnectionOptions {
   return {
@@ -151,7 +151,8 @@ export function rawConnectionOptions(
     authenticates,
     maxFrameBytes: 0,
     highWaterMarkBytes,
-    receiveCreditBytes: RECEIVE_CREDIT_BYTES,
+    // What this thread takes off the windows comes on top of them, so it is no more than the larger one.
+    receiveCreditBytes: Math.min(RECEIVE_CREDIT_BYTES, connectionWindowBytes),
     laneIdleMs: 0,
     frameTimeoutMs: 0,
     peerAbortsPerSecond,

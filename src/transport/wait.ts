@@ -1,5 +1,6 @@
 import { AbortedError, TimeoutError } from "../errors.js";
-import { abortSignal, integer, optional } from "../options/schema.js";
+import { readOptions } from "../options/read.js";
+import { abortSignal, integer, object, optional } from "../options/schema.js";
 
 const MAX_TIMER_MS = 0x7fff_ffff;
 
@@ -16,6 +17,13 @@ export const waitOptions = {
   signal: optional(abortSignal),
   timeoutMs: optional(integer(1, MAX_TIMER_MS)),
 } satisfies Record<keyof WaitOptions, unknown>;
+
+const schema = object(waitOptions);
+
+/** @throws InvalidArgumentError */
+export function readWait(options: WaitOptions): WaitOptions {
+  return readOptions(schema, options);
+}
 
 /**
  * Watches a signal and a clock for one who waits; `giveUp` is called at most once, with AbortedError or TimeoutError.
