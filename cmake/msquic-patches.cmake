@@ -70,6 +70,17 @@ replace_once("        if (LostRetransmittableBytes > 0) {\n            if (LossD
         if (LostRetransmittableBytes > 0) {\n            if (LossDetection->ProbeCount")
 replace_once("    return LostRetransmittableBytes > 0;" "    return LostRetransmittableBytes + FormerPathBytes > 0$<SEMICOLON>")
 
+# Acknowledgements count as well towards the three times that an address which is not validated is sent (RFC 9000
+# section 8.1).
+replace_once("        if (!Path->IsPeerValidated) {
+            QuicPathDecrementAllowance(
+                Connection, Path, SentPacket->PacketLength);
+        }\n\n        QuicCongestionControlOnDataSent("
+             "        QuicCongestionControlOnDataSent(")
+replace_once("    Connection->Stats.Send.TotalPackets++;\n    Connection->Stats.Send.TotalBytes"
+             "    if (!Path->IsPeerValidated) QuicPathDecrementAllowance(Connection, Path, SentPacket->PacketLength)$<SEMICOLON>
+    Connection->Stats.Send.TotalPackets++$<SEMICOLON>\n    Connection->Stats.Send.TotalBytes")
+
 # A path whose MTU has shrunk swallows large packets in silence, and msquic would send them until it gives up. When
 # large packets were lost, or went unanswered, three times in a row and none was acknowledged in between, the path
 # goes back to the smallest size and searches again (RFC 8899 section 4.3). The search's `ProbeCount`, of no use
@@ -115,11 +126,23 @@ write_patched(listener.c)
 file(READ "${MSQUIC_OUT}/upstream/src/core/connection.c" _text)
 replace_once("        if (Connection->CloseReasonPhrase != NULL) {\n            CXPLAT_FREE(Connection->CloseReasonPhrase, QUIC_POOL_CLOSE_REASON);\n            Connection->CloseReasonPhrase = NULL"
              "        if (Connection->CloseReasonPhrase != NULL && (ClosedRemotely || !(Flags & QUIC_CLOSE_APPLICATION))) {\n            CXPLAT_FREE(Connection->CloseReasonPhrase, QUIC_POOL_CLOSE_REASON)$<SEMICOLON>\n            Connection->CloseReasonPhrase = NULL")
+# A packet's path is looked up again when those before it have made another path the active one, which swaps their
+# places: it counted for the allowance of an address that it did not come from.
+replace_once("                BatchCount = 0;
+            }
+            CurrentPath = DatagramPath;"
+             "                BatchCount = 0$<SEMICOLON>
+                DatagramPath = QuicConnGetPathForPacket(Connection, Packet)$<SEMICOLON>
+                if (DatagramPath == NULL) goto Drop$<SEMICOLON>
+            }
+            CurrentPath = DatagramPath$<SEMICOLON>")
 write_patched(connection.c)
 
 # A client that has moved discards what still comes to its last address, as RFC 9000 section 9 wants it: msquic
 # takes it for a move of the server's, goes back to a socket that is closed, and aborts. A path that is given up
-# gives its connection id back, and makes room for the next: otherwise the fourth move of a peer is the last.
+# gives its connection id back, and makes room for the next: otherwise the fourth move of a peer is the last. Going
+# back to the last validated path is told as a move, too. A path without a limit keeps none while it is challenged
+# again: adding to it began again at zero.
 file(READ "${MSQUIC_OUT}/upstream/src/core/path.c" _text)
 replace_once("    if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n        //\n        // See if"
              "    if (QuicConnIsClient(Connection)) return NULL$<SEMICOLON>\n\n    if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n        //\n        // See if")
@@ -128,6 +151,15 @@ replace_once("        if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n    
             if (Connection->Paths[i].IsPeerValidated) QuicPathRemove(Connection, (uint8_t)i)$<SEMICOLON>
         }
         if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n            //\n            // Already tracking")
+replace_once("    Path->Allowance = NewAllowance;"
+             "    if (Path->Allowance > UINT32_MAX / 2) NewAllowance = UINT32_MAX$<SEMICOLON>
+    Path->Allowance = NewAllowance$<SEMICOLON>")
+replace_once("        Index = FallbackIndex;"
+             "        Index = FallbackIndex$<SEMICOLON>
+        QUIC_CONNECTION_EVENT Event$<SEMICOLON>
+        Event.Type = QUIC_CONNECTION_EVENT_PEER_ADDRESS_CHANGED$<SEMICOLON>
+        Event.PEER_ADDRESS_CHANGED.Address = &Connection->Paths[0].Route.RemoteAddress$<SEMICOLON>
+        (void)QuicConnIndicateEvent(Connection, &Event)$<SEMICOLON>")
 replace_once("#if DEBUG\n    if (Connection->Paths[Index].DestCid) {"
              "    QUIC_CID_LIST_ENTRY* DestCid = Connection->Paths[Index].DestCid$<SEMICOLON>
     if (DestCid != NULL && DestCid->CID.Length != 0 && !DestCid->CID.Retired) {
