@@ -57,9 +57,9 @@ export class BenchProcess {
   }
 
   /** Sends a command and resolves with its answer. */
-  async ask<Answer>(command: string): Promise<Answer> {
+  async ask<Answer>(command: string, deadlineMs = readyDeadlineMs): Promise<Answer> {
     this.#child.stdin!.write(`${command}\n`);
-    return JSON.parse(await this.#line(readyDeadlineMs)) as Answer;
+    return JSON.parse(await this.#line(deadlineMs)) as Answer;
   }
 
   /** The CPU time it has used, all threads. */

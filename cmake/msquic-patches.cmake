@@ -185,9 +185,16 @@ replace_once("            SendFlags &= ~QUIC_CONN_SEND_FLAG_DATAGRAM;\n        }
              "            SendFlags &= ~QUIC_CONN_SEND_FLAG_DATAGRAM$<SEMICOLON>\n        }\n        if ((SendFlags & QUIC_CONN_SEND_FLAG_DATAGRAM) != 0 && (Connection->Stats.Send.TotalPackets & 1) != 0 &&\n            (Stream != NULL || (Stream = QuicSendGetNextStream(Send, &StreamPacketCount)) != NULL)) {\n            SendFlags &= ~QUIC_CONN_SEND_FLAG_DATAGRAM$<SEMICOLON>\n        }\n")
 write_patched(send.c)
 
+# The timer wheel's slots are a millisecond wide and not a second: their lists are sorted, and ten thousand connections
+# that expect something within the same second searched through each other with every packet.
+file(READ "${MSQUIC_OUT}/upstream/src/core/timer_wheel.c" _text)
+replace_once("((US_TO_MS(TimeUs) / 1000) %" "(US_TO_MS(TimeUs) %")
+write_patched(timer_wheel.c)
+
 add_library(msquic_patches OBJECT
   "${_patched_dir}/connection.c" "${_patched_dir}/datagram.c" "${_patched_dir}/hashtable.c" "${_patched_dir}/listener.c"
-  "${_patched_dir}/loss_detection.c" "${_patched_dir}/path.c" "${_patched_dir}/send.c" "${_patched_dir}/stream_recv.c")
+  "${_patched_dir}/loss_detection.c" "${_patched_dir}/path.c" "${_patched_dir}/send.c" "${_patched_dir}/stream_recv.c"
+  "${_patched_dir}/timer_wheel.c")
 target_include_directories(msquic_patches SYSTEM PRIVATE
   "${MSQUIC_OUT}/upstream/src/inc" "${MSQUIC_OUT}/upstream/src/platform" "${MSQUIC_OUT}/upstream/src/core")
 target_compile_definitions(msquic_patches PRIVATE _GNU_SOURCE QUIC_EVENTS_STUB QUIC_LOGS_STUB NDEBUG

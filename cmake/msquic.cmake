@@ -45,9 +45,6 @@ endif()
 # msquic asks libnuma four questions, and libnuma.a is not position independent: answer them ourselves.
 add_library(millrace_numa STATIC "${MSQUIC_CRATE_DIR}/numa_shim.c")
 
-# Apple's linker cannot wrap: there the trace is paid for.
-add_library(millrace_trace STATIC "${MSQUIC_CRATE_DIR}/trace_shim.c")
-
 find_package(Threads REQUIRED)
 add_library(msquic INTERFACE)
 target_include_directories(msquic SYSTEM INTERFACE
@@ -58,8 +55,5 @@ target_link_libraries(msquic INTERFACE "${MSQUIC_ARCHIVE}" millrace_numa Threads
 if(APPLE)
   target_link_libraries(msquic INTERFACE "-framework CoreFoundation" "-framework Security")
 else()
-  target_link_libraries(msquic INTERFACE rt millrace_trace)
-  foreach(trace QuicStreamSetGetFlowControlSummary QuicFrameLogAll QuicPacketLogHeader)
-    target_link_options(msquic INTERFACE "LINKER:--wrap=${trace}")
-  endforeach()
+  target_link_libraries(msquic INTERFACE rt)
 endif()

@@ -1,13 +1,19 @@
-// Does what bench/native/publish.h says, through millrace/quic: what it publishes goes to all streams, by a loop over
-// their `write`. Arguments: a certificate and its key.
-import { listen, type QuicStream } from "millrace/quic";
+// Does what bench/native/publish.h says, through millrace/quic. Arguments: a certificate and its key, and how it
+// publishes: "publish" is one call for all streams, "loop" a write for each.
+import { listen, publish, type QuicStream } from "millrace/quic";
 import { announce } from "./control.js";
 
 const publishByte = "p".charCodeAt(0);
 const publication = new Uint8Array(1024).fill(publishByte);
 const subscribers: QuicStream[] = [];
 
-const [certificate, privateKey] = process.argv.slice(2);
+const [certificate, privateKey, how] = process.argv.slice(2);
+const publishToAll =
+  how === "publish"
+    ? () => publish(subscribers, publication)
+    : () => {
+        for (const subscriber of subscribers) subscriber.write(publication);
+      };
 const listener = await listen(
   {
     host: "127.0.0.1",
@@ -20,9 +26,8 @@ const listener = await listen(
   },
   {
     data(stream, chunk) {
-      if (chunk[0] === publishByte) {
-        for (const subscriber of subscribers) subscriber.write(publication);
-      } else {
+      if (chunk[0] === publishByte) publishToAll();
+      else {
         subscribers.push(stream);
         stream.write(chunk);
       }
