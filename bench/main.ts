@@ -12,6 +12,7 @@ import { quicBulk } from "./quic_bulk.js";
 import { quicDatagrams } from "./quic_datagrams.js";
 import { quicEcho } from "./quic_echo.js";
 import { quicHandshakes } from "./quic_handshakes.js";
+import { quicKeepAlive } from "./quic_keepalive.js";
 import { quicPublish } from "./quic_publish.js";
 import { quicRequests } from "./quic_requests.js";
 import { type BenchmarkResult, writeResult } from "./results.js";
@@ -28,6 +29,7 @@ const benchmarks: readonly Benchmark[] = [
   quicHandshakes,
   quicDatagrams,
   quicPublish,
+  quicKeepAlive,
   webSocketEcho,
   memory,
 ];
