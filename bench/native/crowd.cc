@@ -21,15 +21,16 @@ void GiveUp(const std::string& why) {
 
 void Crowd::Open(uint32_t connections, const std::function<std::unique_ptr<CrowdConnection>()>& make) {
   std::vector<QUIC_ADDR> sockets;
-  for (uint32_t i = 0; i < std::min(connections, kSharedSockets); i += 1) Start(make(), nullptr);
-  if (AwaitSettled(held_.size()) != held_.size()) GiveUp("the server refused the first connections");
-  for (const auto& connection : held_) sockets.push_back(connection->LocalAddress());
-  ready_ = held_.size();
   for (uint32_t round = 0; ready_ < connections; round += 1) {
     if (round == kRounds) GiveUp("the server refuses connections");
-    const size_t missing = connections - ready_;
-    for (size_t i = 0; i < missing; i += 1) Start(make(), &sockets[i % sockets.size()]);
+    const bool first = sockets.empty();
+    const size_t missing = first ? std::min(connections, kSharedSockets) : connections - ready_;
+    for (size_t i = 0; i < missing; i += 1) Start(make(), first ? nullptr : &sockets[i % sockets.size()]);
     ready_ += AwaitSettled(missing);
+    if (!first) continue;
+    for (const auto& connection : held_) {
+      if (!connection->refused()) sockets.push_back(connection->LocalAddress());
+    }
   }
 }
 

@@ -59,6 +59,8 @@ class CrowdConnection : public ClientConnection {
  public:
   explicit CrowdConnection(Crowd& crowd) : ClientConnection(crowd.library), crowd_(crowd) {}
 
+  bool refused() const { return refused_; }
+
  protected:
   virtual void OnConnected() = 0;
   virtual void OnOther(QUIC_CONNECTION_EVENT&) {}

@@ -129,17 +129,17 @@ int Run(Options options) {
 
   Crowd crowd(kPublishAlpn, Settings(), std::move(server));
   Publications publications(uint64_t{connections} * kPublishBytes);
-  Subscriber* first = nullptr;
+  Subscriber* last = nullptr;  // not refused, or there would be another after it
   crowd.Open(connections, [&] {
     auto subscriber = std::make_unique<Subscriber>(crowd, publications);
-    if (!first) first = subscriber.get();
+    last = subscriber.get();
     return subscriber;
   });
-  (void)PublishFor(publications, *first, warmup_ms);
+  (void)PublishFor(publications, *last, warmup_ms);
   std::printf("{\"connections\":%zu}\n", crowd.ready());
   std::fflush(stdout);
   for (int key = std::getchar(); key != EOF; key = std::getchar()) {
-    if (key == '\n') Measure(publications, *first, duration_ms);
+    if (key == '\n') Measure(publications, *last, duration_ms);
   }
   std::_Exit(0);  // closing them one by one would take seconds, and the server ends next
 }
