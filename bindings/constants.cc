@@ -80,6 +80,9 @@ Napi::Object Constants(Napi::Env env) {
                                         {"statistics", Of(EventKind::kStatistics)},
                                         {"peerCertificate", Of(EventKind::kPeerCertificate)},
                                         {"pathChanged", Of(EventKind::kPathChanged)},
+                                        {"connectionEarly", Of(EventKind::kConnectionEarly)},
+                                        {"connectionReady", Of(EventKind::kConnectionReady)},
+                                        {"ticket", Of(EventKind::kTicket)},
                                     }));
   constants.Set("command", Group(env, {
                                           {"sendFrame", Of(CommandKind::kSendFrame)},
@@ -102,6 +105,10 @@ Napi::Object Constants(Napi::Env env) {
                                        {"receiveEarly", kReceiveEarly},
                                        {"sendFin", kSendFin},
                                        {"sendTagged", kSendTagged},
+                                       {"openedResumed", kOpenedResumed},
+                                       {"openedEarlyAccepted", kOpenedEarlyAccepted},
+                                       {"openedEarlyRefused", kOpenedEarlyRefused},
+                                       {"streamEarly", kStreamEarly},
                                    }));
   constants.Set("acceptance", Group(env, {
                                              {"waiting", kWaiting},

@@ -50,8 +50,10 @@ Napi::Function EnvironmentWrap::Define(Napi::Env env) {
                          InstanceMethod<&Wrap::Listen>("listen"),
                          InstanceMethod<&Wrap::Refusals>("refusals"),
                          InstanceMethod<&Wrap::UpdateListener>("updateListener"),
+                         InstanceMethod<&Wrap::SetTicketKeys>("setTicketKeys"),
                          InstanceMethod<&Wrap::CloseListener>("closeListener"),
                          InstanceMethod<&Wrap::Connect>("connect"),
+                         InstanceMethod<&Wrap::Launch>("launch"),
                          InstanceMethod<&Wrap::CloseConnection>("closeConnection"),
                          InstanceMethod<&Wrap::Authenticate>("authenticate"),
                          InstanceMethod<&Wrap::PeerCertificateOf>("peerCertificate"),
@@ -203,8 +205,8 @@ millrace::Ref<ServerConfigurations> EnvironmentWrap::Collect(const PendingConfig
   return configurations->For({}) ? configurations : millrace::Ref<ServerConfigurations>();
 }
 
-// listen(request, configurations, address, port, shared, alpns, connectionOptions, limits, terms) → listener
-// id. The completion's value is the bound port.
+// listen(request, configurations, address, port, shared, alpns, connectionOptions, limits, terms, resumption)
+// → listener id. The completion's value is the bound port.
 Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
   PendingConfigurations configurations = FindConfigurations(info[1]);
   Listener::Endpoint endpoint{};
@@ -216,6 +218,7 @@ Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
   endpoint.alpns = Texts(info[5]);
   endpoint.limits = ReadAdmissionLimits(info[7]);
   endpoint.terms = Text(info[8]);
+  endpoint.resumption = ReadResumption(info[9]);
   const uint32_t id = ++last_id_;
   const auto pending = MakeRef<Pending<Listener>>();
   listeners_.emplace(id, pending);
@@ -253,10 +256,30 @@ Napi::Value EnvironmentWrap::UpdateListener(const Napi::CallbackInfo& info) {
       [request = Uint(info[0]), environment = environment_, configurations = FindConfigurations(info[2]),
        pending = listener == listeners_.end() ? millrace::Ref<Pending<Listener>>() : listener->second] {
         auto collected = Collect(configurations);
-        const bool fits = pending && pending->object && collected;
-        if (fits) pending->object->SetConfigurations(std::move(collected));
-        PostCompletion(*environment, request, fits ? QUIC_STATUS_SUCCESS : QUIC_STATUS_INVALID_STATE, 0);
+        QUIC_STATUS status = QUIC_STATUS_INVALID_STATE;
+        if (pending && pending->object && collected) {
+          status = pending->object->SetConfigurations(std::move(collected));
+        }
+        PostCompletion(*environment, request, status, 0);
       });
+  return info.Env().Undefined();
+}
+
+// setTicketKeys(request, id, keys): for every thread that shares the listener
+Napi::Value EnvironmentWrap::SetTicketKeys(const Napi::CallbackInfo& info) {
+  const auto listener = listeners_.find(Uint(info[1]));
+  if (listener == listeners_.end()) {
+    PostCompletion(*environment_, Uint(info[0]), QUIC_STATUS_INVALID_STATE, 0);
+    return info.Env().Undefined();
+  }
+  const std::span<uint8_t> keys = Elements<uint8_t>(info[2]);
+  Library::Get().control().Post([request = Uint(info[0]), listener = listener->second,
+                                 keys = std::vector<uint8_t>(keys.begin(), keys.end()),
+                                 environment = environment_] {
+    QUIC_STATUS status = QUIC_STATUS_INVALID_STATE;
+    if (listener->object) status = listener->object->SetTicketKeys(keys);
+    PostCompletion(*environment, request, status, 0);
+  });
   return info.Env().Undefined();
 }
 
@@ -273,8 +296,9 @@ Napi::Value EnvironmentWrap::CloseListener(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// connect(configuration, address, port, serverName, connectionOptions, sharedSocket) → handle; a
-// status where the address is none of this machine's world; undefined where the environment is full.
+// connect(configuration, address, port, serverName, connectionOptions, sharedSocket, ticket, waitsToStart) →
+// handle; a status where the address is none of this machine's world; undefined where the environment is
+// full.
 Napi::Value EnvironmentWrap::Connect(const Napi::CallbackInfo& info) {
   const auto configuration = configurations_.find(Uint(info[0]));
   Connection::Target target{};
@@ -284,9 +308,20 @@ Napi::Value EnvironmentWrap::Connect(const Napi::CallbackInfo& info) {
   }
   target.server_name = Text(info[3]);
   target.shared_socket = Bool(info[5]);
+  const std::span<uint8_t> ticket = Elements<uint8_t>(info[6]);
+  if (ticket.size() <= UINT16_MAX) target.ticket.assign(ticket.begin(), ticket.end());
+  target.waits_to_start = Bool(info[7]);
   const auto connection = Connection::Dial(environment_, ReadConnectionOptions(info[4]),
                                            configuration->second->object, std::move(target));
   return connection ? HandleOf(info.Env(), *connection) : info.Env().Undefined();
+}
+
+// launch(slot, generation): starts a connection that waits for it
+Napi::Value EnvironmentWrap::Launch(const Napi::CallbackInfo& info) {
+  if (Resource* resource = Find(info, Resource::Kind::kConnection)) {
+    static_cast<Connection*>(resource)->Launch();
+  }
+  return info.Env().Undefined();
 }
 
 // closeConnection(slot, generation, code, reason, graceful, deadlineMs)
@@ -392,11 +427,13 @@ Napi::Value EnvironmentWrap::UpdateKeys(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// openStream(slot, generation, unidirectional, failBlocked, priority) → handle, or the status as a number
+// openStream(slot, generation, unidirectional, failBlocked, priority, idempotent) → handle, or the status as
+// a number
 Napi::Value EnvironmentWrap::OpenStream(const Napi::CallbackInfo& info) {
   QUIC_STATUS status = QUIC_STATUS_INVALID_STATE;
   if (Resource* resource = Find(info, Resource::Kind::kConnection)) {
-    const Stream::Opening opening{Bool(info[2]), Bool(info[3]), static_cast<uint16_t>(Uint(info[4]))};
+    const Stream::Opening opening{Bool(info[2]), Bool(info[3]), static_cast<uint16_t>(Uint(info[4])),
+                                  Bool(info[5])};
     const auto stream = Stream::Open(*static_cast<Connection*>(resource), opening, &status);
     if (stream) return HandleOf(info.Env(), *stream);
   }

@@ -36,8 +36,10 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
   Napi::Value Listen(const Napi::CallbackInfo& info);
   Napi::Value Refusals(const Napi::CallbackInfo& info);
   Napi::Value UpdateListener(const Napi::CallbackInfo& info);
+  Napi::Value SetTicketKeys(const Napi::CallbackInfo& info);
   Napi::Value CloseListener(const Napi::CallbackInfo& info);
   Napi::Value Connect(const Napi::CallbackInfo& info);
+  Napi::Value Launch(const Napi::CallbackInfo& info);
   Napi::Value CloseConnection(const Napi::CallbackInfo& info);
   Napi::Value Authenticate(const Napi::CallbackInfo& info);
   Napi::Value PeerCertificateOf(const Napi::CallbackInfo& info);

@@ -60,7 +60,18 @@ Ref<ConnectionOptions> ReadConnectionOptions(const Napi::Value& value) {
   options->lane_idle = std::chrono::milliseconds(Uint(object.Get("laneIdleMs")));
   options->frame_timeout = std::chrono::milliseconds(Uint(object.Get("frameTimeoutMs")));
   options->peer_aborts_per_second = Uint(object.Get("peerAbortsPerSecond"));
+  options->wants_tickets = Bool(object.Get("wantsTickets"));
   return options;
+}
+
+std::optional<Resumption::Options> ReadResumption(const Napi::Value& value) {
+  if (!value.IsObject()) return {};
+  const Napi::Object object = value.As<Napi::Object>();
+  const std::span<uint8_t> keys = Elements<uint8_t>(object.Get("ticketKeys"));
+  return Resumption::Options{.early_data = Bool(object.Get("earlyData")),
+                             .lifetime = std::chrono::milliseconds(Uint(object.Get("ticketLifetimeMs"))),
+                             .max_tickets = Uint(object.Get("maxTickets")),
+                             .ticket_keys = {keys.begin(), keys.end()}};
 }
 
 Configuration::Options ReadConfiguration(const Napi::Value& value) {
@@ -69,6 +80,7 @@ Configuration::Options ReadConfiguration(const Napi::Value& value) {
   options.alpns = Texts(object.Get("alpns"));
   options.settings = ReadSettings(object);
   options.credential = ReadCredential(object.Get("credential"));
+  options.resumption = Bool(object.Get("resumption"));
   return options;
 }
 

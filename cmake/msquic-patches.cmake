@@ -136,6 +136,10 @@ replace_once("                BatchCount = 0;
                 if (DatagramPath == NULL) goto Drop$<SEMICOLON>
             }
             CurrentPath = DatagramPath$<SEMICOLON>")
+# A ticket that msquic itself finds unfit (the server's windows have become smaller, say) costs a full handshake. Before,
+# the handshake waited for ever for the application's word on a ticket that it was never asked about.
+replace_once("    QuicCryptoTlsCleanupTransportParameters(&ResumedTP);\n    return ResumptionAccepted;\n"
+             "    if (!ResumptionAccepted) Connection->Crypto.TicketValidationPending = FALSE$<SEMICOLON>\n    QuicCryptoTlsCleanupTransportParameters(&ResumedTP)$<SEMICOLON>\n    return ResumptionAccepted$<SEMICOLON>\n")
 write_patched(connection.c)
 
 # A client that has moved discards what still comes to its last address, as RFC 9000 section 9 wants it: msquic
@@ -190,13 +194,33 @@ write_patched(send.c)
 file(READ "${MSQUIC_OUT}/upstream/src/core/timer_wheel.c" _text)
 replace_once("((US_TO_MS(TimeUs) / 1000) %" "(US_TO_MS(TimeUs) %")
 write_patched(timer_wheel.c)
+# A session is resumed without its early data where native/quic/early_data_hooks.cc says so, and a client is told what
+# became of its own. Tickets of every key in the list are read; the first makes new ones. The list ends with an entry of
+# no length, which holds the list before it: handshakes may still read that, so it goes with the configuration.
+file(READ "${MSQUIC_OUT}/upstream/src/platform/tls_openssl.c" _text)
+replace_once("    QUIC_TICKET_KEY_CONFIG* TicketKey = TlsContext->SecConfig->TicketKey;"
+             "    QUIC_TICKET_KEY_CONFIG* TicketKey = __atomic_load_n(&TlsContext->SecConfig->TicketKey, __ATOMIC_ACQUIRE)$<SEMICOLON>")
+replace_once("        if (memcmp(key_name, TicketKey->Id, 16) != 0) {"
+             "        while (TicketKey->MaterialLength != 0 && memcmp(key_name, TicketKey->Id, 16) != 0) TicketKey++$<SEMICOLON>\n        if (TicketKey->MaterialLength == 0) {")
+replace_once("    if (SecurityConfig->TicketKey == NULL) {\n        SecurityConfig->TicketKey ="
+             "    return SetTicketKeyList(SecurityConfig, KeyConfig, KeyCount)$<SEMICOLON>\n    if (SecurityConfig->TicketKey == NULL) {\n        SecurityConfig->TicketKey =")
+replace_once("    if (SecurityConfig->TicketKey != NULL) {\n        CXPLAT_FREE(SecurityConfig->TicketKey, QUIC_POOL_TLS_TICKET_KEY);"
+             "    while (SecurityConfig->TicketKey != NULL) {\n        QUIC_TICKET_KEY_CONFIG* Keys = SecurityConfig->TicketKey$<SEMICOLON>\n        SecurityConfig->TicketKey = OlderTicketKeys(Keys)$<SEMICOLON>\n        CXPLAT_FREE(Keys, QUIC_POOL_TLS_TICKET_KEY)$<SEMICOLON>")
+replace_once("CXPLAT_STATIC_ASSERT(\n    FIELD_OFFSET(QUIC_CERTIFICATE_FILE, PrivateKeyFile)"
+             "static QUIC_TICKET_KEY_CONFIG* OlderTicketKeys(QUIC_TICKET_KEY_CONFIG* Keys) {\n    QUIC_TICKET_KEY_CONFIG* Older$<SEMICOLON>\n    while (Keys->MaterialLength != 0) Keys++$<SEMICOLON>\n    memcpy(&Older, Keys->Material, sizeof(Older))$<SEMICOLON>\n    return Older$<SEMICOLON>\n}\n\nstatic QUIC_STATUS SetTicketKeyList(CXPLAT_SEC_CONFIG* SecurityConfig, QUIC_TICKET_KEY_CONFIG* KeyConfig, uint8_t KeyCount) {\n    QUIC_TICKET_KEY_CONFIG* Older = SecurityConfig->TicketKey$<SEMICOLON>\n    QUIC_TICKET_KEY_CONFIG* Keys = CXPLAT_ALLOC_NONPAGED(sizeof(QUIC_TICKET_KEY_CONFIG) * (KeyCount + 1), QUIC_POOL_TLS_TICKET_KEY)$<SEMICOLON>\n    if (Keys == NULL) return QUIC_STATUS_OUT_OF_MEMORY$<SEMICOLON>\n    memcpy(Keys, KeyConfig, sizeof(QUIC_TICKET_KEY_CONFIG) * KeyCount)$<SEMICOLON>\n    memset(&Keys[KeyCount], 0, sizeof(QUIC_TICKET_KEY_CONFIG))$<SEMICOLON>\n    memcpy(Keys[KeyCount].Material, &Older, sizeof(Older))$<SEMICOLON>\n    __atomic_store_n(&SecurityConfig->TicketKey, Keys, __ATOMIC_RELEASE)$<SEMICOLON>\n    if (Older == NULL) SSL_CTX_set_tlsext_ticket_key_evp_cb(SecurityConfig->SSLCtx, CxPlatTlsOnSessionTicketKeyNeeded)$<SEMICOLON>\n    return QUIC_STATUS_SUCCESS$<SEMICOLON>\n}\n\nint millrace_allows_early_data(void* connection)$<SEMICOLON>\nvoid millrace_early_data_result(void* connection, int status)$<SEMICOLON>\n\nstatic int AllowEarlyData(SSL* Ssl, void* arg) {\n    CXPLAT_TLS* TlsContext = SSL_get_app_data(Ssl)$<SEMICOLON>\n    return millrace_allows_early_data(TlsContext->Connection)$<SEMICOLON>\n}\n\nCXPLAT_STATIC_ASSERT(\n    FIELD_OFFSET(QUIC_CERTIFICATE_FILE, PrivateKeyFile)")
+replace_once("            Ret = SSL_CTX_set_session_ticket_cb("
+             "            SSL_CTX_set_allow_early_data_cb(SecurityConfig->SSLCtx, AllowEarlyData, NULL)$<SEMICOLON>\n            Ret = SSL_CTX_set_session_ticket_cb(")
+replace_once("                int EarlyDataStatus = SSL_get_early_data_status(TlsContext->Ssl);\n"
+             "                int EarlyDataStatus = SSL_get_early_data_status(TlsContext->Ssl)$<SEMICOLON>\n                millrace_early_data_result(TlsContext->Connection, EarlyDataStatus)$<SEMICOLON>\n")
+write_patched(tls_openssl.c)
 
 add_library(msquic_patches OBJECT
   "${_patched_dir}/connection.c" "${_patched_dir}/datagram.c" "${_patched_dir}/hashtable.c" "${_patched_dir}/listener.c"
   "${_patched_dir}/loss_detection.c" "${_patched_dir}/path.c" "${_patched_dir}/send.c" "${_patched_dir}/stream_recv.c"
-  "${_patched_dir}/timer_wheel.c")
+  "${_patched_dir}/timer_wheel.c" "${_patched_dir}/tls_openssl.c")
 target_include_directories(msquic_patches SYSTEM PRIVATE
-  "${MSQUIC_OUT}/upstream/src/inc" "${MSQUIC_OUT}/upstream/src/platform" "${MSQUIC_OUT}/upstream/src/core")
+  "${MSQUIC_OUT}/upstream/src/inc" "${MSQUIC_OUT}/upstream/src/platform" "${MSQUIC_OUT}/upstream/src/core"
+  "${MSQUIC_OUT}/build/_deps/opensslquic-build/openssl/include")
 target_compile_definitions(msquic_patches PRIVATE _GNU_SOURCE QUIC_EVENTS_STUB QUIC_LOGS_STUB NDEBUG
   $<$<PLATFORM_ID:Linux>:CX_PLATFORM_LINUX> $<$<PLATFORM_ID:Darwin>:CX_PLATFORM_DARWIN>)
 target_compile_options(msquic_patches PRIVATE -w -O3 -fms-extensions -ffunction-sections -fdata-sections)

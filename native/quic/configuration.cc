@@ -22,7 +22,8 @@ Ref<Configuration> Configuration::Open(const Options& options, QUIC_STATUS* stat
         {static_cast<uint32_t>(alpn.size()), reinterpret_cast<uint8_t*>(const_cast<char*>(alpn.data()))});
   }
   QUIC_SETTINGS settings = ToMsquic(options.settings);
-  settings.ServerResumptionLevel = QUIC_SERVER_NO_RESUME;
+  settings.ServerResumptionLevel =
+      options.resumption ? QUIC_SERVER_RESUME_AND_ZERORTT : QUIC_SERVER_NO_RESUME;
   settings.IsSet.ServerResumptionLevel = 1;
   HQUIC handle = nullptr;
   *status = Api().ConfigurationOpen(Library::Get().registration(), alpns.data(),

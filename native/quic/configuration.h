@@ -22,6 +22,7 @@ class Configuration : public RefCounted<Configuration> {
     std::vector<std::string> alpns;
     Settings settings;
     CredentialOptions credential;
+    bool resumption = false;  // server: gives tickets, with the keys that its listener sets
   };
 
   // Blocking; control thread. Null on failure, with msquic's status.

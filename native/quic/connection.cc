@@ -1,5 +1,7 @@
 #include "native/quic/connection.h"
 
+#include <openssl/ssl.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -8,8 +10,20 @@
 #include "native/quic/send_request.h"
 #include "native/quic/statistics.h"
 #include "native/quic/stream.h"
+#include "native/quic/ticket.h"
 
 namespace millrace {
+namespace {
+
+uint16_t OpenedFlags(bool resumed, uint8_t early_data_status) noexcept {
+  uint32_t flags = 0;
+  if (resumed) flags |= kOpenedResumed;
+  if (early_data_status == SSL_EARLY_DATA_ACCEPTED) flags |= kOpenedEarlyAccepted;
+  if (early_data_status == SSL_EARLY_DATA_REJECTED) flags |= kOpenedEarlyRefused;
+  return static_cast<uint16_t>(flags);
+}
+
+}  // namespace
 
 Connection::Connection(Ref<Environment> environment, Ref<ConnectionOptions> options, uint32_t listener,
                        HQUIC handle) noexcept
@@ -34,6 +48,11 @@ Ref<Connection> Connection::Dial(const Ref<Environment>& environment, Ref<Connec
                                  Ref<Configuration> configuration, Target target) noexcept {
   Ref<Connection> connection = MakeRef<Connection>(environment, std::move(options), 0u, nullptr);
   if (!environment->Insert(connection.get())) return {};
+  if (target.waits_to_start) {
+    connection->takeoff_ = std::make_unique<Takeoff>(std::move(configuration), std::move(target));
+    Library::Get().control().Post([connection] { connection->Prepare(); });
+    return connection;
+  }
   Library::Get().control().Post([connection, configuration = std::move(configuration),
                                  target = std::move(target)] { connection->Start(*configuration, target); });
   return connection;
@@ -66,9 +85,8 @@ void Connection::Start(const Configuration& configuration, const Target& target)
   if (closed_already) return PostClosed();
 
   HQUIC handle = nullptr;
-  QUIC_STATUS status = Api().ConnectionOpen(Library::Get().registration(), Callback, this, &handle);
   Ref<SharedSocket> opens;
-  if (QUIC_SUCCEEDED(status)) status = Aim(handle, target, &opens);
+  QUIC_STATUS status = OpenHandle(target, &handle, &opens);
   if (QUIC_SUCCEEDED(status)) {
     handle_.store(handle, std::memory_order_release);
     AddRef();  // msquic's lease, until SHUTDOWN_COMPLETE
@@ -89,6 +107,91 @@ void Connection::Start(const Configuration& configuration, const Target& target)
   }
   SetEnd(ClosedBy::kTransport, static_cast<int32_t>(status), 0, {});
   PostClosed();
+}
+
+// Control thread. The handle may be there although it failed.
+QUIC_STATUS Connection::OpenHandle(const Target& target, HQUIC* handle, Ref<SharedSocket>* opens) noexcept {
+  const QUIC_STATUS status = OpenHandle(target, target.ticket, handle, opens);
+  // A ticket that msquic cannot read costs a full handshake, on a handle that has not seen it: msquic keeps
+  // what it read before it gave up.
+  if (QUIC_SUCCEEDED(status) || *handle == nullptr || target.ticket.empty()) return status;
+  Api().SetCallbackHandler(*handle, nullptr, nullptr);
+  Api().ConnectionClose(std::exchange(*handle, nullptr));
+  return OpenHandle(target, {}, handle, opens);
+}
+
+QUIC_STATUS Connection::OpenHandle(const Target& target, std::span<const uint8_t> ticket, HQUIC* handle,
+                                   Ref<SharedSocket>* opens) noexcept {
+  QUIC_STATUS status = Api().ConnectionOpen(Library::Get().registration(), Callback, this, handle);
+  if (QUIC_SUCCEEDED(status)) status = Aim(*handle, target, opens);
+  if (QUIC_FAILED(status) || ticket.empty()) return status;
+  return Api().SetParam(*handle, QUIC_PARAM_CONN_RESUMPTION_TICKET, static_cast<uint32_t>(ticket.size()),
+                        ticket.data());
+}
+
+// Control thread. Everything but the start, so that streams can be opened that go with the first packets.
+// From here on it ends as every connection does, by a shutdown and its SHUTDOWN_COMPLETE.
+void Connection::Prepare() noexcept {
+  HQUIC handle = nullptr;
+  const QUIC_STATUS status = OpenHandle(takeoff_->target, &handle, &takeoff_->opens);
+  if (QUIC_FAILED(status)) {
+    if (handle != nullptr) {
+      Api().SetCallbackHandler(handle, nullptr, nullptr);
+      Api().ConnectionClose(handle);
+    }
+    SetEnd(ClosedBy::kTransport, static_cast<int32_t>(status), 0, {});
+    return PostClosed();
+  }
+  AddRef();  // msquic's lease, until SHUTDOWN_COMPLETE
+  handshake_ = Handshake::For(*takeoff_->configuration, takeoff_->target.server_name);
+  if (handshake_ != nullptr) handshake_->Begin(handle);
+  bool closed_already = false;
+  {
+    const std::lock_guard lock(mutex_);
+    handle_.store(handle, std::memory_order_release);
+    closed_already = end_ != nullptr;
+  }
+  if (closed_already) return ShutDown();
+  port().Write({.kind = EventKind::kConnectionReady, .slot = slot(), .generation = generation()});
+}
+
+void Connection::Launch() noexcept {
+  Library::Get().control().Post([self = Ref<Connection>(this)] { self->Fly(); });
+}
+
+// Control thread.
+void Connection::Fly() noexcept {
+  Ref<Configuration> configuration;
+  Ref<SharedSocket> opens;
+  Target target{};
+  {
+    const std::lock_guard lock(mutex_);
+    if (takeoff_ == nullptr || !takeoff_->configuration) return;  // it has ended, or was started
+    configuration = std::move(takeoff_->configuration);
+    opens = std::move(takeoff_->opens);
+    target = std::move(takeoff_->target);
+  }
+  const QUIC_STATUS status =
+      Api().ConnectionStart(handle(), configuration->handle(), QUIC_ADDRESS_FAMILY_UNSPEC,
+                            target.server_name.c_str(), QuicAddrGetPort(&target.address));
+  if (QUIC_SUCCEEDED(status)) {
+    if (opens) opens->Learn(handle());
+    return;
+  }
+  SetEnd(ClosedBy::kTransport, static_cast<int32_t>(status), 0, {});
+  Api().ConnectionShutdown(handle(), QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, 0);
+}
+
+bool Connection::DefersStart(Stream& stream) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (takeoff_ == nullptr) return false;
+  takeoff_->streams.emplace_back(&stream);
+  return true;
+}
+
+std::unique_ptr<Connection::Takeoff> Connection::TakeTakeoff() noexcept {
+  const std::lock_guard lock(mutex_);
+  return std::move(takeoff_);
 }
 
 QUIC_STATUS Connection::Callback(HQUIC, void* context, QUIC_CONNECTION_EVENT* event) noexcept {
@@ -114,6 +217,12 @@ QUIC_STATUS Connection::OnEvent(QUIC_CONNECTION_EVENT* event) noexcept {
       break;
     case QUIC_CONNECTION_EVENT_PEER_STREAM_STARTED:
       return OnPeerStream(event->PEER_STREAM_STARTED.Stream, &event->PEER_STREAM_STARTED.Flags);
+    case QUIC_CONNECTION_EVENT_RESUMED:
+      return OnResumed({event->RESUMED.ResumptionState, event->RESUMED.ResumptionStateLength});
+    case QUIC_CONNECTION_EVENT_RESUMPTION_TICKET_RECEIVED:
+      OnTicket({event->RESUMPTION_TICKET_RECEIVED.ResumptionTicket,
+                event->RESUMPTION_TICKET_RECEIVED.ResumptionTicketLength});
+      break;
     case QUIC_CONNECTION_EVENT_PEER_ADDRESS_CHANGED:
       OnPeerMoved(*event->PEER_ADDRESS_CHANGED.Address);
       break;
@@ -148,10 +257,58 @@ void Connection::OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept {
   ReadRoundTrip();
   const OpenedEvent opened{listener_, max_datagram_bytes_.load(std::memory_order_relaxed)};
   port().Write({.kind = EventKind::kConnectionOpened,
+                .flags = OpenedFlags(event.CONNECTED.SessionResumed != FALSE, early_data_status_),
                 .slot = slot(),
                 .generation = generation(),
                 .head = BytesOf(opened),
                 .body = {event.CONNECTED.NegotiatedAlpn, event.CONNECTED.NegotiatedAlpnLength}});
+  if (const auto takeoff = TakeTakeoff()) {
+    for (const Ref<Stream>& stream : takeoff->streams) stream->StartDeferred();
+  }
+  SendTicket();
+}
+
+bool Connection::AnnounceEarly() noexcept {
+  if (!environment_->Insert(this)) return false;
+  announced_ = true;
+  uint8_t alpn[UINT8_MAX] = {};
+  uint32_t alpn_bytes = sizeof(alpn);
+  if (QUIC_FAILED(Api().GetParam(handle(), QUIC_PARAM_TLS_NEGOTIATED_ALPN, &alpn_bytes, alpn)))
+    alpn_bytes = 0;
+  const OpenedEvent opened{listener_, max_datagram_bytes_.load(std::memory_order_relaxed)};
+  port().Write({.kind = EventKind::kConnectionEarly,
+                .slot = slot(),
+                .generation = generation(),
+                .head = BytesOf(opened),
+                .body = {alpn, alpn_bytes}});
+  return true;
+}
+
+// The client shows a ticket of ours. Refused, it makes a full handshake; whether its early data is taken is
+// asked right afterwards, see early_data_hooks.cc.
+QUIC_STATUS Connection::OnResumed(std::span<const uint8_t> ticket) noexcept {
+  if (!options_->resumption) return QUIC_STATUS_NOT_SUPPORTED;
+  const Resumption::Verdict verdict = options_->resumption->Redeem(ticket, Resumption::Clock::now());
+  allows_early_data_ = verdict.early_data;
+  return verdict.resume ? QUIC_STATUS_SUCCESS : QUIC_STATUS_NOT_SUPPORTED;
+}
+
+// FINAL: msquic then frees what it needs for tickets, which is more than the rest of an idle connection.
+void Connection::SendTicket() noexcept {
+  if (!options_->resumption) return;
+  const Resumption::Ticket ticket = options_->resumption->Issue(Resumption::Clock::now());
+  (void)Api().ConnectionSendResumptionTicket(handle(), QUIC_SEND_RESUMPTION_FLAG_FINAL,
+                                             static_cast<uint16_t>(ticket.size()), ticket.data());
+}
+
+void Connection::OnTicket(std::span<const uint8_t> ticket) noexcept {
+  if (!options_->wants_tickets) return;
+  const TicketEvent received{TicketLifetimeSeconds(ticket), 0};
+  port().Write({.kind = EventKind::kTicket,
+                .slot = slot(),
+                .generation = generation(),
+                .head = BytesOf(received),
+                .body = ticket});
 }
 
 // Whether the CAs vouch for it is known at once; the application's own word may follow later.
@@ -220,10 +377,13 @@ QUIC_STATUS Connection::OnPeerStream(HQUIC handle, QUIC_STREAM_OPEN_FLAGS* flags
     inbound_->Accept(handle);
     return QUIC_STATUS_SUCCESS;
   }
+  const bool early = listener_ != 0 && !opened_;
+  if (early && !announced_ && !AnnounceEarly()) return QUIC_STATUS_OUT_OF_MEMORY;
   // Credit for another stream goes to the peer when JavaScript has let go of this one, so that streams opened
   // and reset in a loop cost no more than the limit.
   *flags |= QUIC_STREAM_OPEN_FLAG_DELAY_ID_FC_UPDATES;
-  return Stream::Accept(*this, handle, unidirectional) ? QUIC_STATUS_SUCCESS : QUIC_STATUS_OUT_OF_MEMORY;
+  return Stream::Accept(*this, handle, unidirectional, early) ? QUIC_STATUS_SUCCESS
+                                                              : QUIC_STATUS_OUT_OF_MEMORY;
 }
 
 // msquic has the reason only after SHUTDOWN_INITIATED_BY_PEER.
@@ -253,6 +413,17 @@ void Connection::OnShutdownComplete() noexcept {
   if (inbound_ != nullptr) inbound_->Stop();
   ReadPeerReason();
   EndHandshake();
+  const auto takeoff = TakeTakeoff();
+  if (takeoff == nullptr || takeoff->streams.empty()) return OnEnded();
+  streams_to_end_ = static_cast<uint32_t>(takeoff->streams.size());
+  for (const Ref<Stream>& stream : takeoff->streams) stream->GiveUp();
+}
+
+void Connection::OnStreamGivenUp() noexcept {
+  if (streams_to_end_ != 0 && --streams_to_end_ == 0) OnEnded();
+}
+
+void Connection::OnEnded() noexcept {
   if (announced_ || listener_ == 0) {
     if (!options_->framed) PostStatistics();  // the last that can be read
     PostClosed();

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "native/quic/admission.h"
 #include "native/quic/churn_budget.h"
@@ -29,6 +30,8 @@
 #include "native/quic/resource.h"
 
 namespace millrace {
+
+class Stream;
 
 // How a connection is ended.
 struct Closing {
@@ -70,7 +73,9 @@ class Connection final : public Resource {
   struct Target {
     QUIC_ADDR address;
     std::string server_name;
-    bool shared_socket = false;  // with other connections to the same server
+    bool shared_socket = false;   // with other connections to the same server
+    std::vector<uint8_t> ticket;  // of an earlier connection to the same server, or empty
+    bool waits_to_start = false;  // kConnectionReady is posted, and Launch starts it: for early data
   };
   // Opens a connection on the control thread; JS thread. Null when the environment is full. How it went is an
   // event.
@@ -80,7 +85,8 @@ class Connection final : public Resource {
 
   static QUIC_STATUS QUIC_API Callback(HQUIC handle, void* context, QUIC_CONNECTION_EVENT* event) noexcept;
 
-  // JS thread.
+  // JS thread. Starts what `waits_to_start`.
+  void Launch() noexcept;
   void SendFrames(uint16_t lane, SendRequest* request) noexcept;
   void SendDatagram(SendRequest* request) noexcept;
   void Close(const Closing& closing) noexcept;
@@ -128,12 +134,32 @@ class Connection final : public Resource {
   [[nodiscard]] ReceiveCredit& credit() noexcept { return credit_; }
   // The peer has aborted one more stream, ours or its own. msquic's thread.
   void OnPeerAbortedStream() noexcept;
+  // A stream that never started has ended. msquic's thread.
+  void OnStreamGivenUp() noexcept;
+  // True when the stream has to wait for the handshake, and is started then.
+  [[nodiscard]] bool DefersStart(Stream& stream) noexcept;
+  [[nodiscard]] bool allows_early_data() const noexcept { return allows_early_data_; }
+  void set_early_data_status(int status) noexcept { early_data_status_ = static_cast<uint8_t>(status); }
   // The peer has asked for a graceful end, and all that it sent was delivered. msquic's thread.
   void FinishForPeer(uint64_t code, std::string reason) noexcept;
 
  private:
   [[nodiscard]] QUIC_STATUS Aim(HQUIC handle, const Target& target, Ref<SharedSocket>* opens) noexcept;
+  // Where it is started, and what waits for that: ours, until the handshake is complete.
+  struct Takeoff {
+    Ref<Configuration> configuration;
+    Target target;
+    Ref<SharedSocket> opens{};
+    std::vector<Ref<Stream>> streams{};  // not idempotent, so not started yet
+  };
+
   void Start(const Configuration& configuration, const Target& target) noexcept;
+  [[nodiscard]] QUIC_STATUS OpenHandle(const Target& target, HQUIC* handle,
+                                       Ref<SharedSocket>* opens) noexcept;
+  [[nodiscard]] QUIC_STATUS OpenHandle(const Target& target, std::span<const uint8_t> ticket, HQUIC* handle,
+                                       Ref<SharedSocket>* opens) noexcept;
+  void Prepare() noexcept;
+  void Fly() noexcept;
   QUIC_STATUS OnEvent(QUIC_CONNECTION_EVENT* event) noexcept;
   void OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept;
   QUIC_STATUS OnPeerCertificate(const QUIC_CONNECTION_EVENT& event) noexcept;
@@ -143,10 +169,17 @@ class Connection final : public Resource {
   void ReadAddresses() noexcept;
   void TryRebind(const QUIC_ADDR& local, ControlThread::Clock::time_point deadline,
                  const Done& done) noexcept;
+  // Tells JavaScript of a peer's connection that is not open yet. False when the environment is full.
+  [[nodiscard]] bool AnnounceEarly() noexcept;
+  [[nodiscard]] QUIC_STATUS OnResumed(std::span<const uint8_t> ticket) noexcept;
+  void OnTicket(std::span<const uint8_t> ticket) noexcept;
+  void SendTicket() noexcept;
+  [[nodiscard]] std::unique_ptr<Takeoff> TakeTakeoff() noexcept;
   QUIC_STATUS OnPeerStream(HQUIC stream, QUIC_STREAM_OPEN_FLAGS* flags) noexcept;
   void OnTransportShutdown(QUIC_STATUS status, uint64_t code) noexcept;
   void ReadPeerReason() noexcept;
   void OnShutdownComplete() noexcept;
+  void OnEnded() noexcept;
   void OnDatagramState(uint32_t max_bytes) noexcept;
   void OnDatagram(const QUIC_BUFFER& buffer) noexcept;
   void OnDatagramSendState(QUIC_DATAGRAM_SEND_STATE state, void** request) noexcept;
@@ -176,6 +209,9 @@ class Connection final : public Resource {
   bool announced_ = false;                // JavaScript knows of it
   bool opened_ = false;                   // and that the handshake is complete
   std::unique_ptr<Handshake> handshake_;  // until that is
+  bool allows_early_data_ = false;
+  uint8_t early_data_status_ = 0;  // SSL_EARLY_DATA_…
+  uint32_t streams_to_end_ = 0;    // given up, and to end before the connection does
   ReceiveCredit credit_;
   ChurnBudget churn_;  // msquic's thread
 
@@ -193,6 +229,7 @@ class Connection final : public Resource {
   std::unique_ptr<End> end_;
   ControlThread::Timer close_deadline_;
   Ref<PeerCertificate> peer_certificate_;
+  std::unique_ptr<Takeoff> takeoff_;         // ours and early only, until the handshake is complete
   std::unique_ptr<InboundLanes> inbound_;    // framed only
   std::unique_ptr<OutboundLanes> outbound_;  // framed only
   bool closing_ = false;                     // nothing more is sent

@@ -27,12 +27,28 @@ enum class EventKind : uint16_t {
   // connection; payload = PeerCertificateEvent, the server's name, the ALPN, then for each certificate
   // {u32 bytes, DER}. It waits for the application's word. Of a peer's connection it is the first event.
   kPeerCertificate = 16,
-  kPathChanged = 13,  // connection: the peer has moved; takePathChange says where
+  kPathChanged = 17,  // connection: the peer has moved; takePathChange says where
+  kConnectionEarly =
+      21,  // connection of a peer: early data came before its kConnectionOpened; the same payload
+  kConnectionReady = 22,  // connection of ours that has a ticket: open streams, then start it
+  kTicket = 23,           // connection of ours; payload = TicketEvent, then the ticket
 };
 
 enum ReceiveFlag : uint16_t {
   kReceiveFin = 1,    // the peer's FIN: no byte follows
   kReceiveEarly = 2,  // the bytes came in 0-RTT
+};
+
+// Of kConnectionOpened.
+enum OpenedFlag : uint16_t {
+  kOpenedResumed = 1,        // a ticket was used
+  kOpenedEarlyAccepted = 2,  // ours: early data was offered, and taken
+  kOpenedEarlyRefused = 4,   // ours: it was refused, and is sent again
+};
+
+// Of kStreamOpened.
+enum StreamFlag : uint16_t {
+  kStreamEarly = 1,  // it began before the handshake was complete: what it brings may be a replay
 };
 
 enum class ClosedBy : uint32_t { kLocal = 0, kPeer = 1, kTransport = 2 };
@@ -76,6 +92,11 @@ struct DatagramOutcomeEvent {
 
 // Counted as queued for each datagram, beside its bytes: what the engine holds for an empty one.
 constexpr uint32_t kDatagramOverheadBytes = 64;
+
+struct TicketEvent {
+  uint32_t lifetime_s;  // as the server says; 0 = unknown
+  uint32_t reserved;
+};
 
 struct CompletionEvent {
   int32_t status;  // QUIC_STATUS

@@ -51,7 +51,16 @@ QUIC_STATUS ClaimPort(QUIC_ADDR* address) noexcept {
 Listener::Listener(const Endpoint& endpoint, Ref<ServerConfigurations> configurations) noexcept
     : endpoint_(endpoint),
       admissions_(MakeRef<Admissions>(endpoint.limits)),
+      resumption_(endpoint.resumption ? MakeRef<Resumption>(*endpoint.resumption) : Ref<Resumption>()),
       configurations_(std::move(configurations)) {}
+
+QUIC_STATUS Listener::SetTicketKeys(std::vector<uint8_t> keys) noexcept {
+  if (!resumption_) return QUIC_STATUS_INVALID_STATE;
+  // Only this thread replaces them.
+  const QUIC_STATUS status = configurations_->SetTicketKeys(keys);
+  if (QUIC_SUCCEEDED(status)) ticket_keys_ = std::move(keys);
+  return status;
+}
 
 Listener::~Listener() {
   Stop();
@@ -70,12 +79,15 @@ Ref<Listener> Listener::Open(const Endpoint& endpoint, Ref<ServerConfigurations>
       return m.environment.get() == member.environment.get();
     });
     if (twice) continue;
+    member.options->resumption = open->resumption_;
     open->members_.push_back(std::move(member));
     return Ref<Listener>(open);
   }
   Ref<Listener> listener = MakeRef<Listener>(endpoint, std::move(configurations));
+  member.options->resumption = listener->resumption_;
   listener->members_.push_back(std::move(member));
-  *status = listener->Start();
+  if (endpoint.resumption) *status = listener->SetTicketKeys(endpoint.resumption->ticket_keys);
+  if (QUIC_SUCCEEDED(*status)) *status = listener->Start();
   return QUIC_FAILED(*status) ? Ref<Listener>() : listener;
 }
 
@@ -119,9 +131,14 @@ void Listener::Stop() noexcept {
   if (--port->second == 0) PortsInUse().erase(port);
 }
 
-void Listener::SetConfigurations(Ref<ServerConfigurations> configurations) noexcept {
+QUIC_STATUS Listener::SetConfigurations(Ref<ServerConfigurations> configurations) noexcept {
+  if (resumption_) {
+    const QUIC_STATUS status = configurations->SetTicketKeys(ticket_keys_);
+    if (QUIC_FAILED(status)) return status;
+  }
   const std::lock_guard lock(mutex_);
   std::swap(configurations_, configurations);  // the old ones may go only when it is unlocked
+  return QUIC_STATUS_SUCCESS;
 }
 
 void Listener::Leave(const Environment* environment, uint32_t id) noexcept {

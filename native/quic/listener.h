@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "native/quic/admission.h"
 #include "native/quic/connection_options.h"
 #include "native/quic/environment.h"
+#include "native/quic/resumption.h"
 #include "native/quic/server_configurations.h"
 
 namespace millrace {
@@ -31,6 +33,7 @@ class Listener : public RefCounted<Listener> {
     bool shared = false;  // another environment of this process may join
     AdmissionLimits limits{};
     std::string terms{};  // what else those that share it must have in common, however JavaScript writes it
+    std::optional<Resumption::Options> resumption{};  // the first one's
   };
 
   // Opens, or joins what another environment has opened with the same endpoint. Null on failure, with the
@@ -39,10 +42,13 @@ class Listener : public RefCounted<Listener> {
                                           Member member, QUIC_STATUS* status) noexcept;
 
   // From now on handshakes begin with these; open connections keep theirs. For all that share it.
-  void SetConfigurations(Ref<ServerConfigurations> configurations) noexcept;
+  [[nodiscard]] QUIC_STATUS SetConfigurations(Ref<ServerConfigurations> configurations) noexcept;
 
   // Stops accepting for this environment; the last to leave frees the port before this returns.
   void Leave(const Environment* environment, uint32_t id) noexcept;
+
+  // Where it gives tickets; control thread. See ticket.h.
+  [[nodiscard]] QUIC_STATUS SetTicketKeys(std::vector<uint8_t> keys) noexcept;
 
   // The bound address, with the port that the operating system chose.
   [[nodiscard]] const QUIC_ADDR& address() const noexcept { return address_; }
@@ -60,11 +66,13 @@ class Listener : public RefCounted<Listener> {
 
   const Endpoint endpoint_;
   const Ref<Admissions> admissions_;
+  const Ref<Resumption> resumption_;  // null when it gives no tickets
   HQUIC handle_ = nullptr;
   QUIC_ADDR address_{};
   std::mutex mutex_;
   Ref<ServerConfigurations> configurations_;
   std::vector<Member> members_;
+  std::vector<uint8_t> ticket_keys_;  // control thread
 };
 
 }  // namespace millrace

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "native/quic/ticket.h"
+
 namespace millrace {
 
 void ServerConfigurations::Add(std::string name, Ref<Configuration> configuration) noexcept {
@@ -27,6 +29,14 @@ Ref<Configuration> ServerConfigurations::For(std::string_view server_name) const
     }
   }
   return Find({});
+}
+
+QUIC_STATUS ServerConfigurations::SetTicketKeys(std::span<const uint8_t> keys) const noexcept {
+  for (const auto& [name, configuration] : by_name_) {
+    const QUIC_STATUS status = millrace::SetTicketKeys(configuration->handle(), keys);
+    if (QUIC_FAILED(status)) return status;
+  }
+  return QUIC_STATUS_SUCCESS;
 }
 
 }  // namespace millrace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -20,6 +21,9 @@ class ServerConfigurations : public RefCounted<ServerConfigurations> {
 
   // The name itself, else the wildcard of its domain, else the default. Any case. Null when there is none.
   [[nodiscard]] Ref<Configuration> For(std::string_view server_name) const noexcept;
+
+  // Of all of them; see ticket.h. Blocking; control thread.
+  [[nodiscard]] QUIC_STATUS SetTicketKeys(std::span<const uint8_t> keys) const noexcept;
 
   ~ServerConfigurations() = default;
 

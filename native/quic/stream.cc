@@ -29,12 +29,13 @@ Stream::~Stream() {
   Api().StreamClose(handle_);
 }
 
-bool Stream::Accept(Connection& connection, HQUIC handle, bool unidirectional) noexcept {
+bool Stream::Accept(Connection& connection, HQUIC handle, bool unidirectional, bool early) noexcept {
   Ref<Stream> stream = MakeRef<Stream>(connection);
   if (!connection.environment().Insert(stream.get())) return false;
   stream->handle_ = handle;
   const StreamOpenedEvent opened{connection.slot(), connection.generation(), unidirectional ? 1u : 0u, 0};
   stream->port().Write({.kind = EventKind::kStreamOpened,
+                        .flags = static_cast<uint16_t>(early ? kStreamEarly : 0),
                         .slot = stream->slot(),
                         .generation = stream->generation(),
                         .head = BytesOf(opened)});
@@ -45,6 +46,7 @@ bool Stream::Accept(Connection& connection, HQUIC handle, bool unidirectional) n
 Ref<Stream> Stream::Open(Connection& connection, const Opening& opening, QUIC_STATUS* status) noexcept {
   Ref<Stream> stream = MakeRef<Stream>(connection);
   stream->priority_.store(opening.priority, std::memory_order_relaxed);
+  stream->idempotent_ = opening.idempotent;
   const auto open_flags =
       opening.unidirectional ? QUIC_STREAM_OPEN_FLAG_UNIDIRECTIONAL : QUIC_STREAM_OPEN_FLAG_NONE;
   *status = Api().StreamOpen(connection.handle(), open_flags, Callback, stream.get(), &stream->handle_);
@@ -54,13 +56,28 @@ Ref<Stream> Stream::Open(Connection& connection, const Opening& opening, QUIC_ST
     return {};
   }
   stream->AddRef();  // msquic's lease, until SHUTDOWN_COMPLETE
-  auto start_flags = QUIC_STREAM_START_FLAG_SHUTDOWN_ON_FAIL | QUIC_STREAM_START_FLAG_INDICATE_PEER_ACCEPT;
-  if (opening.fail_blocked) start_flags |= QUIC_STREAM_START_FLAG_FAIL_BLOCKED;
-  *status = Api().StreamStart(stream->handle_, start_flags);
+  stream->start_flags_ =
+      QUIC_STREAM_START_FLAG_SHUTDOWN_ON_FAIL | QUIC_STREAM_START_FLAG_INDICATE_PEER_ACCEPT;
+  if (opening.fail_blocked) stream->start_flags_ |= QUIC_STREAM_START_FLAG_FAIL_BLOCKED;
+  // msquic would send a stream's control frames and FIN, and what lies behind them, in 0-RTT whatever the
+  // flags of its sends say, so such a stream is not started at all.
+  if (!opening.idempotent && connection.DefersStart(*stream)) return stream;
+  *status = Api().StreamStart(stream->handle_, stream->start_flags_);
   if (QUIC_SUCCEEDED(*status)) return stream;
   stream->Release();
   connection.environment().Remove(stream.get());
   return {};
+}
+
+void Stream::StartDeferred() noexcept {
+  if (QUIC_FAILED(Api().StreamStart(handle_, start_flags_))) GiveUp();
+}
+
+void Stream::GiveUp() noexcept {
+  given_up_ = true;
+  start_status_ = static_cast<int32_t>(QUIC_STATUS_ABORTED);
+  (void)Api().StreamShutdown(handle_, QUIC_STREAM_SHUTDOWN_FLAG_ABORT | QUIC_STREAM_SHUTDOWN_FLAG_IMMEDIATE,
+                             0);
 }
 
 QUIC_STATUS Stream::Callback(HQUIC, void* context, QUIC_STREAM_EVENT* event) noexcept {
@@ -171,6 +188,7 @@ void Stream::OnShutdownComplete(bool connection_ended) noexcept {
                 .slot = slot(),
                 .generation = generation(),
                 .head = BytesOf(closed)});
+  if (given_up_) connection_->OnStreamGivenUp();
   Release();  // msquic's lease
 }
 
@@ -178,7 +196,8 @@ void Stream::Send(SendRequest* request, bool fin) noexcept {
   queued_bytes_.fetch_add(request->charged());
   request->CountSent();
   connection_->SendBegins();
-  const QUIC_SEND_FLAGS flags = fin ? QUIC_SEND_FLAG_FIN : QUIC_SEND_FLAG_NONE;
+  QUIC_SEND_FLAGS flags = fin ? QUIC_SEND_FLAG_FIN : QUIC_SEND_FLAG_NONE;
+  if (idempotent_) flags |= QUIC_SEND_FLAG_ALLOW_0_RTT;
   if (QUIC_FAILED(Api().StreamSend(handle_, request->buffers(), request->buffer_count(), flags, request))) {
     SendRequest::Complete(request);
   }

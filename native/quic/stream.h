@@ -19,20 +19,26 @@ class Stream final : public Resource {
   static constexpr uint16_t kDefaultPriority = 0x7fff;  // msquic's
 
   // A stream of the peer; msquic's thread, inside PEER_STREAM_STARTED. False when the environment is full or
-  // closed.
-  [[nodiscard]] static bool Accept(Connection& connection, HQUIC handle, bool unidirectional) noexcept;
+  // closed. `early` when the handshake is not complete yet.
+  [[nodiscard]] static bool Accept(Connection& connection, HQUIC handle, bool unidirectional,
+                                   bool early) noexcept;
   // A stream of ours; JS thread. When the peer gives no credit it waits, or with `fail_blocked` fails: its
   // kStreamClosed says so.
   struct Opening {
     bool unidirectional = false;
     bool fail_blocked = false;
     uint16_t priority = kDefaultPriority;
+    bool idempotent = false;  // it may go out before the handshake is complete; others wait for that
   };
   [[nodiscard]] static Ref<Stream> Open(Connection& connection, const Opening& opening,
                                         QUIC_STATUS* status) noexcept;
 
   explicit Stream(Connection& connection) noexcept;
   ~Stream() override;
+
+  // msquic's thread, for a stream that had to wait for the handshake: it is complete; or it never will be.
+  void StartDeferred() noexcept;
+  void GiveUp() noexcept;
 
   // JS thread.
   void Send(SendRequest* request, bool fin) noexcept;
@@ -70,6 +76,9 @@ class Stream final : public Resource {
   std::atomic<bool> priority_posted_{false};  // several changes make one call
   std::atomic<bool> aborted_{false};          // by the peer, or by it because we asked
   int32_t start_status_ = 0;
+  QUIC_STREAM_START_FLAGS start_flags_ = QUIC_STREAM_START_FLAG_NONE;
+  bool idempotent_ = false;
+  bool given_up_ = false;  // msquic's thread
 };
 
 }  // namespace millrace

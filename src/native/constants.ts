@@ -21,7 +21,10 @@ export const EventKind = {
   datagramOutcome: 14,
   statistics: 20,
   peerCertificate: 16,
-  pathChanged: 13,
+  pathChanged: 17,
+  connectionEarly: 21,
+  connectionReady: 22,
+  ticket: 23,
 } as const;
 
 /** Kinds of commands in the outbound slab. */
@@ -85,6 +88,10 @@ export const Flag = {
   receiveEarly: 2,
   sendFin: 1,
   sendTagged: 2,
+  openedResumed: 1,
+  openedEarlyAccepted: 2,
+  openedEarlyRefused: 4,
+  streamEarly: 1,
 } as const;
 
 /** Whether the peer allows a stream of ours, in its slot's word `accepted`. */

@@ -4,8 +4,8 @@ import { InternalError, ResourceExhaustedError } from "../errors.js";
 import { loadAddon } from "./addon.js";
 import { EventKind, SlotWord, StreamAcceptance } from "./constants.js";
 import type { NativeEnvironment, NativeHandle } from "./environment.js";
-import { Outbox } from "./outbox.js";
-import { createRing, RECORD_HEADER_BYTES, RingReader } from "./ring.js";
+import { type NativeTarget, Outbox } from "./outbox.js";
+import { createRing, RECORD_HEADER_BYTES, RingReader, type RingRecord } from "./ring.js";
 
 const RING_CAPACITY_BYTES = 4 * 1024 * 1024;
 /** A ring takes 20 million records a second: more of them only spare msquic's workers the wait for each other. */
@@ -25,7 +25,7 @@ export interface EngineResource {
   readonly slot: number;
   readonly generation: number;
   /** The record is the reader's current one; its bytes are valid during the call. */
-  onEvent(record: RingReader): void;
+  onEvent(record: RingRecord): void;
 }
 
 /** A listener, as the pump sees it. */
@@ -100,6 +100,11 @@ export class Engine {
     this.keepAlive(1);
   }
 
+  /** Routes a slot's events to another who stands for the same. */
+  replace(resource: EngineResource): void {
+    this.#resources[resource.slot] = resource;
+  }
+
   /** Lets go of a connection or stream whose last event was handled. */
   release(resource: EngineResource): void {
     this.#resources[resource.slot] = undefined;
@@ -143,6 +148,12 @@ export class Engine {
 
   droppedDatagrams(slot: number): number {
     return Atomics.load(this.#slotWords, slot * SlotWord.count + SlotWord.droppedDatagrams);
+  }
+
+  /** Starts a connection that waits for it, behind what was written to it. */
+  launch({ slot, generation }: NativeTarget): void {
+    this.outbox.flush();
+    this.native.launch(slot, generation);
   }
 
   /** Counts what is open: the event loop waits while the count is above zero. */
@@ -239,7 +250,8 @@ export class Engine {
 
 /** What the first event of a peer's connection may be; both begin with the listener's id. */
 function beginsConnection(kind: number): boolean {
-  return kind === EventKind.connectionOpened || kind === EventKind.peerCertificate;
+  const { connectionEarly, connectionOpened, peerCertificate } = EventKind;
+  return kind === connectionOpened || kind === peerCertificate || kind === connectionEarly;
 }
 
 /** Waits for the end of something that nobody wants any more. */

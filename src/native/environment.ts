@@ -19,6 +19,8 @@ export interface NativeConnectionOptions {
   readonly frameTimeoutMs: number;
   /** Raw: how many streams the peer may abort a second, over ten seconds; 0 = any number. */
   readonly peerAbortsPerSecond: number;
+  /** Of a server: its tickets come as events. */
+  readonly wantsTickets: boolean;
 }
 
 /** How connections behave on the wire: native/quic/settings.h. */
@@ -45,6 +47,8 @@ export interface NativeSettings {
 export interface NativeConfigurationOptions extends NativeSettings {
   readonly alpns: readonly string[];
   readonly credential: NativeCredential;
+  /** Server: gives tickets. */
+  readonly resumption: boolean;
 }
 
 /** Who we are and whom we trust: native/quic/credential.h. */
@@ -62,6 +66,15 @@ export interface NativeCredential {
   readonly cipherSuites: number;
   /** Empty for none. */
   readonly keyLogFile: string;
+}
+
+/** What a listener does with its tickets: native/quic/resumption.h. */
+export interface NativeResumption {
+  readonly earlyData: boolean;
+  readonly ticketLifetimeMs: number;
+  readonly maxTickets: number;
+  /** 48 bytes each, native/quic/ticket.h. */
+  readonly ticketKeys: Uint8Array;
 }
 
 /** How much a listener takes: native/quic/admission.h. Undefined: any number. */
@@ -98,6 +111,7 @@ export interface NativeEnvironment {
     limits: NativeAdmissionLimits,
     /** What those who share the listener must have in common beside address and ALPN. */
     terms: string,
+    resumption: NativeResumption | undefined,
   ): number;
   /** What a listener's limits have refused. */
   refusals(
@@ -105,6 +119,8 @@ export interface NativeEnvironment {
   ): readonly [connections: number, connectionsPerAddress: number, handshakesPerAddress: number] | undefined;
   /** Handshakes from now on use these, for all that share the listener. */
   updateListener(request: number, id: number, configurations: NativeConfigurations): void;
+  /** Replaces the keys of a listener that gives tickets. */
+  setTicketKeys(request: number, id: number, ticketKeys: Uint8Array): void;
   closeListener(request: number, id: number): void;
   connect(
     configuration: number,
@@ -113,7 +129,11 @@ export interface NativeEnvironment {
     serverName: string,
     options: NativeConnectionOptions,
     sharedSocket: boolean,
+    ticket: Uint8Array | undefined,
+    waitsToStart: boolean,
   ): NativeHandle | number | undefined;
+  /** Starts a connection that waits for it. */
+  launch(slot: number, generation: number): void;
   closeConnection(
     slot: number,
     generation: number,
@@ -149,6 +169,7 @@ export interface NativeEnvironment {
     unidirectional: boolean,
     failBlocked: boolean,
     priority: number,
+    idempotent: boolean,
   ): NativeHandle | number;
   resetStream(slot: number, generation: number, code: number): void;
   stopSending(slot: number, generation: number, code: number): void;

@@ -226,6 +226,53 @@ export class RingReader {
   }
 }
 
+/** A record as those see it who handle it. */
+export type RingRecord = Pick<
+  RingReader,
+  "kind" | "flags" | "slot" | "generation" | "length" | "bytes" | "uint32" | "int32" | "uint64" | "text"
+>;
+
+/** A copy of a record, good for as long as it is wanted. */
+export class StoredRecord implements RingRecord {
+  readonly kind: number;
+  readonly flags: number;
+  readonly slot: number;
+  readonly generation: number;
+  readonly #payload: Buffer;
+
+  constructor(record: RingRecord) {
+    this.kind = record.kind;
+    this.flags = record.flags;
+    this.slot = record.slot;
+    this.generation = record.generation;
+    this.#payload = Buffer.from(record.bytes());
+  }
+
+  get length(): number {
+    return this.#payload.length;
+  }
+
+  bytes(): Uint8Array {
+    return this.#payload;
+  }
+
+  uint32(at: number): number {
+    return this.#payload.readUInt32LE(at);
+  }
+
+  int32(at: number): number {
+    return this.#payload.readInt32LE(at);
+  }
+
+  uint64(at: number): number {
+    return this.uint32(at + 4) * 0x1_0000_0000 + this.uint32(at);
+  }
+
+  text(at: number): string {
+    return this.#payload.toString("utf8", at);
+  }
+}
+
 function corrupt(what: string): InternalError {
   return new InternalError(`a ring of the native engine holds ${what}: some thread wrote into its memory`);
 }

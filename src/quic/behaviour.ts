@@ -4,6 +4,9 @@ import type { OutcomeOfDatagram, QuicConnection } from "./connection.js";
 import type { PathChange } from "./path_change.js";
 import type { QuicStream, StreamCloseInfo } from "./stream.js";
 
+/** What becomes of a stream that began before the handshake was complete. */
+export type EarlyDataDecision = "accept" | "hold" | "refuse";
+
 /**
  * What a raw QUIC listener or connection calls; one object serves all its connections and streams. All calls come
  * from the event loop, never from inside a call of yours. What a handler throws goes to `error`, or, where that is
@@ -22,6 +25,16 @@ export interface QuicBehaviour {
   authenticate?(peer: QuicPeer): boolean | Promise<boolean>;
   /** The handshake of a peer's connection has completed. */
   open?(connection: QuicConnection): void;
+  /**
+   * A peer that resumes a session has begun a stream in its first packet, before the handshake is complete. What it
+   * brings may be a copy of somebody else's first packet, if the first one never reached this listener; so it waits,
+   * by default, until the handshake is complete, which a copy never achieves. Called before `stream`, and before
+   * `open`, where the listener takes early data.
+   * @returns `accept`: `stream` and `data` are called at once, which saves a round trip, for bytes that do no harm if
+   *   nobody has sent them just now; `hold`: when the handshake is complete; `refuse`: the stream is reset with
+   *   CloseCode.tooEarly, 8. Until a promise has settled the stream waits. What throws or rejects refuses.
+   */
+  earlyData?(stream: QuicStream): EarlyDataDecision | Promise<EarlyDataDecision>;
   /** The peer opened a stream. */
   stream?(stream: QuicStream): void;
   /** Bytes of a stream, in order; valid during the call only, `chunk.slice()` keeps them. */
@@ -58,6 +71,7 @@ export interface QuicBehaviour {
 const handlers = {
   authenticate: true,
   open: true,
+  earlyData: true,
   stream: true,
   data: true,
   end: true,

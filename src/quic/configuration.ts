@@ -27,11 +27,12 @@ export async function serverConfigurations(
   engine: Engine,
   settings: ConfigurationSettings,
   credential: ServerCredential,
+  resumption: boolean,
 ): Promise<ServerConfigurations> {
   const identities: [string, Identity][] = [["", credential], ...credential.serverNames];
   const opened = await Promise.allSettled(
     identities.map(async ([name, identity]) => {
-      const id = await open(engine, settings, serverCredential(credential, identity));
+      const id = await open(engine, settings, serverCredential(credential, identity), resumption);
       return [name, id] as const;
     }),
   );
@@ -141,10 +142,11 @@ async function open(
   engine: Engine,
   settings: ConfigurationSettings,
   credential: NativeCredential,
+  resumption = false,
 ): Promise<number> {
   let id = 0;
   const { status } = await engine.request((request) => {
-    id = engine.native.configure(request, { ...settings, credential });
+    id = engine.native.configure(request, { ...settings, credential, resumption });
   });
   if (status === 0) return id;
   engine.native.releaseConfiguration(id);

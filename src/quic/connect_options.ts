@@ -3,6 +3,11 @@ import { readOptions } from "../options/read.js";
 import { abortSignal, isObject, object, oneOf, option, optional, withDefault } from "../options/schema.js";
 import { parseTransportUrl } from "../transport/address.js";
 import type { ClientTlsOptions } from "../transport/tls.js";
+import {
+  type ClientResumptionOptions,
+  clientResumptionOption,
+  type ReadClientResumption,
+} from "./client_resumption.js";
 import { type QuicOptions, quicOptions, type ReadQuicOptions } from "./settings.js";
 
 /** Options of a raw QUIC connection that we open. */
@@ -16,6 +21,8 @@ export interface QuicConnectOptions extends QuicOptions {
   readonly socket?: "own" | "shared";
   /** Gives up connecting; an open connection it leaves alone. */
   readonly signal?: AbortSignal;
+  /** Resumes the session of an earlier connection; off by default. */
+  readonly resumption?: ClientResumptionOptions;
 }
 
 const schema = object({
@@ -23,12 +30,14 @@ const schema = object({
   tls: optional(option<ClientTlsOptions>("an object of TLS options", isObject)),
   socket: withDefault(oneOf("own", "shared"), "own"),
   signal: optional(abortSignal),
+  resumption: clientResumptionOption,
 } satisfies Record<keyof QuicConnectOptions, unknown>);
 
 export interface ReadConnectOptions extends ReadQuicOptions {
   readonly tls?: ClientTlsOptions | undefined;
   readonly socket: "own" | "shared";
   readonly signal?: AbortSignal | undefined;
+  readonly resumption?: ReadClientResumption | undefined;
 }
 
 /** @throws InvalidArgumentError */

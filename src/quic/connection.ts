@@ -60,8 +60,19 @@ export interface QuicConnection extends AsyncDisposable {
    * @throws ConnectionClosedError where it was closed before it sent a packet; AbortedError, TimeoutError
    */
   statistics(options?: WaitOptions): Promise<QuicStatistics>;
-  /** Resolves when the handshake has completed; rejects with ConnectionClosedError where it never does. */
+  /**
+   * Resolves when the handshake is complete: long ago, but for a connection that was given out early (see
+   * {@link ClientResumptionOptions.earlyData}, {@link QuicBehaviour.earlyData}). Rejects, as `connect` does, when that
+   * fails, and with ConnectionClosedError where it was closed before.
+   */
   readonly opened: Promise<void>;
+  /** Whether the handshake resumed an earlier session; false until it is complete. */
+  readonly resumed: boolean;
+  /**
+   * Of a connection of ours that had a ticket and was to send early data: whether the server took it. What it refused
+   * was sent again after the handshake. Undefined until that is complete, and where none was to be sent.
+   */
+  readonly earlyDataAccepted: boolean | undefined;
   /** Resolves when the connection has ended, however that came. */
   readonly closed: Promise<CloseInfo>;
   /** Whatever the application keeps with the connection. */

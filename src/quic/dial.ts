@@ -11,6 +11,7 @@ import type { NativeConnectionOptions } from "../native/environment.js";
 import { formatHost } from "../transport/address.js";
 import type { ClientCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
+import type { ServerTickets } from "./client_resumption.js";
 import { type ConfigurationSettings, withClientConfiguration } from "./configuration.js";
 import type { EngineConnection, Opening } from "./engine_connection.js";
 
@@ -23,6 +24,8 @@ export interface DialOptions {
   readonly connectionOptions: NativeConnectionOptions;
   readonly socket: "own" | "shared";
   readonly signal: AbortSignal | undefined;
+  /** Undefined where sessions are not resumed. */
+  readonly tickets?: ServerTickets | undefined;
 }
 
 /** Makes the connection object for a slot. */
@@ -41,8 +44,13 @@ export async function dial<C extends EngineConnection>(
   const deadline = performance.now() + options.settings.handshakeTimeoutMs;
   throwIfAborted(options.signal);
   const addresses = await resolveHost(options.host);
+  const stored = await options.tickets?.take();
+  // The server that gave the ticket is the one to show it to.
+  if (stored !== undefined && addresses.includes(stored.address)) {
+    addresses.sort((a, b) => Number(b === stored.address) - Number(a === stored.address));
+  }
   return withClientConfiguration(engine, options.settings, options.credential, (configuration) =>
-    dialAny(engine, options, configuration, addresses, deadline, make),
+    dialAny(engine, options, configuration, addresses, stored?.ticket, deadline, make),
   );
 }
 
@@ -51,20 +59,31 @@ async function dialAny<C extends EngineConnection>(
   options: DialOptions,
   configuration: number,
   addresses: readonly string[],
+  ticket: Uint8Array | undefined,
   deadline: number,
   make: MakeConnection<C>,
 ): Promise<C> {
   let refused: unknown;
+  let unused = ticket; // the first attempt shows it, and it is used then
   for (const address of addresses) {
     throwIfAborted(options.signal);
     try {
-      return await attempt(engine, options, configuration, address, deadline - performance.now(), make);
+      return await attempt(
+        engine,
+        options,
+        configuration,
+        address,
+        unused,
+        deadline - performance.now(),
+        make,
+      );
     } catch (error) {
       // msquic's listeners have one socket for all addresses, and answer for those they do not listen on that no
       // protocol fits.
       const isElsewhere = error instanceof ConnectionRefusedError || error instanceof ProtocolMismatchError;
       if (!isElsewhere) throw error;
       refused ??= error;
+      unused = undefined;
     }
   }
   throw refused;
@@ -75,10 +94,12 @@ function attempt<C extends EngineConnection>(
   options: DialOptions,
   configuration: number,
   address: string,
+  ticket: Uint8Array | undefined,
   timeoutMs: number,
   make: MakeConnection<C>,
 ): Promise<C> {
-  const { host, port, signal, credential } = options;
+  const { host, port, signal, tickets, credential } = options;
+  const early = ticket !== undefined && tickets?.earlyData === true;
   const where = `${formatHost(host)}:${port}`;
   return new Promise((resolve, reject) => {
     const settle = () => {
@@ -88,13 +109,18 @@ function attempt<C extends EngineConnection>(
     // msquic's own handshake timeout counts silence only, so the deadline is held here as well.
     const giveUp = (error: MillraceError) => {
       settle();
-      connection.close({ graceful: false });
+      connection.abandon(error);
       reject(error);
     };
     const onAbort = () => giveUp(abortedError(signal));
     const timer = setTimeout(() => giveUp(timeoutError(where)), Math.max(0, timeoutMs));
     const opening: Opening = {
       where,
+      ready() {
+        // The application opens its streams in the turn that follows; then the first packets go.
+        resolve(connection);
+        setImmediate(() => engine.launch(connection));
+      },
       opened() {
         settle();
         resolve(connection);
@@ -113,6 +139,8 @@ function attempt<C extends EngineConnection>(
         credential.serverName,
         options.connectionOptions,
         options.socket === "shared",
+        ticket,
+        early,
       );
       if (typeof handle === "number") throw noSuchZone(address);
       const [slot, generation] = expectHandle(handle);

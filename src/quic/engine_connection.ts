@@ -16,6 +16,8 @@ const STATISTICS_FRESH_MS = 1_000;
 export interface Opening {
   /** Whom to: for messages. */
   readonly where: string;
+  /** It waits to be started, so that streams can be opened that go with its first packets. */
+  ready(): void;
   opened(): void;
   failed(error: MillraceError): void;
 }
@@ -34,6 +36,9 @@ export abstract class EngineConnection implements EngineResource {
   #state: ConnectionState = "open";
   #protocol = "";
   #opening: Opening | undefined;
+  /** The application has it, although its handshake is not complete. */
+  #early = false;
+  #failure: MillraceError | undefined;
   /** [local, remote], once they were asked for or the connection has ended. */
   #addresses: readonly [SocketAddress, SocketAddress] | undefined;
   #statisticsAt = 0;
@@ -110,10 +115,22 @@ export abstract class EngineConnection implements EngineResource {
     this.engine.native.closeConnection(this.slot, this.generation, code, reason, graceful, deadlineMs);
   }
 
+  /** Ends it at once, for a reason that is not the application's. */
+  abandon(failure: MillraceError): void {
+    this.#failure ??= failure;
+    this.close({ graceful: false });
+  }
+
   protected assertOpen(): void {
     if (this.#state !== "open") {
       throw new ConnectionClosedError(`the connection is ${this.#state}; open another one to send`);
     }
+  }
+
+  /** The handshake begins when the application has had its turn. */
+  protected onReady(): void {
+    this.#early = true;
+    this.#opening?.ready();
   }
 
   /** The handshake has completed: record is {u32 listener, u32 datagram limit, ALPN}. */
@@ -139,12 +156,12 @@ export abstract class EngineConnection implements EngineResource {
     const opening = this.#opening;
     if (opening !== undefined) {
       this.#opening = undefined;
-      opening.failed(
-        by === "transport"
-          ? (this.refusedPeer ?? handshakeError(status, opening.where))
-          : new ConnectionClosedError("the connection was closed"),
-      );
-      return undefined;
+      const closed = new ConnectionClosedError("the connection was closed");
+      const failure = this.#failure ?? this.refusedPeer;
+      const error = failure ?? (by === "transport" ? handshakeError(status, opening.where) : closed);
+      opening.failed(error);
+      if (!this.#early) return undefined;
+      return error === closed ? { by, code, reason } : { by, code, reason, error };
     }
     const error = this.#endError(by, status, code, reason, closedByUs);
     return error === undefined ? { by, code, reason } : { by, code, reason, error };

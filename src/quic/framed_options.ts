@@ -35,6 +35,7 @@ export function framedOptions(options: TransportOptions): FramedOptions {
     laneIdleMs: LANE_IDLE_MS,
     frameTimeoutMs: options.frameTimeoutMs ?? FRAME_TIMEOUT_MS,
     peerAbortsPerSecond: 0, // one is too many already
+    wantsTickets: false,
   };
 }
 

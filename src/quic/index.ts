@@ -12,6 +12,7 @@ import type { ServerTlsOptions } from "../transport/tls.js";
 import { readWait, throwIfAborted, type WaitOptions, within } from "../transport/wait.js";
 import { Authenticator } from "./authentication.js";
 import { behaviourHandlers, type QuicBehaviour } from "./behaviour.js";
+import { ServerTickets } from "./client_resumption.js";
 import { type QuicConnectOptions, readConnectOptions, readUrl } from "./connect_options.js";
 import type { QuicConnection } from "./connection.js";
 import { dial } from "./dial.js";
@@ -19,7 +20,9 @@ import { type QuicListenOptions, type ReadListenOptions, readListenOptions } fro
 import { EngineListener, type RefusedConnections } from "./listener.js";
 import { listenerSettings, loadListenerCredential } from "./listener_tls.js";
 import { RawConnection } from "./raw_connection.js";
+import { serverResumption } from "./server_resumption.js";
 import { configurationSettings, rawConnectionOptions } from "./settings.js";
+import { packTicketKeys, type TicketKey } from "./ticket_keys.js";
 
 export type { SocketAddress } from "../transport/address.js";
 export type { CloseInfo, CloseOptions } from "../transport/close.js";
@@ -34,7 +37,8 @@ export type {
 } from "../transport/tls.js";
 export type { WaitOptions } from "../transport/wait.js";
 export type { QuicPeer } from "./authentication.js";
-export type { QuicBehaviour } from "./behaviour.js";
+export type { EarlyDataDecision, QuicBehaviour } from "./behaviour.js";
+export type { ClientResumptionOptions } from "./client_resumption.js";
 export type { QuicConnectOptions } from "./connect_options.js";
 export type {
   DatagramsOptions,
@@ -46,14 +50,18 @@ export type {
 export { type QuicCounters, quicCounters } from "./counters.js";
 export type { QuicDiagnostics } from "./diagnostics.js";
 export { configureEngine, type EngineOptions } from "./engine_options.js";
+export { FileTicketStore } from "./file_ticket_store.js";
 export type { QuicListenOptions } from "./listen_options.js";
 export type { RefusedConnections } from "./listener.js";
 export type { PathChange } from "./path_change.js";
 export { publish, publishDatagram } from "./publish.js";
 export type { RebindOptions } from "./rebind.js";
+export type { ServerResumptionOptions } from "./server_resumption.js";
 export type { QuicOptions } from "./settings.js";
 export type { QuicStatistics } from "./statistics.js";
 export type { OpenStreamOptions, QuicStream, StreamCloseInfo, WebStreams } from "./stream.js";
+export type { TicketKey } from "./ticket_keys.js";
+export { MemoryTicketStore, type TicketStore } from "./ticket_store.js";
 export { quicTransport } from "./transport.js";
 
 /** Accepts raw QUIC connections on one endpoint. */
@@ -76,6 +84,13 @@ export interface QuicListener extends AsyncDisposable {
    * @throws AbortedError, TimeoutError, InvalidArgumentError
    */
   close(options?: WaitOptions): Promise<void>;
+  /**
+   * Sets the keys that protect tickets, the newest first: it makes new tickets, and all are taken. A ticket whose key
+   * is not in the list costs its client a full handshake. So put the new key first, on every node that shares it, and
+   * take the old one out when the last ticket that it made has expired. Open connections are not touched.
+   * @throws InvalidArgumentError; ListenerClosedError
+   */
+  setTicketKeys(ticketKeys: readonly TicketKey[]): Promise<void>;
 }
 
 /**
@@ -104,7 +119,7 @@ async function openListener(read: ReadListenOptions, behaviour: QuicBehaviour): 
   const limits = { maxConnections, maxConnectionsPerAddress, maxHandshakesPerAddress };
   const authenticator = Authenticator.of(behaviour, read.handshakeTimeoutMs);
   const settings = listenerSettings(read, authenticator);
-  const connectionOptions = rawConnectionOptions(read, authenticator !== undefined);
+  const connectionOptions = rawConnectionOptions(read, authenticator !== undefined, false);
   const engine = sharedEngine();
   const [credential, [address]] = await Promise.all([
     loadListenerCredential(read.tls, behaviour),
@@ -112,7 +127,16 @@ async function openListener(read: ReadListenOptions, behaviour: QuicBehaviour): 
   ]);
   const listener = await EngineListener.open(
     engine,
-    { address, port, shared, settings, credential, connectionOptions, limits },
+    {
+      address,
+      port,
+      shared,
+      settings,
+      credential,
+      connectionOptions,
+      limits,
+      resumption: serverResumption(read.resumption),
+    },
     (slot, generation, onEnd) =>
       new RawConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd, authenticator }),
   );
@@ -129,6 +153,7 @@ async function openListener(read: ReadListenOptions, behaviour: QuicBehaviour): 
       const wait = readWait(options);
       return within(listener.close(), "closing a listener", wait);
     },
+    setTicketKeys: async (keys) => listener.setTicketKeys(packTicketKeys(keys)),
     [Symbol.asyncDispose]: () => listener.close(),
   };
 }
@@ -150,16 +175,24 @@ export async function connect(
   const { host, port } = readUrl(url);
   const read = readConnectOptions(options);
   checkHandlers(behaviour, behaviourHandlers);
-  const { socket, signal } = read;
+  const { socket, signal, resumption } = read;
   const settings = configurationSettings(read);
   const authenticator = Authenticator.of(behaviour, read.handshakeTimeoutMs);
-  const connectionOptions = rawConnectionOptions(read, authenticator !== undefined);
+  const connectionOptions = rawConnectionOptions(read, authenticator !== undefined, resumption !== undefined);
   const engine = sharedEngine();
   const credential = await loadClientCredential(read.tls, host);
+  const tickets =
+    resumption === undefined
+      ? undefined
+      : new ServerTickets(resumption, { host, port, alpns: settings.alpns }, credential);
   return dial(
     engine,
-    { host, port, settings, credential, connectionOptions, socket, signal },
+    { host, port, settings, credential, connectionOptions, socket, signal, tickets },
     (slot, generation, opening) =>
-      new RawConnection(engine, slot, generation, behaviour, connectionOptions, { opening, authenticator }),
+      new RawConnection(engine, slot, generation, behaviour, connectionOptions, {
+        opening,
+        authenticator,
+        tickets,
+      }),
   );
 }

@@ -3,6 +3,11 @@ import { readOptions } from "../options/read.js";
 import { flag, integer, isObject, object, option, optional, withDefault } from "../options/schema.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
 import { type WaitOptions, waitOptions } from "../transport/wait.js";
+import {
+  type ReadServerResumption,
+  type ServerResumptionOptions,
+  serverResumptionOption,
+} from "./server_resumption.js";
 import { type QuicOptions, quicOptions, type ReadQuicOptions } from "./settings.js";
 
 /** Options of a raw QUIC listener. Its `signal` and `timeoutMs` bound the wait for the port, and nothing later. */
@@ -27,6 +32,8 @@ export interface QuicListenOptions extends QuicOptions, WaitOptions {
   readonly maxConnectionsPerAddress?: number;
   /** How many handshakes each source address may have in progress. No limit by default. */
   readonly maxHandshakesPerAddress?: number;
+  /** Lets clients resume their session; off by default. */
+  readonly resumption?: ServerResumptionOptions;
 }
 
 const limit = integer(1, 0x7fff_ffff);
@@ -40,14 +47,17 @@ const schema = object({
   maxConnections: optional(limit),
   maxConnectionsPerAddress: optional(limit),
   maxHandshakesPerAddress: optional(limit),
+  resumption: serverResumptionOption,
   ...waitOptions,
 } satisfies Record<keyof QuicListenOptions, unknown>);
 
+/** Options with every default filled in. */
 export interface ReadListenOptions extends ReadQuicOptions, NativeAdmissionLimits, WaitOptions {
   readonly host: string;
   readonly port: number;
   readonly tls: ServerTlsOptions;
   readonly shared: boolean;
+  readonly resumption?: ReadServerResumption | undefined;
 }
 
 /** @throws InvalidArgumentError */

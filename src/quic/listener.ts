@@ -1,6 +1,10 @@
-import { ListenerClosedError } from "../errors.js";
+import { InvalidArgumentError, ListenerClosedError } from "../errors.js";
 import type { Acceptor, Engine, EngineResource } from "../native/engine.js";
-import type { NativeAdmissionLimits, NativeConnectionOptions } from "../native/environment.js";
+import type {
+  NativeAdmissionLimits,
+  NativeConnectionOptions,
+  NativeResumption,
+} from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
 import { formatAddress, type SocketAddress } from "../transport/address.js";
 import type { ServerCredential } from "../transport/credential.js";
@@ -17,6 +21,8 @@ export interface ListenerOptions {
   readonly credential: ServerCredential;
   readonly connectionOptions: NativeConnectionOptions;
   readonly limits: NativeAdmissionLimits;
+  /** Undefined where it gives no tickets. */
+  readonly resumption?: NativeResumption | undefined;
 }
 
 /** How many handshakes a listener's limits have refused, over all threads that share it. */
@@ -43,6 +49,7 @@ export class EngineListener implements Acceptor {
   readonly #id: number;
   readonly #settings: ConfigurationSettings;
   readonly #accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection;
+  readonly #givesTickets: boolean;
   #closing: Promise<void> | undefined;
   #lastRefusals: readonly [number, number, number] = [0, 0, 0];
   readonly #onEnd = () => {
@@ -55,9 +62,10 @@ export class EngineListener implements Acceptor {
     options: ListenerOptions,
     accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection,
   ): Promise<EngineListener> {
-    const { address, port, shared, settings, credential, connectionOptions, limits } = options;
+    const { address, port, shared, settings, credential, connectionOptions, limits, resumption } = options;
     const family = address.includes(":") ? "ipv6" : "ipv4";
-    const configurations = await serverConfigurations(engine, settings, credential);
+    if (resumption !== undefined) assertResumable(credential);
+    const configurations = await serverConfigurations(engine, settings, credential, resumption !== undefined);
     let id = 0;
     try {
       const { status, value } = await engine.request((request) => {
@@ -70,14 +78,21 @@ export class EngineListener implements Acceptor {
           settings.alpns,
           connectionOptions,
           limits,
-          JSON.stringify([settings, limits, credential.clientCertificate, credential.clientCaPem]),
+          JSON.stringify([
+            settings,
+            limits,
+            credential.clientCertificate,
+            credential.clientCaPem,
+            { ...resumption, ticketKeys: [] }, // the first thread's keys are everybody's
+          ]),
+          resumption,
         );
       });
       if (status !== 0) {
         await engine.request((request) => engine.native.closeListener(request, id));
         throw bindError(status, formatAddress({ address, family, port }));
       }
-      return new EngineListener(engine, id, { address, family, port: value }, settings, accept);
+      return new EngineListener(engine, id, options, { address, family, port: value }, accept);
     } finally {
       configurations.release();
     }
@@ -86,12 +101,13 @@ export class EngineListener implements Acceptor {
   private constructor(
     engine: Engine,
     id: number,
+    { settings, resumption }: ListenerOptions,
     address: SocketAddress,
-    settings: ConfigurationSettings,
     accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection,
   ) {
     this.#engine = engine;
     this.#id = id;
+    this.#givesTickets = resumption !== undefined;
     this.address = address;
     this.#settings = settings;
     this.#accept = accept;
@@ -119,7 +135,13 @@ export class EngineListener implements Acceptor {
    * @throws ListenerClosedError; InternalError
    */
   async setCredential(credential: ServerCredential): Promise<void> {
-    const configurations = await serverConfigurations(this.#engine, this.#settings, credential);
+    if (this.#givesTickets) assertResumable(credential);
+    const configurations = await serverConfigurations(
+      this.#engine,
+      this.#settings,
+      credential,
+      this.#givesTickets,
+    );
     try {
       const { status } = await this.#engine.request((request) =>
         this.#engine.native.updateListener(request, this.#id, configurations.byName),
@@ -128,6 +150,22 @@ export class EngineListener implements Acceptor {
     } finally {
       configurations.release();
     }
+  }
+
+  /**
+   * Replaces the keys that protect tickets, for all threads that share the listener.
+   * @throws InvalidArgumentError where it gives no tickets; ListenerClosedError
+   */
+  async setTicketKeys(ticketKeys: Uint8Array): Promise<void> {
+    if (!this.#givesTickets) {
+      throw new InvalidArgumentError(
+        "the listener gives no tickets; listen with resumption to set their keys",
+      );
+    }
+    const { status } = await this.#engine.request((request) =>
+      this.#engine.native.setTicketKeys(request, this.#id, ticketKeys),
+    );
+    if (status !== 0) throw new ListenerClosedError("the listener is closed; listen again");
   }
 
   /** Stops accepting. Resolves when the port is free, unless other threads share it. Idempotent. */
@@ -142,4 +180,12 @@ export class EngineListener implements Acceptor {
     await this.#engine.request((request) => this.#engine.native.closeListener(request, this.#id));
     this.#engine.keepAlive(-1);
   }
+}
+
+/** A resumed handshake has no certificates: who shows a ticket would be taken for who once earned it. */
+function assertResumable({ clientCertificate }: ServerCredential): void {
+  if (clientCertificate === "none") return;
+  throw new InvalidArgumentError(
+    "resumption and tls.clientCertificate exclude each other: who resumes shows no certificate; leave out one",
+  );
 }

@@ -1,5 +1,5 @@
 import { readOptions } from "../options/read.js";
-import { integer, object, oneOf, withDefault } from "../options/schema.js";
+import { flag, integer, object, oneOf, withDefault } from "../options/schema.js";
 import { waitOptions } from "../transport/wait.js";
 import { DEFAULT_PRIORITY, MAX_PRIORITY } from "./argument.js";
 import type { OpenStreamOptions } from "./stream.js";
@@ -8,6 +8,7 @@ const schema = object({
   direction: withDefault(oneOf("bidirectional", "unidirectional"), "bidirectional"),
   whenBlocked: withDefault(oneOf("wait", "fail"), "wait"),
   priority: withDefault(integer(0, MAX_PRIORITY), DEFAULT_PRIORITY),
+  idempotent: withDefault(flag, false),
   ...waitOptions,
 } satisfies Record<keyof OpenStreamOptions, unknown>);
 

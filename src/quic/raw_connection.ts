@@ -1,6 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import { ConnectionClosedError, ReaderLockedError } from "../errors.js";
-import { DatagramOutcome, EventKind } from "../native/constants.js";
+import { DatagramOutcome, EventKind, Flag } from "../native/constants.js";
 import type { Engine } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
@@ -10,6 +10,7 @@ import { readWait, throwIfAborted, type WaitOptions, within } from "../transport
 import { type Authenticator, readPeer } from "./authentication.js";
 import type { QuicBehaviour } from "./behaviour.js";
 import { decodeCertificates } from "./certificate.js";
+import type { ServerTickets } from "./client_resumption.js";
 import { readQuicCloseOptions } from "./close_options.js";
 import type {
   DatagramsOptions,
@@ -25,9 +26,11 @@ import {
   publishError,
   publishStreamOpen,
 } from "./diagnostics.js";
+import { EarlyStreams } from "./early_streams.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
 import { updateKeys } from "./key_update.js";
 import { readOpenStreamOptions } from "./open_stream.js";
+import { Opened } from "./opened.js";
 import { Promised } from "./promised.js";
 import { RawStream } from "./raw_stream.js";
 import { type QuicStatistics, StatisticsReader } from "./statistics.js";
@@ -50,6 +53,7 @@ export interface RawConnectionExtras {
   readonly opening?: Opening;
   readonly onEnd?: () => void;
   readonly authenticator?: Authenticator | undefined;
+  readonly tickets?: ServerTickets | undefined;
 }
 
 /** A {@link QuicConnection} on the engine's. */
@@ -63,9 +67,10 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   readonly #authenticator: Authenticator | undefined;
   /** A peer opened it: the behaviour is told when it is open. */
   #isAccepted = false;
-  #isOpened = false;
   #peerCertificate: X509Certificate | undefined;
-  #opened: Promised<void> | undefined;
+  readonly #tickets: ServerTickets | undefined;
+  readonly #opened = new Opened();
+  #early: EarlyStreams | undefined;
   #closed: Promised<CloseInfo> | undefined;
   #closeInfo: CloseInfo | undefined;
   #statistics: StatisticsReader | undefined;
@@ -78,13 +83,14 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     generation: number,
     behaviour: QuicBehaviour,
     options: NativeConnectionOptions,
-    { opening, onEnd, authenticator }: RawConnectionExtras = {},
+    { opening, onEnd, authenticator, tickets }: RawConnectionExtras = {},
   ) {
     super(engine, slot, generation, opening);
     this.behaviour = behaviour;
     this.options = options;
     this.#onEnd = onEnd;
     this.#authenticator = authenticator;
+    this.#tickets = tickets;
   }
 
   get maxDatagramBytes(): number {
@@ -97,7 +103,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   }
 
   get peerCertificate(): X509Certificate | undefined {
-    if (this.#peerCertificate === undefined && this.#isOpened && this.state !== "closed") {
+    if (this.#peerCertificate === undefined && this.#opened.is && this.state !== "closed") {
       const encoded = this.engine.native.peerCertificate(this.slot, this.generation);
       if (encoded !== undefined) this.#peerCertificate = decodeCertificates(encoded)[0];
     }
@@ -105,12 +111,15 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   }
 
   get opened(): Promise<void> {
-    if (this.#opened === undefined) {
-      this.#opened = new Promised();
-      if (this.#isOpened) this.#opened.resolve();
-      else if (this.state === "closed") this.#opened.reject(neverOpened());
-    }
     return this.#opened.promise;
+  }
+
+  get resumed(): boolean {
+    return this.#opened.resumed;
+  }
+
+  get earlyDataAccepted(): boolean | undefined {
+    return this.#tickets?.earlyData === true ? this.#opened.earlyDataAccepted : undefined;
   }
 
   get closed(): Promise<CloseInfo> {
@@ -143,6 +152,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
       read.direction === "unidirectional",
       read.whenBlocked === "fail",
       read.priority,
+      read.idempotent,
     );
     if (typeof handle === "number") throw startError(handle);
     const stream = new RawStream(this.engine, handle[0], handle[1], this, read.direction, "local");
@@ -248,9 +258,17 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
       case EventKind.peerCertificate:
         void this.#authenticate(record);
         break;
+      case EventKind.connectionReady:
+        this.onReady();
+        break;
+      case EventKind.connectionEarly:
+        this.onOpened(record);
+        break;
       case EventKind.connectionOpened:
         this.#onOpened(record);
-        if (this.#isAccepted) this.call(() => this.behaviour.open?.(this));
+        break;
+      case EventKind.ticket:
+        this.#tickets?.keep(this.remoteAddress.address, record.bytes().slice(8), record.uint32(0));
         break;
       case EventKind.statistics:
         this.#statistics ??= new StatisticsReader();
@@ -271,10 +289,12 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
 
   #onOpened(record: RingReader): void {
     this.#datagrams.maxBytes = record.uint32(4);
-    this.#isOpened = true;
     this.onOpened(record);
-    this.#opened?.resolve();
+    this.#opened.complete(record.flags);
     publishConnectionOpen(this);
+    if (!this.#isAccepted) return;
+    this.call(() => this.behaviour.open?.(this));
+    this.#early?.confirm();
   }
 
   async #authenticate(record: RingReader): Promise<void> {
@@ -298,7 +318,13 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
 
   #onStreamOpened(record: RingReader): void {
     const direction = record.uint32(8) === 1 ? "unidirectional" : "bidirectional";
-    const stream = new RawStream(this.engine, record.slot, record.generation, this, direction, "peer");
+    const early = (record.flags & Flag.streamEarly) !== 0;
+    const stream = new RawStream(this.engine, record.slot, record.generation, this, direction, "peer", early);
+    if (early && !this.#opened.is) {
+      this.#early ??= new EarlyStreams(this, this.engine);
+      this.#early.add(stream);
+      return;
+    }
     this.engine.register(stream);
     publishStreamOpen(stream);
     this.call(() => this.behaviour.stream?.(stream));
@@ -320,13 +346,14 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     this.engine.release(this);
     this.#onEnd?.();
     this.#datagrams.end();
+    this.#early?.discard();
+    if (!this.#opened.is) this.#opened.fail(info?.error ?? neverOpened());
     if (info === undefined) return;
     this.#closeInfo = info;
     this.#closed?.resolve(info);
-    if (!this.#isOpened) {
-      this.#opened?.reject(neverOpened());
-      return; // the behaviour has never heard of it
-    }
+    // Else the behaviour has never heard of it.
+    const isKnown = this.#opened.is || !this.#isAccepted || this.#early?.asked === true;
+    if (!isKnown) return;
     publishConnectionClose(this, info);
     this.call(() => this.behaviour.close?.(this, info));
   }

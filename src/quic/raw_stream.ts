@@ -7,7 +7,7 @@ import {
 } from "../errors.js";
 import { EventKind } from "../native/constants.js";
 import type { Engine, EngineResource } from "../native/engine.js";
-import type { RingReader } from "../native/ring.js";
+import type { RingRecord } from "../native/ring.js";
 import type { SendResult } from "../transport/connection.js";
 import type { WaitOptions } from "../transport/wait.js";
 import { checkCode, checkPriority, DEFAULT_PRIORITY } from "./argument.js";
@@ -33,6 +33,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
   readonly connection: StreamHost;
   readonly direction: QuicStream["direction"];
   readonly initiator: QuicStream["initiator"];
+  readonly early: boolean;
   data: unknown = undefined;
   readonly sending: SendingSide;
   readonly receiving: ReceivingSide;
@@ -52,6 +53,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
     connection: StreamHost,
     direction: QuicStream["direction"],
     initiator: QuicStream["initiator"],
+    early = false,
   ) {
     this.engine = engine;
     this.slot = slot;
@@ -59,6 +61,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
     this.connection = connection;
     this.direction = direction;
     this.initiator = initiator;
+    this.early = early;
     const bidirectional = direction === "bidirectional";
     this.sending = new SendingSide(this, bidirectional || initiator === "local");
     this.receiving = new ReceivingSide(this, bidirectional || initiator === "peer");
@@ -86,6 +89,10 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
 
   get bytesReceived(): number {
     return this.receiving.bytesReceived;
+  }
+
+  get earlyBytes(): number {
+    return this.receiving.earlyBytes;
   }
 
   get bytesQueued(): number {
@@ -174,7 +181,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
     });
   }
 
-  onEvent(record: RingReader): void {
+  onEvent(record: RingRecord): void {
     switch (record.kind) {
       case EventKind.streamData:
         this.receiving.onData(record);

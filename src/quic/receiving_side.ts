@@ -1,6 +1,6 @@
 import { type MillraceError, ReaderLockedError, StreamClosedError } from "../errors.js";
 import { Flag } from "../native/constants.js";
-import type { RingReader } from "../native/ring.js";
+import type { RingRecord } from "../native/ring.js";
 import { Backlog } from "./backlog.js";
 import type { SideHost } from "./stream_side.js";
 
@@ -16,6 +16,8 @@ export class ReceivingSide {
   open: boolean;
   /** What came, read or not. */
   bytesReceived = 0;
+  /** Of these, what came as early data. */
+  earlyBytes = 0;
   /** Why it ended without the peer's FIN. */
   failure: MillraceError | undefined;
   readonly #stream: SideHost;
@@ -77,10 +79,11 @@ export class ReceivingSide {
     if (this.#backlog !== undefined || this.#finWaits) queueMicrotask(() => this.#deliverBacklog());
   }
 
-  onData(record: RingReader): void {
+  onData(record: RingRecord): void {
     const bytes = record.length;
     const fin = (record.flags & Flag.receiveFin) !== 0;
     this.bytesReceived += bytes;
+    if ((record.flags & Flag.receiveEarly) !== 0) this.earlyBytes += bytes;
     if (!this.open) {
       this.#consumed(bytes);
     } else if (this.#isHeld(bytes)) {

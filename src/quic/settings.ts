@@ -145,6 +145,7 @@ export function configurationSettings(options: ReadQuicOptions): ConfigurationSe
 export function rawConnectionOptions(
   { connectionWindowBytes, highWaterMarkBytes, peerAbortsPerSecond }: ReadQuicOptions,
   authenticates: boolean,
+  wantsTickets: boolean,
 ): NativeConnectionOptions {
   return {
     framed: false,
@@ -156,5 +157,6 @@ export function rawConnectionOptions(
     laneIdleMs: 0,
     frameTimeoutMs: 0,
     peerAbortsPerSecond,
+    wantsTickets,
   };
 }

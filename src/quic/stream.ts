@@ -6,6 +6,12 @@ import type { QuicConnection } from "./connection.js";
 
 /** How a stream is opened. Its `signal` and `timeoutMs` bound the wait for the peer's leave, see `opened`. */
 export interface OpenStreamOptions extends WaitOptions {
+  /**
+   * What is written may arrive twice without harm, so it may be sent as early data: with the first packet of a
+   * connection that has a ticket (see {@link ClientResumptionOptions.earlyData}). Default false: it waits for the
+   * handshake.
+   */
+  readonly idempotent?: boolean;
   /** `bidirectional` by default. */
   readonly direction?: "bidirectional" | "unidirectional";
   /**
@@ -54,6 +60,14 @@ export interface WebStreams {
 export interface QuicStream extends AsyncIterable<Uint8Array[], undefined>, AsyncDisposable {
   readonly connection: QuicConnection;
   readonly direction: "bidirectional" | "unidirectional";
+  /**
+   * Of a peer's stream: it began before the handshake was complete, so its first bytes came as early data (0-RTT, RFC
+   * 9001 section 4.6). Once the handshake is complete they are certain to be the peer's, and to have come once; until
+   * then see {@link QuicBehaviour.earlyData}.
+   */
+  readonly early: boolean;
+  /** Of what has come so far, the bytes that came as early data. A chunk that has some of both counts as a whole. */
+  readonly earlyBytes: number;
   /** Who opened it. */
   readonly initiator: "local" | "peer";
   /**

@@ -16,6 +16,8 @@ export const CloseCode = {
   policy: 5,
   internal: 6,
   exhausted: 7,
+  /** Of a stream: it came as early data, and may come again after the handshake. */
+  tooEarly: 8,
 } as const;
 
 /** The highest code that every transport can carry. */
