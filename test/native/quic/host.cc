@@ -168,8 +168,8 @@ void Host::WriteStream(Handle stream, std::span<const uint8_t> bytes, bool fin) 
   Command(CommandKind::kWriteStream, static_cast<uint16_t>(fin ? kSendFin : 0), stream, bytes);
 }
 
-void Host::SendDatagram(Handle connection, std::span<const uint8_t> bytes) {
-  Command(CommandKind::kSendDatagram, 0, connection, bytes);
+void Host::SendDatagram(Handle connection, std::span<const uint8_t> bytes, uint16_t flags) {
+  Command(CommandKind::kSendDatagram, flags, connection, bytes);
 }
 
 void Host::ReturnCredit(Handle handle, uint32_t bytes) {

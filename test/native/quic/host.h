@@ -77,7 +77,7 @@ class Host {
   // Queued for the next flush, which comes at the end of a batch of events by itself.
   void SendFrame(Handle connection, uint16_t lane, std::span<const uint8_t> frame);
   void WriteStream(Handle stream, std::span<const uint8_t> bytes, bool fin);
-  void SendDatagram(Handle connection, std::span<const uint8_t> bytes);
+  void SendDatagram(Handle connection, std::span<const uint8_t> bytes, uint16_t flags = 0);
   void ReturnCredit(Handle handle, uint32_t bytes);
   void Flush();
 
