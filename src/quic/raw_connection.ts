@@ -35,7 +35,7 @@ import { Promised } from "./promised.js";
 import { RawStream } from "./raw_stream.js";
 import { type QuicStatistics, StatisticsReader } from "./statistics.js";
 import type { OpenStreamOptions, QuicStream } from "./stream.js";
-import { startError } from "./stream_opening.js";
+import { openError } from "./stream_opening.js";
 import type { StreamHost } from "./stream_side.js";
 
 const outcomes: readonly OutcomeOfDatagram[] = (() => {
@@ -154,7 +154,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
       read.priority,
       read.idempotent,
     );
-    if (typeof handle === "number") throw startError(handle);
+    if (typeof handle === "number") throw openError(handle);
     const stream = new RawStream(this.engine, handle[0], handle[1], this, read.direction, "local");
     this.engine.register(stream);
     stream.begin(read.priority, read);

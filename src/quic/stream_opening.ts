@@ -1,4 +1,10 @@
-import { type MillraceError, StreamClosedError, StreamLimitError } from "../errors.js";
+import {
+  ConnectionClosedError,
+  type MillraceError,
+  ResourceExhaustedError,
+  StreamClosedError,
+  StreamLimitError,
+} from "../errors.js";
 import { loadAddon } from "../native/addon.js";
 import { type WaitOptions, watchWait } from "../transport/wait.js";
 import { Promised } from "./promised.js";
@@ -49,6 +55,14 @@ export class StreamOpening {
     if (this.failure === undefined) resolve();
     else reject(this.failure);
   }
+}
+
+/** Why a stream could not even be asked for, from msquic's status. */
+export function openError(status: number): MillraceError {
+  const { streamLimit, outOfMemory } = loadAddon().constants.status!;
+  if (status === outOfMemory) return new ResourceExhaustedError("there is no memory for another stream");
+  if (status === streamLimit) return startError(status);
+  return new ConnectionClosedError("the connection is ending; open another one");
 }
 
 /** Why a stream could not be opened, from msquic's status. */

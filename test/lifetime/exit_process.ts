@@ -12,6 +12,7 @@ interface Task {
 
 const [role, how] = process.argv.slice(2);
 const { credentials, peer } = JSON.parse(process.env.MILLRACE_TRAFFIC!) as Task;
+const { ca, ...tls } = credentials;
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -41,7 +42,7 @@ function end(): void {
 
 switch (role) {
   case "client":
-    await makeTraffic(peer, credentials.ca, end);
+    await makeTraffic(peer, ca, end);
     break;
   case "server": {
     // The parent's client calls for the end: it knows that bytes flow.
@@ -52,19 +53,19 @@ switch (role) {
   }
   case "closes": {
     // Nothing is left open, so the process has no reason to go on.
-    const listener = await listen("quic://127.0.0.1:0", {}, { tls: credentials });
-    const connection = await connect(listener.urls[0]!, {}, { tls: { ca: credentials.ca } });
+    const listener = await listen("quic://127.0.0.1:0", {}, { tls });
+    const connection = await connect(listener.urls[0]!, {}, { tls: { ca } });
     connection.send(Buffer.from("last words"));
     await connection.close();
     await listener.close();
     break;
   }
   case "listens":
-    await listen("quic://127.0.0.1:0", {}, { tls: credentials });
+    await listen("quic://127.0.0.1:0", {}, { tls });
     tellWhetherAlive();
     break;
   case "connected": {
-    await connect(peer.url, {}, { tls: { ca: credentials.ca } });
+    await connect(peer.url, {}, { tls: { ca } });
     tellWhetherAlive();
     break;
   }

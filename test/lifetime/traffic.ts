@@ -39,6 +39,7 @@ const rawEcho: quic.QuicBehaviour = {
 
 /** Echoes messages and streams. */
 export async function listenForTraffic(credentials: Credentials): Promise<TrafficListeners> {
+  const { ca: _, ...tls } = credentials;
   const framed = await listen(
     "quic://127.0.0.1:0",
     {
@@ -46,9 +47,9 @@ export async function listenForTraffic(credentials: Credentials): Promise<Traffi
         connection.send(bytes);
       },
     },
-    { tls: credentials },
+    { tls },
   );
-  const raw = await quic.listen({ host: "127.0.0.1", port: 0, alpn: [rawAlpn], tls: credentials }, rawEcho);
+  const raw = await quic.listen({ host: "127.0.0.1", port: 0, alpn: [rawAlpn], tls }, rawEcho);
   return {
     url: framed.urls[0]!,
     rawPort: raw.address.port,
