@@ -22,7 +22,7 @@ bool AddTrusted(X509_STORE* store, const std::string& pem) noexcept {
     if (X509_STORE_add_cert(store, certificate.get()) != 1) break;
     count += 1;
   }
-  const unsigned long error = ERR_peek_last_error();
+  const auto error = ERR_peek_last_error();
   ERR_clear_error();
   const bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
   return count > 0 && at_end;

@@ -25,7 +25,7 @@ std::string TextOf(BIO* bio) noexcept {
 }
 
 // Old files are encrypted with RC2 or single DES, which OpenSSL keeps in a provider that is not here.
-bool IsUnsupported(unsigned long error) noexcept {
+bool IsUnsupported(uint64_t error) noexcept {
   return ERR_GET_LIB(error) == ERR_LIB_EVP && ERR_GET_REASON(error) == ERR_R_UNSUPPORTED;
 }
 

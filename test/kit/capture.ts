@@ -3,9 +3,13 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { TestContext } from "node:test";
 import { promisify } from "node:util";
 import { temporaryFolder } from "./folder.js";
 import { until } from "./until.js";
+
+/** What instruments this process is not for tshark. */
+const ownEnvironment = { ...process.env, LD_PRELOAD: undefined };
 
 /** Packets of the loopback interface as tshark records them, and what it makes of them. */
 export class Capture {
@@ -21,13 +25,14 @@ export class Capture {
   }
 
   /**
-   * Records UDP packets of a port from now on.
+   * Records UDP packets of a port from now on, at the longest until the test ends.
    * @throws an Error with tshark's own words where it may not capture: that needs the right to raw sockets.
    */
-  static async start(port: number): Promise<Capture> {
+  static async start(t: TestContext, port: number): Promise<Capture> {
     const path = join(temporaryFolder(), "capture.pcapng");
     const args = ["-i", "lo", "-f", `udp port ${port}`, "-w", path, "-q"];
-    const recorder = spawn("tshark", args, { stdio: ["ignore", "ignore", "pipe"] });
+    const recorder = spawn("tshark", args, { env: ownEnvironment, stdio: ["ignore", "ignore", "pipe"] });
+    t.after(() => recorder.kill("SIGKILL"));
     let said = "";
     recorder.stderr.setEncoding("utf8").on("data", (text: string) => {
       said += text;
@@ -65,6 +70,7 @@ export class Capture {
   async read(...args: string[]): Promise<string[]> {
     const decode = ["-d", `udp.port==${this.#port},quic`];
     const { stdout } = await promisify(execFile)("tshark", ["-r", this.path, ...decode, ...args], {
+      env: ownEnvironment,
       maxBuffer: 64 * 1024 * 1024,
     });
     return stdout.split("\n").filter((line) => line !== "");

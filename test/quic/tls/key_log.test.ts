@@ -39,7 +39,7 @@ describe("a key log", () => {
     test(`of a ${side} lets tshark read what was captured`, async (t) => {
       const keyLogFile = join(folder, `${side}.keys`);
       const server = await serveTls(t, side === "server" ? { ...identity, keyLogFile } : identity);
-      const capture = await Capture.start(server.listener.address.port);
+      const capture = await Capture.start(t, server.listener.address.port);
       const heard = deferred();
       server.hear(() => heard.resolve());
       const trust = { ca: authority.certificate };
