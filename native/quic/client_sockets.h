@@ -57,6 +57,8 @@ class ClientSockets {
   // One whose `known` is false is opened by the connection that uses it first, which is the caller's.
   [[nodiscard]] Ref<SharedSocket> Choose(const QUIC_ADDR& server) noexcept;
 
+  // Servers that it remembers.
+  [[nodiscard]] size_t servers() const noexcept { return servers_.size(); }
   // The process's.
   [[nodiscard]] static ClientSockets& Get() noexcept;
 

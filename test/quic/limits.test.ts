@@ -65,6 +65,37 @@ describe("a listener's limits", () => {
     await assertRefused(loopback.connectRaw(t, listener.address.port));
   });
 
+  test("count a connection for the address it came from, wherever it moves", async (t) => {
+    const moves: string[] = [];
+    const listener = await loopback.listenRaw(
+      t,
+      { pathChange: (_, { remote }) => void moves.push(remote.after.address), data() {} },
+      { maxConnectionsPerAddress: 1 },
+    );
+    const { port } = listener.address;
+    const relay = await createRelay({ target: { address: "127.0.0.1", port }, sourceAddress: "127.0.0.9" });
+    t.after(() => relay.close());
+    const mover = await loopback.connectRaw(t, relay.address.port);
+    const stream = mover.openStream();
+    stream.write(new Uint8Array(1));
+    await until("the handshake is confirmed", () => stream.bytesQueued === 0); // nobody may move before
+    await relay.rebind({ address: "127.0.0.10" });
+    await until("the server has seen it move", () => {
+      stream.write(new Uint8Array(1)); // it moves with a packet that comes when the way is validated
+      return moves.at(-1) === "127.0.0.10";
+    });
+    await assertRefused(loopback.connectRaw(t, await from(t, "127.0.0.9", listener)));
+    await loopback.connectRaw(t, await from(t, "127.0.0.10", listener));
+    await mover.close();
+    await until("its place is free", async () => {
+      const way = await from(t, "127.0.0.9", listener);
+      return loopback.connectRaw(t, way).then(
+        () => true,
+        () => false,
+      );
+    });
+  });
+
   test("on handshakes of one address count those in progress only", async (t) => {
     const listener = await loopback.listenRaw(
       t,
