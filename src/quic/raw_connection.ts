@@ -272,7 +272,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
         break;
       case EventKind.statistics:
         this.#statistics ??= new StatisticsReader();
-        this.#statistics.onEvent(record);
+        this.#statistics.onEvent(record, this.earlyDataAccepted);
         break;
       case EventKind.pathChanged:
         this.#onPathChanged();

@@ -25,6 +25,8 @@ export interface QuicStatistics {
   readonly retried: boolean;
   /** The handshake resumed an earlier session (RFC 8446 section 2.2). */
   readonly resumed: boolean;
+  /** Whether the server took the early data that we sent (RFC 8446 section 2.3); undefined where none was. */
+  readonly earlyDataAccepted: boolean | undefined;
 
   /** The size of IP packets that the path is known to carry, headers included. */
   readonly mtuBytes: number;
@@ -89,8 +91,8 @@ export class StatisticsReader {
     return this.#waiting.promise;
   }
 
-  onEvent(record: RingReader): void {
-    const statistics = readStatistics(record);
+  onEvent(record: RingReader, earlyDataAccepted: boolean | undefined): void {
+    const statistics = readStatistics(record, earlyDataAccepted);
     this.#last = statistics;
     this.#waiting?.resolve(statistics);
     this.#waiting = undefined;
@@ -117,7 +119,7 @@ function neverStarted(): ConnectionClosedError {
   return new ConnectionClosedError("the connection was closed before it sent anything");
 }
 
-function readStatistics(record: RingReader): QuicStatistics {
+function readStatistics(record: RingReader, earlyDataAccepted: boolean | undefined): QuicStatistics {
   const of = (name: keyof typeof Statistic) => record.uint64(Statistic[name] * 8);
   const ms = (name: keyof typeof Statistic) => of(name) / 1_000;
   const msOnce = (name: keyof typeof Statistic) => (of(name) === 0 ? undefined : ms(name));
@@ -136,6 +138,7 @@ function readStatistics(record: RingReader): QuicStatistics {
     versionNegotiated: of("versionNegotiated") === 1,
     retried: of("retried") === 1,
     resumed: of("resumed") === 1,
+    earlyDataAccepted,
     mtuBytes: of("mtuBytes"),
     congestionWindowBytes: of("congestionWindowBytes"),
     congestionEvents: of("congestionEvents"),

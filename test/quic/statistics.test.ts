@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import type { QuicConnection } from "millrace/quic";
+import { MemoryTicketStore, type QuicConnection } from "millrace/quic";
 import { deferred } from "../kit/deferred.js";
 import { Loopback } from "../kit/loopback.js";
+import { earnTicket } from "../kit/tickets.js";
 import { until } from "../kit/until.js";
 
 let loopback: Loopback;
@@ -27,6 +28,7 @@ test("a connection's statistics tell its handshake, round trip, bytes, packets, 
   assert.ok(fresh.handshakeMs! >= fresh.initialFlightMs! && fresh.initialFlightMs! > 0);
   assert.ok(fresh.handshakeBytes.every((bytes) => bytes > 0));
   assert.deepEqual([fresh.versionNegotiated, fresh.retried, fresh.resumed], [false, false, false]);
+  assert.equal(fresh.earlyDataAccepted, undefined);
   assert.equal(fresh.streamBytesSent, 0);
 
   client.openStream().write(new Uint8Array(300_000));
@@ -74,3 +76,30 @@ test("the last statistics can be read when the connection has ended, whoever end
   assert.equal((await server.statistics()).streamBytesReceived, 7_000);
   assert.equal(await client.statistics(), await client.statistics());
 });
+
+for (const socket of ["own", "shared"] as const) {
+  test(`resumption and early data are among the statistics, on a socket that is ${socket}`, async (t) => {
+    const listener = await loopback.listenRaw(
+      t,
+      { data: (stream, chunk) => void stream.write(chunk), end: (stream) => stream.end() },
+      { resumption: { earlyData: true } },
+    );
+    const store = new MemoryTicketStore();
+    await earnTicket(t, loopback, listener.address.port, store);
+    const answered = deferred();
+    const client = await loopback.connectRaw(
+      t,
+      listener.address.port,
+      { end: () => answered.resolve() },
+      { socket, resumption: { store, earlyData: true } },
+    );
+    const stream = client.openStream({ idempotent: true });
+    stream.write(new Uint8Array(100));
+    stream.end();
+    await answered.promise;
+    const { resumed, earlyDataAccepted } = await client.statistics();
+    assert.deepEqual([resumed, earlyDataAccepted], [true, true]);
+    await client.close();
+    assert.equal((await client.statistics()).earlyDataAccepted, true);
+  });
+}
