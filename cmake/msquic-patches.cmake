@@ -212,6 +212,9 @@ replace_once("            Ret = SSL_CTX_set_session_ticket_cb("
              "            SSL_CTX_set_allow_early_data_cb(SecurityConfig->SSLCtx, AllowEarlyData, NULL)$<SEMICOLON>\n            Ret = SSL_CTX_set_session_ticket_cb(")
 replace_once("                int EarlyDataStatus = SSL_get_early_data_status(TlsContext->Ssl);\n"
              "                int EarlyDataStatus = SSL_get_early_data_status(TlsContext->Ssl)$<SEMICOLON>\n                millrace_early_data_result(TlsContext->Connection, EarlyDataStatus)$<SEMICOLON>\n")
+# Handshake messages belong to the level that is written at. A server that takes early data has the read key of that
+# level later, and sent its EncryptedExtensions and Finished in Initial packets, which a strict client refuses.
+replace_once("QUIC_PACKET_KEY_TYPE KeyType = (QUIC_PACKET_KEY_TYPE)AData->Level" "QUIC_PACKET_KEY_TYPE KeyType = TlsState->WriteKey")
 write_patched(tls_openssl.c)
 
 add_library(msquic_patches OBJECT

@@ -33,7 +33,7 @@ export class Ours {
   readonly behaviour: quic.QuicBehaviour;
 
   /** @param more handlers that a test has besides. */
-  constructor(more: Pick<quic.QuicBehaviour, "authenticate"> = {}) {
+  constructor(more: Pick<quic.QuicBehaviour, "authenticate" | "earlyData"> = {}) {
     this.behaviour = { ...more, ...this.#behaviour };
   }
 
@@ -107,6 +107,28 @@ export async function exchange(
   const sent = sha256(bytes);
   const hashes = await Promise.all(exchanges.map((one) => one.finish()));
   return hashes.filter((hash) => hash === sent).length;
+}
+
+/** Sends a text on a stream of its own, and resolves with the answer. */
+export function ask(
+  connection: quic.QuicConnection,
+  text: string,
+  options?: quic.OpenStreamOptions,
+): Promise<string> {
+  const stream = connection.openStream(options);
+  const answered = deferred<string>();
+  let answer = "";
+  const use: StreamUse = {
+    data: (_, chunk) => {
+      answer += Buffer.from(chunk).toString();
+    },
+    drain() {},
+    end: () => answered.resolve(answer),
+  };
+  stream.data = use;
+  stream.write(Buffer.from(text));
+  stream.end();
+  return answered.promise;
 }
 
 /** One stream of {@link exchange}: its first byte, when that has come back the rest, and the end. */

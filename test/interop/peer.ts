@@ -45,6 +45,9 @@ export class PeerFailure extends Error {
   }
 }
 
+/** Longer than the longest exchange by far. */
+const answerMs = 60_000;
+
 type Line =
   | ({ readonly event: keyof PeerEvents } & PeerEvents[keyof PeerEvents])
   | { readonly id: number; readonly result: Record<string, unknown> }
@@ -66,7 +69,7 @@ export class Peer {
   /** Starts it, and ends it with the test. */
   static async start(t: TestContext, program: readonly string[], args: readonly string[]): Promise<Peer> {
     const peer = new Peer(program, args);
-    t.after(() => peer.#end());
+    t.after(() => peer.end());
     const { address } = await peer.event("ready");
     peer.port = Number(/:(\d+)$/.exec(address)?.[1]);
     return peer;
@@ -102,7 +105,8 @@ export class Peer {
     const answer = { op, ...deferred<Record<string, unknown>>() };
     this.#answers.set(id, answer);
     this.#child.stdin.write(`${JSON.stringify({ id, op, ...parameters })}\n`);
-    return answer.promise;
+    const timer = setTimeout(() => answer.reject(new Error(`the peer has not done: ${op}`)), answerMs);
+    return answer.promise.finally(() => clearTimeout(timer));
   }
 
   #hear(line: Line): void {
@@ -128,7 +132,8 @@ export class Peer {
     for (const inbox of this.#inboxes.values()) inbox.put(error);
   }
 
-  async #end(): Promise<void> {
+  /** Has it close its connections and end. */
+  async end(): Promise<void> {
     if (this.#ended !== undefined) return;
     const closed = once(this.#child, "close");
     this.#child.stdin.end();

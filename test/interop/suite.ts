@@ -10,6 +10,7 @@ import { describeMigration } from "./migration.js";
 import { describeMutualTls } from "./mutual_tls.js";
 import { exchange, Ours, sha256 } from "./ours.js";
 import { PeerFailure } from "./peer.js";
+import { describeResumption } from "./resumption.js";
 
 const KiB = 1024;
 /** RFC 9001 section 4.8: 0x100 and the TLS alert no_application_protocol. */
@@ -148,6 +149,7 @@ export function describeInterop(stack: Stack): void {
     });
   }
 
+  describeResumption(stack.name, () => linker);
   describeMigration(stack.name, () => linker);
   describeMutualTls(stack, () => linker);
 

@@ -178,20 +178,23 @@ impl Peer {
             let connection = connecting.await?;
             return Ok(json!({ "alpn": protocol(&connection), "connection": self.add(connection) }));
         };
-        match connecting.into_0rtt() {
-            Err(connecting) => {
-                let connection = connecting.await?;
-                let answer = ask(&connection, &text).await?;
-                Ok(json!({ "early": "unavailable", "answer": answer, "connection": self.add(connection) }))
-            }
-            Ok((connection, accepted)) => {
-                let asked = ask(&connection, &text).await;
-                let accepted = accepted.await;
-                let answer = if accepted { asked? } else { ask(&connection, &text).await? };
-                let early = if accepted { "accepted" } else { "rejected" };
-                Ok(json!({ "early": early, "answer": answer, "connection": self.add(connection) }))
-            }
-        }
+        // It stays, whatever becomes of the question.
+        let (connection, accepted) = match connecting.into_0rtt() {
+            Err(connecting) => (connecting.await?, None),
+            Ok((connection, accepted)) => (connection, Some(accepted)),
+        };
+        let number = self.add(connection.clone());
+        let asked = ask(&connection, &text).await;
+        let taken = match accepted {
+            None => None,
+            Some(accepted) => Some(accepted.await),
+        };
+        let (early, answer) = match taken {
+            None => ("unavailable", asked?),
+            Some(true) => ("accepted", asked?),
+            Some(false) => ("rejected", ask(&connection, &text).await?),
+        };
+        Ok(json!({ "early": early, "answer": answer, "connection": number }))
     }
 
     fn rebind(&self) -> Result<Value, Failure> {
