@@ -27,6 +27,7 @@ const TlsAlert = {
   certificateUnknown: 46,
   unknownCa: 48,
   accessDenied: 49,
+  internalError: 80,
   certificateRequired: 116,
 } as const;
 
@@ -106,6 +107,10 @@ function alertError(alert: number, status: number, where: string): MillraceError
       return untrusted(where);
     case TlsAlert.certificateRequired:
       return new CertificateRequiredError(`${where} asks for a client certificate`);
+    case TlsAlert.internalError: // what msquic tells when its application gives up a handshake that it had begun
+      return new ConnectionRefusedError(
+        `${where} gave up the handshake for a reason of its own, as a server does that is closing; try again later`,
+      );
     default: {
       const isAlert = alert >= 0 && alert < 256;
       const what = isAlert ? `TLS alert ${alert}` : `msquic's status ${status}`;

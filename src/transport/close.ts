@@ -30,7 +30,10 @@ export const maxCloseReasonBytes = 123;
 export interface CloseInfo {
   /** Who ended it: this side, the peer, or the transport (a timeout, a network gone, a fault). */
   readonly by: "local" | "peer" | "transport";
-  /** 0..999 from {@link CloseCode} or the application; the transport's own code where `by` is "transport". */
+  /**
+   * 0..999 from {@link CloseCode} or the application, on raw QUIC any of the peer's (rounded above 2^53 - 1); the
+   * transport's own code where `by` is "transport".
+   */
   readonly code: number;
   /** Text for people; empty where there was none. Never longer than {@link maxCloseReasonBytes}. */
   readonly reason: string;

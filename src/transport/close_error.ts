@@ -7,7 +7,7 @@ import {
   ProtocolViolationError,
   ResourceExhaustedError,
 } from "../errors.js";
-import { CloseCode } from "./close.js";
+import { CloseCode, maxCloseCode } from "./close.js";
 
 /**
  * The error that goes with a close code the peer sent, the same on every transport; undefined for codes by
@@ -27,7 +27,11 @@ export function peerCloseError(code: number, reason: string): MillraceError | un
     case CloseCode.exhausted:
       return new ResourceExhaustedError(`the peer has no room for this connection${said}`);
     default:
-      return undefined;
+      return code > maxCloseCode
+        ? new ProtocolViolationError(
+            `the peer closed with ${code}, which is no close code of messages${said}`,
+          )
+        : undefined;
   }
 }
 

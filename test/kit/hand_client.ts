@@ -63,6 +63,7 @@ export class HandClient {
   /** Whether what comes is acknowledged. */
   acknowledges = true;
   connected = false;
+  datagramsReceived = 0;
   readonly source = randomBytes(idBytes);
   readonly #udp: UdpAttacker;
   readonly #keyPair = generateKeyPairSync("x25519");
@@ -130,6 +131,7 @@ export class HandClient {
   #readAll(): void {
     for (; this.#read < this.#udp.received.length; this.#read++) {
       const datagram = this.#udp.received[this.#read]!;
+      this.datagramsReceived += 1;
       for (const header of readHeaders(datagram, idBytes)) this.#readPacket(datagram, header);
     }
     this.#udp.received.length = 0;
