@@ -92,6 +92,20 @@ describe("iterating over a stream", () => {
     );
   });
 
+  test("still gives what had come when the connection has ended since", async (t) => {
+    const server = firstStream();
+    const { client, server: accepted } = await openPair(loopback, t, server);
+    const whole = client.openStream({ direction: "unidirectional" });
+    whole.write(new Uint8Array(50_000));
+    whole.end();
+    const theirs = await server.stream;
+    await until("all has come", () => theirs.bytesReceived === 50_000);
+    await client.close();
+    await accepted.closed;
+    assert.equal(await sizes(theirs), 50_000);
+    assert.deepEqual(await theirs.closed, {});
+  });
+
   test("throws where the connection ends first", async (t) => {
     const server = firstStream();
     const { client } = await openPair(loopback, t, server);
