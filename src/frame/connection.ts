@@ -45,6 +45,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable, AsyncIterab
    * @returns false where this transport cannot; messages then go on arriving.
    */
   pause(): boolean;
+  /** Undoes `pause`. */
   resume(): void;
 
   /**
@@ -78,5 +79,6 @@ export interface Behaviour<Data = unknown> {
   drain?(connection: Connection<Data>): unknown;
   /** The last call for this connection. */
   close?(connection: Connection<Data>, info: CloseInfo): unknown;
+  /** A handler threw; without a connection, one that is not of a connection. */
   error?(connection: Connection<Data> | undefined, cause: unknown): unknown;
 }

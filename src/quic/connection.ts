@@ -13,6 +13,7 @@ export interface QuicCloseOptions extends CloseOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How a datagram is sent. */
 export interface SendDatagramOptions {
   /** 0..2^32-1: the behaviour's `datagramOutcome` is told by it what became of this datagram. */
   readonly tag?: number | undefined;
@@ -26,6 +27,7 @@ export interface SendDatagramOptions {
  */
 export type OutcomeOfDatagram = "sent" | "acknowledged" | "lost" | "cancelled";
 
+/** How datagrams are iterated. */
 export interface DatagramsOptions {
   /** How many wait for the reader, 1..1,048,576; beyond, the oldest is dropped. 1,024 by default. */
   readonly maxQueued?: number;

@@ -56,6 +56,7 @@ export class FileTicketStore implements TicketStore {
     await this.#forgetOldest();
   }
 
+  /** Forgets a server's ticket. */
   async delete(key: string): Promise<void> {
     await rm(this.#fileOf(key), { force: true });
   }

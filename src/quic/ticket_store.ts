@@ -12,6 +12,7 @@ export interface TicketStore {
   get(key: string): Uint8Array | undefined | Promise<Uint8Array | undefined>;
   /** Keeps a ticket, in place of the one before. @param expiresAt milliseconds since 1970; useless from then on. */
   set(key: string, ticket: Uint8Array, expiresAt: number): void | Promise<void>;
+  /** Forgets a server's ticket, if there is one. */
   delete(key: string): void | Promise<void>;
 }
 
@@ -52,6 +53,7 @@ export class MemoryTicketStore implements TicketStore {
     }
   }
 
+  /** Forgets a server's ticket. */
   delete(key: string): void {
     this.#entries.delete(key);
   }

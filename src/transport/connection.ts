@@ -22,6 +22,7 @@ export function nextConnectionId(): ConnectionId {
  */
 export type SendResult = "sent" | "blocked" | "dropped";
 
+/** `closing`: an end was asked for, and what was accepted for sending may still be on its way. */
 export type ConnectionState = "open" | "closing" | "closed";
 
 /**
@@ -61,6 +62,7 @@ export interface TransportConnection {
    * @returns false where this transport cannot be paused; frames then go on arriving.
    */
   pause(): boolean;
+  /** Undoes `pause`. */
   resume(): void;
 
   /** Ends the connection; the behaviour's `close` is called once, later. Idempotent. */
@@ -81,7 +83,9 @@ export interface Publisher {
  * loop, never from inside a call into the transport. A frame's bytes are valid during the call only.
  */
 export interface TransportBehaviour {
+  /** A peer has connected: the first call for this connection. Not called for one that `connect` made. */
   open(connection: TransportConnection): void;
+  /** A whole frame, verified where the connection says so. */
   frame(connection: TransportConnection, frame: Uint8Array): void;
   /** The queue, once at or above the high-water mark, is below half of it again. */
   drain(connection: TransportConnection): void;

@@ -5,6 +5,7 @@ export interface HttpRequest {
   readonly path: string;
 }
 
+/** What a plain HTTP request is answered with. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;

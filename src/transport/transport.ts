@@ -55,6 +55,7 @@ export interface Transport {
   readonly name: string;
   /** URL schemes, without the colon. */
   readonly schemes: readonly string[];
+  /** Resolves when the endpoint is bound. */
   listen(options: TransportListenOptions, behaviour: TransportBehaviour): Promise<TransportListener>;
   /** Resolves with an open connection; the behaviour's `open` is not called for it. */
   connect(options: TransportConnectOptions, behaviour: TransportBehaviour): Promise<TransportConnection>;

@@ -14,6 +14,7 @@ export interface WebSocketConnection extends TransportConnection {
 
 /** A transport behaviour that may take text messages too; one object serves all connections of a listener. */
 export interface WebSocketBehaviour {
+  /** A peer has connected. */
   open(connection: WebSocketConnection): void;
   /** A binary message, valid during the call only. */
   frame(connection: WebSocketConnection, frame: Uint8Array): void;
@@ -22,6 +23,8 @@ export interface WebSocketBehaviour {
    * is closed with `protocolViolation`.
    */
   text?(connection: WebSocketConnection, text: Uint8Array): void;
+  /** The queue, once at or above the high-water mark, is below half of it again. */
   drain(connection: WebSocketConnection): void;
+  /** The last call for this connection. */
   close(connection: WebSocketConnection, info: CloseInfo): void;
 }

@@ -17,6 +17,7 @@ import { refuseQuicTls } from "./tls.js";
 
 /** A {@link Transport} whose behaviours may take text messages too. */
 export interface WebSocketTransport extends Transport {
+  /** As {@link Transport.listen}, for text messages too. */
   listen(options: TransportListenOptions, behaviour: WebSocketBehaviour): Promise<TransportListener>;
   connect(options: TransportConnectOptions, behaviour: WebSocketBehaviour): Promise<WebSocketConnection>;
 }
