@@ -126,6 +126,36 @@ write_patched(listener.c)
 file(READ "${MSQUIC_OUT}/upstream/src/core/connection.c" _text)
 replace_once("        if (Connection->CloseReasonPhrase != NULL) {\n            CXPLAT_FREE(Connection->CloseReasonPhrase, QUIC_POOL_CLOSE_REASON);\n            Connection->CloseReasonPhrase = NULL"
              "        if (Connection->CloseReasonPhrase != NULL && (ClosedRemotely || !(Flags & QUIC_CLOSE_APPLICATION))) {\n            CXPLAT_FREE(Connection->CloseReasonPhrase, QUIC_POOL_CLOSE_REASON)$<SEMICOLON>\n            Connection->CloseReasonPhrase = NULL")
+# Whoever takes another connection id for a peer who has moved has begun the change: otherwise both sides answer each
+# other with one more until none is left. When a peer moves faster than it is asked for more ids, that of a path
+# which was given up is used again: RFC 9000 section 9.5 allows it, and without one nobody could ask.
+replace_once("                if (NewDestCid == NULL) {
+                    QuicTraceEvent("
+             "                for (CXPLAT_LIST_ENTRY* Entry = Connection->DestCids.Flink$<SEMICOLON>
+                     NewDestCid == NULL && Entry != &Connection->DestCids$<SEMICOLON> Entry = Entry->Flink) {
+                    QUIC_CID_LIST_ENTRY* Cid = CXPLAT_CONTAINING_RECORD(Entry, QUIC_CID_LIST_ENTRY, Link)$<SEMICOLON>
+                    BOOLEAN InUse = Cid->CID.Retired$<SEMICOLON>
+                    for (uint8_t i = 0$<SEMICOLON> i < Connection->PathsCount$<SEMICOLON> ++i) InUse |= Connection->Paths[i].DestCid == Cid$<SEMICOLON>
+                    if (!InUse) NewDestCid = Cid$<SEMICOLON>
+                }
+                if (NewDestCid == NULL) {
+                    QuicTraceEvent(")
+replace_once("                (*Path)->DestCid = NewDestCid;"
+             "                (*Path)->DestCid = NewDestCid$<SEMICOLON>
+                (*Path)->InitiatedCidUpdate = !PeerUpdatedCid$<SEMICOLON>")
+# A client that moves takes another connection id in the same step, before anything is sent with the one from the
+# other address (RFC 9000 section 9.5).
+replace_once("        Connection->State.LocalAddressSet = TRUE;
+        CxPlatCopyMemory(&Connection->Paths[0].Route.LocalAddress, Buffer, sizeof(QUIC_ADDR));"
+             "        if (Connection->State.Started) {
+            if (!QuicConnRetireCurrentDestCid(Connection, &Connection->Paths[0])) {
+                Status = QUIC_STATUS_INVALID_STATE$<SEMICOLON>
+                break$<SEMICOLON>
+            }
+            Connection->Paths[0].InitiatedCidUpdate = TRUE$<SEMICOLON>
+        }
+        Connection->State.LocalAddressSet = TRUE$<SEMICOLON>
+        CxPlatCopyMemory(&Connection->Paths[0].Route.LocalAddress, Buffer, sizeof(QUIC_ADDR))$<SEMICOLON>")
 # A packet's path is looked up again when those before it have made another path the active one, which swaps their
 # places: it counted for the allowance of an address that it did not come from.
 replace_once("                BatchCount = 0;
@@ -149,12 +179,12 @@ write_patched(connection.c)
 # again: adding to it began again at zero.
 file(READ "${MSQUIC_OUT}/upstream/src/core/path.c" _text)
 replace_once("    if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n        //\n        // See if"
-             "    if (QuicConnIsClient(Connection)) return NULL$<SEMICOLON>\n\n    if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n        //\n        // See if")
-replace_once("        if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n            //\n            // Already tracking"
-             "        for (int i = QUIC_MAX_PATH_COUNT - 1$<SEMICOLON> i > 0 && Connection->PathsCount == QUIC_MAX_PATH_COUNT$<SEMICOLON> i--) {
-            if (Connection->Paths[i].IsPeerValidated) QuicPathRemove(Connection, (uint8_t)i)$<SEMICOLON>
-        }
-        if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n            //\n            // Already tracking")
+             "    if (QuicConnIsClient(Connection)) return NULL$<SEMICOLON>
+    for (int i = Connection->PathsCount - 1$<SEMICOLON> i > 0 && Connection->PathsCount > 2 && Connection->Paths[0].IsPeerValidated$<SEMICOLON> i--) {
+        QuicPathRemove(Connection, (uint8_t)i)$<SEMICOLON>
+    }
+
+    if (Connection->PathsCount == QUIC_MAX_PATH_COUNT) {\n        //\n        // See if")
 replace_once("    Path->Allowance = NewAllowance;"
              "    if (Path->Allowance > UINT32_MAX / 2) NewAllowance = UINT32_MAX$<SEMICOLON>
     Path->Allowance = NewAllowance$<SEMICOLON>")
@@ -166,8 +196,9 @@ replace_once("        Index = FallbackIndex;"
         (void)QuicConnIndicateEvent(Connection, &Event)$<SEMICOLON>")
 replace_once("#if DEBUG\n    if (Connection->Paths[Index].DestCid) {"
              "    QUIC_CID_LIST_ENTRY* DestCid = Connection->Paths[Index].DestCid$<SEMICOLON>
-    if (DestCid != NULL && DestCid->CID.Length != 0 && !DestCid->CID.Retired) {
-        void QuicConnRetireCid(QUIC_CONNECTION*, QUIC_CID_LIST_ENTRY*)$<SEMICOLON>
+    QUIC_CID_LIST_ENTRY* QuicConnGetUnusedDestCid(const QUIC_CONNECTION*)$<SEMICOLON>
+    void QuicConnRetireCid(QUIC_CONNECTION*, QUIC_CID_LIST_ENTRY*)$<SEMICOLON>
+    if (DestCid != NULL && DestCid->CID.Length != 0 && !DestCid->CID.Retired && QuicConnGetUnusedDestCid(Connection) != NULL) {
         QuicConnRetireCid(Connection, DestCid)$<SEMICOLON>
     }
 #if DEBUG\n    if (Connection->Paths[Index].DestCid) {")

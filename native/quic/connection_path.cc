@@ -12,9 +12,6 @@
 namespace millrace {
 namespace {
 
-// msquic's own, of msquicp.h: takes another of the peer's connection ids.
-constexpr uint32_t kParamForceCidUpdate = 0x85000001;
-
 // msquic has no event for the handshake's confirmation (RFC 9001 section 4.1.2), before which it does not
 // move: ask again after so long. Confirmation follows the handshake after half a round trip.
 constexpr std::chrono::milliseconds kConfirmationPoll{5};
@@ -110,13 +107,9 @@ void Connection::TryRebind(const QUIC_ADDR& local, ControlThread::Clock::time_po
   const QUIC_STATUS possible = TryAddress(wanted);
   if (QUIC_FAILED(possible)) return done(possible);
 
-  // RFC 9000 section 9.5: observers of both addresses shall not see one connection id. Refused before the
-  // handshake is confirmed, and while the peer has not given us another.
-  const QUIC_STATUS renamed = Api().SetParam(handle, kParamForceCidUpdate, 0, nullptr);
-  QUIC_STATUS status = renamed;
-  if (QUIC_SUCCEEDED(renamed)) {
-    status = Api().SetParam(handle, QUIC_PARAM_CONN_LOCAL_ADDRESS, sizeof(wanted), &wanted);
-  }
+  // Refused before the handshake is confirmed, and while the peer has not given us another connection id: who
+  // watches both addresses shall not see one id at both (RFC 9000 section 9.5; cmake/msquic-patches.cmake).
+  const QUIC_STATUS status = Api().SetParam(handle, QUIC_PARAM_CONN_LOCAL_ADDRESS, sizeof(wanted), &wanted);
   if (status == QUIC_STATUS_INVALID_STATE) {
     if (ControlThread::Clock::now() >= deadline) return done(QUIC_STATUS_CONNECTION_TIMEOUT);
     Library::Get().control().PostAfter(kConfirmationPoll, [self = Ref<Connection>(this), local, deadline,

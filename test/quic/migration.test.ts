@@ -7,6 +7,7 @@ import { connect, formatAddress, listen } from "millrace";
 import type * as quic from "millrace/quic";
 import { createRelay, type Relay } from "millrace/testing";
 import {
+  AbortedError,
   AddressInUseError,
   AddressUnavailableError,
   ConnectionClosedError,
@@ -172,6 +173,39 @@ describe("rebind", () => {
     }
   });
 
+  test("leaves a socket that is shared with others, who stay, however often", async (t) => {
+    const server = new Server();
+    const listener = await loopback.listenRaw(t, server);
+    const transfers = [new Transfer(randomBytes(MiB)), new Transfer(randomBytes(4 * MiB))];
+    const options = { socket: "shared" } as const;
+    const clients: quic.QuicConnection[] = [];
+    for (const transfer of transfers) {
+      clients.push(await loopback.connectRaw(t, listener.address.port, transfer, options));
+    }
+    const [stays, moves] = clients;
+    const before = stays!.localAddress;
+    transfers[1]!.begin(moves!);
+    // More often than the peer gives connection ids in advance: each move gives the last one back.
+    for (let i = 0; i < 20; i++) assert.notEqual((await moves!.rebind()).port, before.port);
+    transfers[0]!.begin(stays!);
+    await Promise.all(transfers.map((transfer) => transfer.intact()));
+    assert.deepEqual(stays!.localAddress, before);
+    assert.ok((await moves!.statistics()).peerIdChanges >= 20);
+  });
+
+  test("gives up waiting when its caller does", async (t) => {
+    const { client } = await setting(t);
+    const before = client.localAddress;
+    const reason = new Error("enough");
+    await assert.rejects(client.rebind({ signal: AbortSignal.abort(reason) }), (error: Error) => {
+      assert.ok(error instanceof AbortedError);
+      assert.equal(error.cause, reason);
+      return true;
+    });
+    assert.deepEqual(client.localAddress, before);
+    await assert.rejects(client.rebind({ timeoutMs: 0 }), InvalidArgumentError);
+  });
+
   test("to an address that cannot be had is an error, and the connection stays where it was", async (t) => {
     const { server, transfer, client } = await setting(t);
     const before = client.localAddress;
@@ -245,6 +279,22 @@ describe("a NAT that forgets", () => {
     });
     assert.ok(server.changes.length >= 1 && server.changes.length <= 5);
     assert.deepEqual(client.remoteAddress.port, relay.address.port);
+  });
+
+  test("does so twenty times with clients that have connection ids of their own", async (t) => {
+    const server = new Server();
+    const transfer = new Transfer(randomBytes(8 * MiB));
+    const listener = await loopback.listenRaw(t, server);
+    const relay = await relayTo(t, listener.address.port);
+    const client = await loopback.connectRaw(t, relay.address.port, transfer, { socket: "shared" });
+    t.after(() => server.connection!.close({ graceful: false }));
+    transfer.begin(client);
+    for (let rebinds = 1; rebinds <= 20; rebinds++) {
+      await until("more has come", () => transfer.received > rebinds * 256 * 1024);
+      await relay.rebind(rebinds % 2 === 0 ? { address: `127.0.0.${20 + rebinds}` } : {});
+    }
+    await transfer.intact();
+    assert.equal(server.connection!.remoteAddress.address, "127.0.0.40");
   });
 
   test("is nothing that a connection of messages notices, while its remoteAddress changes", async (t) => {

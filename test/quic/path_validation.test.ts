@@ -79,21 +79,29 @@ test("who sends a client's packets from elsewhere gets little, and the connectio
   const man = await ManOnTheSide.open(t, listener.address);
   let received = 0;
   const ended = deferred();
-  await loopback.connectRaw(t, man.port, {
-    data: (_, chunk) => {
-      received += chunk.length;
+  // Windows that the sockets in the middle hold, so that no challenge is lost there.
+  const windows = { streamWindowBytes: 64 * 1024, connectionWindowBytes: 128 * 1024 };
+  await loopback.connectRaw(
+    t,
+    man.port,
+    {
+      data: (_, chunk) => {
+        received += chunk.length;
+      },
+      end: () => ended.resolve(),
+      close: (_, info) => ended.reject(info.error ?? new Error(`closed by ${info.by}`)),
     },
-    end: () => ended.resolve(),
-  });
+    windows,
+  );
   const server = await accepted.promise;
   const home = server.remoteAddress;
   const stream = server.openStream({ direction: "unidirectional" });
-  stream.data = (32 * MiB) / (64 * 1024);
+  stream.data = (8 * MiB) / (64 * 1024);
   pump(stream);
-  await until("the transfer is under way", () => received > MiB);
+  await until("the transfer is under way", () => received > MiB / 4);
   man.forge = 10;
   await ended.promise;
-  assert.equal(received, 32 * MiB);
+  assert.equal(received, 8 * MiB);
   assert.ok(man.forged > 0);
   assert.ok(
     changes.some(({ remote }) => remote.after.address === man.elsewhere.address),
