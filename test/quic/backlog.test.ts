@@ -58,5 +58,6 @@ test("a stream that is paused while single bytes come holds little more than tho
   await until("all have come", () => theirs.bytesReceived === total);
   const { value: blocks } = await theirs[Symbol.asyncIterator]().next();
   const held = blocks!.reduce((sum, block) => sum + block.buffer.byteLength, 0);
-  assert.ok(held <= 2 * total, `${held} bytes for ${total}`);
+  // Twice at most for what was joined, and the pieces that had just come.
+  assert.ok(held <= 3 * total, `${held} bytes for ${total}`);
 });
