@@ -9,8 +9,8 @@ export type EarlyDataDecision = "accept" | "hold" | "refuse";
 
 /**
  * What a raw QUIC listener or connection calls; one object serves all its connections and streams. All calls come
- * from the event loop, never from inside a call of yours. What a handler throws goes to `error`, or, where that is
- * missing, becomes an uncaught exception.
+ * from the event loop, never from inside a call of yours. A handler may be asynchronous.
+ * What it throws or rejects with goes to `error`, or, where that is missing, becomes an uncaught exception.
  *
  * Of a stream that is iterated or adapted, the reader gets the bytes and the end; an adapter gets `drain` as well. The
  * other calls come for every stream.
@@ -24,7 +24,7 @@ export interface QuicBehaviour {
    */
   authenticate?(peer: QuicPeer): boolean | Promise<boolean>;
   /** The handshake of a peer's connection has completed. */
-  open?(connection: QuicConnection): void;
+  open?(connection: QuicConnection): unknown;
   /**
    * A peer that resumes a session has begun a stream in its first packet, before the handshake is complete. What it
    * brings may be a copy of somebody else's first packet, if the first one never reached this listener; so it waits,
@@ -36,36 +36,36 @@ export interface QuicBehaviour {
    */
   earlyData?(stream: QuicStream): EarlyDataDecision | Promise<EarlyDataDecision>;
   /** The peer opened a stream. */
-  stream?(stream: QuicStream): void;
+  stream?(stream: QuicStream): unknown;
   /** Bytes of a stream, in order; valid during the call only, `chunk.slice()` keeps them. */
-  data?(stream: QuicStream, chunk: Uint8Array): void;
+  data?(stream: QuicStream, chunk: Uint8Array): unknown;
   /** The peer's FIN: nothing follows. */
-  end?(stream: QuicStream): void;
+  end?(stream: QuicStream): unknown;
   /** The peer reset its sending side (RFC 9000 section 19.4): what was on its way is lost. */
-  reset?(stream: QuicStream, code: number): void;
+  reset?(stream: QuicStream, code: number): unknown;
   /** The peer asks to send no more (RFC 9000 section 19.5). */
-  stopped?(stream: QuicStream, code: number): void;
+  stopped?(stream: QuicStream, code: number): unknown;
   /** A stream's queue, once at or above the high-water mark, is below half of it again. */
-  drain?(stream: QuicStream): void;
+  drain?(stream: QuicStream): unknown;
   /** Both sides of the stream have ended, and everything was read; the last call for it. */
-  streamClose?(stream: QuicStream, info: StreamCloseInfo): void;
+  streamClose?(stream: QuicStream, info: StreamCloseInfo): unknown;
   /** A datagram (RFC 9221); valid during the call only. */
-  datagram?(connection: QuicConnection, datagram: Uint8Array): void;
+  datagram?(connection: QuicConnection, datagram: Uint8Array): unknown;
   /** What became of a datagram that was sent with a tag. */
-  datagramOutcome?(connection: QuicConnection, tag: number, outcome: OutcomeOfDatagram): void;
+  datagramOutcome?(connection: QuicConnection, tag: number, outcome: OutcomeOfDatagram): unknown;
   /** The queue of datagrams, once at or above the high-water mark, is below half of it again. */
-  datagramDrain?(connection: QuicConnection): void;
+  datagramDrain?(connection: QuicConnection): unknown;
   /** The largest datagram that can be sent has changed: the path's MTU was measured, or has fallen. */
-  datagramLimit?(connection: QuicConnection, maxDatagramBytes: number): void;
+  datagramLimit?(connection: QuicConnection, maxDatagramBytes: number): unknown;
   /**
    * The peer goes on from another address or port: it moved, or a NAT forgot it (RFC 9000 section 9). Until the new
    * path is validated, which the engine does, the peer is sent no more than three times of what came from there.
    */
-  pathChange?(connection: QuicConnection, change: PathChange): void;
+  pathChange?(connection: QuicConnection, change: PathChange): unknown;
   /** The last call for this connection, but for the bytes of streams that are paused. */
-  close?(connection: QuicConnection, info: CloseInfo): void;
+  close?(connection: QuicConnection, info: CloseInfo): unknown;
   /** A handler threw. */
-  error?(connection: QuicConnection, cause: unknown): void;
+  error?(connection: QuicConnection, cause: unknown): unknown;
 }
 
 const handlers = {

@@ -199,12 +199,16 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     await this.close();
   }
 
-  call(handler: () => void): void {
+  call(handler: () => unknown): void {
     try {
-      handler();
+      this.heed(handler());
     } catch (cause) {
       this.report(cause);
     }
+  }
+
+  heed(returned: unknown): void {
+    if (returned instanceof Promise) returned.then(undefined, (cause) => this.report(cause));
   }
 
   report(cause: unknown): void {

@@ -147,7 +147,7 @@ export class ReceivingSide {
     this.#delivered = true;
     const { connection } = this.#stream;
     try {
-      connection.behaviour.data?.(this.#stream, chunk);
+      connection.heed(connection.behaviour.data?.(this.#stream, chunk));
     } catch (cause) {
       connection.report(cause);
     }

@@ -10,7 +10,9 @@ export interface StreamHost extends QuicConnection {
   readonly behaviour: QuicBehaviour;
   readonly options: NativeConnectionOptions;
   /** Runs a handler; what it throws is the application's. */
-  call(handler: () => void): void;
+  call(handler: () => unknown): void;
+  /** Takes what a handler returned: a promise of an asynchronous one must not reject unheard. */
+  heed(returned: unknown): void;
   report(cause: unknown): void;
   /** A stream whose last event came, and whose bytes are not all read: it keeps its place until then. */
   linger(stream: NativeTarget): void;
