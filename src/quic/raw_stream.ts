@@ -253,9 +253,12 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
       this.#opening.failed(this.#error!);
     } else this.#opening?.accepted();
     this.#ended = true;
-    const failure = this.#error ?? new ConnectionClosedError("the stream has ended");
-    this.sending.fail(failure);
-    this.receiving.fail(failure);
+    // Made only where somebody gets it: an error's stack costs more than all else that a stream does.
+    if (this.sending.open || this.receiving.open) {
+      const failure = this.#error ?? new ConnectionClosedError("the stream has ended");
+      this.sending.fail(failure);
+      this.receiving.fail(failure);
+    }
     if (this.receiving.hasUnread) this.connection.linger(this);
     else {
       this.connection.letGo(this);
