@@ -20,8 +20,8 @@ target_compile_definitions(millrace_addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_
                                                   NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
                                                   MILLRACE_VERSION="${MILLRACE_VERSION}")
 include(cmake/msquic-patches.cmake)
-include(cmake/msquic-traces.cmake)
-target_link_libraries(millrace_addon PRIVATE msquic_patches millrace_quic msquic_traces)
+include(cmake/msquic-shims.cmake)
+target_link_libraries(millrace_addon PRIVATE msquic_patches millrace_quic msquic_shims)
 if(APPLE)
   target_link_options(millrace_addon PRIVATE -undefined dynamic_lookup)
 else()

@@ -45,6 +45,10 @@ endif()
 # msquic asks libnuma four questions, and libnuma.a is not position independent: answer them ourselves.
 add_library(millrace_numa STATIC "${MSQUIC_CRATE_DIR}/numa_shim.c")
 
+# Holds back the wakes of msquic's workers, where the linker puts it in its place (cmake/msquic-shims.cmake).
+add_library(millrace_wake_shim STATIC "${MSQUIC_CRATE_DIR}/wake_shim.c")
+target_include_directories(millrace_wake_shim PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}")
+
 find_package(Threads REQUIRED)
 add_library(msquic INTERFACE)
 target_include_directories(msquic SYSTEM INTERFACE

@@ -1,7 +1,7 @@
 // msquic computes for its traces (reads every packet's header and frames a second time, sums up the flow
 // control windows of all streams after every acknowledgement) even where it is built without them, as here:
 // the macros that should say so are always true then. With 100 streams that is a fifth of a server's time.
-// The linker puts these functions in the place of msquic's (--wrap, see cmake/msquic-traces.cmake); nobody
+// The linker puts these functions in the place of msquic's (--wrap, see cmake/msquic-shims.cmake); nobody
 // reads what they would compute.
 #include <stdint.h>
 

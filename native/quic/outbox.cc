@@ -6,6 +6,7 @@
 
 #include "native/quic/connection.h"
 #include "native/quic/stream.h"
+#include "native/quic/wake_hold.h"
 
 namespace millrace {
 namespace {
@@ -15,6 +16,9 @@ constexpr uint32_t kMaxCollectedBytes = 60u << 10;
 // Leaves the request and its bytes in the smallest slab class.
 constexpr uint32_t kFirstCapacity = 96;
 
+// A publication wakes msquic's workers after so many (two numbers each): they send while it goes on.
+constexpr size_t kHandlesPerWake = 256;
+
 size_t Padded(size_t bytes) noexcept {
   return (bytes + 7) & ~size_t{7};
 }
@@ -22,6 +26,7 @@ size_t Padded(size_t bytes) noexcept {
 }  // namespace
 
 bool Outbox::Flush(uint32_t bytes) noexcept {
+  const WakeHold hold;
   size_t at = 0;
   const size_t end = std::min<size_t>(bytes, slab_.size());
   bool well_formed = end == bytes;
@@ -175,24 +180,33 @@ uint32_t Outbox::Publish(CommandKind kind, uint16_t lane, std::span<const uint32
   const Ref<SharedPayload> payload = MakeRef<SharedPayload>(head, body);
   if (!payload->valid()) return 0;
   uint32_t reached = 0;
-  for (size_t i = 0; i + 1 < handles.size(); i += 2) {
-    Resource* resource = environment_.Find(handles[i], handles[i + 1]);
-    if (resource == nullptr || resource->kind() != wanted) continue;
-    SendRequest* request = SendRequest::NewShared(resource, payload);
-    if (request == nullptr) {
-      resource->OnOutOfMemory();
-      continue;
+  for (size_t begin = 0; begin + 1 < handles.size(); begin += kHandlesPerWake) {
+    const WakeHold hold;
+    const size_t end = std::min(handles.size(), begin + kHandlesPerWake);
+    for (size_t i = begin; i + 1 < end; i += 2) {
+      Resource* resource = environment_.Find(handles[i], handles[i + 1]);
+      if (resource == nullptr || resource->kind() != wanted) continue;
+      if (PublishTo(resource, kind, lane, payload)) reached += 1;
     }
-    if (kind == CommandKind::kWriteStream) {
-      static_cast<Stream*>(resource)->Send(request, false);
-    } else if (kind == CommandKind::kSendDatagram) {
-      static_cast<Connection*>(resource)->SendDatagram(request);
-    } else {
-      static_cast<Connection*>(resource)->SendFrames(lane, request);
-    }
-    reached += 1;
   }
   return reached;
+}
+
+bool Outbox::PublishTo(Resource* resource, CommandKind kind, uint16_t lane,
+                       const Ref<SharedPayload>& payload) noexcept {
+  SendRequest* request = SendRequest::NewShared(resource, payload);
+  if (request == nullptr) {
+    resource->OnOutOfMemory();
+    return false;
+  }
+  if (kind == CommandKind::kWriteStream) {
+    static_cast<Stream*>(resource)->Send(request, false);
+  } else if (kind == CommandKind::kSendDatagram) {
+    static_cast<Connection*>(resource)->SendDatagram(request);
+  } else {
+    static_cast<Connection*>(resource)->SendFrames(lane, request);
+  }
+  return true;
 }
 
 }  // namespace millrace

@@ -47,6 +47,9 @@ class Outbox {
   [[nodiscard]] static bool Append(Pending& pending, std::span<const uint8_t> payload) noexcept;
   void Submit(Pending& pending, bool fin) noexcept;
   void SubmitAll() noexcept;
+  // False when memory is short.
+  [[nodiscard]] static bool PublishTo(Resource* resource, CommandKind kind, uint16_t lane,
+                                      const Ref<SharedPayload>& payload) noexcept;
 
   Environment& environment_;
   const std::span<const uint8_t> slab_;
