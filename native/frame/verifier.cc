@@ -10,8 +10,9 @@ namespace {
 // FLATBUFFERS_MAX_BUFFER_SIZE: larger offsets are negative to some readers.
 constexpr size_t kMaxFrameBytes = 0x7fffffff;
 constexpr uint32_t kMaxEntries = 1024;
-// Entries may share their keys, so text is paid for by what is read, not by what the frame holds.
-constexpr size_t kSharedTextBytes = size_t{64} << 10;
+// Of the subject and all keys together. Text is all that costs time by its length, and entries may share
+// their keys, so it counts as often as it is referred to.
+constexpr size_t kMaxTextBytes = size_t{64} << 10;
 
 // vtable slots, in the order of the schema's fields
 constexpr size_t kFrameHeader = 0;
@@ -31,8 +32,7 @@ struct Table {
 
 class Verification {
  public:
-  Verification(const uint8_t* frame, size_t bytes) noexcept
-      : frame_(frame), bytes_(bytes), text_left_(bytes + kSharedTextBytes) {}
+  Verification(const uint8_t* frame, size_t bytes) noexcept : frame_(frame), bytes_(bytes) {}
 
   FrameStatus Run() noexcept {
     if (bytes_ < 2 * sizeof(uint32_t) || bytes_ > kMaxFrameBytes) return FrameStatus::kBadSize;
@@ -142,7 +142,7 @@ class Verification {
 
   const uint8_t* const frame_;
   const size_t bytes_;
-  size_t text_left_;
+  size_t text_left_ = kMaxTextBytes;
 };
 
 }  // namespace

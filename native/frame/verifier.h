@@ -14,7 +14,7 @@ enum class FrameStatus : uint8_t {
   kBadVector,     // a vector is longer than the frame
   kBadString,     // a string is longer than the frame, unterminated or not UTF-8
   kMissingField,  // a required field is absent
-  kTooMuchMeta,   // more entries, or more text shared between them, than a frame may cost to verify
+  kTooMuchMeta,   // more entries, or more text, than a frame may cost to verify
 };
 
 // For error messages and test names: "valid", "size", "table", …
@@ -22,7 +22,7 @@ enum class FrameStatus : uint8_t {
 
 // Verifies one whole frame, its size prefix included, by the rules of schemas/frame.fbs and of the
 // FlatBuffers binary format, so that no accessor, of any language, reads outside of it. The schema does not
-// nest, so neither does this; its time is linear in `bytes`. Any thread.
+// nest, so neither does this; its time is bounded by its limits, however large the frame. Any thread.
 // Not required: an 8-byte aligned payload (not every encoder knows of it), known kinds, nothing between
 // parts.
 [[nodiscard]] FrameStatus VerifyFrame(const uint8_t* frame, size_t bytes) noexcept;

@@ -1,4 +1,4 @@
-import { Builder, ByteBuffer } from "flatbuffers";
+import { Builder, ByteBuffer, Encoding } from "flatbuffers";
 import { FrameMalformedError } from "../errors.js";
 import { type FrameHeader, hotHeadBytes, hotPayloadBytes, readHotHead, writeHotHead } from "./codec.js";
 import { Entry } from "./generated/millrace/wire/entry.js";
@@ -17,8 +17,22 @@ export interface MetaEntry {
 const noBytes = new Uint8Array(0);
 const noMeta: readonly MetaEntry[] = [];
 
-/** A decoded frame: one object is decoded into again and again. Its bytes are views of the frame's. */
-export class FrameView implements FrameHeader {
+/** The parts of a frame that is not hot. */
+export interface FrameExtras {
+  readonly subject?: string | undefined;
+  readonly meta?: readonly MetaEntry[] | undefined;
+}
+
+/** All that a frame says. */
+export interface FrameContents extends FrameHeader, FrameExtras {
+  payload: Uint8Array;
+}
+
+/**
+ * A decoded frame: one object is decoded into again and again. Its bytes are views of the frame's, and its subject
+ * and metadata are decoded when they are first asked for: like the bytes, while the frame is still there.
+ */
+export class FrameView implements FrameContents {
   kind = 0;
   flags = 0;
   channel = 0;
@@ -26,14 +40,47 @@ export class FrameView implements FrameHeader {
   seq = 0;
   ref = 0;
   payload: Uint8Array = noBytes;
-  subject: string | undefined = undefined;
-  meta: readonly MetaEntry[] = noMeta;
+  /** The frame, while there is something in it that was not asked for yet. */
+  #undecoded: Frame | undefined = undefined;
+  #subject: string | undefined = undefined;
+  #meta: readonly MetaEntry[] = noMeta;
+
+  get subject(): string | undefined {
+    this.#decode();
+    return this.#subject;
+  }
+
+  get meta(): readonly MetaEntry[] {
+    this.#decode();
+    return this.#meta;
+  }
+
+  /** Sets the subject and the metadata: those of a verified frame, or none. */
+  setExtras(undecoded: Frame | undefined): void {
+    this.#undecoded = undecoded;
+    this.#subject = undefined;
+    this.#meta = noMeta;
+  }
+
+  #decode(): void {
+    const frame = this.#undecoded;
+    if (frame === undefined) return;
+    this.#undecoded = undefined;
+    this.#subject = text(frame.subject(Encoding.UTF8_BYTES));
+    const meta: MetaEntry[] = [];
+    for (let i = 0; i < frame.metaLength(); i++) {
+      const entry = frame.meta(i)!;
+      meta.push({ key: text(entry.key(Encoding.UTF8_BYTES))!, value: entry.valueArray() ?? noBytes });
+    }
+    this.#meta = meta;
+  }
 }
 
-/** The parts of a frame that is not hot. */
-export interface FrameExtras {
-  readonly subject?: string;
-  readonly meta?: readonly MetaEntry[];
+/** The runtime's own decoder takes a byte order mark away. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function text(bytes: string | Uint8Array | null): string | undefined {
+  return bytes === null ? undefined : decoder.decode(bytes as Uint8Array);
 }
 
 /**
@@ -46,8 +93,7 @@ export function decodeFrame(frame: Uint8Array, verified: boolean, into: FrameVie
   if (readHotHead(frame, into)) {
     // Half the price of subarray, which looks for a species.
     into.payload = new Uint8Array(frame.buffer, frame.byteOffset + hotHeadBytes, hotPayloadBytes(frame));
-    into.subject = undefined;
-    into.meta = noMeta;
+    into.setExtras(undefined);
     return into;
   }
   const status = verified ? "valid" : verifyFrame(frame);
@@ -65,13 +111,7 @@ function decodeGeneral(bytes: Uint8Array, into: FrameView): FrameView {
   into.seq = header.seq();
   into.ref = header.ref();
   into.payload = frame.payloadArray() ?? noBytes;
-  into.subject = frame.subject() ?? undefined;
-  const meta: MetaEntry[] = [];
-  for (let i = 0; i < frame.metaLength(); i++) {
-    const entry = frame.meta(i)!;
-    meta.push({ key: entry.key()!, value: entry.valueArray() ?? noBytes });
-  }
-  into.meta = meta;
+  into.setExtras(frame);
   return into;
 }
 

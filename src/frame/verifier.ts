@@ -8,14 +8,17 @@ import { isUtf8 } from "./utf8.js";
  * - `vector`: a vector is longer than the frame;
  * - `string`: a string is longer than the frame, unterminated or not UTF-8;
  * - `missing`: a required field is absent;
- * - `meta`: more entries, or more text shared between them, than a frame may cost to verify.
+ * - `meta`: more entries, or more text, than a frame may cost to verify.
  */
 export type FrameStatus = "valid" | "size" | "table" | "offset" | "vector" | "string" | "missing" | "meta";
 
 const maxFrameBytes = 0x7fff_ffff;
 const maxEntries = 1024;
-/** Entries may share their keys, so text is paid for by what is read, not by what the frame holds. */
-const sharedTextBytes = 64 * 1024;
+/**
+ * Of the subject and all keys together. Text is all that costs time by its length, and entries may share their
+ * keys, so it counts as often as it is referred to.
+ */
+const maxTextBytes = 64 * 1024;
 
 /** vtable slots, in the order of the schema's fields. */
 const frameSlots = { header: 0, payload: 1, subject: 2, meta: 3 } as const;
@@ -24,8 +27,8 @@ const entrySlots = { key: 0, value: 1 } as const;
 /**
  * Verifies one whole frame, its size prefix included, by the rules of schemas/frame.fbs and of the FlatBuffers
  * binary format. The generated accessors read signed offsets and never look at the end of the buffer: only a
- * frame that has passed here may be given to them. The schema does not nest, so neither does this; its time is
- * linear in the frame. Not required: an aligned payload, known kinds, nothing between the parts.
+ * frame that has passed here may be given to them. The schema does not nest, so neither does this; its time
+ * is bounded by the limits above, however large the frame. Not required: an aligned payload, known kinds, nothing between the parts.
  *
  * @see native/frame/verifier.cc, which gives the same answer to the same bytes
  */
@@ -50,13 +53,12 @@ class Verification {
   readonly #frame: Uint8Array;
   readonly #view: DataView;
   readonly #bytes: number;
-  #textLeft: number;
+  #textLeft = maxTextBytes;
 
   constructor(frame: Uint8Array, view: DataView) {
     this.#frame = frame;
     this.#view = view;
     this.#bytes = frame.byteLength;
-    this.#textLeft = this.#bytes + sharedTextBytes;
   }
 
   run(): FrameStatus {

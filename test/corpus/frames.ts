@@ -44,6 +44,7 @@ export const validFrames: Readonly<Record<string, Uint8Array>> = {
   "utf8-highest": subject(0xf4, 0x8f, 0xbf, 0xbf, 0x41).bytes,
   "utf8-around-surrogates": subject(0xed, 0x9f, 0xbf, 0x41, 0x41).bytes,
   "entries-1024": manyEntries(1024, "k").bytes,
+  "most-text": encodeFrame(header, new Uint8Array(1), { subject: "é".repeat(32 * 1024) }),
   "encoded-subject": encodeFrame(header, new Uint8Array(5), { subject: "räume.1 €😀" }),
   "encoded-meta": encodeFrame(header, new Uint8Array(9), { meta: [entry, { ...entry, key: "" }] }),
   "encoded-all": encodeFrame(header, new Uint8Array(300), { subject: "", meta: [entry] }),
@@ -118,5 +119,8 @@ export const hostileFrames: Readonly<Record<`${Fault}.${string}`, Uint8Array>> =
   "string.above-10ffff": subject(0xf4, 0x90, 0x80, 0x80).bytes,
   "string.lead-f5": subject(0xf5, 0x80, 0x80, 0x80).bytes,
   "meta.entries-1025": manyEntries(1025, "k").bytes,
+  "meta.one-byte-of-text-too-many": encodeFrame(header, new Uint8Array(1), {
+    subject: `${"é".repeat(32 * 1024)}e`,
+  }),
   "meta.shared-text": manyEntries(1000, "k".repeat(4096)).bytes,
 };

@@ -2,12 +2,15 @@
 // The files are checked in: the C++ tests read them, and a TypeScript test compares them with frames.ts.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { verifyFrame } from "#internal/frame/verifier.js";
 import { hostileFrames, validFrames } from "./frames.js";
+import { digestMutants } from "./mutants.js";
 
 const root = join(import.meta.dirname, "../../../test");
 
 write("corpus/frames/valid", validFrames, (frame) => frame);
 write("corpus/frames/hostile", hostileFrames, (frame) => frame);
+writeFileSync(join(root, "corpus/mutants.txt"), `${digestMutants(validFrames, verifyFrame).join("\n")}\n`);
 // The fuzzer takes one byte that says how to split before the stream.
 const all: Readonly<Record<string, Uint8Array>> = { ...validFrames, ...hostileFrames };
 const seeds = Object.entries(all).filter(([, frame]) => frame.length <= 2000);

@@ -110,6 +110,28 @@ describe("a hot frame", () => {
   });
 });
 
+describe("a payload that is a FlatBuffer itself", () => {
+  const inner = encodeFrame({ ...header, type: 77 }, Uint8Array.of(1, 2, 3), { subject: "inner" });
+  const numbers = Float64Array.of(Math.PI, -0, 1e300);
+
+  for (const [name, extras] of Object.entries({ hot: {}, general: { subject: "outer", meta: [] } })) {
+    it(`is read in place, in a ${name} frame: aligned to 8, and not copied`, () => {
+      const frame = encodeFrame(header, inner, extras);
+      const { payload } = decodeFrame(frame, false, new FrameView());
+      const nested = generated(payload);
+      assert.equal(nested.header()!.type(), 77);
+      assert.equal(nested.subject(), "inner");
+      assert.equal(payload.buffer, frame.buffer);
+      assert.equal(payload.byteOffset % 8, 0);
+      assert.equal(nested.payloadArray()!.byteOffset % 8, 0);
+
+      const doubles = new Uint8Array(numbers.buffer);
+      const view = decodeFrame(encodeFrame(header, doubles, extras), false, new FrameView());
+      assert.deepEqual(new Float64Array(view.payload.buffer, view.payload.byteOffset, 3), numbers);
+    });
+  }
+});
+
 describe("a frame with a subject and metadata", () => {
   it("comes back as it was written", () => {
     fc.assert(
@@ -139,6 +161,27 @@ describe("a frame with a subject and metadata", () => {
     const view = decodeFrame(shared, false, new FrameView());
     assert.equal(view.subject, "räume.1");
     assert.equal(view.payload.buffer, shared.buffer);
+  });
+
+  it("is not decoded before it is asked for, and then once", (t) => {
+    const subject = t.mock.method(Frame.prototype, "subject");
+    const entries = t.mock.method(Frame.prototype, "meta");
+    const frame = encodeFrame(header, Uint8Array.of(1), {
+      subject: "a",
+      meta: [{ key: "k", value: Uint8Array.of(2) }],
+    });
+    const view = decodeFrame(frame, false, new FrameView());
+    assert.deepEqual([...view.payload], [1]);
+    assert.deepEqual([subject.mock.callCount(), entries.mock.callCount()], [0, 0]);
+    assert.deepEqual([view.subject, view.meta.length, view.subject], ["a", 1, "a"]);
+    assert.deepEqual([subject.mock.callCount(), entries.mock.callCount()], [1, 1]);
+  });
+
+  it("keeps a byte order mark that a text begins with", () => {
+    const meta = [{ key: "\ufeffk", value: new Uint8Array(0) }];
+    const frame = encodeFrame(header, Uint8Array.of(1), { subject: "\ufeffa", meta });
+    const view = decodeFrame(frame, false, new FrameView());
+    assert.deepEqual([view.subject, view.meta[0]?.key], ["\ufeffa", "\ufeffk"]);
   });
 
   it("leaves nothing behind in the object for the next frame", () => {
@@ -221,16 +264,6 @@ describe("hostile bytes", () => {
           `${name} at ${end}`,
         );
       }
-    }
-  });
-
-  it("cost less than 10 ms at 64 KiB, whatever they are", () => {
-    for (const name of ["meta.shared-text", "meta.entries-1025"] as const) {
-      const frame = hostileFrames[name]!;
-      verifyFrame(frame);
-      const start = performance.now();
-      for (let i = 0; i < 10; i++) verifyFrame(frame);
-      assert.ok((performance.now() - start) / 10 < 10, name);
     }
   });
 });

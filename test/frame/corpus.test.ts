@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { verifyFrame } from "#internal/frame/verifier.js";
 import { hostileFrames, validFrames } from "../corpus/frames.js";
+import { digestMutants } from "../corpus/mutants.js";
 
-const corpus = join(import.meta.dirname, "../../../test/corpus/frames");
+const folder = join(import.meta.dirname, "../../../test/corpus");
+const corpus = join(folder, "frames");
 
 describe("the frame corpus", () => {
   it("has a file for every frame that is described, and no other", () => {
@@ -21,6 +23,11 @@ describe("the frame corpus", () => {
         assert.deepEqual(new Uint8Array(readFileSync(join(corpus, folder, `${name}.bin`))), frame, name);
       }
     }
+  });
+
+  it("spoilt in 50,000 ways has the same faults here as in C++", () => {
+    const lines = readFileSync(join(folder, "mutants.txt"), "utf8").trimEnd().split("\n");
+    assert.deepEqual(digestMutants(validFrames, verifyFrame), lines);
   });
 
   for (const [name, frame] of Object.entries(validFrames)) {
