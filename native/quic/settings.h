@@ -9,7 +9,7 @@ namespace millrace {
 enum class CongestionControl : uint8_t { kCubic, kBbr };
 
 // How connections behave on the wire: the options of listen and connect, each with a value.
-// src/quic/settings.ts validates them and has the defaults.
+// src/quic/options/settings.ts validates them and has the defaults.
 struct Settings {
   uint32_t idle_timeout_ms = 0;  // 0 = never
   uint32_t handshake_timeout_ms = 0;

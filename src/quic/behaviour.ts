@@ -1,8 +1,8 @@
 import type { CloseInfo } from "../transport/close.js";
-import type { QuicPeer } from "./authentication.js";
 import type { OutcomeOfDatagram, QuicConnection } from "./connection.js";
 import type { PathChange } from "./path_change.js";
-import type { QuicStream, StreamCloseInfo } from "./stream.js";
+import type { QuicStream, StreamCloseInfo } from "./stream/stream.js";
+import type { QuicPeer } from "./tls/authentication.js";
 
 /** What becomes of a stream that began before the handshake was complete. */
 export type EarlyDataDecision = "accept" | "hold" | "refuse";

@@ -5,7 +5,7 @@ import type { ConnectionId, ConnectionState, SendResult } from "../transport/con
 import type { WaitOptions } from "../transport/wait.js";
 import type { RebindOptions } from "./rebind.js";
 import type { QuicStatistics } from "./statistics.js";
-import type { OpenStreamOptions, QuicStream } from "./stream.js";
+import type { OpenStreamOptions, QuicStream } from "./stream/stream.js";
 
 /** How to close a connection. Codes are the application's own, 0..2^53-1 (RFC 9000 section 20.2). */
 export interface QuicCloseOptions extends CloseOptions {

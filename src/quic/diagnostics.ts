@@ -1,7 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import type { CloseInfo } from "../transport/close.js";
 import type { QuicConnection } from "./connection.js";
-import type { QuicStream, StreamCloseInfo } from "./stream.js";
+import type { QuicStream, StreamCloseInfo } from "./stream/stream.js";
 
 /**
  * The messages of `node:diagnostics_channel`, by channel. A subscriber is called on the spot; what it throws is an

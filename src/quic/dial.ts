@@ -11,9 +11,9 @@ import type { NativeConnectionOptions } from "../native/environment.js";
 import { formatHost } from "../transport/address.js";
 import type { ClientCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
-import type { ServerTickets } from "./client_resumption.js";
 import { type ConfigurationSettings, withClientConfiguration } from "./configuration.js";
 import type { EngineConnection, Opening } from "./engine_connection.js";
+import type { ServerTickets } from "./resumption/client_resumption.js";
 
 /** Whom to connect to, and how. */
 export interface DialOptions {

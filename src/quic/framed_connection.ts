@@ -11,8 +11,8 @@ import type {
   TransportConnection,
 } from "../transport/connection.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
-import type { FramedOptions } from "./framed_options.js";
-import { SendQueue } from "./send_queue.js";
+import type { FramedOptions } from "./options/framed_options.js";
+import { SendQueue } from "./stream/send_queue.js";
 
 const DEFAULT_LANE = 0;
 

@@ -10,19 +10,23 @@ import { loadClientCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
 import { readWait, throwIfAborted, type WaitOptions, within } from "../transport/wait.js";
-import { Authenticator } from "./authentication.js";
 import { behaviourHandlers, type QuicBehaviour } from "./behaviour.js";
-import { ServerTickets } from "./client_resumption.js";
-import { type QuicConnectOptions, readConnectOptions, readUrl } from "./connect_options.js";
 import type { QuicConnection } from "./connection.js";
 import { dial } from "./dial.js";
-import { type QuicListenOptions, type ReadListenOptions, readListenOptions } from "./listen_options.js";
 import { EngineListener, type RefusedConnections } from "./listener.js";
-import { listenerSettings, loadListenerCredential } from "./listener_tls.js";
+import { type QuicConnectOptions, readConnectOptions, readUrl } from "./options/connect_options.js";
+import {
+  type QuicListenOptions,
+  type ReadListenOptions,
+  readListenOptions,
+} from "./options/listen_options.js";
+import { configurationSettings, rawConnectionOptions } from "./options/settings.js";
 import { RawConnection } from "./raw_connection.js";
-import { serverResumption } from "./server_resumption.js";
-import { configurationSettings, rawConnectionOptions } from "./settings.js";
-import { packTicketKeys, type TicketKey } from "./ticket_keys.js";
+import { ServerTickets } from "./resumption/client_resumption.js";
+import { serverResumption } from "./resumption/server_resumption.js";
+import { packTicketKeys, type TicketKey } from "./resumption/ticket_keys.js";
+import { Authenticator } from "./tls/authentication.js";
+import { listenerSettings, loadListenerCredential } from "./tls/listener_tls.js";
 
 export type { SocketAddress } from "../transport/address.js";
 export type { CloseInfo, CloseOptions } from "../transport/close.js";
@@ -36,10 +40,7 @@ export type {
   TlsOptions,
 } from "../transport/tls.js";
 export type { WaitOptions } from "../transport/wait.js";
-export type { QuicPeer } from "./authentication.js";
 export type { EarlyDataDecision, QuicBehaviour } from "./behaviour.js";
-export type { ClientResumptionOptions } from "./client_resumption.js";
-export type { QuicConnectOptions } from "./connect_options.js";
 export type {
   DatagramsOptions,
   OutcomeOfDatagram,
@@ -49,19 +50,22 @@ export type {
 } from "./connection.js";
 export { type QuicCounters, quicCounters } from "./counters.js";
 export type { QuicDiagnostics } from "./diagnostics.js";
-export { configureEngine, type EngineOptions } from "./engine_options.js";
-export { FileTicketStore } from "./file_ticket_store.js";
-export type { QuicListenOptions } from "./listen_options.js";
 export type { RefusedConnections } from "./listener.js";
+export type { QuicConnectOptions } from "./options/connect_options.js";
+export { configureEngine, type EngineOptions } from "./options/engine_options.js";
+export type { QuicListenOptions } from "./options/listen_options.js";
+export type { QuicOptions } from "./options/settings.js";
 export type { PathChange } from "./path_change.js";
 export { publish, publishDatagram } from "./publish.js";
 export type { RebindOptions } from "./rebind.js";
-export type { ServerResumptionOptions } from "./server_resumption.js";
-export type { QuicOptions } from "./settings.js";
+export type { ClientResumptionOptions } from "./resumption/client_resumption.js";
+export { FileTicketStore } from "./resumption/file_ticket_store.js";
+export type { ServerResumptionOptions } from "./resumption/server_resumption.js";
+export type { TicketKey } from "./resumption/ticket_keys.js";
+export { MemoryTicketStore, type TicketStore } from "./resumption/ticket_store.js";
 export type { QuicStatistics } from "./statistics.js";
-export type { OpenStreamOptions, QuicStream, StreamCloseInfo, WebStreams } from "./stream.js";
-export type { TicketKey } from "./ticket_keys.js";
-export { MemoryTicketStore, type TicketStore } from "./ticket_store.js";
+export type { OpenStreamOptions, QuicStream, StreamCloseInfo, WebStreams } from "./stream/stream.js";
+export type { QuicPeer } from "./tls/authentication.js";
 export { quicTransport } from "./transport.js";
 
 /** Accepts raw QUIC connections on one endpoint. */

@@ -6,8 +6,8 @@ import { show } from "../options/read.js";
 import { checkBytes } from "./argument.js";
 import type { QuicConnection } from "./connection.js";
 import { RawConnection } from "./raw_connection.js";
-import { RawStream } from "./raw_stream.js";
-import type { QuicStream } from "./stream.js";
+import { RawStream } from "./stream/raw_stream.js";
+import type { QuicStream } from "./stream/stream.js";
 
 /**
  * Writes the same bytes to many streams, by one call of the engine: it copies them once, and each stream refers to

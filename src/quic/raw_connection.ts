@@ -7,11 +7,7 @@ import type { RingReader } from "../native/ring.js";
 import type { CloseInfo } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
 import { readWait, throwIfAborted, type WaitOptions, within } from "../transport/wait.js";
-import { type Authenticator, readPeer } from "./authentication.js";
 import type { QuicBehaviour } from "./behaviour.js";
-import { decodeCertificates } from "./certificate.js";
-import type { ServerTickets } from "./client_resumption.js";
-import { readQuicCloseOptions } from "./close_options.js";
 import type {
   DatagramsOptions,
   OutcomeOfDatagram,
@@ -19,24 +15,28 @@ import type {
   QuicConnection,
   SendDatagramOptions,
 } from "./connection.js";
-import { Datagrams } from "./datagrams.js";
+import { Datagrams } from "./datagram/datagrams.js";
 import {
   publishConnectionClose,
   publishConnectionOpen,
   publishError,
   publishStreamOpen,
 } from "./diagnostics.js";
-import { EarlyStreams } from "./early_streams.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
 import { updateKeys } from "./key_update.js";
-import { readOpenStreamOptions } from "./open_stream.js";
 import { Opened } from "./opened.js";
+import { readQuicCloseOptions } from "./options/close_options.js";
 import { Promised } from "./promised.js";
-import { RawStream } from "./raw_stream.js";
+import type { ServerTickets } from "./resumption/client_resumption.js";
 import { type QuicStatistics, StatisticsReader } from "./statistics.js";
-import type { OpenStreamOptions, QuicStream } from "./stream.js";
-import { openError } from "./stream_opening.js";
-import type { StreamHost } from "./stream_side.js";
+import { EarlyStreams } from "./stream/early_streams.js";
+import { readOpenStreamOptions } from "./stream/open_stream.js";
+import { RawStream } from "./stream/raw_stream.js";
+import type { OpenStreamOptions, QuicStream } from "./stream/stream.js";
+import { openError } from "./stream/stream_opening.js";
+import type { StreamHost } from "./stream/stream_side.js";
+import { type Authenticator, readPeer } from "./tls/authentication.js";
+import { decodeCertificates } from "./tls/certificate.js";
 
 const outcomes: readonly OutcomeOfDatagram[] = (() => {
   const { sent, acknowledged, lost, cancelled } = DatagramOutcome;

@@ -12,8 +12,8 @@ import type {
 } from "../transport/transport.js";
 import { dial } from "./dial.js";
 import { FramedConnection } from "./framed_connection.js";
-import { framedOptions, framedSettings } from "./framed_options.js";
 import { EngineListener } from "./listener.js";
+import { framedOptions, framedSettings } from "./options/framed_options.js";
 
 /** QUIC (RFC 9000) carrying frames; the native addon does the work. */
 export const quicTransport: Transport = {

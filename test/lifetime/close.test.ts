@@ -6,7 +6,7 @@ import { runInNewContext } from "node:vm";
 import { CloseCode, type CloseInfo, type Connection, connect, type Listener } from "millrace";
 import { AbortedError, ConnectionClosedError, MillraceError } from "#internal/errors.js";
 import { loadAddon } from "#internal/native/addon.js";
-import type { RawStream } from "#internal/quic/raw_stream.js";
+import type { RawStream } from "#internal/quic/stream/raw_stream.js";
 import { deferred } from "../kit/deferred.js";
 import { Loopback } from "../kit/loopback.js";
 import { silentUdp } from "../kit/silent_peer.js";

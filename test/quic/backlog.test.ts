@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { before, describe, test } from "node:test";
-import { Backlog } from "#internal/quic/backlog.js";
+import { Backlog } from "#internal/quic/stream/backlog.js";
 import { Loopback } from "../kit/loopback.js";
 import { firstStream, openPair } from "../kit/pair.js";
 import { until } from "../kit/until.js";

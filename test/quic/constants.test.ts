@@ -44,7 +44,9 @@ test("the close codes that the engine sends mean here what they mean there", () 
 
 test("every status that is looked at is one that the engine names, and the other way round", () => {
   const folder = new URL("../../../dist/quic/", import.meta.url);
-  const files = readdirSync(folder).filter((file) => file.endsWith(".js"));
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".js"),
+  );
   const sources = files.map((file) => readFileSync(new URL(file, folder), "utf8"));
   const looked = sources.join("\n").matchAll(/\b(?:constants\.status|code)\.([a-z]\w*)\b/g);
   const names = new Set([...looked].map(([, name]) => name!));

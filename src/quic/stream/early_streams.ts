@@ -1,9 +1,9 @@
-import { InvalidArgumentError } from "../errors.js";
-import type { Engine, EngineResource } from "../native/engine.js";
-import { type RingRecord, StoredRecord } from "../native/ring.js";
-import { CloseCode } from "../transport/close.js";
-import type { EarlyDataDecision } from "./behaviour.js";
-import { publishStreamOpen } from "./diagnostics.js";
+import { InvalidArgumentError } from "../../errors.js";
+import type { Engine, EngineResource } from "../../native/engine.js";
+import { type RingRecord, StoredRecord } from "../../native/ring.js";
+import { CloseCode } from "../../transport/close.js";
+import type { EarlyDataDecision } from "../behaviour.js";
+import { publishStreamOpen } from "../diagnostics.js";
 import type { RawStream } from "./raw_stream.js";
 import type { StreamHost } from "./stream_side.js";
 

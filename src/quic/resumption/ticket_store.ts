@@ -1,5 +1,5 @@
-import { readOptions } from "../options/read.js";
-import { integer, object } from "../options/schema.js";
+import { readOptions } from "../../options/read.js";
+import { integer, object } from "../../options/schema.js";
 
 /**
  * Where a client keeps the tickets with which it resumes its sessions. A ticket is as secret as a password for as

@@ -1,10 +1,10 @@
-import { InvalidArgumentError } from "../errors.js";
-import { loadServerCredential, type ServerCredential } from "../transport/credential.js";
-import type { ServerTlsOptions } from "../transport/tls.js";
+import { InvalidArgumentError } from "../../errors.js";
+import { loadServerCredential, type ServerCredential } from "../../transport/credential.js";
+import type { ServerTlsOptions } from "../../transport/tls.js";
+import type { QuicBehaviour } from "../behaviour.js";
+import type { ConfigurationSettings } from "../configuration.js";
+import { configurationSettings, type ReadQuicOptions } from "../options/settings.js";
 import type { Authenticator } from "./authentication.js";
-import type { QuicBehaviour } from "./behaviour.js";
-import type { ConfigurationSettings } from "./configuration.js";
-import { configurationSettings, type ReadQuicOptions } from "./settings.js";
 
 /**
  * Somebody has to judge the certificates that are asked for, and who judges has to be given some.

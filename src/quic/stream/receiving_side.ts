@@ -1,6 +1,6 @@
-import { type MillraceError, ReaderLockedError, StreamClosedError } from "../errors.js";
-import { Flag } from "../native/constants.js";
-import type { RingRecord } from "../native/ring.js";
+import { type MillraceError, ReaderLockedError, StreamClosedError } from "../../errors.js";
+import { Flag } from "../../native/constants.js";
+import type { RingRecord } from "../../native/ring.js";
 import { Backlog } from "./backlog.js";
 import type { SideHost } from "./stream_side.js";
 

@@ -1,5 +1,5 @@
-import type { AbortedError, TimeoutError } from "../errors.js";
-import { watchWait } from "../transport/wait.js";
+import type { AbortedError, TimeoutError } from "../../errors.js";
+import { watchWait } from "../../transport/wait.js";
 
 type Result = IteratorResult<Uint8Array, undefined>;
 

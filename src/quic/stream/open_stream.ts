@@ -1,7 +1,7 @@
-import { readOptions } from "../options/read.js";
-import { flag, integer, object, oneOf, withDefault } from "../options/schema.js";
-import { waitOptions } from "../transport/wait.js";
-import { DEFAULT_PRIORITY, MAX_PRIORITY } from "./argument.js";
+import { readOptions } from "../../options/read.js";
+import { flag, integer, object, oneOf, withDefault } from "../../options/schema.js";
+import { waitOptions } from "../../transport/wait.js";
+import { DEFAULT_PRIORITY, MAX_PRIORITY } from "../argument.js";
 import type { OpenStreamOptions } from "./stream.js";
 
 const schema = object({

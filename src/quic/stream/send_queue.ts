@@ -1,6 +1,6 @@
-import type { Engine } from "../native/engine.js";
-import type { NativeTarget } from "../native/outbox.js";
-import type { SendResult } from "../transport/connection.js";
+import type { Engine } from "../../native/engine.js";
+import type { NativeTarget } from "../../native/outbox.js";
+import type { SendResult } from "../../transport/connection.js";
 
 /**
  * Counts what a connection or stream has queued: bytes given to the engine here, bytes that left it in the slot's

@@ -1,7 +1,7 @@
-import { InvalidArgumentError } from "../errors.js";
-import type { NativeConnectionOptions, NativeSettings } from "../native/environment.js";
-import { flag, integer, oneOf, powerOfTwo, protocolNames, withDefault } from "../options/schema.js";
-import type { ConfigurationSettings } from "./configuration.js";
+import { InvalidArgumentError } from "../../errors.js";
+import type { NativeConnectionOptions, NativeSettings } from "../../native/environment.js";
+import { flag, integer, oneOf, powerOfTwo, protocolNames, withDefault } from "../../options/schema.js";
+import type { ConfigurationSettings } from "../configuration.js";
 
 /** Options that raw QUIC listeners and connect calls share. */
 export interface QuicOptions {

@@ -1,8 +1,8 @@
-import { InvalidArgumentError } from "../errors.js";
-import { MAX_RECORD_BYTES } from "../native/engine.js";
-import type { NativeConnectionOptions } from "../native/environment.js";
-import type { TransportOptions } from "../transport/transport.js";
-import type { ConfigurationSettings } from "./configuration.js";
+import { InvalidArgumentError } from "../../errors.js";
+import { MAX_RECORD_BYTES } from "../../native/engine.js";
+import type { NativeConnectionOptions } from "../../native/environment.js";
+import type { TransportOptions } from "../../transport/transport.js";
+import type { ConfigurationSettings } from "../configuration.js";
 import { defaultSettings } from "./settings.js";
 
 /** What a framed connection keeps of its options; one object for all connections of a listener. */

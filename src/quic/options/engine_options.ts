@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { EngineInUseError, InternalError, InvalidArgumentError } from "../errors.js";
-import { loadAddon } from "../native/addon.js";
-import { sharedEngine } from "../native/engine.js";
-import type { NativeEngineSettings } from "../native/environment.js";
-import { readOptions } from "../options/read.js";
-import { integer, object, oneOf, option, optional, withDefault } from "../options/schema.js";
+import { EngineInUseError, InternalError, InvalidArgumentError } from "../../errors.js";
+import { loadAddon } from "../../native/addon.js";
+import { sharedEngine } from "../../native/engine.js";
+import type { NativeEngineSettings } from "../../native/environment.js";
+import { readOptions } from "../../options/read.js";
+import { integer, object, oneOf, option, optional, withDefault } from "../../options/schema.js";
 
 /** What holds for all QUIC of this process, in whichever thread. What is left out stays as it is. */
 export interface EngineOptions {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type * as v from "valibot";
-import { flag, isFunction, isObject, object, option, optional, withDefault } from "../options/schema.js";
-import type { ClientCredential } from "../transport/credential.js";
+import { flag, isFunction, isObject, object, option, optional, withDefault } from "../../options/schema.js";
+import type { ClientCredential } from "../../transport/credential.js";
 import { MemoryTicketStore, type TicketStore } from "./ticket_store.js";
 
 /** Lets a connection resume the session of an earlier one to the same server, with the ticket it gave. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { InvalidArgumentError } from "../errors.js";
-import { isObject, listOf } from "../options/schema.js";
+import { InvalidArgumentError } from "../../errors.js";
+import { isObject, listOf } from "../../options/schema.js";
 
 /** What protects a server's tickets. Servers with the same keys take each other's tickets. */
 export interface TicketKey {

@@ -1,6 +1,6 @@
 import { Duplex, type DuplexOptions } from "node:stream";
-import type { MillraceError } from "../errors.js";
-import { codeOf } from "./argument.js";
+import type { MillraceError } from "../../errors.js";
+import { codeOf } from "../argument.js";
 import type { RawStream } from "./raw_stream.js";
 import type { StreamReader } from "./receiving_side.js";
 import type { StreamWriter } from "./sending_side.js";

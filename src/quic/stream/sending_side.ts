@@ -1,7 +1,7 @@
-import { type MillraceError, StreamClosedError } from "../errors.js";
-import { CommandKind, Flag } from "../native/constants.js";
-import type { SendResult } from "../transport/connection.js";
-import { checkBytes, checkCode, readChunks } from "./argument.js";
+import { type MillraceError, StreamClosedError } from "../../errors.js";
+import { CommandKind, Flag } from "../../native/constants.js";
+import type { SendResult } from "../../transport/connection.js";
+import { checkBytes, checkCode, readChunks } from "../argument.js";
 import { SendQueue } from "./send_queue.js";
 import type { SideHost } from "./stream_side.js";
 

@@ -1,8 +1,8 @@
 import type { UnderlyingByteSource, UnderlyingSink } from "node:stream/web";
-import { InvalidArgumentError, type MillraceError } from "../errors.js";
-import { show } from "../options/read.js";
-import { codeOf } from "./argument.js";
-import { Promised } from "./promised.js";
+import { InvalidArgumentError, type MillraceError } from "../../errors.js";
+import { show } from "../../options/read.js";
+import { codeOf } from "../argument.js";
+import { Promised } from "../promised.js";
 import type { RawStream } from "./raw_stream.js";
 import type { StreamReader } from "./receiving_side.js";
 import type { StreamWriter } from "./sending_side.js";

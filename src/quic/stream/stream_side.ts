@@ -1,8 +1,8 @@
-import type { Engine } from "../native/engine.js";
-import type { NativeConnectionOptions } from "../native/environment.js";
-import type { NativeTarget } from "../native/outbox.js";
-import type { QuicBehaviour } from "./behaviour.js";
-import type { QuicConnection } from "./connection.js";
+import type { Engine } from "../../native/engine.js";
+import type { NativeConnectionOptions } from "../../native/environment.js";
+import type { NativeTarget } from "../../native/outbox.js";
+import type { QuicBehaviour } from "../behaviour.js";
+import type { QuicConnection } from "../connection.js";
 import type { QuicStream } from "./stream.js";
 
 /** What a stream needs of its connection. */

@@ -1,6 +1,6 @@
 import type * as v from "valibot";
-import type { NativeResumption } from "../native/environment.js";
-import { flag, integer, object, optional, withDefault } from "../options/schema.js";
+import type { NativeResumption } from "../../native/environment.js";
+import { flag, integer, object, optional, withDefault } from "../../options/schema.js";
 import { packTicketKeys, randomTicketKeys, type TicketKey, ticketKeysOption } from "./ticket_keys.js";
 
 /**

@@ -1,14 +1,14 @@
-import { InvalidArgumentError, ReaderLockedError } from "../errors.js";
-import { DATAGRAM_OVERHEAD_BYTES } from "../native/constants.js";
-import type { Engine } from "../native/engine.js";
-import type { NativeTarget } from "../native/outbox.js";
-import { readOptions } from "../options/read.js";
-import { abortSignal, integer, object, optional, withDefault } from "../options/schema.js";
-import type { SendResult } from "../transport/connection.js";
-import { checkBytes, checkInteger } from "./argument.js";
-import type { DatagramsOptions, SendDatagramOptions } from "./connection.js";
+import { InvalidArgumentError, ReaderLockedError } from "../../errors.js";
+import { DATAGRAM_OVERHEAD_BYTES } from "../../native/constants.js";
+import type { Engine } from "../../native/engine.js";
+import type { NativeTarget } from "../../native/outbox.js";
+import { readOptions } from "../../options/read.js";
+import { abortSignal, integer, object, optional, withDefault } from "../../options/schema.js";
+import type { SendResult } from "../../transport/connection.js";
+import { checkBytes, checkInteger } from "../argument.js";
+import type { DatagramsOptions, SendDatagramOptions } from "../connection.js";
+import { SendQueue } from "../stream/send_queue.js";
 import { DatagramQueue } from "./datagram_queue.js";
-import { SendQueue } from "./send_queue.js";
 
 const schema = object({
   maxQueued: withDefault(integer(1, 1_048_576), 1_024),

@@ -1,13 +1,13 @@
-import type { NativeAdmissionLimits } from "../native/environment.js";
-import { readOptions } from "../options/read.js";
-import { flag, integer, isObject, object, option, optional, withDefault } from "../options/schema.js";
-import type { ServerTlsOptions } from "../transport/tls.js";
-import { type WaitOptions, waitOptions } from "../transport/wait.js";
+import type { NativeAdmissionLimits } from "../../native/environment.js";
+import { readOptions } from "../../options/read.js";
+import { flag, integer, isObject, object, option, optional, withDefault } from "../../options/schema.js";
+import type { ServerTlsOptions } from "../../transport/tls.js";
+import { type WaitOptions, waitOptions } from "../../transport/wait.js";
 import {
   type ReadServerResumption,
   type ServerResumptionOptions,
   serverResumptionOption,
-} from "./server_resumption.js";
+} from "../resumption/server_resumption.js";
 import { type QuicOptions, quicOptions, type ReadQuicOptions } from "./settings.js";
 
 /** Options of a raw QUIC listener. Its `signal` and `timeoutMs` bound the wait for the port, and nothing later. */

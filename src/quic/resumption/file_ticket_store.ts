@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readOptions } from "../options/read.js";
-import { integer, object, option } from "../options/schema.js";
+import { readOptions } from "../../options/read.js";
+import { integer, object, option } from "../../options/schema.js";
 import type { TicketStore } from "./ticket_store.js";
 
 const SUFFIX = ".ticket";

@@ -1,8 +1,8 @@
 import type { X509Certificate } from "node:crypto";
-import { CertificateRefusedError } from "../errors.js";
-import type { RingReader } from "../native/ring.js";
-import type { SocketAddress } from "../transport/address.js";
-import type { QuicBehaviour } from "./behaviour.js";
+import { CertificateRefusedError } from "../../errors.js";
+import type { RingReader } from "../../native/ring.js";
+import type { SocketAddress } from "../../transport/address.js";
+import type { QuicBehaviour } from "../behaviour.js";
 import { decodeCertificates } from "./certificate.js";
 
 /** A peer whose handshake is not complete: what `authenticate` judges. */

@@ -4,10 +4,10 @@ import {
   ResourceExhaustedError,
   StreamClosedError,
   StreamLimitError,
-} from "../errors.js";
-import { loadAddon } from "../native/addon.js";
-import { type WaitOptions, watchWait } from "../transport/wait.js";
-import { Promised } from "./promised.js";
+} from "../../errors.js";
+import { loadAddon } from "../../native/addon.js";
+import { type WaitOptions, watchWait } from "../../transport/wait.js";
+import { Promised } from "../promised.js";
 
 /** Waits for the peer's leave to open a stream of ours, and no longer than the caller does. */
 export class StreamOpening {

@@ -1,13 +1,13 @@
-import { InvalidArgumentError } from "../errors.js";
-import { readOptions } from "../options/read.js";
-import { abortSignal, isObject, object, oneOf, option, optional, withDefault } from "../options/schema.js";
-import { parseTransportUrl } from "../transport/address.js";
-import type { ClientTlsOptions } from "../transport/tls.js";
+import { InvalidArgumentError } from "../../errors.js";
+import { readOptions } from "../../options/read.js";
+import { abortSignal, isObject, object, oneOf, option, optional, withDefault } from "../../options/schema.js";
+import { parseTransportUrl } from "../../transport/address.js";
+import type { ClientTlsOptions } from "../../transport/tls.js";
 import {
   type ClientResumptionOptions,
   clientResumptionOption,
   type ReadClientResumption,
-} from "./client_resumption.js";
+} from "../resumption/client_resumption.js";
 import { type QuicOptions, quicOptions, type ReadQuicOptions } from "./settings.js";
 
 /** Options of a raw QUIC connection that we open. */

@@ -1,8 +1,8 @@
 import type { Duplex } from "node:stream";
-import type { MillraceError } from "../errors.js";
-import type { SendResult } from "../transport/connection.js";
-import type { WaitOptions } from "../transport/wait.js";
-import type { QuicConnection } from "./connection.js";
+import type { MillraceError } from "../../errors.js";
+import type { SendResult } from "../../transport/connection.js";
+import type { WaitOptions } from "../../transport/wait.js";
+import type { QuicConnection } from "../connection.js";
 
 /** How a stream is opened. Its `signal` and `timeoutMs` bound the wait for the peer's leave, see `opened`. */
 export interface OpenStreamOptions extends WaitOptions {

@@ -4,17 +4,17 @@ import {
   type MillraceError,
   StreamResetError,
   StreamStoppedError,
-} from "../errors.js";
-import { EventKind } from "../native/constants.js";
-import type { Engine, EngineResource } from "../native/engine.js";
-import type { RingRecord } from "../native/ring.js";
-import type { SendResult } from "../transport/connection.js";
-import type { WaitOptions } from "../transport/wait.js";
-import { checkCode, checkPriority, DEFAULT_PRIORITY } from "./argument.js";
+} from "../../errors.js";
+import { EventKind } from "../../native/constants.js";
+import type { Engine, EngineResource } from "../../native/engine.js";
+import type { RingRecord } from "../../native/ring.js";
+import type { SendResult } from "../../transport/connection.js";
+import type { WaitOptions } from "../../transport/wait.js";
+import { checkCode, checkPriority, DEFAULT_PRIORITY } from "../argument.js";
+import { publishStreamClose } from "../diagnostics.js";
+import { Promised } from "../promised.js";
 import { ChunkIterator } from "./chunk_iterator.js";
-import { publishStreamClose } from "./diagnostics.js";
 import { toDuplex } from "./duplex.js";
-import { Promised } from "./promised.js";
 import { ReceivingSide } from "./receiving_side.js";
 import { SendingSide } from "./sending_side.js";
 import type { QuicStream, StreamCloseInfo, WebStreams } from "./stream.js";
