@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Generates src/frame/generated and native/frame/generated from schemas/, with the flatc that schemas/flatc
-# pins. With --check nothing is written: exits 1 when what is checked in is not what would be generated.
+# Generates src/frame/generated and native/frame/generated from schemas/, and what the compatibility tests have for
+# Python and Go in test/frame/compat, with the flatc that schemas/flatc pins. With --check nothing is written: exits 1 when what is checked in is not what would be generated.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,21 +20,26 @@ enums_to_objects() {
 }
 
 generate() {
-  mkdir -p "$1" "$2"
+  mkdir -p "$@"
   "$flatc" --ts --ts-omit-entrypoint -o "$1" schemas/frame.fbs
   local file
   grep -lr '^export enum ' "$1" | while read -r file; do enums_to_objects "$file"; done
   "$flatc" --cpp --cpp-std c++17 --scoped-enums -o "$2" schemas/frame.fbs
+  "$flatc" --python -o "$3" schemas/frame.fbs
+  "$flatc" --go -o "$4" schemas/frame.fbs
 }
 
 if [[ ${1:-} == --check ]]; then
   fresh=$(mktemp -d)
   trap 'rm -rf "$fresh"' EXIT
-  generate "$fresh/ts" "$fresh/cpp"
+  generate "$fresh/ts" "$fresh/cpp" "$fresh/python" "$fresh/go"
   diff -r "$fresh/ts" src/frame/generated
   diff -r "$fresh/cpp" native/frame/generated
+  for language in python go; do
+    diff -r --exclude=__pycache__ "$fresh/$language/millrace" "test/frame/compat/$language/millrace"
+  done
   echo "The generated code is what schemas/ says."
 else
-  rm -rf src/frame/generated native/frame/generated
-  generate src/frame/generated native/frame/generated
+  rm -rf src/frame/generated native/frame/generated test/frame/compat/{python,go}/millrace
+  generate src/frame/generated native/frame/generated test/frame/compat/{python,go}
 fi

@@ -4,6 +4,7 @@
 import { pathToFileURL } from "node:url";
 import { installAioquic } from "./setup/aioquic.mjs";
 import { runMain } from "./setup/failure.mjs";
+import { installFlatBuffers } from "./setup/flatbuffers.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { buildAddon, buildBench } from "./setup/native.mjs";
 import { installPackages } from "./setup/packages.mjs";
@@ -22,6 +23,7 @@ export function setUp({ tests = false, bench = false, checks = false } = {}) {
     if (tests) await requireTools(testTools);
     if (tests) await buildQuinn("release");
     if (tests) await installAioquic();
+    if (tests) await installFlatBuffers();
     if (bench) await buildQuinn("optimized");
     if (checks) await requireTools(checkTools);
   });

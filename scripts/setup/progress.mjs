@@ -13,14 +13,14 @@ const tailLines = 60;
  * command's last line; elsewhere plain lines tell that it lives. The whole output is in build/logs/NAME.log.
  * @throws SetupFailure with the end of the log.
  */
-export async function runStep({ name, title, command, args, env = process.env }) {
+export async function runStep({ name, title, command, args, env = process.env, cwd = root }) {
   const logFile = join(root, "build", "logs", `${name}.log`);
   mkdirSync(join(root, "build", "logs"), { recursive: true });
   const log = createWriteStream(logFile);
   log.write(`$ ${command} ${args.join(" ")}\n`);
   const display = showStep(title);
 
-  const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   for (const output of [child.stdout, child.stderr]) {
     output.setEncoding("utf8").on("data", (text) => {
       log.write(text);

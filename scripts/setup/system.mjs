@@ -55,6 +55,7 @@ const tools = {
     apk: "clang-extra-tools",
     brew: "llvm",
   },
+  go: { commands: ["go"], apt: "golang-go", dnf: "golang", apk: "go", brew: "go" },
   googletest: {
     files: ["/usr/src/googletest/CMakeLists.txt"],
     apt: "libgtest-dev",
