@@ -64,6 +64,8 @@ class DatagramConnection final : public LoadConnection {
 
   void OnOther(QUIC_CONNECTION_EVENT& event) override {
     if (event.Type == QUIC_CONNECTION_EVENT_DATAGRAM_RECEIVED) OnAnswer(*event.DATAGRAM_RECEIVED.Buffer);
+    // Also where answers are lost, so that it goes on when all of them are.
+    if (event.Type == QUIC_CONNECTION_EVENT_DATAGRAM_SEND_STATE_CHANGED) ReplaceLost(NowNs());
   }
 
   void OnAnswer(const QUIC_BUFFER& answer) {
