@@ -1,7 +1,7 @@
 /** Sends datagrams by hand, as fast as it can, on a thread of its own. */
 import { workerData } from "node:worker_threads";
 import { HandClient } from "../kit/hand_client.js";
-import { frame } from "../kit/quic_frame.js";
+import { FrameType, frame } from "../kit/quic_frame.js";
 
 export interface DatagramFlood {
   readonly port: number;
@@ -20,4 +20,5 @@ for (let i = 0; i < packets; i++) await client.send(...Array<Buffer>(perPacket).
 Atomics.store(words, 1, packets * perPacket);
 Atomics.store(words, 0, 1);
 Atomics.notify(words, 0);
+await client.send(frame(FrameType.applicationClose, [0, 0]));
 await client.close();
