@@ -1,5 +1,5 @@
 /** Traffic that never ends by itself: whatever carries it is cut off in the middle. */
-import { connect, listen } from "millrace";
+import { connect, listen, MillraceError } from "millrace";
 import * as quic from "millrace/quic";
 
 /** What a side needs to listen and to connect. */
@@ -31,7 +31,40 @@ const rawAlpn = "millrace-traffic";
 const message = new Uint8Array(600).fill(7);
 const window = 16;
 
+/** Echoes chunks of an iterated stream by publishing them to it, until it or its connection ends. */
+async function iterate(stream: quic.QuicStream, came = () => {}): Promise<void> {
+  try {
+    for await (const chunks of stream) {
+      came();
+      for (const chunk of chunks) if (stream.writable) quic.publish([stream], chunk);
+    }
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error; // cut off in the middle
+  }
+}
+
+/** Datagrams and statistics that follow each other: as one has ended, the next begins. */
+const endless = {
+  datagramOutcome(connection: quic.QuicConnection, tag: number, outcome: quic.OutcomeOfDatagram) {
+    if (outcome === "sent" || connection.state !== "open") return;
+    connection.sendDatagram(message, { tag: tag + 1 });
+    quic.publishDatagram([connection], message);
+    connection.statistics().catch((error: unknown) => {
+      if (!(error instanceof MillraceError)) throw error;
+    });
+  },
+} satisfies quic.QuicBehaviour;
+
 const rawEcho: quic.QuicBehaviour = {
+  ...endless,
+  open(connection) {
+    connection.sendDatagram(message, { tag: 1 });
+  },
+  stream(stream) {
+    const { connection } = stream;
+    connection.data = Number(connection.data ?? 0) + 1;
+    if (connection.data === 2) void iterate(stream); // the client's second
+  },
   data: (stream, chunk) => {
     if (stream.writable) stream.write(chunk);
   },
@@ -66,9 +99,9 @@ export async function listenForTraffic(credentials: Credentials): Promise<Traffi
  * @returns resolves when both are connected.
  */
 export async function makeTraffic(peer: Endpoints, ca: string, flowing: () => void): Promise<Traffic> {
-  let toFlow = 2;
-  const counted = () => {
-    let left = window;
+  let toFlow = 4;
+  const counted = (times = window) => {
+    let left = times;
     return () => {
       left -= 1;
       if (left !== 0) return;
@@ -88,10 +121,15 @@ export async function makeTraffic(peer: Endpoints, ca: string, flowing: () => vo
     { tls: { ca } },
   );
   const rawCame = counted();
+  const outcomeCame = counted(2);
   const raw = await quic.connect(
     `quic://127.0.0.1:${peer.rawPort}`,
     { alpn: [rawAlpn], tls: { ca } },
     {
+      datagramOutcome(connection, tag, outcome) {
+        outcomeCame();
+        endless.datagramOutcome(connection, tag, outcome);
+      },
       data: (stream, chunk) => {
         for (let bytes = 0; bytes < chunk.length; bytes += message.length) rawCame();
         if (stream.writable) stream.write(chunk);
@@ -103,6 +141,10 @@ export async function makeTraffic(peer: Endpoints, ca: string, flowing: () => vo
     framed.send(message);
     stream.write(message);
   }
+  const iterated = raw.openStream();
+  void iterate(iterated, counted(4));
+  quic.publish([iterated], message);
+  raw.sendDatagram(message, { tag: 1 });
   return {
     ended: Promise.all([framed.closed, raw.closed]),
     async close() {
