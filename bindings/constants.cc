@@ -11,6 +11,7 @@
 #include "native/quic/events.h"
 #include "native/quic/statistics.h"
 #include "native/ring/ring_layout.h"
+#include "native/session/table_layout.h"
 
 namespace millrace {
 namespace {
@@ -39,6 +40,68 @@ constexpr uint32_t Of(DatagramOutcome outcome) noexcept {
 }
 constexpr uint32_t Of(CommandKind kind) noexcept {
   return static_cast<uint32_t>(kind);
+}
+constexpr uint32_t Of(SlotState state) noexcept {
+  return static_cast<uint32_t>(state);
+}
+constexpr uint32_t Of(EnvironmentState state) noexcept {
+  return static_cast<uint32_t>(state);
+}
+
+void AddSessionTable(Napi::Object constants) {
+  const Napi::Env env = constants.Env();
+  constants.Set("table", Group(env, {
+                                        {"tableMagic", kTableMagic},
+                                        {"tableVersion", kTableVersion},
+                                        {"tableHeaderBytes", kTableHeaderBytes},
+                                        {"tableMinSlots", kTableMinSlots},
+                                        {"tableMaxSlots", kTableMaxSlots},
+                                        {"tableMagicOffset", offsetof(TableHeader, magic)},
+                                        {"tableVersionOffset", offsetof(TableHeader, version)},
+                                        {"tableSlotCountOffset", offsetof(TableHeader, slot_count)},
+                                        {"tableCellCountOffset", offsetof(TableHeader, cell_count)},
+                                        {"tableHeadOffset", offsetof(TableHeader, head)},
+                                        {"tableTailOffset", offsetof(TableHeader, tail)},
+                                        {"tableSuspectOffset", offsetof(TableHeader, suspect)},
+                                        {"tableRebuilderOffset", offsetof(TableHeader, rebuilder)},
+                                        {"tableDamagedOffset", offsetof(TableHeader, damaged)},
+                                        {"tableQuarantinedOffset", offsetof(TableHeader, quarantined)},
+                                        {"tableRecoveredOffset", offsetof(TableHeader, recovered)},
+                                        {"tableEnvironmentsOffset", offsetof(TableHeader, environments)},
+                                        {"tableMaxEnvironments", kTableMaxEnvironments},
+                                        {"slotBytes", kSlotBytes},
+                                        {"slotStateOffset", offsetof(TableSlot, state)},
+                                        {"slotClaimOffset", offsetof(TableSlot, claim)},
+                                        {"slotTransportOffset", offsetof(TableSlot, transport)},
+                                        {"slotConnectionOffset", offsetof(TableSlot, connection)},
+                                        {"slotSessionIdOffset", offsetof(TableSlot, session_id)},
+                                        {"slotLastActivityOffset", offsetof(TableSlot, last_activity)},
+                                        {"slotRoundTripUsOffset", offsetof(TableSlot, round_trip_us)},
+                                        {"slotQueuedBytesOffset", offsetof(TableSlot, queued_bytes)},
+                                        {"slotSendSequenceOffset", offsetof(TableSlot, send_sequence)},
+                                        {"slotReceiveSequenceOffset", offsetof(TableSlot, receive_sequence)},
+                                        {"slotAckSequenceOffset", offsetof(TableSlot, ack_sequence)},
+                                        {"slotMessagesOffset", offsetof(TableSlot, messages)},
+                                        {"slotCheckOffset", offsetof(TableSlot, check)},
+                                        {"stateBits", kSlotStateBits},
+                                        {"generationBits", kGenerationBits},
+                                        {"environmentStateBits", kEnvironmentStateBits},
+                                        {"claimEnvironmentBits", kClaimEnvironmentBits},
+                                        {"epochBits", kEpochBits},
+                                    }));
+  constants.Set("slotState", Group(env, {
+                                            {"free", Of(SlotState::kFree)},
+                                            {"opening", Of(SlotState::kOpening)},
+                                            {"open", Of(SlotState::kOpen)},
+                                            {"closing", Of(SlotState::kClosing)},
+                                            {"closed", Of(SlotState::kClosed)},
+                                            {"quarantined", Of(SlotState::kQuarantined)},
+                                        }));
+  constants.Set("environmentState", Group(env, {
+                                                   {"vacant", Of(EnvironmentState::kVacant)},
+                                                   {"alive", Of(EnvironmentState::kAlive)},
+                                                   {"dead", Of(EnvironmentState::kDead)},
+                                               }));
 }
 
 }  // namespace
@@ -152,6 +215,7 @@ Napi::Object Constants(Napi::Env env) {
                                          {"notSupported", QUIC_STATUS_NOT_SUPPORTED},
                                          {"streamLimit", QUIC_STATUS_STREAM_LIMIT_REACHED},
                                      }));
+  AddSessionTable(constants);
   return constants;
 }
 

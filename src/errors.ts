@@ -210,6 +210,12 @@ export class ResourceExhaustedError extends MillraceError {
   override readonly retryable = true;
 }
 
+/** All slots of a session table are in use. One that is released can be taken at once. */
+export class SessionTableFullError extends MillraceError {
+  readonly code = "ERR_MILLRACE_SESSION_TABLE_FULL";
+  override readonly retryable = true;
+}
+
 /** The engine has listeners or connections, and what was asked for can be set only while it has none. */
 export class EngineInUseError extends MillraceError {
   readonly code = "ERR_MILLRACE_ENGINE_IN_USE";

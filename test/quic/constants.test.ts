@@ -5,6 +5,7 @@ import { CloseCode } from "millrace";
 import { loadAddon } from "#internal/native/addon.js";
 import * as constants from "#internal/native/constants.js";
 import * as ring from "#internal/native/ring.js";
+import * as table from "#internal/session/table_layout.js";
 
 const native = loadAddon().constants;
 
@@ -22,6 +23,16 @@ test("the ring lies in memory as C++ has it, number by number", () => {
     native.ring,
     Object.fromEntries(numbers.map(([name, value]) => [nativeName(name), value])),
   );
+});
+
+test("the session table lies in memory as C++ has it, number by number", () => {
+  const numbers = Object.entries(table).filter(([, value]) => typeof value === "number");
+  assert.deepEqual(
+    native.table,
+    Object.fromEntries(numbers.map(([name, value]) => [nativeName(name), value])),
+  );
+  assert.deepEqual(native.slotState, table.SlotState);
+  assert.deepEqual(native.environmentState, table.EnvironmentState);
 });
 
 test("events, commands, slot words and flags have the numbers of C++, none missing on either side", () => {
@@ -56,7 +67,7 @@ test("every status that is looked at is one that the engine names, and the other
 test("a group that is not compared does not exist", () => {
   const compared = [
     ...["ring", "event", "command", "commandHeader", "slotWord", "flag", "acceptance", "datagramOutcome"],
-    ...["datagram", "statistic", "closeCode", "status"],
+    ...["datagram", "statistic", "closeCode", "status", "table", "slotState", "environmentState"],
   ];
   assert.deepEqual(Object.keys(native).sort(), compared.sort());
 });

@@ -1,0 +1,219 @@
+#include "native/session/session_table.h"
+
+#include <atomic>
+#include <bit>
+
+namespace millrace {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the table is little-endian");
+static_assert(std::atomic_ref<uint32_t>::is_always_lock_free);
+
+constexpr uint32_t kSlotMask = (1u << kHandleSlotBits) - 1;
+constexpr uint32_t kGenerationMask = (1u << kGenerationBits) - 1;
+constexpr uint32_t kStateMask = (1u << kSlotStateBits) - 1;
+constexpr uint32_t kEnvironmentMask = (1u << kClaimEnvironmentBits) - 1;
+constexpr uint32_t kEnvironmentStateMask = (1u << kEnvironmentStateBits) - 1;
+constexpr uint32_t kEpochMask = (1u << kEpochBits) - 1;
+
+uint32_t Load(uint32_t& word) noexcept {
+  return std::atomic_ref<uint32_t>(word).load();
+}
+void Store(uint32_t& word, uint32_t value) noexcept {
+  std::atomic_ref<uint32_t>(word).store(value);
+}
+bool Exchange(uint32_t& word, uint32_t from, uint32_t to) noexcept {
+  return std::atomic_ref<uint32_t>(word).compare_exchange_strong(from, to);
+}
+void Count(uint32_t& word) noexcept {
+  std::atomic_ref<uint32_t>(word).fetch_add(1);
+}
+
+uint32_t GenerationOf(SessionHandle handle) noexcept {
+  return static_cast<uint32_t>(handle >> kHandleSlotBits);
+}
+uint32_t StateWord(uint32_t generation, SlotState state) noexcept {
+  return (generation << kSlotStateBits) | static_cast<uint32_t>(state);
+}
+SlotState StateIn(uint32_t word) noexcept {
+  return static_cast<SlotState>(word & kStateMask);
+}
+uint32_t GenerationIn(uint32_t word) noexcept {
+  return word >> kSlotStateBits;
+}
+uint32_t NextGeneration(uint32_t generation) noexcept {
+  return generation == kGenerationMask ? 1 : generation + 1;
+}
+uint32_t EnvironmentWord(SessionClaim claim, EnvironmentState state) noexcept {
+  return ((claim >> kClaimEnvironmentBits) << kEnvironmentStateBits) | static_cast<uint32_t>(state);
+}
+
+// Of the words that do not change while a session is open, as src/session/table.ts has it.
+uint32_t CheckOf(TableSlot& slot, uint32_t generation) noexcept {
+  uint32_t check = generation * 0x9e3779b1u;
+  uint32_t* const words = &slot.state;
+  for (uint32_t word = offsetof(TableSlot, transport) / 4; word < offsetof(TableSlot, last_activity) / 4;
+       ++word) {
+    check = ((check ^ Load(words[word])) + word) * 0x85ebca6bu;
+    check ^= check >> 15;
+  }
+  return check;
+}
+
+}  // namespace
+
+std::optional<SessionTable> SessionTable::Open(uint8_t* memory, size_t bytes) noexcept {
+  if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % 8 != 0 || bytes < kTableHeaderBytes) {
+    return std::nullopt;
+  }
+  auto& header = *reinterpret_cast<TableHeader*>(memory);
+  const uint32_t slots = Load(header.slot_count);
+  if (Load(header.magic) != kTableMagic || Load(header.version) != kTableVersion) return std::nullopt;
+  if (slots < kTableMinSlots || slots > kTableMaxSlots || bytes != TableBytesOf(slots)) return std::nullopt;
+  if (Load(header.cell_count) != CellCountOf(slots)) return std::nullopt;
+  return SessionTable(memory, slots);
+}
+
+SessionTable::SessionTable(uint8_t* memory, uint32_t slot_count) noexcept
+    : header_(reinterpret_cast<TableHeader*>(memory)),
+      slots_(reinterpret_cast<TableSlot*>(memory + kTableHeaderBytes)),
+      slot_count_(slot_count),
+      free_ring_(&header_->head, &header_->tail, reinterpret_cast<uint32_t*>(slots_ + slot_count),
+                 CellCountOf(slot_count), slot_count) {}
+
+std::optional<SessionClaim> SessionTable::Join() noexcept {
+  for (uint32_t environment = 0; environment < kTableMaxEnvironments; ++environment) {
+    uint32_t& word = header_->environments[environment];
+    const uint32_t before = Load(word);
+    if ((before & kEnvironmentStateMask) != static_cast<uint32_t>(EnvironmentState::kVacant)) continue;
+    uint32_t epoch = ((before >> kEnvironmentStateBits) + 1) & kEpochMask;
+    if (epoch == 0) epoch = 1;
+    const SessionClaim claim = (epoch << kClaimEnvironmentBits) | environment;
+    if (Exchange(word, before, EnvironmentWord(claim, EnvironmentState::kAlive))) return claim;
+  }
+  return std::nullopt;
+}
+
+bool SessionTable::DeclareDead(SessionClaim claim) noexcept {
+  const uint32_t environment = claim & kEnvironmentMask;
+  if (environment >= kTableMaxEnvironments) return false;
+  return Exchange(header_->environments[environment], EnvironmentWord(claim, EnvironmentState::kAlive),
+                  EnvironmentWord(claim, EnvironmentState::kDead));
+}
+
+std::optional<SessionHandle> SessionTable::Allocate(SessionClaim claim) noexcept {
+  for (uint32_t looks = 0; looks < slot_count_ * 2; ++looks) {
+    const FreeRing::Taken taken = free_ring_.Take();
+    if (taken.outcome == FreeRing::Outcome::kDamaged) Suspect();
+    if (taken.outcome != FreeRing::Outcome::kSlot) break;
+    if (const std::optional<SessionHandle> handle = Claim(taken.slot, claim)) return handle;
+  }
+  if (Load(header_->suspect) == 0) return std::nullopt;
+  return Scan(claim);
+}
+
+bool SessionTable::Open(SessionHandle handle, const SessionIdentity& identity, uint32_t tick) noexcept {
+  TableSlot* const slot = Find(handle);
+  const uint32_t generation = GenerationOf(handle);
+  if (slot == nullptr || Load(slot->state) != StateWord(generation, SlotState::kOpening)) return false;
+  Store(slot->transport, identity.transport);
+  Store(slot->connection, identity.connection);
+  for (uint32_t word = 0; word < identity.id.size(); ++word) Store(slot->session_id[word], identity.id[word]);
+  Store(slot->last_activity, tick);
+  Store(slot->check, CheckOf(*slot, generation));
+  return Step(handle, SlotState::kOpening, SlotState::kOpen);
+}
+
+bool SessionTable::Touch(SessionHandle handle, uint32_t tick) noexcept {
+  TableSlot* const slot = Find(handle);
+  if (slot == nullptr || Load(slot->state) != StateWord(GenerationOf(handle), SlotState::kOpen)) return false;
+  Store(slot->last_activity, tick);
+  return true;
+}
+
+std::optional<SlotState> SessionTable::Lookup(SessionHandle handle) const noexcept {
+  TableSlot* const slot = Find(handle);
+  if (slot == nullptr) return std::nullopt;
+  const uint32_t word = Load(slot->state);
+  const SlotState state = StateIn(word);
+  if (GenerationIn(word) != GenerationOf(handle) || state == SlotState::kFree || state > SlotState::kClosed) {
+    return std::nullopt;
+  }
+  return state;
+}
+
+bool SessionTable::StartClose(SessionHandle handle) noexcept {
+  return Step(handle, SlotState::kOpen, SlotState::kClosing) ||
+         Step(handle, SlotState::kOpening, SlotState::kClosing);
+}
+
+bool SessionTable::FinishClose(SessionHandle handle, SessionClaim claim) noexcept {
+  TableSlot* const slot = Find(handle);
+  return slot != nullptr && Load(slot->claim) == claim &&
+         Step(handle, SlotState::kClosing, SlotState::kClosed);
+}
+
+bool SessionTable::Release(SessionHandle handle, SessionClaim claim) noexcept {
+  TableSlot* const slot = Find(handle);
+  if (slot == nullptr || Load(slot->claim) != claim) return false;
+  const uint32_t generation = GenerationOf(handle);
+  const uint32_t free = StateWord(NextGeneration(generation), SlotState::kFree);
+  if (!Exchange(slot->state, StateWord(generation, SlotState::kClosed), free)) return false;
+  // The claim first: a hint of a slot that is still claimed is lost.
+  if (!Exchange(slot->claim, claim, 0)) return true;
+  if (!free_ring_.Put(static_cast<uint32_t>(handle & kSlotMask))) Suspect();
+  return true;
+}
+
+TableSlot* SessionTable::Find(SessionHandle handle) const noexcept {
+  if (handle >> (kHandleSlotBits + kGenerationBits) != 0 || GenerationOf(handle) == 0) return nullptr;
+  const auto slot = static_cast<uint32_t>(handle & kSlotMask);
+  return slot < slot_count_ ? &slots_[slot] : nullptr;
+}
+
+std::optional<SessionHandle> SessionTable::Claim(uint32_t slot, SessionClaim claim) noexcept {
+  TableSlot& entry = slots_[slot];
+  if (!Exchange(entry.claim, 0, claim)) return std::nullopt;
+  const uint32_t word = Load(entry.state);
+  const uint32_t generation = GenerationIn(word);
+  if (StateIn(word) != SlotState::kFree || generation == 0) {
+    Refuse(entry, word, claim);
+    return std::nullopt;
+  }
+  uint32_t* const words = &entry.state;
+  for (uint32_t i = offsetof(TableSlot, transport) / 4; i < kSlotBytes / 4; ++i) Store(words[i], 0);
+  if (!Exchange(entry.state, word, StateWord(generation, SlotState::kOpening))) {
+    Refuse(entry, word, claim);
+    return std::nullopt;
+  }
+  return (SessionHandle{generation} << kHandleSlotBits) | slot;
+}
+
+std::optional<SessionHandle> SessionTable::Scan(SessionClaim claim) noexcept {
+  for (uint32_t slot = 0; slot < slot_count_; ++slot) {
+    if (Load(slots_[slot].claim) != 0 || StateIn(Load(slots_[slot].state)) != SlotState::kFree) continue;
+    if (const std::optional<SessionHandle> handle = Claim(slot, claim)) return handle;
+  }
+  return std::nullopt;
+}
+
+void SessionTable::Refuse(TableSlot& slot, uint32_t word, SessionClaim claim) noexcept {
+  static_cast<void>(Exchange(slot.state, word, StateWord(GenerationIn(word), SlotState::kQuarantined)));
+  static_cast<void>(Exchange(slot.claim, claim, 0));
+  Count(header_->damaged);
+  Count(header_->quarantined);
+}
+
+void SessionTable::Suspect() noexcept {
+  Count(header_->suspect);
+  Count(header_->damaged);
+}
+
+bool SessionTable::Step(SessionHandle handle, SlotState from, SlotState to) noexcept {
+  TableSlot* const slot = Find(handle);
+  if (slot == nullptr) return false;
+  const uint32_t generation = GenerationOf(handle);
+  return Exchange(slot->state, StateWord(generation, from), StateWord(generation, to));
+}
+
+}  // namespace millrace

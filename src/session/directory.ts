@@ -1,0 +1,19 @@
+/**
+ * What a table is checked against, in memory that no script can write: who has which slot, and in which generation.
+ * Every environment of the table has the same one.
+ */
+export interface SlotDirectory {
+  /**
+   * Notes that `environment` has the slot, in this generation.
+   * @returns false when somebody has it, or had it in this generation or a later one: the table is damaged there.
+   */
+  bind(slot: number, generation: number, environment: number): boolean;
+  /** Ends that. False when it was not so. */
+  unbind(slot: number, generation: number): boolean;
+  /** The generation in which the slot is in use, or 0. */
+  boundGeneration(slot: number): number;
+  /** The last generation in which it was. */
+  lastGeneration(slot: number): number;
+  /** The environment that has the session, or -1. */
+  ownerOf(slot: number, generation: number): number;
+}

@@ -1,0 +1,421 @@
+import { InvalidArgumentError, SessionTableFullError } from "../errors.js";
+import type { SlotDirectory } from "./directory.js";
+import { type Claim, Environments, environmentOf } from "./environments.js";
+import { DAMAGED, FreeRing, NO_SLOT } from "./free_ring.js";
+import {
+  generationIn,
+  generationOf,
+  handleOf,
+  nextGeneration,
+  type SessionHandle,
+  slotOf,
+  stateIn,
+  stateWord,
+} from "./handle.js";
+import {
+  cellCountOf,
+  SLOT_ACK_SEQUENCE_OFFSET,
+  SLOT_BYTES,
+  SLOT_CHECK_OFFSET,
+  SLOT_CLAIM_OFFSET,
+  SLOT_CONNECTION_OFFSET,
+  SLOT_LAST_ACTIVITY_OFFSET,
+  SLOT_MESSAGES_OFFSET,
+  SLOT_QUEUED_BYTES_OFFSET,
+  SLOT_RECEIVE_SEQUENCE_OFFSET,
+  SLOT_ROUND_TRIP_US_OFFSET,
+  SLOT_SEND_SEQUENCE_OFFSET,
+  SLOT_SESSION_ID_OFFSET,
+  SLOT_STATE_OFFSET,
+  SLOT_TRANSPORT_OFFSET,
+  SlotState,
+  TABLE_CELL_COUNT_OFFSET,
+  TABLE_DAMAGED_OFFSET,
+  TABLE_HEADER_BYTES,
+  TABLE_MAGIC,
+  TABLE_MAGIC_OFFSET,
+  TABLE_MAX_SLOTS,
+  TABLE_MIN_SLOTS,
+  TABLE_QUARANTINED_OFFSET,
+  TABLE_RECOVERED_OFFSET,
+  TABLE_SLOT_COUNT_OFFSET,
+  TABLE_SUSPECT_OFFSET,
+  TABLE_VERSION,
+  TABLE_VERSION_OFFSET,
+  tableBytesOf,
+} from "./table_layout.js";
+
+const STATE = SLOT_STATE_OFFSET >> 2;
+const CLAIM = SLOT_CLAIM_OFFSET >> 2;
+const TRANSPORT = SLOT_TRANSPORT_OFFSET >> 2;
+const CONNECTION = SLOT_CONNECTION_OFFSET >> 2;
+const SESSION_ID = SLOT_SESSION_ID_OFFSET >> 2;
+const LAST_ACTIVITY = SLOT_LAST_ACTIVITY_OFFSET >> 2;
+const CHECK = SLOT_CHECK_OFFSET >> 2;
+const SUSPECT = TABLE_SUSPECT_OFFSET >> 2;
+
+const firstSlot = TABLE_HEADER_BYTES >> 2;
+const slotWords = SLOT_BYTES >> 2;
+const slotShift = Math.log2(slotWords);
+const sessionIdWords = 4;
+
+/** The numbers of a session that its owner keeps and everybody may read, modulo 2^32: where each stands in its slot. */
+export const SessionNumber = {
+  /** Of the table's clock, when there was traffic. */
+  lastActivity: LAST_ACTIVITY,
+  /** Smoothed. */
+  roundTripUs: SLOT_ROUND_TRIP_US_OFFSET >> 2,
+  queuedBytes: SLOT_QUEUED_BYTES_OFFSET >> 2,
+  sendSequence: SLOT_SEND_SEQUENCE_OFFSET >> 2,
+  receiveSequence: SLOT_RECEIVE_SEQUENCE_OFFSET >> 2,
+  ackSequence: SLOT_ACK_SEQUENCE_OFFSET >> 2,
+  messages: SLOT_MESSAGES_OFFSET >> 2,
+} as const;
+
+export type SessionNumber = (typeof SessionNumber)[keyof typeof SessionNumber];
+
+/** What does not change while a session is open. */
+export interface SessionIdentity {
+  /** Which kind of connection carries it, 0 to 2^32 - 1; what the numbers mean is the caller's business. */
+  readonly transport: number;
+  /** Which of its owner's connections, 0 to 2^32 - 1. */
+  readonly connection: number;
+  /** 128 bits, as four words. */
+  readonly id: Uint32Array;
+}
+
+/** Since the table was made. */
+export interface TableFaults {
+  /** Words found that no operation writes. */
+  readonly damaged: number;
+  /** Slots taken out of use for that. */
+  readonly quarantined: number;
+  /** Slots that were taken back from environments that had ended. */
+  readonly recovered: number;
+}
+
+/**
+ * The sessions of all environments in one SharedArrayBuffer: an instance for each environment, over the same memory.
+ *
+ * Whoever wants a slot exchanges its claim, which was 0, for its own; that decides. Its state then steps by exchanges
+ * along free → opening → open → closing → closed → free (one that never opened goes from opening to closing), and only
+ * the claimant takes the last two steps. No operation waits for another thread, and one that stops between two steps
+ * leaves nothing that `Recovery` does not put in order once its environment is declared dead.
+ *
+ * Another thread can write anything anywhere in shared memory. Every index is checked before it is used; what is
+ * authoritative is in the directory.
+ */
+export class SessionTable {
+  readonly memory: SharedArrayBuffer;
+  readonly slotCount: number;
+  readonly environments: Environments;
+  /** @internal The free slots; Recovery rebuilds it. */
+  readonly freeRing: FreeRing;
+  readonly #words: Int32Array;
+  readonly #directory: SlotDirectory | undefined;
+  #scanned = 0;
+
+  /**
+   * Works with a table that `createTableMemory` made, here or in another thread.
+   * @throws InvalidArgumentError when the memory is no table of this version.
+   */
+  constructor(memory: SharedArrayBuffer, directory?: SlotDirectory) {
+    const words = new Int32Array(memory, 0, memory.byteLength >> 2);
+    const slotCount = words[TABLE_SLOT_COUNT_OFFSET >> 2] ?? 0;
+    if (
+      words[TABLE_MAGIC_OFFSET >> 2] !== TABLE_MAGIC ||
+      words[TABLE_VERSION_OFFSET >> 2] !== TABLE_VERSION ||
+      !isSlotCount(slotCount) ||
+      words[TABLE_CELL_COUNT_OFFSET >> 2] !== cellCountOf(slotCount) ||
+      memory.byteLength !== tableBytesOf(slotCount)
+    ) {
+      throw new InvalidArgumentError("the buffer is not a session table of this version");
+    }
+    this.memory = memory;
+    this.slotCount = slotCount;
+    this.environments = new Environments(words);
+    const cells = firstSlot + slotCount * slotWords;
+    this.freeRing = new FreeRing(words, cells, cellCountOf(slotCount), slotCount);
+    this.#words = words;
+    this.#directory = directory;
+  }
+
+  /**
+   * Takes a free slot for a session that is opening.
+   * @throws SessionTableFullError (ERR_MILLRACE_SESSION_TABLE_FULL) when there is none, until one is released.
+   */
+  allocate(claim: Claim): SessionHandle {
+    const handle = this.tryAllocate(claim);
+    if (handle === undefined) {
+      throw new SessionTableFullError(`all ${this.slotCount} slots of the session table are in use`);
+    }
+    return handle;
+  }
+
+  /** The same; undefined when the table is full. */
+  tryAllocate(claim: Claim): SessionHandle | undefined {
+    for (let looks = 0; looks < this.slotCount * 2; looks += 1) {
+      const slot = this.freeRing.take();
+      if (slot === DAMAGED) this.#suspect();
+      if (slot === DAMAGED || slot === NO_SLOT) break;
+      const handle = this.#claim(slot, claim);
+      if (handle !== undefined) return handle;
+    }
+    // Only while the ring is known to miss some: a table that is full says so at once.
+    return Atomics.load(this.#words, SUSPECT) === 0 ? undefined : this.#scan(claim);
+  }
+
+  /**
+   * Sets what the session is, and opens it: opening → open. `tick` is when, as for `touch`.
+   * @returns false when it is not opening, or the handle is stale.
+   */
+  open(handle: SessionHandle, identity: SessionIdentity, tick: number): boolean {
+    const base = this.#baseOf(handle);
+    const generation = generationOf(handle);
+    const words = this.#words;
+    if (base < 0 || Atomics.load(words, base + STATE) !== stateWord(generation, SlotState.opening))
+      return false;
+    Atomics.store(words, base + TRANSPORT, identity.transport);
+    Atomics.store(words, base + CONNECTION, identity.connection);
+    for (let word = 0; word < sessionIdWords; word += 1) {
+      Atomics.store(words, base + SESSION_ID + word, identity.id[word]!);
+    }
+    Atomics.store(words, base + LAST_ACTIVITY, tick);
+    const check = this.#checkOf(base, generation);
+    Atomics.store(words, base + CHECK, check);
+    return this.#step(handle, SlotState.opening, SlotState.open);
+  }
+
+  /** opening or open → closing, by anyone. False when it is neither, or the handle is stale. */
+  startClose(handle: SessionHandle): boolean {
+    return (
+      this.#step(handle, SlotState.open, SlotState.closing) ||
+      this.#step(handle, SlotState.opening, SlotState.closing)
+    );
+  }
+
+  /** closing → closed, by its owner. */
+  finishClose(handle: SessionHandle, claim: Claim): boolean {
+    return this.isOwn(handle, claim) && this.#step(handle, SlotState.closing, SlotState.closed);
+  }
+
+  /**
+   * closed → free, by its owner: the handle names nobody from now on.
+   * @returns false when it is not closed, not the caller's, or stale.
+   */
+  release(handle: SessionHandle, claim: Claim): boolean {
+    const base = this.#baseOf(handle);
+    if (base < 0 || Atomics.load(this.#words, base + CLAIM) !== claim) return false;
+    const generation = generationOf(handle);
+    const closed = stateWord(generation, SlotState.closed);
+    if (Atomics.load(this.#words, base + STATE) !== closed) return false;
+    this.#directory?.unbind(slotOf(handle), generation);
+    const free = stateWord(nextGeneration(generation), SlotState.free);
+    if (Atomics.compareExchange(this.#words, base + STATE, closed, free) !== closed) return false;
+    this.giveBack(slotOf(handle), claim);
+    return true;
+  }
+
+  /** What the session's state is; undefined when the handle is stale. */
+  lookup(handle: SessionHandle): SlotState | undefined {
+    const base = this.#baseOf(handle);
+    if (base < 0) return undefined;
+    const word = Atomics.load(this.#words, base + STATE);
+    const state = stateIn(word);
+    if (generationIn(word) !== generationOf(handle)) return undefined;
+    if (state === SlotState.free || state > SlotState.closed) return undefined;
+    return state as SlotState;
+  }
+
+  /** Notes that the open session had traffic. False when it is not open, or the handle is stale. */
+  touch(handle: SessionHandle, tick: number): boolean {
+    const slot = slotOf(handle);
+    if (slot >= this.slotCount) return false;
+    const base = firstSlot + (slot << slotShift);
+    const open = stateWord(generationOf(handle), SlotState.open);
+    if (Atomics.load(this.#words, base) !== open) return false;
+    Atomics.store(this.#words, base + LAST_ACTIVITY, tick);
+    return true;
+  }
+
+  /** Sets a number, by the session's owner; modulo 2^32. False when the handle is stale. */
+  set(handle: SessionHandle, number: SessionNumber, value: number): boolean {
+    if (this.lookup(handle) === undefined) return false;
+    Atomics.store(this.#words, this.#baseOf(handle) + number, value);
+    return true;
+  }
+
+  /** Adds to a number; modulo 2^32. False when the handle is stale. */
+  add(handle: SessionHandle, number: SessionNumber, value: number): boolean {
+    if (this.lookup(handle) === undefined) return false;
+    Atomics.add(this.#words, this.#baseOf(handle) + number, value);
+    return true;
+  }
+
+  /** A number of a session, 0 to 2^32 - 1; undefined when the handle is stale, also when it became so meanwhile. */
+  get(handle: SessionHandle, number: SessionNumber): number | undefined {
+    if (this.lookup(handle) === undefined) return undefined;
+    const value = Atomics.load(this.#words, this.#baseOf(handle) + number);
+    return this.lookup(handle) === undefined ? undefined : value >>> 0;
+  }
+
+  /** What the session was opened as; undefined when it was not yet, and as for `get`. */
+  identity(handle: SessionHandle): SessionIdentity | undefined {
+    const state = this.lookup(handle);
+    if (state === undefined || state === SlotState.opening) return undefined;
+    const base = this.#baseOf(handle);
+    const transport = Atomics.load(this.#words, base + TRANSPORT) >>> 0;
+    const connection = Atomics.load(this.#words, base + CONNECTION) >>> 0;
+    const id = new Uint32Array(sessionIdWords);
+    for (let word = 0; word < sessionIdWords; word += 1) {
+      id[word] = Atomics.load(this.#words, base + SESSION_ID + word);
+    }
+    return this.lookup(handle) === undefined ? undefined : { transport, connection, id };
+  }
+
+  /** The environment that has the session, by the directory where there is one; -1 when the handle is stale. */
+  ownerOf(handle: SessionHandle): number {
+    if (this.#directory !== undefined) return this.#directory.ownerOf(slotOf(handle), generationOf(handle));
+    if (this.lookup(handle) === undefined) return -1;
+    return environmentOf(Atomics.load(this.#words, this.#baseOf(handle) + CLAIM) as Claim);
+  }
+
+  /** Whether the slot is claimed by this environment; says nothing of a handle that is stale. */
+  isOwn(handle: SessionHandle, claim: Claim): boolean {
+    const base = this.#baseOf(handle);
+    return base >= 0 && Atomics.load(this.#words, base + CLAIM) === claim;
+  }
+
+  /** @internal A slot's first word as it stands. */
+  wordAt(slot: number): number {
+    return Atomics.load(this.#words, this.#wordOf(slot) + STATE);
+  }
+
+  /** The session that has a slot now; undefined when none has. */
+  sessionAt(slot: number): SessionHandle | undefined {
+    const word = this.wordAt(slot);
+    const state = stateIn(word);
+    if (state === SlotState.free || state > SlotState.closed) return undefined;
+    return handleOf(slot, generationIn(word));
+  }
+
+  faults(): TableFaults {
+    return {
+      damaged: Atomics.load(this.#words, TABLE_DAMAGED_OFFSET >> 2) >>> 0,
+      quarantined: Atomics.load(this.#words, TABLE_QUARANTINED_OFFSET >> 2) >>> 0,
+      recovered: Atomics.load(this.#words, TABLE_RECOVERED_OFFSET >> 2) >>> 0,
+    };
+  }
+
+  /** @internal Ends a claim on a slot that is free, and offers the slot. The claim first: a hint of a slot that is still claimed is lost. */
+  giveBack(slot: number, claim: Claim): void {
+    const at = this.#wordOf(slot) + CLAIM;
+    if (Atomics.compareExchange(this.#words, at, claim, 0) !== claim) return;
+    if (!this.freeRing.put(slot)) this.#suspect();
+  }
+
+  #claim(slot: number, claim: Claim): SessionHandle | undefined {
+    const base = this.#wordOf(slot);
+    const words = this.#words;
+    if (Atomics.compareExchange(words, base + CLAIM, 0, claim) !== 0) return undefined;
+    const word = Atomics.load(words, base + STATE);
+    const generation = generationIn(word);
+    if (stateIn(word) !== SlotState.free || generation === 0) return this.#refuse(base, word, claim);
+    if (this.#directory?.bind(slot, generation, environmentOf(claim)) === false) {
+      return this.#refuse(base, word, claim);
+    }
+    for (let number = TRANSPORT; number < slotWords; number += 1) Atomics.store(words, base + number, 0);
+    const opening = stateWord(generation, SlotState.opening);
+    if (Atomics.compareExchange(words, base + STATE, word, opening) !== word) {
+      this.#directory?.unbind(slot, generation);
+      return this.#refuse(base, word, claim);
+    }
+    return handleOf(slot, generation);
+  }
+
+  /** A slot that looked free and is not: out of use until the audit knows better. */
+  #refuse(base: number, word: number, claim: Claim): undefined {
+    const quarantined = stateWord(generationIn(word), SlotState.quarantined);
+    Atomics.compareExchange(this.#words, base + STATE, word, quarantined);
+    Atomics.compareExchange(this.#words, base + CLAIM, claim, 0);
+    Atomics.add(this.#words, TABLE_DAMAGED_OFFSET >> 2, 1);
+    Atomics.add(this.#words, TABLE_QUARANTINED_OFFSET >> 2, 1);
+    return undefined;
+  }
+
+  #scan(claim: Claim): SessionHandle | undefined {
+    for (let looks = 0; looks < this.slotCount; looks += 1) {
+      const slot = this.#scanned;
+      this.#scanned = (slot + 1) % this.slotCount;
+      const base = this.#wordOf(slot);
+      if (Atomics.load(this.#words, base + CLAIM) !== 0) continue;
+      if (stateIn(Atomics.load(this.#words, base + STATE)) !== SlotState.free) continue;
+      const handle = this.#claim(slot, claim);
+      if (handle !== undefined) return handle;
+    }
+    return undefined;
+  }
+
+  #step(handle: SessionHandle, from: SlotState, to: SlotState): boolean {
+    const base = this.#baseOf(handle);
+    if (base < 0) return false;
+    const generation = generationOf(handle);
+    const before = stateWord(generation, from);
+    const after = stateWord(generation, to);
+    return Atomics.compareExchange(this.#words, base + STATE, before, after) === before;
+  }
+
+  /** The ring misses slots, or may: the next recovery fills it anew. */
+  #suspect(): void {
+    Atomics.add(this.#words, SUSPECT, 1);
+    Atomics.add(this.#words, TABLE_DAMAGED_OFFSET >> 2, 1);
+  }
+
+  #checkOf(base: number, generation: number): number {
+    let check = Math.imul(generation, 0x9e3779b1);
+    for (let word = TRANSPORT; word < SESSION_ID + sessionIdWords; word += 1) {
+      const value = Atomics.load(this.#words, base + word);
+      check = Math.imul((check ^ value) + word, 0x85ebca6b);
+      check ^= check >>> 15;
+    }
+    return check;
+  }
+
+  #baseOf(handle: SessionHandle): number {
+    const slot = slotOf(handle);
+    return slot < this.slotCount && generationOf(handle) > 0 ? this.#wordOf(slot) : -1;
+  }
+
+  #wordOf(slot: number): number {
+    return firstSlot + (slot << slotShift);
+  }
+}
+
+/**
+ * The memory of an empty table.
+ * @param slotCount how many sessions it holds: 2 to 1,048,576.
+ * @throws InvalidArgumentError (ERR_MILLRACE_INVALID_ARGUMENT)
+ */
+export function createTableMemory(slotCount: number): SharedArrayBuffer {
+  if (!isSlotCount(slotCount)) {
+    throw new InvalidArgumentError(
+      `a session table has ${TABLE_MIN_SLOTS} to ${TABLE_MAX_SLOTS} slots, and not ${slotCount}`,
+    );
+  }
+  const memory = new SharedArrayBuffer(tableBytesOf(slotCount));
+  const words = new Int32Array(memory);
+  words[TABLE_MAGIC_OFFSET >> 2] = TABLE_MAGIC;
+  words[TABLE_VERSION_OFFSET >> 2] = TABLE_VERSION;
+  words[TABLE_SLOT_COUNT_OFFSET >> 2] = slotCount;
+  words[TABLE_CELL_COUNT_OFFSET >> 2] = cellCountOf(slotCount);
+  const table = new SessionTable(memory);
+  for (let slot = 0; slot < slotCount; slot += 1) {
+    words[firstSlot + slot * slotWords] = stateWord(1, SlotState.free);
+    table.freeRing.put(slot);
+  }
+  return memory;
+}
+
+function isSlotCount(count: number): boolean {
+  return Number.isInteger(count) && count >= TABLE_MIN_SLOTS && count <= TABLE_MAX_SLOTS;
+}

@@ -1,0 +1,175 @@
+#include "native/session/session_table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <random>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace millrace {
+namespace {
+
+// What createTableMemory of src/session/table.ts makes. An exact allocation, so that ASan sees any access
+// outside.
+class TableMemory {
+ public:
+  explicit TableMemory(uint32_t slots) : words_(TableBytesOf(slots) / 8) {
+    auto& header = *reinterpret_cast<TableHeader*>(bytes());
+    header.magic = kTableMagic;
+    header.version = kTableVersion;
+    header.slot_count = slots;
+    header.cell_count = CellCountOf(slots);
+    auto* const entries = reinterpret_cast<TableSlot*>(bytes() + kTableHeaderBytes);
+    const FreeRing ring(&header.head, &header.tail, reinterpret_cast<uint32_t*>(entries + slots),
+                        header.cell_count, slots);
+    for (uint32_t slot = 0; slot < slots; ++slot) {
+      entries[slot].state = 1u << kSlotStateBits;
+      EXPECT_TRUE(ring.Put(slot));
+    }
+  }
+
+  uint8_t* bytes() { return reinterpret_cast<uint8_t*>(words_.data()); }
+  size_t size() const { return words_.size() * 8; }
+  SessionTable Table() { return *SessionTable::Open(bytes(), size()); }
+
+ private:
+  std::vector<uint64_t> words_;
+};
+
+constexpr SessionIdentity kIdentity{.transport = 1, .connection = 2, .id = {3, 4, 5, 6}};
+
+bool Release(SessionTable& table, SessionHandle handle, SessionClaim claim) {
+  return table.StartClose(handle) && table.FinishClose(handle, claim) && table.Release(handle, claim);
+}
+
+TEST(SessionTable, TakesASessionThroughItsStatesAndRefusesAnyOtherWay) {
+  TableMemory memory(4);
+  SessionTable table = memory.Table();
+  const SessionClaim claim = table.Join().value();
+  const SessionClaim other = table.Join().value();
+  const SessionHandle handle = table.Allocate(claim).value();
+  EXPECT_EQ(table.Lookup(handle), SlotState::kOpening);
+  EXPECT_FALSE(table.Touch(handle, 1));
+  EXPECT_FALSE(table.FinishClose(handle, claim));
+  EXPECT_FALSE(table.Release(handle, claim));
+  EXPECT_TRUE(table.Open(handle, kIdentity, 1));
+  EXPECT_FALSE(table.Open(handle, kIdentity, 1));
+  EXPECT_TRUE(table.Touch(handle, 1));
+  EXPECT_TRUE(table.StartClose(handle));
+  EXPECT_FALSE(table.StartClose(handle));
+  EXPECT_FALSE(table.Touch(handle, 1));
+  EXPECT_FALSE(table.FinishClose(handle, other)) << "another environment's";
+  EXPECT_TRUE(table.FinishClose(handle, claim));
+  EXPECT_FALSE(table.Release(handle, other));
+  EXPECT_TRUE(table.Release(handle, claim));
+  EXPECT_EQ(table.Lookup(handle), std::nullopt);
+  EXPECT_FALSE(table.Release(handle, claim));
+}
+
+TEST(SessionTable, RefusesWhenFullAndTakesWhatIsReleased) {
+  TableMemory memory(3);
+  SessionTable table = memory.Table();
+  const SessionClaim claim = table.Join().value();
+  std::vector<SessionHandle> handles;
+  while (const std::optional<SessionHandle> handle = table.Allocate(claim)) handles.push_back(*handle);
+  ASSERT_EQ(handles.size(), 3u);
+  ASSERT_TRUE(Release(table, handles[1], claim));
+  const SessionHandle next = table.Allocate(claim).value();
+  EXPECT_NE(next, handles[1]);
+  EXPECT_EQ(table.Lookup(handles[1]), std::nullopt);
+  EXPECT_FALSE(table.Allocate(claim).has_value());
+}
+
+TEST(SessionTable, OpensNoMemoryThatIsNotATable) {
+  TableMemory memory(4);
+  EXPECT_FALSE(SessionTable::Open(nullptr, memory.size()).has_value());
+  EXPECT_FALSE(SessionTable::Open(memory.bytes(), memory.size() - 8).has_value());
+  EXPECT_FALSE(SessionTable::Open(memory.bytes(), 8).has_value());
+  memory.bytes()[8] = 5;
+  EXPECT_FALSE(SessionTable::Open(memory.bytes(), memory.size()).has_value());
+}
+
+TEST(SessionTable, NeverLeavesItsMemoryWhenItIsScribbledOver) {
+  constexpr uint32_t kSlots = 64;
+  std::mt19937 random(1);
+  for (uint32_t round = 0; round < 200; ++round) {
+    TableMemory memory(kSlots);
+    SessionTable table = memory.Table();
+    const SessionClaim claim = table.Join().value();
+    for (uint32_t i = 0; i < 500; ++i) {
+      auto* const words = reinterpret_cast<uint32_t*>(memory.bytes());
+      words[random() % (memory.size() / 4)] = static_cast<uint32_t>(random()) >> (random() % 32);
+      const std::optional<SessionHandle> handle = table.Allocate(claim);
+      const SessionHandle any = handle.value_or((uint64_t{random()} << 20) ^ random());
+      static_cast<void>(table.Open(any, kIdentity, 1));
+      static_cast<void>(table.Touch(any, i));
+      static_cast<void>(Release(table, any, claim));
+    }
+  }
+}
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr uint32_t kRounds = 20'000;
+#else
+constexpr uint32_t kRounds = 200'000;
+#endif
+
+// Four threads that allocate, open, touch and release what they hold, few slots for all of them.
+TEST(SessionTableThreads, GiveASlotToOneAtATimeAndLoseNone) {
+  constexpr uint32_t kSlots = 32;
+  constexpr uint32_t kThreads = 4;
+  TableMemory memory(kSlots);
+  std::vector<std::atomic<uint32_t>> holders(kSlots);
+  std::atomic<uint32_t> failures{0};
+  const auto work = [&](uint32_t seed) {
+    SessionTable table = memory.Table();
+    const SessionClaim claim = table.Join().value();
+    std::mt19937 random(seed);
+    std::vector<SessionHandle> held;
+    std::vector<SessionHandle> gone;
+    const auto check = [&](bool holds) { failures += holds ? 0 : 1; };
+    const auto release = [&](size_t index) {
+      const SessionHandle handle = held[index];
+      held[index] = held.back();
+      held.pop_back();
+      check(holders[handle % kSlots].exchange(0) == seed);
+      check(Release(table, handle, claim));
+      gone.push_back(handle);
+    };
+    for (uint32_t round = 0; round < kRounds; ++round) {
+      if (held.size() < kSlots / 3 && random() % 2 == 0) {
+        if (const std::optional<SessionHandle> handle = table.Allocate(claim)) {
+          check(holders[*handle % kSlots].exchange(seed) == 0);
+          check(table.Open(*handle, kIdentity, 1));
+          held.push_back(*handle);
+        }
+      } else if (!held.empty()) {
+        const size_t index = random() % held.size();
+        check(table.Touch(held[index], round));
+        if (random() % 2 == 0) release(index);
+      }
+      if (!gone.empty()) check(!table.Lookup(gone[random() % gone.size()]).has_value());
+      if (gone.size() > 100) gone.clear();
+    }
+    while (!held.empty()) release(held.size() - 1);
+  };
+  std::vector<std::thread> threads;
+  for (uint32_t thread = 1; thread <= kThreads; ++thread) threads.emplace_back(work, thread);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures.load(), 0u);
+
+  SessionTable table = memory.Table();
+  const SessionClaim claim = table.Join().value();
+  std::set<SessionHandle> left;
+  while (const std::optional<SessionHandle> handle = table.Allocate(claim)) left.insert(*handle % kSlots);
+  EXPECT_EQ(left.size(), kSlots);
+}
+
+}  // namespace
+}  // namespace millrace

@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { InvalidArgumentError, SessionTableFullError } from "millrace";
+import type { SessionHandle } from "#internal/session/handle.js";
+import { Recovery } from "#internal/session/recovery.js";
+import { createTableMemory, SessionNumber, SessionTable } from "#internal/session/table.js";
+import { SlotState, TABLE_HEAD_OFFSET, TABLE_MAX_SLOTS } from "#internal/session/table_layout.js";
+import { IdleSweep, sessionsOf, statisticsOf, walk } from "#internal/session/walk.js";
+import { seededRandom } from "../kit/random.js";
+
+const identity = { transport: 1, connection: 2, id: new Uint32Array([3, 4, 5, 6]) };
+
+function tableOf(slots: number) {
+  const table = new SessionTable(createTableMemory(slots));
+  return { table, claim: table.environments.join() };
+}
+
+describe("the session table", () => {
+  it("takes a session from free through opening, open, closing and closed to free, and no other way", () => {
+    const { table, claim } = tableOf(4);
+    const other = table.environments.join();
+    const handle = table.allocate(claim);
+    assert.equal(table.lookup(handle), SlotState.opening);
+    assert.equal(table.touch(handle, 1), false);
+    assert.equal(table.finishClose(handle, claim), false);
+    assert.equal(table.release(handle, claim), false);
+    assert.equal(table.identity(handle), undefined);
+
+    assert.equal(table.open(handle, identity, 1), true);
+    assert.equal(table.open(handle, identity, 1), false);
+    assert.equal(table.lookup(handle), SlotState.open);
+    assert.deepEqual(table.identity(handle), identity);
+    assert.equal(table.release(handle, claim), false);
+
+    assert.equal(table.startClose(handle), true);
+    assert.equal(table.startClose(handle), false);
+    assert.equal(table.finishClose(handle, other), false, "another environment's");
+    assert.equal(table.finishClose(handle, claim), true);
+    assert.equal(table.touch(handle, 1), false);
+    assert.equal(table.release(handle, other), false, "another environment's");
+    assert.equal(table.release(handle, claim), true);
+    assert.equal(table.release(handle, claim), false);
+    assert.equal(table.lookup(handle), undefined);
+  });
+
+  it("refuses with a typed error when it is full, and takes sessions again when one is released", () => {
+    const { table, claim } = tableOf(3);
+    const handles = [0, 1, 2].map(() => table.allocate(claim));
+    assert.throws(() => table.allocate(claim), SessionTableFullError);
+    const gone = handles[1]!;
+    assert.ok(table.startClose(gone) && table.finishClose(gone, claim) && table.release(gone, claim));
+    const next = table.allocate(claim);
+    assert.notEqual(next, gone);
+    assert.equal(table.lookup(gone), undefined, "a stale handle names nobody");
+    assert.throws(() => table.allocate(claim), SessionTableFullError);
+  });
+
+  it("lets a slot rest as long as there are others", () => {
+    const { table, claim } = tableOf(8);
+    const slots = Array.from({ length: 8 }, () => {
+      const handle = table.allocate(claim);
+      assert.ok(table.startClose(handle) && table.finishClose(handle, claim) && table.release(handle, claim));
+      return handle % 2 ** 20;
+    });
+    assert.equal(new Set(slots).size, 8);
+  });
+
+  it("keeps a session's numbers, which anyone may read, and answers nothing for a stale handle", () => {
+    const { table, claim } = tableOf(4);
+    const reader = new SessionTable(table.memory);
+    const handle = table.allocate(claim);
+    table.open(handle, identity, 1);
+    for (const [index, number] of Object.values(SessionNumber).entries()) {
+      assert.ok(table.set(handle, number, 2 ** 31 + index));
+      assert.ok(table.add(handle, number, 1));
+      assert.equal(reader.get(handle, number), 2 ** 31 + index + 1);
+    }
+    assert.deepEqual(reader.identity(handle), identity, "numbers and identity do not overlap");
+    assert.ok(table.startClose(handle) && table.finishClose(handle, claim) && table.release(handle, claim));
+    assert.equal(reader.get(handle, SessionNumber.messages), undefined);
+    assert.equal(table.set(handle, SessionNumber.messages, 1), false);
+    assert.equal(table.get(table.allocate(claim), SessionNumber.messages), 0, "a new session begins at 0");
+  });
+
+  it("bears anything as a handle", () => {
+    const { table, claim } = tableOf(2);
+    const handle = table.allocate(claim);
+    table.open(handle, identity, 1);
+    const wrong = [
+      NaN,
+      Infinity,
+      -Infinity,
+      -1,
+      0,
+      2 ** 20,
+      2 ** 53,
+      -handle,
+      handle + 1,
+      handle + 2 ** 20,
+      1e300,
+    ];
+    for (const number of wrong as SessionHandle[]) {
+      assert.equal(table.lookup(number), undefined, `${number}`);
+      assert.equal(table.touch(number, 1), false, `${number}`);
+      assert.equal(table.release(number, claim), false, `${number}`);
+    }
+  });
+
+  it("is made of memory of the right size only", () => {
+    for (const slots of [0, 1, -1, 1.5, NaN, TABLE_MAX_SLOTS + 1]) {
+      assert.throws(() => createTableMemory(slots), InvalidArgumentError);
+    }
+    assert.throws(() => new SessionTable(new SharedArrayBuffer(0)), InvalidArgumentError);
+    assert.throws(() => new SessionTable(new SharedArrayBuffer(4096)), InvalidArgumentError);
+    const larger = new SharedArrayBuffer(8192);
+    new Uint8Array(larger).set(new Uint8Array(createTableMemory(4)));
+    assert.throws(() => new SessionTable(larger), InvalidArgumentError);
+  });
+});
+
+describe("a walk through the session table", () => {
+  it("visits every session that stays exactly once, whatever comes and goes", () => {
+    const { table, claim } = tableOf(64);
+    const random = seededRandom(7);
+    const staying = new Set(Array.from({ length: 20 }, () => table.allocate(claim)));
+    const seen: SessionHandle[] = [];
+    let cursor = 0;
+    do {
+      cursor = walk(table, cursor, 5, (handle) => seen.push(handle));
+      const passing = table.allocate(claim);
+      if (random(2) === 0) {
+        assert.ok(
+          table.startClose(passing) && table.finishClose(passing, claim) && table.release(passing, claim),
+        );
+      }
+    } while (cursor !== 0);
+    const stayed = seen.filter((handle) => staying.has(handle));
+    assert.deepEqual(new Set(stayed), staying);
+    assert.equal(stayed.length, staying.size);
+    assert.equal(new Set(seen).size, seen.length);
+  });
+
+  it("adds up what the sessions are and have", () => {
+    const { table, claim } = tableOf(8);
+    const handles = [1, 2, 3].map(() => table.allocate(claim));
+    for (const handle of handles.slice(1)) {
+      table.open(handle, identity, 1);
+      table.add(handle, SessionNumber.queuedBytes, 100);
+      table.add(handle, SessionNumber.messages, 3);
+    }
+    assert.ok(table.startClose(handles[2]!));
+    assert.deepEqual(statisticsOf(table), {
+      ...{ slots: 8, free: 5, opening: 1, open: 1, closing: 1, closed: 0, quarantined: 0, unreadable: 0 },
+      ...{ queuedBytes: 200, messages: 6 },
+    });
+    assert.deepEqual([...sessionsOf(table)], handles);
+  });
+});
+
+describe("the idle sweep", () => {
+  it("finds its own open sessions without traffic, a slice of the table at a time, past the end of the clock", () => {
+    const { table, claim } = tableOf(64);
+    const other = table.environments.join();
+    const late = 2 ** 32 - 10; // ticks run over while the sessions live
+    const [idle, busy, foreign, opening] = [claim, claim, other, claim].map((who) => table.allocate(who));
+    for (const handle of [idle!, busy!, foreign!]) table.open(handle, identity, late);
+    table.touch(busy!, 15);
+    const sweep = new IdleSweep(table, { claim, idleTicks: 20, budgetSlots: 10 });
+    const found: [SessionHandle, number][] = [];
+    let calls = 1;
+    while (!sweep.step(20, (handle, idleTicks) => found.push([handle, idleTicks]))) calls += 1;
+    assert.equal(calls, 7, "64 slots, ten a call");
+    assert.deepEqual(found, [[idle, 30]]);
+    assert.equal(table.lookup(opening!), SlotState.opening);
+  });
+});
+
+describe("recovery", () => {
+  it("takes back what a dead environment had, slice by slice, and no more than that", () => {
+    const { table, claim } = tableOf(16);
+    const dying = table.environments.join();
+    const mine = table.allocate(claim);
+    const theirs = [table.allocate(dying), table.allocate(dying), table.allocate(dying)];
+    table.open(theirs[0]!, identity, 1);
+    table.startClose(theirs[0]!);
+    assert.ok(table.environments.declareDead(dying));
+    assert.equal(table.environments.declareDead(dying), false);
+
+    const recovery = new Recovery(table, claim);
+    let slices = 0;
+    while (!recovery.step(4)) slices += 1;
+    assert.equal(slices, 4);
+    for (const handle of theirs) assert.equal(table.lookup(handle), undefined);
+    assert.equal(table.lookup(mine), SlotState.opening);
+    assert.equal(table.faults().recovered, 3);
+    const rest = Array.from({ length: 15 }, () => table.allocate(claim));
+    assert.equal(new Set([mine, ...rest].map((handle) => handle % 2 ** 20)).size, 16);
+    assert.throws(() => table.allocate(claim), SessionTableFullError);
+  });
+
+  it("gives a dead environment's place to another only when nothing of it is left", () => {
+    const { table, claim } = tableOf(4);
+    const dying = table.environments.join();
+    table.environments.declareDead(dying);
+    const next = table.environments.join();
+    assert.notEqual(next % 256, dying % 256);
+    const recovery = new Recovery(table, claim);
+    while (!recovery.step(100));
+    const third = table.environments.join();
+    assert.equal(third % 256, dying % 256);
+    assert.notEqual(third, dying, "its epoch differs");
+  });
+
+  it("fills the ring of free slots anew when it is damaged, and no allocation is refused meanwhile", () => {
+    const { table, claim } = tableOf(8);
+    const words = new Int32Array(table.memory);
+    words[TABLE_HEAD_OFFSET >> 2]! += 12345;
+    const first = table.allocate(claim);
+    assert.ok(table.faults().damaged > 0);
+    const recovery = new Recovery(table, claim);
+    while (!recovery.step(2));
+    const damaged = table.faults().damaged;
+    const rest = Array.from({ length: 7 }, () => table.allocate(claim));
+    assert.equal(new Set([first, ...rest]).size, 8);
+    assert.throws(() => table.allocate(claim), SessionTableFullError);
+    assert.equal(table.faults().damaged, damaged);
+  });
+});

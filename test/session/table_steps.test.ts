@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Claim } from "#internal/session/environments.js";
+import type { SessionHandle } from "#internal/session/handle.js";
+import * as shipped from "#internal/session/table.js";
+import type { SlotState } from "#internal/session/table_layout.js";
+import { type Explored, explore, finish, type Operation, type ThreadState } from "./explore.js";
+import { loadStepped, type Mutation, type Stepped } from "./stepped.js";
+
+interface Table {
+  readonly environments: {
+    declareDead(claim: Claim): Stepped<boolean>;
+    dead(): Stepped<Claim[]>;
+  };
+  tryAllocate(claim: Claim): Stepped<SessionHandle | undefined>;
+  open(handle: SessionHandle, identity: shipped.SessionIdentity, tick: number): Stepped<boolean>;
+  touch(handle: SessionHandle, tick: number): Stepped<boolean>;
+  startClose(handle: SessionHandle): Stepped<boolean>;
+  finishClose(handle: SessionHandle, claim: Claim): Stepped<boolean>;
+  release(handle: SessionHandle, claim: Claim): Stepped<boolean>;
+  lookup(handle: SessionHandle): Stepped<SlotState | undefined>;
+}
+
+interface Recovery {
+  step(budgetSlots: number): Stepped<boolean>;
+}
+
+type TableModule = { SessionTable: new (memory: SharedArrayBuffer) => Table };
+type RecoveryModule = { Recovery: new (table: Table, claim: Claim) => Recovery };
+
+/** What a thread has, what it let go of, and what it was told. */
+type Known = {
+  readonly held: SessionHandle | null;
+  readonly gone: readonly SessionHandle[];
+  readonly refused: number;
+};
+
+type Step = "allocate" | "open" | "touch" | "release" | "lookup";
+
+const fresh: Known = { held: null, gone: [], refused: 0 };
+const identity = { transport: 1, connection: 2, id: new Uint32Array([1, 2, 3, 4]) };
+
+function tableOf(slots: number, environments: number, mutations: readonly Mutation[]) {
+  const memory = shipped.createTableMemory(slots);
+  const plain = new shipped.SessionTable(memory);
+  const claims = Array.from({ length: environments }, () => plain.environments.join());
+  const files = ["session/table.js", "session/recovery.js"];
+  const { SessionTable, Recovery } = loadStepped<TableModule & RecoveryModule>(files, mutations);
+  return { memory, claims, table: new SessionTable(memory), Recovery };
+}
+
+function operationOf(table: Table, claim: Claim, step: Step): Operation<Known> {
+  return function* (known) {
+    const { held } = known;
+    if (step === "allocate") {
+      const handle = yield* table.tryAllocate(claim);
+      return handle === undefined ? { ...known, refused: known.refused + 1 } : { ...known, held: handle };
+    }
+    if (held === null) return known;
+    if (step === "open") assert.ok(yield* table.open(held, identity, 1), "its own session does not open");
+    if (step === "touch") assert.ok(yield* table.touch(held, 7), "its own session is stale");
+    if (step === "lookup") assert.ok((yield* table.lookup(held)) !== undefined, "its own session is stale");
+    if (step !== "release") return known;
+    assert.ok(yield* table.startClose(held));
+    assert.ok(yield* table.finishClose(held, claim));
+    assert.ok(yield* table.release(held, claim), "its own session is not released");
+    assert.equal(yield* table.lookup(held), undefined, "a stale handle was resolved");
+    return { ...known, held: null, gone: [...known.gone, held] };
+  };
+}
+
+/** Threads of one environment each that go through these steps, over a table of so many slots. */
+function exploreTable(
+  slots: number,
+  scripts: readonly (readonly Step[])[],
+  options: { readonly crashes?: number; readonly mutations?: readonly Mutation[] } = {},
+): Explored {
+  const scene = tableOf(slots, scripts.length + 1, options.mutations ?? []);
+  const { table, claims, memory } = scene;
+  const threads = scripts.map((script, index) => ({
+    known: fresh,
+    operations: script.map((step) => operationOf(table, claims[index]!, step)),
+    crashes: options.crashes !== undefined,
+  }));
+  return explore<Known>({
+    memory,
+    threads,
+    maxCrashes: options.crashes ?? 0,
+    always(states) {
+      // One in the middle of a release may have let go of its slot already.
+      const held = states.flatMap(({ known, answers }) =>
+        known.held === null || answers.length > 0 ? [] : [known.held % 2 ** 20],
+      );
+      assert.equal(new Set(held).size, held.length, "two have the same slot");
+    },
+    finally(states) {
+      checkEnd(scene, slots, states);
+    },
+  });
+}
+
+/** Whatever crashed, the others' sessions are theirs, and every other slot can be had after a recovery. */
+function checkEnd(
+  { table, claims, Recovery }: ReturnType<typeof tableOf>,
+  slots: number,
+  states: readonly ThreadState<Known>[],
+): void {
+  const last = claims.at(-1)!;
+  const crashed = states.filter((state) => state.crashed);
+  for (const [index, state] of states.entries()) {
+    if (state.crashed) assert.ok(finish(table.environments.declareDead(claims[index]!)));
+  }
+  if (crashed.length > 0) recover(new Recovery(table, last));
+  let held = 0;
+  for (const { known, crashed } of states) {
+    for (const handle of known.gone) {
+      assert.equal(finish(table.lookup(handle)), undefined, "a stale handle was resolved");
+      assert.equal(finish(table.touch(handle, 1)), false, "a stale handle was resolved");
+    }
+    if (known.held === null || crashed) continue;
+    held += 1;
+    assert.ok(finish(table.lookup(known.held)) !== undefined, "a session was lost");
+  }
+  const got = new Set<number>();
+  for (
+    let handle = finish(table.tryAllocate(last));
+    handle !== undefined;
+    handle = finish(table.tryAllocate(last))
+  ) {
+    assert.equal(got.has(handle), false, "a slot was given twice");
+    got.add(handle);
+    const stale = states.flatMap(({ known }) => known.gone);
+    assert.equal(stale.includes(handle), false, "a stale handle names a new session");
+  }
+  assert.equal(got.size, slots - held, "a slot was lost");
+}
+
+function recover(recovery: Recovery): void {
+  for (let turn = 0; turn < 10; turn += 1) if (finish(recovery.step(1_000))) return;
+  assert.fail("recovery does not end");
+}
+
+const life: readonly Step[] = ["allocate", "open", "touch", "lookup", "release"];
+
+describe("the session table, in every order of what its threads do", () => {
+  it("gives a slot to one, keeps it for that one, and takes it back from it", () => {
+    const { states } = exploreTable(2, [life, life]);
+    assert.ok(states > 1_000, `only ${states} states`);
+  });
+
+  it("refuses or serves whoever comes while the only slot left is being released", () => {
+    exploreTable(2, [["allocate"], ["allocate", "release"], ["allocate"]]);
+  });
+
+  it("loses no slot, and resolves no stale handle, when threads end between any two of their accesses", () => {
+    const { states } = exploreTable(2, [life, ["allocate", "release", "allocate"]], { crashes: 2 });
+    assert.ok(states > 2_000, `only ${states} states`);
+  });
+});
+
+describe("the proof of the session table", () => {
+  it("finds out that the generation is not counted", () => {
+    const untagged = {
+      file: "session/handle.js",
+      from: "=== generationMask ? 1 : generation + 1",
+      to: "=== generationMask ? 1 : generation",
+    };
+    assert.throws(() => exploreTable(2, [life, life], { mutations: [untagged] }), assert.AssertionError);
+  });
+
+  it("finds out that a slot is offered before its claim ends", () => {
+    const swapped = [
+      {
+        file: "session/table.js",
+        from: "if (Atomics.compareExchange(this.#words, at, claim, 0) !== claim)\n            return;\n        if (!this.freeRing.put(slot))\n            this.#suspect();",
+        to: "this.freeRing.put(slot); Atomics.compareExchange(this.#words, at, claim, 0);",
+      },
+    ];
+    const scripts = [["allocate", "release"], ["allocate"], ["allocate"]] as const;
+    assert.throws(() => exploreTable(2, scripts, { mutations: swapped }), assert.AssertionError);
+  });
+
+  it("finds out that a claim is stored where it should be exchanged", () => {
+    const stored = {
+      file: "session/table.js",
+      from: "if (Atomics.compareExchange(words, base + CLAIM, 0, claim) !== 0)",
+      to: "Atomics.store(words, base + CLAIM, claim); if (false)",
+    };
+    const doubled = {
+      file: "session/free_ring.js",
+      from: "words, at, cell, nextLap) !== cell",
+      to: "words, at, cell, nextLap) === 0",
+    };
+    assert.throws(
+      () => exploreTable(2, [["allocate"], ["allocate"]], { mutations: [stored, doubled] }),
+      assert.AssertionError,
+    );
+  });
+
+  it("finds out that the slots of the dead are forgotten", () => {
+    const forgotten = { file: "session/recovery.js", from: "this.#dead.includes(claim)", to: "false" };
+    assert.throws(
+      () => exploreTable(2, [["allocate"]], { crashes: 1, mutations: [forgotten] }),
+      assert.AssertionError,
+    );
+  });
+});
