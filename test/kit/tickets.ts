@@ -52,9 +52,9 @@ export async function earnTicket(
   let earned = false;
   const watched: quic.TicketStore = {
     get: () => undefined,
-    set: (...ticket) => {
+    async set(...ticket) {
+      await store.set(...ticket);
       earned = true;
-      return store.set(...ticket);
     },
     delete: () => {},
   };

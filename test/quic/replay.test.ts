@@ -48,8 +48,9 @@ function listenEarly(
 ): Promise<quic.QuicListener> {
   const resumption = ticketKeys === undefined ? { earlyData: true } : { earlyData: true, ticketKeys };
   const behaviour: quic.QuicBehaviour = { ...effects.behaviour, earlyData: () => decision };
-  // Short, so that the copies do not wait long for what never comes.
-  return loopback.listenRaw(t, behaviour, { resumption, handshakeTimeoutMs: 2_000, initialRttMs: 20 });
+  // Short, so that what never comes is not waited for long.
+  const times = { handshakeTimeoutMs: 2_000, idleTimeoutMs: 2_000, initialRttMs: 20 };
+  return loopback.listenRaw(t, behaviour, { resumption, ...times });
 }
 
 function order(connection: quic.QuicConnection, text: string): quic.QuicStream {
