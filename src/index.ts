@@ -1,8 +1,12 @@
 /** `millrace`: whole messages over QUIC and WebSocket through one API. */
 export * from "./errors.js";
+export type { FrameHeader } from "./frame/codec.js";
 export { connect } from "./frame/connect.js";
 export type { Behaviour, Connection } from "./frame/connection.js";
+export type { FrameContents, FrameExtras, MetaEntry } from "./frame/frame.js";
+export { jsonCodec } from "./frame/json_codec.js";
 export { type Listener, type ListenerCloseOptions, listen } from "./frame/listen.js";
+export { type Codec, frameCodec } from "./frame/message_codec.js";
 export type { ConnectOptions, ListenOptions, MessageOptions } from "./frame/options.js";
 export { publish } from "./frame/publish.js";
 export { formatAddress, type SocketAddress, type TransportUrl } from "./transport/address.js";

@@ -18,6 +18,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable, AsyncIterab
   readonly transport: string;
   /** The negotiated ALPN or subprotocol. */
   readonly protocol: string;
+  /** The name of the codec that both sides agreed on: `frame`, unless `options.codecs` has others. */
+  readonly codec: string;
   readonly state: ConnectionState;
   readonly remoteAddress: SocketAddress;
   readonly localAddress: SocketAddress;

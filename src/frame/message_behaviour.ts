@@ -1,12 +1,20 @@
-import { FrameMalformedError, type MillraceError, ProtocolViolationError } from "../errors.js";
+import {
+  FrameMalformedError,
+  FrameTooLargeError,
+  type MillraceError,
+  ProtocolViolationError,
+} from "../errors.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
 import type { TransportBehaviour, TransportConnection } from "../transport/connection.js";
 import { ignorableFlag } from "./codec.js";
 import type { Behaviour, Connection } from "./connection.js";
-import { decodeFrame, FrameView, Kind } from "./frame.js";
+import { decodeFrame, type FrameContents, FrameView, Kind } from "./frame.js";
 import { callHandler } from "./handler_call.js";
+import { type Codec, frameCodec, protocolOf } from "./message_codec.js";
 import { MessageConnection, type MessageContext } from "./message_connection.js";
+import { isPlain, openPayload } from "./opened_payload.js";
 import type { ResolvedMessageOptions } from "./options.js";
+import { decodeUnit } from "./unit.js";
 
 /** The class of async functions, which has no global name. */
 const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
@@ -18,12 +26,17 @@ const view = new FrameView();
 export class MessageBehaviour<Data> implements TransportBehaviour {
   /** Open connections, the oldest first. */
   readonly connections: Set<Connection<Data>> = new Set();
+  /** There only where a codec writes text: the transports refuse it otherwise. */
+  readonly text: ((transport: TransportConnection, text: Uint8Array) => void) | undefined;
   readonly #context: MessageContext<Data>;
 
   constructor(behaviour: Behaviour<Data>, limits: ResolvedMessageOptions) {
     const { maxMessageBytes, highWaterMarkBytes } = limits;
     const handlerIsAsync = behaviour.message instanceof AsyncFunction;
-    this.#context = { behaviour, maxMessageBytes, highWaterMarkBytes, handlerIsAsync };
+    const codecs = codecsByProtocol(limits.codecs);
+    this.#context = { behaviour, codecs, maxMessageBytes, highWaterMarkBytes, handlerIsAsync };
+    const takesText = [...codecs.values()].some((codec) => codec.text);
+    this.text = takesText ? (transport, text) => this.#onText(transport, text) : undefined;
   }
 
   open(transport: TransportConnection): void {
@@ -33,16 +46,31 @@ export class MessageBehaviour<Data> implements TransportBehaviour {
   frame(transport: TransportConnection, frame: Uint8Array): void {
     const connection = this.of(transport);
     try {
-      decodeFrame(frame, transport.framesVerified, view);
+      this.#take(connection, decode(transport, connection.otherCodec, frame));
     } catch (error) {
-      if (!(error instanceof FrameMalformedError)) throw error;
-      connection.refuse(CloseCode.frameMalformed, error);
-      return;
+      refuse(connection, error);
     }
-    if (view.kind === Kind.Message) {
-      connection.deliver(view.payload);
-    } else if ((view.flags & ignorableFlag) === 0) {
-      connection.refuse(CloseCode.protocolViolation, unknownKind(view.kind));
+  }
+
+  #onText(transport: TransportConnection, text: Uint8Array): void {
+    const connection = this.of(transport);
+    if (connection.otherCodec?.text) this.frame(transport, text);
+    else
+      refuse(
+        connection,
+        new ProtocolViolationError("the peer sent a text message; only binary ones are frames"),
+      );
+  }
+
+  /** @throws what {@link refuse} has a close code for. */
+  #take(connection: MessageConnection<Data>, { kind, flags, payload }: Readonly<FrameContents>): void {
+    if (kind === Kind.Message && isPlain(flags)) {
+      connection.deliver(payload);
+    } else if (kind === Kind.Message) {
+      const messages = openPayload(payload, flags, this.#context.maxMessageBytes);
+      for (const message of messages) connection.deliver(message);
+    } else if ((flags & ignorableFlag) === 0) {
+      throw unknownKind(kind);
     }
   }
 
@@ -69,6 +97,39 @@ export class MessageBehaviour<Data> implements TransportBehaviour {
     callHandler(this.#context.behaviour, "open", connection);
     return connection;
   }
+}
+
+/** Frames are decoded into the shared view. @throws FrameMalformedError */
+function decode(
+  transport: TransportConnection,
+  codec: Codec | undefined,
+  bytes: Uint8Array,
+): Readonly<FrameContents> {
+  if (codec === undefined) return decodeFrame(bytes, transport.framesVerified, view);
+  if (!transport.framesVerified) return decodeUnit(codec, bytes);
+  return decodeUnit(codec, decodeFrame(bytes, true, view).payload);
+}
+
+const closeCodes: readonly (readonly [new (...args: never[]) => MillraceError, number])[] = [
+  [FrameMalformedError, CloseCode.frameMalformed],
+  [FrameTooLargeError, CloseCode.frameTooLarge],
+  [ProtocolViolationError, CloseCode.protocolViolation],
+];
+
+/** Closes a connection whose peer sent what is none. @throws any error that is not the peer's. */
+function refuse<Data>(connection: MessageConnection<Data>, error: unknown): void {
+  const code = closeCodes.find(([fault]) => error instanceof fault)?.[1];
+  if (code === undefined) throw error;
+  connection.refuse(code, error as MillraceError);
+}
+
+function codecsByProtocol(codecs: readonly Codec[] = []): ReadonlyMap<string, Codec> {
+  const others = codecs.filter((codec) => codec !== frameCodec);
+  return new Map(
+    others.flatMap((codec) =>
+      ["websocket", "quic"].map((transport) => [protocolOf(codec, transport), codec] as const),
+    ),
+  );
 }
 
 function unknownKind(kind: number): MillraceError {

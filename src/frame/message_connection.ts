@@ -12,15 +12,17 @@ import type {
   SendResult,
   TransportConnection,
 } from "../transport/connection.js";
-import { type FrameHeader, hotHeadBytes, setHotPayloadBytes, writeHotHead } from "./codec.js";
 import type { Behaviour, Connection } from "./connection.js";
-import { Kind } from "./frame.js";
 import { reportError, reportRejection } from "./handler_call.js";
+import { type Codec, frameCodec } from "./message_codec.js";
 import { MessageQueue } from "./message_queue.js";
+import { messageHead, messageUnit, sendUnit } from "./unit.js";
 
 /** What all connections of one listener or connector share. */
 export interface MessageContext<Data> {
   readonly behaviour: Behaviour<Data>;
+  /** By ALPN or subprotocol; the connections of any other are of millrace's own frames. */
+  readonly codecs: ReadonlyMap<string, Codec>;
   readonly maxMessageBytes: number;
   readonly highWaterMarkBytes: number;
   /** The message handler is an async function: it goes on after the call, so its bytes are its own. */
@@ -29,21 +31,6 @@ export interface MessageContext<Data> {
 
 /** Where an unread queue ends a connection that cannot be held back, in high-water marks. */
 const exhaustedMarks = 4;
-
-// One head serves all sends: the transport has copied it before send returns.
-const header: FrameHeader = { kind: Kind.Message, flags: 0, channel: 0, type: 0, seq: 0, ref: 0 };
-const head = new Uint8Array(hotHeadBytes);
-const headView = new DataView(head.buffer);
-writeHotHead(headView, 0, header, 0);
-
-/** The head of a message's frame, valid until the next call. @throws InvalidArgumentError */
-export function messageHead(message: Uint8Array): Uint8Array {
-  if (!(message instanceof Uint8Array)) {
-    throw new InvalidArgumentError(`a message is a Uint8Array, not ${typeof message}`);
-  }
-  setHotPayloadBytes(headView, 0, message.length);
-  return head;
-}
 
 /** A {@link Connection} on a transport's. There may be a hundred thousand, so fields are few and most are lazy. */
 export class MessageConnection<Data> implements Connection<Data> {
@@ -73,6 +60,16 @@ export class MessageConnection<Data> implements Connection<Data> {
 
   get protocol(): string {
     return this.#transport.protocol;
+  }
+
+  get codec(): string {
+    return (this.otherCodec ?? frameCodec).name;
+  }
+
+  /** What turns messages into bytes, where it is not millrace's own way. */
+  get otherCodec(): Codec | undefined {
+    const { codecs } = this.#context;
+    return codecs.size === 0 ? undefined : codecs.get(this.#transport.protocol);
   }
 
   get state(): ConnectionState {
@@ -106,7 +103,9 @@ export class MessageConnection<Data> implements Connection<Data> {
   send(message: Uint8Array): SendResult {
     const messageFrameHead = messageHead(message);
     this.#checkSize(message);
-    return this.#transport.send(messageFrameHead, message);
+    const codec = this.otherCodec;
+    if (codec === undefined) return this.#transport.send(messageFrameHead, message);
+    return sendUnit(this.#transport, codec, messageUnit(codec, message));
   }
 
   /** The transport's connection, for a message that goes to many. @throws FrameTooLargeError */

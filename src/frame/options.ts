@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from "../errors.js";
 import { checkHandlers } from "../options/handlers.js";
 import { readOptions } from "../options/read.js";
 import {
@@ -16,6 +17,7 @@ import type { HttpHandler } from "../transport/http.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
 import type { Transport } from "../transport/transport.js";
 import type { Behaviour } from "./connection.js";
+import { type Codec, checkCodecs, isCodec } from "./message_codec.js";
 
 /** Options that listening and connecting share. */
 export interface MessageOptions {
@@ -35,6 +37,11 @@ export interface MessageOptions {
   readonly handshakeTimeoutMs?: number;
   /** ALPN names or subprotocols, the most wanted first; `millrace/1` on QUIC, `millrace.v1` on WebSocket. */
   readonly protocols?: readonly string[];
+  /**
+   * How frames are written, the most wanted first; `[frameCodec]` by default. The two sides agree on one by ALPN or
+   * subprotocol, which is then not for `protocols` to name.
+   */
+  readonly codecs?: readonly Codec[];
   /** Transports beside those that are built in; theirs is the first choice of scheme. */
   readonly transports?: readonly Transport[];
 }
@@ -62,6 +69,7 @@ export interface ResolvedMessageOptions {
   readonly frameTimeoutMs?: number | undefined;
   readonly handshakeTimeoutMs: number;
   readonly protocols?: readonly string[] | undefined;
+  readonly codecs?: readonly Codec[] | undefined;
   readonly transports?: readonly Transport[] | undefined;
 }
 
@@ -82,6 +90,7 @@ const shared = {
   frameTimeoutMs: optional(integer(0, 86_400_000)),
   handshakeTimeoutMs: withDefault(integer(1, 3_600_000), 10_000),
   protocols: optional(listOf<string>("a list of at least one name of 1 to 255 bytes", 1, isProtocolName)),
+  codecs: optional(listOf<Codec>("a list of at least one Codec object", 1, isCodec)),
   transports: optional(listOf<Transport>("a list of Transport objects", 0, isTransport)),
 } satisfies Record<keyof MessageOptions, unknown>;
 
@@ -102,11 +111,20 @@ const listenerCloseSchema = object({ graceful, deadlineMs });
 
 /** @throws InvalidArgumentError naming the option and what it allows; so do all of these. */
 export function readListenOptions(options: ListenOptions): ResolvedListenOptions {
-  return readOptions(listenSchema, options);
+  return checked(readOptions(listenSchema, options));
 }
 
 export function readConnectOptions(options: ConnectOptions): ResolvedConnectOptions {
-  return readOptions(connectSchema, options);
+  return checked(readOptions(connectSchema, options));
+}
+
+function checked<Options extends ResolvedMessageOptions>(options: Options): Options {
+  if (options.codecs === undefined) return options;
+  if (options.protocols !== undefined) {
+    throw new InvalidArgumentError("codecs are negotiated under names of their own: leave protocols out");
+  }
+  checkCodecs(options.codecs);
+  return options;
 }
 
 export function checkListenerCloseOptions(options: Pick<CloseOptions, "graceful" | "deadlineMs">): void {

@@ -1,7 +1,9 @@
 import { InvalidArgumentError } from "../errors.js";
 import type { Publisher, TransportConnection } from "../transport/connection.js";
 import type { Connection } from "./connection.js";
-import { MessageConnection, messageHead } from "./message_connection.js";
+import type { Codec } from "./message_codec.js";
+import { MessageConnection } from "./message_connection.js";
+import { messageHead, messageUnit, publishUnit } from "./unit.js";
 
 /**
  * Sends one message to many connections, of any transports. On QUIC it is copied once, however many they are.
@@ -13,21 +15,37 @@ import { MessageConnection, messageHead } from "./message_connection.js";
 export function publish(connections: Iterable<Connection>, message: Uint8Array): number {
   messageHead(message); // refuses what is no message before anything is asked of the connections
   const groups = new Map<Publisher, TransportConnection[]>();
+  const others = new Map<Codec, Map<Publisher | undefined, TransportConnection[]>>();
   for (const connection of connections) {
     if (!(connection instanceof MessageConnection)) {
       throw new InvalidArgumentError("connections must be of listen or connect");
     }
     const recipient = connection.recipientOf(message);
-    const publisher = recipient.publisher ?? loop;
-    const group = groups.get(publisher);
-    if (group === undefined) groups.set(publisher, [recipient]);
-    else group.push(recipient);
+    const codec = connection.otherCodec;
+    if (codec === undefined) addTo(groups, recipient.publisher ?? loop, recipient);
+    else addTo(publishersOf(others, codec), recipient.publisher, recipient);
   }
   let accepted = 0;
   // Made only now: the iterable may have sent messages of its own meanwhile, by the same head.
   const head = messageHead(message);
   for (const [publisher, group] of groups) accepted += publisher.publish(group, head, message);
+  for (const [codec, publishers] of others) {
+    const unit = messageUnit(codec, message);
+    for (const [publisher, group] of publishers) accepted += publishUnit(publisher, group, codec, unit);
+  }
   return accepted;
+}
+
+function addTo<Key>(groups: Map<Key, TransportConnection[]>, key: Key, recipient: TransportConnection): void {
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, [recipient]);
+  else group.push(recipient);
+}
+
+function publishersOf<Inner>(groups: Map<Codec, Map<Inner, TransportConnection[]>>, codec: Codec) {
+  const publishers = groups.get(codec) ?? new Map<Inner, TransportConnection[]>();
+  groups.set(codec, publishers);
+  return publishers;
 }
 
 /** For transports that can do no better. */

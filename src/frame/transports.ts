@@ -1,7 +1,8 @@
-import { UnknownTransportError } from "../errors.js";
+import { InvalidArgumentError, UnknownTransportError } from "../errors.js";
 import type { TransportUrl } from "../transport/address.js";
 import type { Transport, TransportOptions } from "../transport/transport.js";
 import { hotHeadBytes } from "./codec.js";
+import { type Codec, frameCodec, protocolOf } from "./message_codec.js";
 import type { ResolvedMessageOptions } from "./options.js";
 
 /** Loaded when first asked for: a program that speaks QUIC only never loads WebSocket, nor the other way. */
@@ -29,22 +30,22 @@ export async function transportOf(url: TransportUrl, added: readonly Transport[]
   throw new UnknownTransportError(`no transport for "${url.scheme}:"; there are ${known.join(", ")}`);
 }
 
-/** What a frame may have beside its payload: the head, a subject and metadata, padding. */
-const maxFrameOverheadBytes = hotHeadBytes + 1024;
-
 /** What a transport is told of the options that listening and connecting share. */
 export function transportOptions(transport: Transport, options: ResolvedMessageOptions): TransportOptions {
+  const { codecs = [frameCodec], maxMessageBytes } = options;
   return {
     highWaterMarkBytes: options.highWaterMarkBytes,
     idleTimeoutMs: options.idleTimeoutMs,
     frameTimeoutMs: options.frameTimeoutMs,
     handshakeTimeoutMs: options.handshakeTimeoutMs,
-    maxFrameBytes: options.maxMessageBytes + maxFrameOverheadBytes,
-    protocols: options.protocols ?? defaultProtocols(transport),
+    maxFrameBytes: Math.max(...codecs.map((codec) => maxUnitBytes(codec, maxMessageBytes))),
+    protocols: options.protocols ?? codecs.map((codec) => protocolOf(codec, transport.name)),
   };
 }
 
-/** A WebSocket subprotocol is a token (RFC 6455 section 4.1): it has no slash. */
-function defaultProtocols(transport: Transport): readonly string[] {
-  return transport.name === "websocket" ? ["millrace.v1"] : ["millrace/1"];
+/** Of the largest unit, and of the frame that QUIC puts around those of other codecs. */
+function maxUnitBytes(codec: Codec, maxMessageBytes: number): number {
+  const bytes = codec.maxUnitBytes(maxMessageBytes);
+  if (Number.isSafeInteger(bytes) && bytes > 0) return codec === frameCodec ? bytes : bytes + hotHeadBytes;
+  throw new InvalidArgumentError(`codec "${codec.name}" says that its largest unit has ${bytes} bytes`);
 }

@@ -54,6 +54,9 @@ export interface TransportConnection {
    */
   send(head: Uint8Array, payload?: Uint8Array): SendResult;
 
+  /** Queues a text message, given as UTF-8, by the rules of `send`, where the transport has such messages. */
+  sendText?(text: Uint8Array): SendResult;
+
   /** Sends one frame to many connections of this kind; where it is missing, a loop over `send` does. */
   readonly publisher?: Publisher;
 
@@ -87,6 +90,11 @@ export interface TransportBehaviour {
   open(connection: TransportConnection): void;
   /** A whole frame, verified where the connection says so. */
   frame(connection: TransportConnection, frame: Uint8Array): void;
+  /**
+   * A text message, as UTF-8, where the transport has such messages. Where this is missing, a peer that sends text is
+   * closed with `protocolViolation`.
+   */
+  text?: ((connection: TransportConnection, text: Uint8Array) => void) | undefined;
   /** The queue, once at or above the high-water mark, is below half of it again. */
   drain(connection: TransportConnection): void;
   /** The last call for this connection. */

@@ -22,7 +22,7 @@ export interface WebSocketBehaviour {
    * A text message, as UTF-8 that is valid during the call only. Where this is missing, a peer that sends text
    * is closed with `protocolViolation`.
    */
-  text?(connection: WebSocketConnection, text: Uint8Array): void;
+  text?: ((connection: WebSocketConnection, text: Uint8Array) => void) | undefined;
   /** The queue, once at or above the high-water mark, is below half of it again. */
   drain(connection: WebSocketConnection): void;
   /** The last call for this connection. */

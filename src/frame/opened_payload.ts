@@ -1,0 +1,25 @@
+import { ProtocolViolationError } from "../errors.js";
+import { batchFlag, decodeBatch } from "./batch.js";
+import { ignorableFlag } from "./codec.js";
+import { compressionMask, decompressPayload } from "./compression.js";
+
+/** Of a frame's flags, those that say nothing of its payload. */
+const plainFlags = ignorableFlag;
+
+/** Whether a payload is a message as it lies in its frame. */
+export function isPlain(flags: number): boolean {
+  return (flags & ~plainFlags) === 0;
+}
+
+/**
+ * The messages in a payload that is compressed, or a batch, or both (a batch that was compressed).
+ * @param maxBytes the largest payload, once it is decompressed.
+ * @throws ProtocolViolationError for flags that are not known; FrameTooLargeError, FrameMalformedError
+ */
+export function openPayload(payload: Uint8Array, flags: number, maxBytes: number): readonly Uint8Array[] {
+  const unknown = flags & ~(plainFlags | compressionMask | batchFlag);
+  if (unknown !== 0) throw new ProtocolViolationError(`flags 0x${unknown.toString(16)} are not known here`);
+  const compression = flags & compressionMask;
+  const opened = compression === 0 ? payload : decompressPayload(payload, compression, maxBytes);
+  return (flags & batchFlag) === 0 ? [opened] : decodeBatch(opened).map((message) => message.payload);
+}
