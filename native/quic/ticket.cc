@@ -25,8 +25,8 @@ uint32_t TicketLifetimeSeconds(std::span<const uint8_t> ticket) noexcept {
   const std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session(
       PEM_read_bio_SSL_SESSION(reader.get(), nullptr, nullptr, nullptr), &SSL_SESSION_free);
   if (!session) return 0;
-  const unsigned long seconds = SSL_SESSION_get_ticket_lifetime_hint(session.get());
-  return static_cast<uint32_t>(std::min<unsigned long>(seconds, std::numeric_limits<uint32_t>::max()));
+  const uint64_t seconds = SSL_SESSION_get_ticket_lifetime_hint(session.get());
+  return static_cast<uint32_t>(std::min<uint64_t>(seconds, std::numeric_limits<uint32_t>::max()));
 }
 
 QUIC_STATUS SetTicketKeys(HQUIC configuration, std::span<const uint8_t> keys) noexcept {
