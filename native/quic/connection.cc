@@ -49,7 +49,7 @@ Ref<Connection> Connection::Dial(const Ref<Environment>& environment, Ref<Connec
   Ref<Connection> connection = MakeRef<Connection>(environment, std::move(options), 0u, nullptr);
   if (!environment->Insert(connection.get())) return {};
   if (target.waits_to_start) {
-    connection->takeoff_ = std::make_unique<Takeoff>(std::move(configuration), std::move(target));
+    connection->takeoff_ = std::make_unique<Takeoff>(Takeoff{std::move(configuration), std::move(target)});
     Library::Get().control().Post([connection] { connection->Prepare(); });
     return connection;
   }
