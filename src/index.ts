@@ -1,4 +1,7 @@
-/** `millrace`: whole messages over QUIC and WebSocket through one API. */
+/**
+ * Whole messages over QUIC and WebSocket through one API; and the errors of all of millrace.
+ * @module millrace
+ */
 export * from "./errors.js";
 export type { FrameHeader } from "./frame/codec.js";
 export { connect } from "./frame/connect.js";

@@ -21,12 +21,17 @@ const connection = await connect(`quic://localhost:${listener.address.port}`, {
   tls: { ca: authority.certificate },
 });
 
-/** Asks for a square, for at most two seconds. */
+/** Asks for a square, for at most two seconds: who waits for no answer any more tells the server to stop. */
 async function square(number) {
-  const stream = connection.openStream({ signal: AbortSignal.timeout(2_000) });
+  const stream = connection.openStream({ timeoutMs: 2_000 });
+  const giveUp = setTimeout(() => stream.stopSending(), 2_000);
   stream.write(Buffer.from(JSON.stringify({ number })));
   stream.end();
-  return JSON.parse(await text(stream)).square;
+  try {
+    return JSON.parse(await text(stream)).square;
+  } finally {
+    clearTimeout(giveUp);
+  }
 }
 
 /** Everything that a stream brings, as text. */

@@ -123,7 +123,9 @@ export interface QuicConnection extends AsyncDisposable {
   rebind(options?: RebindOptions): Promise<SocketAddress>;
 
   /**
-   * Ends the connection. Graceful (the default) first delivers what was accepted for sending, up to the deadline.
+   * Ends the connection. Graceful (the default) first waits, up to the deadline, until the peer's QUIC has
+   * acknowledged what was accepted for sending. That is not yet read: an end of the connection takes from the peer's
+   * application what it has not read, and only an answer of the application says that it has (RFC 9000 section 10.2).
    * Idempotent, but for this: a close that is not graceful also ends one that is and still waits. Resolves when the
    * connection has ended.
    * @throws InvalidArgumentError

@@ -83,7 +83,8 @@ export interface QuicListener extends AsyncDisposable {
    */
   updateTls(tls: ServerTlsOptions): Promise<void>;
   /**
-   * Stops accepting; open connections stay. Resolves when the port is free. Idempotent.
+   * Stops accepting; open connections stay, and with them the port is taken until the last one has ended. Resolves
+   * when nobody is accepted any more. Idempotent.
    * @param options bound the wait; it closes regardless.
    * @throws AbortedError, TimeoutError, InvalidArgumentError
    */

@@ -1,5 +1,6 @@
 /**
- * `millrace/websocket`: the WebSocket transport, and plain WebSocket messages without millrace's frames.
+ * The WebSocket transport, and plain WebSocket messages without millrace's frames.
+ * @module millrace/websocket
  */
 export type { WebSocketBehaviour, WebSocketConnection } from "./behaviour.js";
 export {

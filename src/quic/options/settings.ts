@@ -27,7 +27,11 @@ export interface QuicOptions {
   readonly peerBidiStreams?: number;
   /** The same for unidirectional streams. */
   readonly peerUniStreams?: number;
-  /** How much of a stream the peer may send ahead: a power of two, 4 KiB..16 MiB; 256 KiB by default. */
+  /**
+   * How much of a stream the peer may send beyond what this thread was given: a power of two, 4 KiB..16 MiB; 256 KiB by
+   * default. A stream that nobody reads holds up to 256 KiB besides, and msquic lets the window of a stream that is read
+   * grow with it, up to `connectionWindowBytes`.
+   */
   readonly streamWindowBytes?: number;
   /** The same for all streams of a connection together: 4 KiB..1 GiB; 16 MiB by default. */
   readonly connectionWindowBytes?: number;

@@ -76,7 +76,10 @@ export interface QuicStream extends AsyncIterable<Uint8Array[], undefined>, Asyn
    * not need to wait for it: what is written before is sent then.
    */
   readonly opened: Promise<void>;
-  /** Resolves when both directions have ended and everything was read. */
+  /**
+   * Resolves when both directions have ended, and everything was read that came here. What was sent has then been
+   * acknowledged by the peer's QUIC; whether the peer's application has read it, only an answer of it says.
+   */
   readonly closed: Promise<StreamCloseInfo>;
   /** Bytes accepted by `write`; without `bytesQueued`, what the peer has acknowledged. */
   readonly bytesSent: number;
