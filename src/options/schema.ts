@@ -43,15 +43,27 @@ export function listOf<T>(
   min: number,
   isItem: (value: unknown) => boolean,
 ): Option<readonly T[]> {
-  return option(allowed, (value) => Array.isArray(value) && value.length >= min && value.every(isItem));
+  return option(allowed, (value) => isListOf(value, isItem) && value.length >= min);
+}
+
+/** `every` alone passes over holes. */
+export function isListOf(value: unknown, isItem: (value: unknown) => boolean): value is readonly unknown[] {
+  return Array.isArray(value) && !value.includes(undefined) && value.every(isItem);
 }
 
 /** Names of protocols (RFC 7301 section 3.1), the most wanted first. */
-export const protocolNames: Option<readonly string[]> = listOf(
-  "a list of at least one name of 1 to 255 bytes",
-  1,
-  (value) => typeof value === "string" && value !== "" && Buffer.byteLength(value) <= 255,
+export const protocolNames: Option<readonly string[]> = option(
+  "a list of at least one name of 1 to 255 bytes, 65535 bytes together",
+  (value) => isListOf(value, isProtocolName) && value.length > 0 && bytesOfNames(value) <= 65_535,
 );
+
+function isProtocolName(value: unknown): boolean {
+  return typeof value === "string" && value !== "" && Buffer.byteLength(value) <= 255;
+}
+
+function bytesOfNames(names: readonly unknown[]): number {
+  return names.reduce((bytes: number, name) => bytes + 1 + Buffer.byteLength(name as string), 0);
+}
 
 /** Gives up what it was passed to. */
 export const abortSignal: Option<AbortSignal> = option(
@@ -76,6 +88,11 @@ export function optional<T>(schema: Option<T>) {
 
 export function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** An object whose own names are what it holds: no Map, no array, no bytes. */
+export function isRecord(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === "[object Object]";
 }
 
 export function isFunction(value: unknown): boolean {

@@ -1,3 +1,4 @@
+import { isUint8Array } from "node:util/types";
 import { InvalidArgumentError } from "../errors.js";
 import { show } from "../options/read.js";
 
@@ -9,10 +10,19 @@ export const MAX_APPLICATION_CODE = Number.MAX_SAFE_INTEGER;
 export const DEFAULT_PRIORITY = 0x7fff;
 export const MAX_PRIORITY = 0xffff;
 
-/** @throws InvalidArgumentError */
+const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), "length")!
+  .get as (this: Uint8Array) => number;
+
+/**
+ * A proxy of bytes has none, and a `length` of the caller's own would have others sent than it has.
+ * @throws InvalidArgumentError
+ */
 export function checkBytes(bytes: unknown): void {
-  if (!(bytes instanceof Uint8Array)) {
+  if (!isUint8Array(bytes)) {
     throw new InvalidArgumentError(`bytes must be a Uint8Array, and not ${show(bytes)}`);
+  }
+  if (bytes.length !== lengthOf.call(bytes)) {
+    throw new InvalidArgumentError("bytes must be a Uint8Array whose length is its own, and not overridden");
   }
   if (bytes.length > MAX_WRITE_BYTES) {
     throw new InvalidArgumentError(

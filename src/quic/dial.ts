@@ -11,6 +11,7 @@ import type { NativeConnectionOptions } from "../native/environment.js";
 import { formatHost } from "../transport/address.js";
 import type { ClientCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
+import { within } from "../transport/wait.js";
 import { type ConfigurationSettings, withClientConfiguration } from "./configuration.js";
 import type { EngineConnection, Opening } from "./engine_connection.js";
 import type { ServerTickets } from "./resumption/client_resumption.js";
@@ -43,8 +44,11 @@ export async function dial<C extends EngineConnection>(
 ): Promise<C> {
   const deadline = performance.now() + options.settings.handshakeTimeoutMs;
   throwIfAborted(options.signal);
-  const addresses = await resolveHost(options.host);
-  const stored = await options.tickets?.take();
+  const { signal } = options;
+  const addresses = await within(resolveHost(options.host), "connecting", { signal });
+  // A store that does not answer may not cost the connection.
+  const patienceMs = Math.ceil(options.settings.handshakeTimeoutMs / 2);
+  const stored = await options.tickets?.take({ signal, timeoutMs: patienceMs });
   // The server that gave the ticket is the one to show it to.
   if (stored !== undefined && addresses.includes(stored.address)) {
     addresses.sort((a, b) => Number(b === stored.address) - Number(a === stored.address));

@@ -28,7 +28,9 @@ const WHAT = "moving to another address";
 
 const schema = object({
   ...waitOptions,
-  address: optional(option<string>("a numeric address", (value) => isIP(value as string) !== 0)),
+  address: optional(
+    option<string>("a numeric address", (value) => typeof value === "string" && isIP(value) !== 0),
+  ),
   port: optional(integer(0, 65_535)),
 });
 

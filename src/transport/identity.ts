@@ -56,7 +56,12 @@ async function loadPem(
   checkValidity(leaf, certificatePem.title);
   const privateKeyPem =
     passphrase === undefined ? keyPem.text : key.export({ type: "pkcs8", format: "pem" }).toString();
-  return { certificatePem: certificatePem.text, privateKeyPem };
+  return { certificatePem: separated(certificatePem.text), privateKeyPem };
+}
+
+/** A chain may be joined without a line break between its certificates, which OpenSSL does not read. */
+function separated(pem: string): string {
+  return pem.replaceAll("-----END CERTIFICATE----------BEGIN", "-----END CERTIFICATE-----\n-----BEGIN");
 }
 
 async function loadPkcs12(source: PemSource, passphrase = ""): Promise<Identity> {

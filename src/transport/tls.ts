@@ -1,4 +1,5 @@
-import { flag, isObject, type Option, object, oneOf, option, optional } from "../options/schema.js";
+import { isUint8Array } from "node:util/types";
+import { flag, isListOf, isRecord, type Option, object, oneOf, option, optional } from "../options/schema.js";
 
 /** PEM text or bytes, or the path of a PEM file. A string that contains `-----BEGIN` is PEM. */
 export type PemSource = string | Uint8Array;
@@ -64,9 +65,12 @@ export interface ClientTlsOptions extends TlsOptions {
   readonly insecure?: boolean;
 }
 
+/** OpenSSL's limit, and a host name's (RFC 1035 section 2.3.4). */
+const MAX_NAME_BYTES = 255;
+
 const pem: Option<PemSource> = option(
   "PEM, as a string or bytes, or the path of a PEM file",
-  (value) => (typeof value === "string" && value !== "") || value instanceof Uint8Array,
+  (value) => (typeof value === "string" && value !== "") || isUint8Array(value),
 );
 
 const text: Option<string> = option(
@@ -80,7 +84,7 @@ const identity = {
   pkcs12: optional(
     option<PemSource>(
       "the bytes or the path of a PKCS#12 file",
-      (value) => (typeof value === "string" && value !== "") || value instanceof Uint8Array,
+      (value) => (typeof value === "string" && value !== "") || isUint8Array(value),
     ),
   ),
   passphrase: optional(text),
@@ -91,8 +95,7 @@ const shared = {
   cipherSuites: optional(
     option<readonly CipherSuite[]>(
       `a list of at least one of ${cipherSuites.join(", ")}`,
-      (value) =>
-        Array.isArray(value) && value.length > 0 && value.every((name) => cipherSuites.includes(name)),
+      (value) => isListOf(value, (name) => cipherSuites.includes(name as CipherSuite)) && value.length > 0,
     ),
   ),
   keyLogFile: optional(
@@ -112,7 +115,7 @@ export const serverTlsOptions = object({
   clientCertificate: optional(oneOf("none", "request", "require")),
   clientCa: optional(pem),
   serverNames: optional(
-    option<Readonly<Record<string, TlsIdentity>>>("an object of identities by server name", isObject),
+    option<Readonly<Record<string, TlsIdentity>>>("an object of identities by server name", isRecord),
   ),
 } satisfies Record<keyof ServerTlsOptions, unknown>);
 
@@ -122,8 +125,12 @@ export const clientTlsOptions = object({
   ca: optional(pem),
   serverName: optional(
     option<string>(
-      "a host name",
-      (value) => typeof value === "string" && value !== "" && !value.includes("\0"),
+      "a host name of at most 255 bytes",
+      (value) =>
+        typeof value === "string" &&
+        value !== "" &&
+        !value.includes("\0") &&
+        Buffer.byteLength(value) <= MAX_NAME_BYTES,
     ),
   ),
   insecure: optional(flag),

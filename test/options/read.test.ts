@@ -26,6 +26,20 @@ const schema = object({
   inner: optional(object({ depth: integer(0, 3), width: optional(integer(0, 3)) })),
 });
 
+describe("lists", () => {
+  it("have no holes, which checks of each item would pass over", () => {
+    for (const names of [new Array(3), Object.assign(new Array(2), ["a"]), new Array(4_000_000_000)]) {
+      assert.throws(() => readOptions(schema, { names }), InvalidArgumentError);
+    }
+  });
+
+  it("of protocols fit into the 16-bit length that TLS has for them", () => {
+    const names = Array.from({ length: 256 }, (_, index) => String(index).padEnd(255, "x"));
+    assert.throws(() => readOptions(schema, { names }), InvalidArgumentError);
+    readOptions(schema, { names: names.slice(0, 255) });
+  });
+});
+
 describe("options", () => {
   it("are read with every default filled in, also for what is given as undefined", () => {
     assert.deepEqual(readOptions(schema, { names: ["a"], mode: undefined }), {
@@ -49,8 +63,14 @@ describe("options", () => {
       "options must be an object {names, timeoutMs, windowBytes, mode, loud, signal, inner}, and not undefined",
     ],
     [7, "options must be an object {names, timeoutMs, windowBytes, mode, loud, signal, inner}, and not 7"],
-    [{}, "names must be a list of at least one name of 1 to 255 bytes, and not undefined"],
-    [{ names: [] }, "names must be a list of at least one name of 1 to 255 bytes, and not an array"],
+    [
+      {},
+      "names must be a list of at least one name of 1 to 255 bytes, 65535 bytes together, and not undefined",
+    ],
+    [
+      { names: [] },
+      "names must be a list of at least one name of 1 to 255 bytes, 65535 bytes together, and not an array",
+    ],
     [{ names, timeoutMs: 101 }, "timeoutMs must be an integer from 1 to 100, and not 101"],
     [{ names, timeoutMs: "7" }, 'timeoutMs must be an integer from 1 to 100, and not "7"'],
     [{ names, timeoutMs: null }, "timeoutMs must be an integer from 1 to 100, and not null"],

@@ -126,6 +126,56 @@ async function sharedPair(t: TestContext) {
   return { client, server: await server };
 }
 
+test("bytes whose length is a lie, or that are none, are refused, and the stream goes on", async (t) => {
+  const got: number[] = [];
+  const { client } = await openPair(loopback, t, {
+    behaviour: { data: (_, chunk) => void got.push(...chunk) },
+  });
+  class Liar extends Uint8Array {
+    override get length(): number {
+      return 30_000;
+    }
+  }
+  const stream = client.openStream();
+  const own = Object.defineProperty(new Uint8Array(200_000), "length", { value: 3 });
+  const lies = [new Liar(3), own, new Proxy(new Uint8Array(3), {}), Object.create(Uint8Array.prototype)];
+  for (const bytes of lies as Uint8Array[]) {
+    assert.throws(() => stream.write(bytes), InvalidArgumentError);
+    assert.throws(() => stream.writev([bytes]), InvalidArgumentError);
+    assert.throws(() => client.sendDatagram(bytes), InvalidArgumentError);
+    assert.throws(() => quic.publish([stream], bytes), InvalidArgumentError);
+    assert.throws(() => quic.publishDatagram([client], bytes), InvalidArgumentError);
+  }
+  stream.write(Uint8Array.of(7));
+  await until("the honest byte comes", () => got.length > 0);
+  assert.deepEqual(got, [7]);
+});
+
+test("arguments of another type are refused before anything reads them", async (t) => {
+  const { client } = await openPair(loopback, t, { behaviour: {} });
+  const odd = [null, 5, Symbol("x"), Object.create(null), [Symbol("x")]] as never[];
+  for (const given of odd) {
+    await assert.rejects(quic.connect(given, { alpn: ["x"] }), InvalidArgumentError);
+    await assert.rejects(client.rebind({ address: given }), InvalidArgumentError);
+  }
+  for (const options of [null, 5, "tag"] as never[]) {
+    assert.throws(() => client.sendDatagram(new Uint8Array(1), options), InvalidArgumentError);
+  }
+  const long = { alpn: ["x"], tls: { serverName: "x".repeat(256) } };
+  await assert.rejects(quic.connect("quic://127.0.0.1:9", long), InvalidArgumentError);
+  const { identity } = loopback;
+  for (const tls of [
+    { serverNames: new Map([["a.example", identity]]) as never },
+    { cipherSuites: new Array(1) as never },
+  ]) {
+    const options = { host: "127.0.0.1", port: 0, alpn: ["x"], tls: { ...identity, ...tls } };
+    await assert.rejects(quic.listen(options, {}), InvalidArgumentError);
+  }
+  const listening = { host: "127.0.0.1", port: 0, alpn: ["x"], tls: identity };
+  const ticketKeys = new Array(1) as never;
+  await assert.rejects(quic.listen({ ...listening, resumption: { ticketKeys } }, {}), InvalidArgumentError);
+});
+
 test("everything may be ended twice", async (t) => {
   const { client, server } = await openPair(loopback, t, { behaviour: { end: (stream) => stream.end() } });
   const stream = client.openStream();

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { before, describe, type TestContext, test } from "node:test";
 import * as quic from "millrace/quic";
-import { InvalidArgumentError, ListenerClosedError } from "#internal/errors.js";
+import { AbortedError, InvalidArgumentError, ListenerClosedError } from "#internal/errors.js";
+import { CloseCode } from "#internal/transport/close.js";
 import { Loopback, rawAlpn } from "../kit/loopback.js";
 import { earnTicket, SpyStore, StolenTicket } from "../kit/tickets.js";
 import { until } from "../kit/until.js";
@@ -101,6 +102,36 @@ describe("resumption", () => {
     assert.equal(await resumes(t, listener.address.port, broken), false);
     const rejecting: quic.TicketStore = { get: async () => fail(), set: async () => fail(), delete: fail };
     assert.equal(await resumes(t, listener.address.port, rejecting), false);
+  });
+
+  test("does not wait for a store that never answers, nor do the connections behind it", async (t) => {
+    const listener = await loopback.listenRaw(t, {}, { resumption: {} });
+    const { port } = listener.address;
+    const never = new Promise<never>(() => {});
+    let gets = 0;
+    const silent: quic.TicketStore = { get: () => (gets++ === 0 ? never : undefined), set() {}, delete() {} };
+    const waiting = { handshakeTimeoutMs: 2_000 };
+    const both = await Promise.all([resumes(t, port, silent, waiting), resumes(t, port, silent, waiting)]);
+    assert.deepEqual(both, [false, false]);
+    assert.equal(await resumes(t, port, { get: () => never, set() {}, delete: () => never }, waiting), false);
+  });
+
+  test("leaves a store that does not answer when the caller's signal fires", async (t) => {
+    const listener = await loopback.listenRaw(t, {}, { resumption: {} });
+    const cancel = new AbortController();
+    const store: quic.TicketStore = {
+      get() {
+        cancel.abort();
+        return new Promise(() => {});
+      },
+      set() {},
+      delete() {},
+    };
+    const { signal } = cancel;
+    await assert.rejects(
+      loopback.connectRaw(t, listener.address.port, {}, { signal, resumption: { store } }),
+      AbortedError,
+    );
   });
 
   test("makes a full handshake of a ticket that somebody has damaged", async (t) => {
@@ -244,4 +275,27 @@ describe("ticket keys", () => {
     await listener.close();
     await assert.rejects(listener.setTicketKeys([ticketKey()]), ListenerClosedError);
   });
+});
+
+test("early data is refused where the behaviour's answer is none, whatever it is", async (t) => {
+  for (const answer of [Object.create(null), Promise.resolve(Object.create(null)), Symbol("accept"), null]) {
+    const heard: string[] = [];
+    const listener = await loopback.listenRaw(
+      t,
+      {
+        earlyData: () => answer,
+        stream: () => void heard.push("stream"),
+        error: (_, cause) => void heard.push((cause as Error).name),
+      },
+      { resumption: { earlyData: true } },
+    );
+    const { port } = listener.address;
+    const store = new quic.MemoryTicketStore();
+    await earnTicket(t, loopback, port, store, { resumption: { earlyData: true } });
+    const client = await loopback.connectRaw(t, port, {}, { resumption: { earlyData: true, store } });
+    const stream = client.openStream({ idempotent: true });
+    stream.write(new Uint8Array(1));
+    assert.equal((await stream.closed).resetCode, CloseCode.tooEarly);
+    assert.deepEqual(heard, ["InvalidArgumentError"]);
+  }
 });

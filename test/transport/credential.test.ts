@@ -58,6 +58,8 @@ test("a certificate followed by its chain keeps the chain", async () => {
   const certificate = `${identity.certificate}\n${authority.certificate}`;
   const loaded = await loadServerCredential({ certificate, privateKey: identity.privateKey });
   assert.equal(loaded.certificatePem, certificate);
+  const joined = { ...identity, certificate: identity.certificate.trim() + authority.certificate };
+  assert.equal((await loadServerCredential(joined)).certificatePem, certificate);
 });
 
 test("a missing file is named in the error", async () => {

@@ -2,8 +2,8 @@ import { InvalidArgumentError, ReaderLockedError } from "../../errors.js";
 import { DATAGRAM_OVERHEAD_BYTES } from "../../native/constants.js";
 import type { Engine } from "../../native/engine.js";
 import type { NativeTarget } from "../../native/outbox.js";
-import { readOptions } from "../../options/read.js";
-import { abortSignal, integer, object, optional, withDefault } from "../../options/schema.js";
+import { readOptions, show } from "../../options/read.js";
+import { abortSignal, integer, isObject, object, optional, withDefault } from "../../options/schema.js";
 import type { SendResult } from "../../transport/connection.js";
 import { checkBytes, checkInteger } from "../argument.js";
 import type { DatagramsOptions, SendDatagramOptions } from "../connection.js";
@@ -30,9 +30,13 @@ export class Datagrams {
     connection: NativeTarget,
     highWaterMarkBytes: number,
     bytes: Uint8Array,
-    { tag }: SendDatagramOptions,
+    options: SendDatagramOptions,
   ): SendResult {
     checkBytes(bytes);
+    if (!isObject(options)) {
+      throw new InvalidArgumentError(`options must be an object {tag}, and not ${show(options)}`);
+    }
+    const { tag } = options;
     if (tag !== undefined) checkInteger("tag", tag, 0, 0xffff_ffff);
     if (bytes.length > this.maxBytes) {
       throw new InvalidArgumentError(

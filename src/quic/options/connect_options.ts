@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../../errors.js";
-import { readOptions } from "../../options/read.js";
+import { readOptions, show } from "../../options/read.js";
 import { abortSignal, isObject, object, oneOf, option, optional, withDefault } from "../../options/schema.js";
 import { parseTransportUrl } from "../../transport/address.js";
 import type { ClientTlsOptions } from "../../transport/tls.js";
@@ -47,6 +47,11 @@ export function readConnectOptions(options: QuicConnectOptions): ReadConnectOpti
 
 /** @throws InvalidArgumentError when it is not `quic://host:port`. */
 export function readUrl(url: string | URL): { host: string; port: number } {
+  if (typeof url !== "string" && !(url instanceof URL)) {
+    throw new InvalidArgumentError(
+      `url must be a string or URL like quic://localhost:4433, and not ${show(url)}`,
+    );
+  }
   const text = String(url);
   const isQuic = text.toLowerCase().startsWith("quic://");
   const parsed = isQuic ? parseTransportUrl(text) : undefined;

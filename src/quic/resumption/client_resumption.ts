@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type * as v from "valibot";
 import { flag, isFunction, isObject, object, option, optional, withDefault } from "../../options/schema.js";
 import type { ClientCredential } from "../../transport/credential.js";
+import { throwIfAborted, type WaitOptions, within } from "../../transport/wait.js";
 import { MemoryTicketStore, type TicketStore } from "./ticket_store.js";
 
 /** Lets a connection resume the session of an earlier one to the same server, with the ticket it gave. */
@@ -65,19 +66,28 @@ export class ServerTickets {
     ].join(" ");
   }
 
-  /** Takes the ticket out of the store. Undefined where there is none that is good. */
-  async take(): Promise<StoredTicket | undefined> {
-    const release = await lock(this.#store);
+  /**
+   * Takes the ticket out of the store. Undefined where there is none that is good, or not in time.
+   * @throws AbortedError
+   */
+  async take(wait: WaitOptions): Promise<StoredTicket | undefined> {
+    const { before, release } = lock(this.#store);
     try {
-      const stored = await this.#store.get(this.#key);
-      if (stored === undefined) return undefined;
-      await this.#store.delete(this.#key);
-      return unpack(stored);
+      return await within(this.#take(before), "connecting", wait);
     } catch {
+      throwIfAborted("connecting", wait.signal);
       return undefined; // a full handshake
     } finally {
       release();
     }
+  }
+
+  async #take(before: Promise<void> | undefined): Promise<StoredTicket | undefined> {
+    await before;
+    const stored = await this.#store.get(this.#key);
+    if (stored === undefined) return undefined;
+    await this.#store.delete(this.#key);
+    return unpack(stored);
   }
 
   /** Keeps a ticket of the server. @param lifetimeS as the server says, 0 where it does not. */
@@ -129,15 +139,13 @@ function hashOf(content: Uint8Array): Buffer {
 // Two connect calls may not get the same ticket, although a store's get and delete are apart.
 const locks = new WeakMap<TicketStore, Promise<void>>();
 
-async function lock(store: TicketStore): Promise<() => void> {
+/** Who releases before its turn has come lets the next one in no earlier. */
+function lock(store: TicketStore): { before: Promise<void> | undefined; release: () => void } {
   const before = locks.get(store);
   let release!: () => void;
-  locks.set(
-    store,
-    new Promise((resolve) => {
-      release = resolve;
-    }),
-  );
-  await before;
-  return release;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  locks.set(store, before === undefined ? released : before.then(() => released));
+  return { before, release };
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { InvalidArgumentError } from "../../errors.js";
-import { isObject, listOf } from "../../options/schema.js";
+import { isListOf, isObject, listOf } from "../../options/schema.js";
 
 /** What protects a server's tickets. Servers with the same keys take each other's tickets. */
 export interface TicketKey {
@@ -24,7 +24,7 @@ export const ticketKeysOption = listOf<TicketKey>(allowed, 1, isTicketKey);
  * @throws InvalidArgumentError
  */
 export function packTicketKeys(keys: readonly TicketKey[]): Uint8Array {
-  const isList = Array.isArray(keys) && keys.length > 0 && keys.length <= MAX_KEYS && keys.every(isTicketKey);
+  const isList = isListOf(keys, isTicketKey) && keys.length > 0 && keys.length <= MAX_KEYS;
   const ids = new Set(isList ? keys.map(({ id }) => Buffer.from(id).toString("hex")) : []);
   if (!isList || ids.size < keys.length) throw new InvalidArgumentError(`ticketKeys must be ${allowed}`);
   return Buffer.concat(keys.flatMap(({ id, key }) => [id, key]));

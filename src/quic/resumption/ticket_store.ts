@@ -5,7 +5,8 @@ import { integer, object } from "../../options/schema.js";
  * Where a client keeps the tickets with which it resumes its sessions. A ticket is as secret as a password for as
  * long as it is good: it opens a connection in which the server believes to know its client.
  *
- * Every method may answer at once or by a promise. What one throws costs a full handshake, no connection.
+ * Every method may answer at once or by a promise. What one throws costs a full handshake, no connection; so does a
+ * ticket that has not come when half of the connection's `handshakeTimeoutMs` is over.
  */
 export interface TicketStore {
   /** The ticket under the key, where there is one. Millrace deletes it before it uses it. */

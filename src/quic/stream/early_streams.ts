@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "../../errors.js";
 import type { Engine, EngineResource } from "../../native/engine.js";
 import { type RingRecord, StoredRecord } from "../../native/ring.js";
+import { show } from "../../options/read.js";
 import { CloseCode } from "../../transport/close.js";
 import type { EarlyDataDecision } from "../behaviour.js";
 import { publishStreamOpen } from "../diagnostics.js";
@@ -71,7 +72,7 @@ export class EarlyStreams {
     else if (decision === "accept") this.#release(held);
     else if (decision !== "hold") {
       const error = new InvalidArgumentError(
-        `earlyData must answer "accept", "hold" or "refuse", and not ${String(decision)}`,
+        `earlyData must answer "accept", "hold" or "refuse", and not ${show(decision)}`,
       );
       this.#refuseBecause(held, error);
     } else if (this.#confirmed) this.#release(held);
