@@ -7,6 +7,8 @@ import { type BenchServer, makeIdentity, startNode, startRawQuic } from "./serve
 
 /** Far more often than anybody wants it, so that there is something to measure in seconds. */
 const keepAliveMs = 1_000;
+/** The last handshakes are to be confirmed, and what they left behind freed. */
+const settleMs = 3_000;
 const connectDeadlineMs = 180_000;
 
 /** What connections cost that do nothing but stay alive: their clients' PINGs and the server's answers. */
@@ -44,7 +46,7 @@ async function measure(options: BenchmarkOptions, start: () => Promise<BenchServ
     const command = [nativeProgram("quic_idle_client"), "--port", String(server.port)];
     command.push("--connections", String(options.idleConnections), "--keep-alive-ms", String(keepAliveMs));
     client = (await BenchProcess.start(command, { core: clientCore, deadlineMs: connectDeadlineMs })).process;
-    await delay(keepAliveMs); // the last handshakes' confirmations
+    await delay(settleMs);
     const usedBefore = await server.process.cpuSeconds();
     const begun = performance.now();
     await delay(options.warmupMs + options.durationMs);
