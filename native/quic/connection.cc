@@ -37,11 +37,16 @@ Connection::Connection(Ref<Environment> environment, Ref<ConnectionOptions> opti
 }
 
 // The last lease is gone, so msquic has said SHUTDOWN_COMPLETE (or never started): closing waits for no
-// callback.
+// callback. Still it waits for the worker, unless that was told not to.
 Connection::~Connection() {
   environment_->CountConnection(-1);
   const HQUIC handle = this->handle();
-  if (handle != nullptr) Library::Get().control().Post([handle] { Api().ConnectionClose(handle); });
+  if (handle == nullptr) return;
+  if (closes_async_) {
+    Api().ConnectionClose(handle);
+  } else {
+    Library::Get().control().Post([handle] { Api().ConnectionClose(handle); });
+  }
 }
 
 Ref<Connection> Connection::Dial(const Ref<Environment>& environment, Ref<ConnectionOptions> options,
@@ -255,6 +260,9 @@ void Connection::OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept {
   opened_ = true;
   EndHandshake();
   ReadRoundTrip();
+  const uint8_t async = 1;
+  closes_async_ =
+      QUIC_SUCCEEDED(Api().SetParam(handle(), QUIC_PARAM_CONN_CLOSE_ASYNC, sizeof(async), &async));
   const OpenedEvent opened{listener_, max_datagram_bytes_.load(std::memory_order_relaxed)};
   port().Write({.kind = EventKind::kConnectionOpened,
                 .flags = OpenedFlags(event.CONNECTED.SessionResumed != FALSE, early_data_status_),

@@ -207,6 +207,7 @@ class Connection final : public Resource {
   std::atomic<bool> ends_when_sent_{false};  // raw and graceful: shut down when no send is in flight
   // msquic's thread:
   bool announced_ = false;                // JavaScript knows of it
+  bool closes_async_ = false;             // ConnectionClose does not wait; msquic's thread
   bool opened_ = false;                   // and that the handshake is complete
   std::unique_ptr<Handshake> handshake_;  // until that is
   bool allows_early_data_ = false;
