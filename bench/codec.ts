@@ -1,4 +1,6 @@
 import { Builder, ByteBuffer } from "flatbuffers";
+import { Packr } from "msgpackr";
+import protobuf from "protobufjs";
 import { Bench } from "tinybench";
 import {
   type FrameHeader,
@@ -7,48 +9,119 @@ import {
   readHotHead,
   writeHotHead,
 } from "#internal/frame/codec.js";
+import { encodeFrame } from "#internal/frame/frame.js";
 import { Frame } from "#internal/frame/generated/millrace/wire/frame.js";
 import { Header } from "#internal/frame/generated/millrace/wire/header.js";
-import { type Benchmark, type BenchmarkOptions, type Comparison, inTurn } from "./benchmark.js";
-import { messageHeader } from "./frame_head.js";
+import { verifyFrame } from "#internal/frame/verifier.js";
+import { type Benchmark, type BenchmarkOptions, type Comparison, inTurn, type Target } from "./benchmark.js";
 
+/** As a frame in the middle of a conversation has it. */
+const messageHeader = { kind: 4, flags: 0, channel: 1, type: 1_001, seq: 1_234_567, ref: 0 };
 const payload = new Uint8Array(256).map((_, index) => index);
 /** One call is shorter than the clock's tick. */
 const callsPerSample = 1_000;
+/** Calls of the verifier at a megabyte take long enough by themselves. */
+const MIB = 1024 * 1024;
 
-/** One frame written and read: the hot path beside what flatc generates and JSON. */
+/** The hot path's peers: what they are called, and what was promised beside them. */
+const peers = {
+  protobufjs: { name: "protobufjs", write: 4, read: 8, view: undefined },
+  msgpackr: { name: "msgpackr", write: undefined, read: undefined, view: undefined },
+  flatbuffers: {
+    name: "flatbuffers' generated code, which verifies nothing",
+    write: undefined,
+    read: undefined,
+    view: undefined,
+  },
+  JSON: { name: "JSON and base64", write: undefined, read: undefined, view: undefined },
+} as const;
+/** All of ours verify. Most of what reading costs then is the view: V8 takes longer for one than we for a frame. */
+const titles = {
+  write: "write",
+  read: "read: verified, header read, payload found",
+  view: "read, with a Uint8Array made of the payload",
+};
+type Way = "hot" | keyof typeof peers;
+
+/** One frame written and read, and what verifying costs at most. */
 export const codec: Benchmark = {
   name: "codec",
   title: `Codec: header and ${payload.length} bytes of payload`,
   async run(options) {
+    const write = {
+      hot: writeHot,
+      protobufjs: writeProtobuf,
+      msgpackr: writeMessagePack,
+      flatbuffers: writeGenerated,
+      JSON: writeJson,
+    };
+    const read = {
+      hot: readHot(),
+      protobufjs: readProtobuf(),
+      msgpackr: readMessagePack(),
+      flatbuffers: readGenerated(),
+      JSON: readJson(),
+    };
     return [
-      ...(await compare(options, "write", { hot: writeHot, flatbuffers: writeGenerated, JSON: writeJson })),
-      ...(await compare(options, "read", { hot: readHot(), flatbuffers: readGenerated(), JSON: readJson() })),
+      ...(await compare(options, "write", write)),
+      ...(await compare(options, "read", read)),
+      ...(await compare(options, "view", { ...read, hot: readHotView() })),
+      ...(await verifying(options)),
     ];
   },
 };
 
 async function compare(
   options: BenchmarkOptions,
-  title: string,
-  ways: Readonly<Record<"hot" | "flatbuffers" | "JSON", () => unknown>>,
+  title: keyof typeof titles,
+  ways: Readonly<Record<Way, () => unknown>>,
 ): Promise<Comparison[]> {
+  const measure = (way: Way) => () => nanoseconds(ways[way], callsPerSample, options);
   const results = await inTurn(options, title, {
-    hot: () => nanoseconds(ways.hot, options),
-    flatbuffers: () => nanoseconds(ways.flatbuffers, options),
-    JSON: () => nanoseconds(ways.JSON, options),
+    hot: measure("hot"),
+    protobufjs: measure("protobufjs"),
+    msgpackr: measure("msgpackr"),
+    flatbuffers: measure("flatbuffers"),
+    JSON: measure("JSON"),
   });
-  const beside = (peer: "flatbuffers" | "JSON", name: string): Comparison => ({
-    title,
-    unit: "ns",
-    ours: { name: "src/frame/codec.ts", values: results.hot },
-    peer: { name, values: results[peer] },
+  return (Object.keys(peers) as (keyof typeof peers)[]).map((peer) => {
+    const { name, [title]: times } = peers[peer];
+    const target: Target | undefined = times && { of: "ratio", atMost: 1 / times };
+    return {
+      title: titles[title],
+      unit: "ns",
+      ours: { name: "src/frame/codec.ts", values: results.hot },
+      peer: { name, values: results[peer] },
+      ...(target && { target }),
+    };
   });
-  return [beside("flatbuffers", "generated accessors"), beside("JSON", "JSON and base64")];
+}
+
+/** The dearest frame of a megabyte, beside a millisecond. */
+async function verifying(options: BenchmarkOptions): Promise<Comparison[]> {
+  const meta = Array.from({ length: 1024 }, () => ({ key: "é".repeat(16), value: new Uint8Array(976) }));
+  const subject = "é".repeat(16 * 1024);
+  const frame = encodeFrame(messageHeader, new Uint8Array(0), { subject, meta });
+  if (verifyFrame(frame) !== "valid") throw new Error("the frame to verify is not valid");
+  const milliseconds = async () => (await nanoseconds(() => verifyFrame(frame), 1, options)) / 1e6;
+  const results = await inTurn(options, "verify", { ours: milliseconds });
+  return [
+    {
+      title: `verify ${(frame.length / MIB).toFixed(2)} MiB: as many entries and as much text as there may be`,
+      unit: "ms",
+      ours: { name: "src/frame/verifier.ts", values: results.ours },
+      peer: { name: "1 ms", values: results.ours.map(() => 1) },
+      target: { of: "ratio", atMost: 1 },
+    },
+  ];
 }
 
 /** What one call takes. */
-async function nanoseconds(call: () => unknown, options: BenchmarkOptions): Promise<number> {
+async function nanoseconds(
+  call: () => unknown,
+  callsPerSample: number,
+  options: BenchmarkOptions,
+): Promise<number> {
   const bench = new Bench({ time: options.durationMs / 6, warmupTime: options.warmupMs / 6 });
   bench.add("call", () => {
     for (let i = 0; i < callsPerSample; i += 1) kept = call();
@@ -56,6 +129,37 @@ async function nanoseconds(call: () => unknown, options: BenchmarkOptions): Prom
   const [task] = await bench.run();
   if (task?.result.state !== "completed") throw new Error(`a codec failed: ${JSON.stringify(task?.result)}`);
   return (task.result.latency.mean * 1e6) / callsPerSample;
+}
+
+/** What the peers are given: none of them pays for making it. */
+const message = { ...messageHeader, payload };
+
+const fields = ["kind", "flags", "channel", "type", "seq", "ref"] as const;
+const Message = protobuf.Type.fromJSON("Message", {
+  fields: {
+    ...Object.fromEntries(fields.map((name, index) => [name, { type: "uint32", id: index + 1 }])),
+    payload: { type: "bytes", id: 7 },
+  },
+});
+
+function writeProtobuf(): Uint8Array {
+  return Message.encode(message).finish();
+}
+
+function readProtobuf(): () => unknown {
+  const bytes = writeProtobuf();
+  return () => Message.decode(bytes);
+}
+
+const packr = new Packr({ structures: [] }) /* its fastest way: both sides know the fields */;
+
+function writeMessagePack(): Uint8Array {
+  return packr.pack(message);
+}
+
+function readMessagePack(): () => unknown {
+  const bytes = writeMessagePack().slice();
+  return () => packr.unpack(bytes);
 }
 
 /** Keeps the results alive, so that the compiler cannot leave the work out. */
@@ -88,7 +192,16 @@ function writeJson(): Uint8Array {
   return Buffer.from(text);
 }
 
-function readHot(): () => Uint8Array {
+function readHot(): () => number {
+  const frame = writeHot().slice();
+  const header: FrameHeader = { ...messageHeader };
+  return () => {
+    if (!readHotHead(frame, header)) throw new Error("a hot frame was not recognised");
+    return hotPayloadBytes(frame);
+  };
+}
+
+function readHotView(): () => Uint8Array {
   const frame = writeHot().slice();
   const header: FrameHeader = { ...messageHeader };
   return () => {
