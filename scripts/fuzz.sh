@@ -1,15 +1,21 @@
 #!/usr/bin/env bash
-# Fuzzes the frame splitter under ASan and UBSan: scripts/fuzz.sh [--seconds N], 60 by default. The seeds in
-# test/fuzz/corpus are read only; what is found goes to build/fuzz.
+# Fuzzes the frame splitter and the verifier under ASan and UBSan, one after the other:
+#   scripts/fuzz.sh [--minutes N | --seconds N]   together, 1 minute by default
+#   scripts/fuzz.sh --coverage                    what the seeds and all that was found so far reach, line by line
+# The seeds in test/fuzz/corpus are read only; what is found goes to build/fuzz.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+targets=(splitter verifier)
 seconds=60
+coverage=false
 case "$#:${1:-}" in
   0:) ;;
+  1:--coverage) coverage=true ;;
   2:--seconds) seconds=$2 ;;
+  2:--minutes) seconds=$(($2 * 60)) ;;
   *)
-    echo "usage: scripts/fuzz.sh [--seconds N]" >&2
+    echo "usage: scripts/fuzz.sh [--minutes N | --seconds N | --coverage]" >&2
     exit 2
     ;;
 esac
@@ -20,9 +26,38 @@ if [[ -z $clang ]]; then
   exit 1
 fi
 
-cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER="$clang" -DCMAKE_C_COMPILER="${clang/++/}" -DMILLRACE_FUZZ=ON \
-  -DMILLRACE_ADDON=OFF >/dev/null
-cmake --build build/fuzz --target splitter_fuzz -j 2
-mkdir -p build/fuzz/corpus/splitter
-build/fuzz/test/fuzz/splitter_fuzz -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 -timeout=5 \
-  -artifact_prefix=build/fuzz/ build/fuzz/corpus/splitter test/fuzz/corpus/splitter
+# build FOLDER [CMake options]
+build() {
+  local folder=$1
+  shift
+  cmake -S . -B "$folder" -DCMAKE_CXX_COMPILER="$clang" -DCMAKE_C_COMPILER="${clang/++/}" -DMILLRACE_FUZZ=ON \
+    -DMILLRACE_ADDON=OFF "$@" >/dev/null
+  cmake --build "$folder" --target "${targets[@]/%/_fuzz}" -j 2
+}
+
+if $coverage; then
+  suffix=$(basename "$clang") suffix=${suffix#clang++}
+  if ! command -v "llvm-cov$suffix" >/dev/null; then
+    echo "scripts/fuzz.sh --coverage needs llvm-cov$suffix: on Debian, apt-get install llvm$suffix" >&2
+    exit 1
+  fi
+  build build/fuzz-coverage -DMILLRACE_FUZZ_COVERAGE=ON
+  programs=build/fuzz-coverage/test/fuzz
+  for target in "${targets[@]}"; do
+    mkdir -p "build/fuzz/corpus/$target"
+    LLVM_PROFILE_FILE="build/fuzz-coverage/$target.profraw" "$programs/${target}_fuzz" -runs=0 \
+      "build/fuzz/corpus/$target" "test/fuzz/corpus/$target" 2>/dev/null
+  done
+  "llvm-profdata$suffix" merge -o build/fuzz-coverage/all.profdata build/fuzz-coverage/*.profraw
+  "llvm-cov$suffix" report "$programs/splitter_fuzz" -object "$programs/verifier_fuzz" \
+    -instr-profile build/fuzz-coverage/all.profdata native/frame/*.cc native/frame/*.h
+  exit
+fi
+
+build build/fuzz
+for target in "${targets[@]}"; do
+  mkdir -p "build/fuzz/corpus/$target"
+  "build/fuzz/test/fuzz/${target}_fuzz" -max_total_time=$((seconds / ${#targets[@]})) -max_len=4096 \
+    -print_final_stats=1 -timeout=5 -artifact_prefix="build/fuzz/$target-" \
+    "build/fuzz/corpus/$target" "test/fuzz/corpus/$target"
+done

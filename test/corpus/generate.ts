@@ -17,6 +17,11 @@ const seeds = Object.entries(all).filter(([, frame]) => frame.length <= 2000);
 write("fuzz/corpus/splitter", Object.fromEntries(seeds), (frame, index) => {
   return Buffer.concat([Uint8Array.of(index % 64), frame, frame]);
 });
+write(
+  "fuzz/corpus/verifier",
+  Object.fromEntries(seeds.filter(([, frame]) => frame.length >= 8)),
+  (frame) => frame.subarray(4), // it writes the size prefix itself
+);
 
 function write(
   folder: string,

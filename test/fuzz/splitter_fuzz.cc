@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <vector>
 
-#include "native/frame/generated/frame_generated.h"
 #include "native/frame/splitter.h"
+#include "test/fuzz/read_frame.h"
 
 namespace millrace {
 namespace {
@@ -17,35 +15,6 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 
 constexpr uint32_t kMaxFrameBytes = 64 * 1024;
-
-void Require(bool condition, const char* what) {
-  if (condition) return;
-  std::fprintf(stderr, "splitter_fuzz: %s\n", what);
-  std::abort();
-}
-
-size_t Sum(const flatbuffers::Vector<uint8_t>* bytes) {
-  size_t sum = 0;
-  if (bytes != nullptr) {
-    for (const uint8_t byte : *bytes) sum += byte;
-  }
-  return sum;
-}
-
-// Reads all of a frame, from an allocation of its own: one byte beyond it is an error to the sanitizer.
-void Read(const Bytes& bytes) {
-  flatbuffers::Verifier verifier(bytes.data(), bytes.size());
-  Require(wire::VerifySizePrefixedFrameBuffer(verifier),
-          "Google's verifier refuses a frame that ours passed");
-  const wire::Frame* frame = wire::GetSizePrefixedFrame(bytes.data());
-  size_t sum = frame->header()->seq() + Sum(frame->payload());
-  if (frame->subject() != nullptr) sum += frame->subject()->str().size();
-  if (frame->meta() != nullptr) {
-    for (const wire::Entry* entry : *frame->meta()) sum += entry->key()->str().size() + Sum(entry->value());
-  }
-  static volatile size_t sink;
-  sink = sum;
-}
 
 struct Outcome {
   std::vector<Bytes> frames;
@@ -114,6 +83,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (whole.status == SplitStatus::kNeedMore) {
     Require(whole.at_boundary == pieces.at_boundary, "the boundary depends on how the stream is split");
   }
-  for (const Bytes& frame : whole.frames) Read(frame);
+  for (const Bytes& frame : whole.frames) ReadFrame(frame);
   return 0;
 }
