@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { finished } from "node:stream/promises";
 import { before, describe, test } from "node:test";
 import type * as quic from "millrace/quic";
 import {
@@ -135,8 +136,45 @@ test("bytes are counted: accepted, received, and not yet acknowledged", async (t
   assert.equal(stream.bytesSent, 1_500);
 });
 
+/** How a stream's opening is given up, by the name of the error. */
+const reasons: Record<string, () => { wait: quic.OpenStreamOptions; giveUp?(): void }> = {
+  TimeoutError: () => ({ wait: { timeoutMs: 20 } }),
+  AbortedError: () => {
+    const controller = new AbortController();
+    return { wait: { signal: controller.signal }, giveUp: () => controller.abort() };
+  },
+  StreamLimitError: () => ({ wait: { whenBlocked: "fail" } }),
+};
+
+/** What it rejects with; undefined where it does not. */
+async function failureOf(promise: Promise<unknown>): Promise<Error | undefined> {
+  return promise.then(
+    () => undefined,
+    (error: Error) => error,
+  );
+}
+
+/** Who may write a stream, and is failed by what the stream fails by. */
+const writers: Record<string, (stream: quic.QuicStream) => Promise<unknown>> = {
+  "a Duplex": (stream) => finished(stream.toDuplex()),
+  "a Duplex that was written": async (stream) => {
+    const duplex = stream.toDuplex();
+    duplex.write("something");
+    await finished(duplex);
+  },
+  "a writable of the web": (stream) => stream.toWebStreams().writable!.getWriter().closed,
+};
+
+/** Who may use a stream of both directions. */
+const both: typeof writers = {
+  ...writers,
+  "an iteration": (stream) => readAll(stream),
+  "a readable of the web": (stream) => stream.toWebStreams().readable!.getReader().read(),
+  "a readable of the web that nobody asks": (stream) => stream.toWebStreams().readable!.getReader().closed,
+};
+
 describe("opening a stream that the peer does not allow yet", () => {
-  const options = { peerBidiStreams: 1 };
+  const options = { peerBidiStreams: 1, peerUniStreams: 0 };
 
   /** A connection whose only place is taken. */
   async function full(t: Parameters<typeof openPair>[1]) {
@@ -202,6 +240,39 @@ describe("opening a stream that the peer does not allow yet", () => {
     const rejected = assert.rejects(second.opened, StreamClosedError);
     await client.close({ graceful: false });
     await rejected;
+  });
+
+  for (const direction of ["bidirectional", "unidirectional"] as const) {
+    for (const [reason, give] of Object.entries(reasons)) {
+      for (const when of ["before", "after"] as const) {
+        test(`fails whoever is chosen ${when} it gives up by ${reason}, ${direction}`, async (t) => {
+          const { client } = await full(t);
+          const { wait, giveUp } = give();
+          const users = Object.entries(direction === "bidirectional" ? both : writers);
+          const streams = users.map(() => client.openStream({ direction, ...wait }));
+          const use = () => users.map(([, how], n) => failureOf(how(streams[n]!)));
+          let outcomes = when === "before" ? use() : [];
+          giveUp?.();
+          const causes = await Promise.all(streams.map((stream) => failureOf(stream.opened)));
+          outcomes = when === "before" ? outcomes : use();
+          const failures = await Promise.all(outcomes);
+          users.forEach(([name], n) => {
+            assert.equal(causes[n]?.name, reason);
+            assert.equal(failures[n], causes[n], name);
+          });
+          assert.equal(client.state, "open");
+        });
+      }
+    }
+  }
+
+  test("lets whoever reads it see the end where this side gives it up by hand", async (t) => {
+    const { client } = await full(t);
+    const stream = client.openStream();
+    const reading = readAll(stream);
+    stream.reset();
+    stream.stopSending();
+    assert.equal((await reading).length, 0);
   });
 
   test("has time-outs that leave an opened stream alone", async (t) => {

@@ -66,7 +66,9 @@ class StreamDuplex extends Duplex implements StreamReader, StreamWriter {
   failed(error: MillraceError): void {
     const blocked = this.#blocked;
     this.#blocked = undefined;
-    blocked?.callback(error);
+    if (blocked !== undefined) blocked.callback(error);
+    // Where it is read as well, the readable side says how that ended.
+    else if (this.#stream.direction === "unidirectional") this.destroy(error);
   }
 
   #pull(): void {
@@ -74,7 +76,7 @@ class StreamDuplex extends Duplex implements StreamReader, StreamWriter {
     for (const chunk of receiving.take()) {
       this.#wanted = this.push(chunk) && this.#wanted;
     }
-    if (receiving.open || this.readableEnded) return;
+    if (receiving.open || this.readableEnded || this.destroyed) return;
     if (receiving.failure === undefined) this.push(null);
     else this.destroy(receiving.failure);
   }
@@ -103,6 +105,7 @@ export function toDuplex(stream: RawStream): Duplex {
   const duplex = new StreamDuplex(stream, readable, writable);
   if (readable) stream.receiving.lock(duplex);
   if (writable) stream.sending.setWriter(duplex);
+  if (stream.sending.failure !== undefined) duplex.failed(stream.sending.failure);
   duplex.changed();
   return duplex;
 }

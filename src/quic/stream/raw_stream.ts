@@ -175,10 +175,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
   begin(priority: number, wait: WaitOptions): void {
     this.#priority = priority;
     if (wait.signal === undefined && wait.timeoutMs === undefined) return;
-    this.#awaitOpening().watch(wait, () => {
-      this.reset();
-      this.stopSending();
-    });
+    this.#awaitOpening().watch(wait, (error) => this.#giveUp(error));
   }
 
   onEvent(record: RingRecord): void {
@@ -219,9 +216,20 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
     return this.#opening;
   }
 
+  /** The caller has waited long enough for the peer's leave: whoever reads or writes is told why. */
+  #giveUp(error: MillraceError): void {
+    if (this.#ended) return;
+    const { slot, generation } = this;
+    this.engine.outbox.flush();
+    this.engine.native.resetStream(slot, generation, 0);
+    if (this.direction === "bidirectional") this.engine.native.stopSending(slot, generation, 0);
+    this.sending.fail(error);
+    if (this.receiving.open) this.receiving.abort(error);
+  }
+
   #onReset(code: number): void {
     this.#resetCode = code;
-    this.receiving.onReset(
+    this.receiving.abort(
       new StreamResetError(`the peer reset the stream with code ${code}`, { applicationCode: code }),
     );
     const { behaviour } = this.connection;

@@ -99,10 +99,14 @@ export class ReceivingSide {
   stop(): void {
     this.open = false;
     this.#drop();
+    this.#reader?.changed();
   }
 
-  /** The peer has reset it: what was not yet delivered may be discarded (RFC 9000 section 3.2). */
-  onReset(error: MillraceError): void {
+  /**
+   * The peer has reset it, or never let it be opened: what was not yet delivered may be discarded (RFC 9000 section
+   * 3.2).
+   */
+  abort(error: MillraceError): void {
     this.open = false;
     this.failure = error;
     this.#drop();

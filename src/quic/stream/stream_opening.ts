@@ -25,12 +25,12 @@ export class StreamOpening {
     return this.#promised.promise;
   }
 
-  /** @param cancel gives up the stream. */
-  watch(wait: WaitOptions, cancel: () => void): void {
+  /** @param cancel gives up the stream, for that reason. */
+  watch(wait: WaitOptions, cancel: (error: MillraceError) => void): void {
     if (this.#settled) return;
     this.#endWatch = watchWait("opening a stream", wait, (error) => {
       this.#settle(error);
-      cancel();
+      cancel(error);
     });
   }
 
