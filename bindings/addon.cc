@@ -4,6 +4,7 @@
 #include "bindings/constants.h"
 #include "bindings/counters.h"
 #include "bindings/environment_wrap.h"
+#include "bindings/session_directory_wrap.h"
 #include "native/quic/counters.h"
 #include "native/quic/pkcs12.h"
 
@@ -45,6 +46,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("version", MILLRACE_VERSION);
   exports.Set("constants", Constants(env));
   exports.Set("Environment", EnvironmentWrap::Define(env));
+  exports.Set("SessionDirectory", SessionDirectoryWrap::Define(env));
   exports.Set("threadCounters", Napi::Function::New(env, ThreadCountersOf, "threadCounters"));
   exports.Set("processCounters", Napi::Function::New(env, ProcessCountersOf, "processCounters"));
   exports.Set("transportCounters", Napi::Function::New(env, TransportCountersOf, "transportCounters"));

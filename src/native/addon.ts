@@ -13,6 +13,11 @@ export interface NativeAddon {
   /** The numbers of constants.ts and ring.ts as C++ has them, by group and name. */
   readonly constants: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly Environment: NativeEnvironmentConstructor;
+  /** Makes one for so many slots; with 0, attaches to that of another environment. */
+  readonly SessionDirectory: new (
+    slotCount: number,
+    id?: number,
+  ) => NativeSessionDirectory;
   /** What each thread that verifies frames has done since the process started. */
   threadCounters(): ThreadCounters[];
   /** What the process has open, and how often it woke a JavaScript thread. */
@@ -23,6 +28,28 @@ export interface NativeAddon {
   readPkcs12(der: Uint8Array, passphrase: string): Pkcs12Identity | Pkcs12Failure;
   /** Names the calling thread, as `threadCounters` does. */
   currentThreadId(): number;
+}
+
+/** What is known of sessions in memory that no script writes: native/session/session_directory.h. */
+export interface NativeSessionDirectory {
+  id(): number;
+  join(claim: number, wake: () => void): boolean;
+  leave(): void;
+  /** The claims of environments that have ended and are not buried. */
+  ended(): number[];
+  bury(claim: number): void;
+  wake(environment: number): boolean;
+  bind(slot: number, generation: number, environment: number): boolean;
+  unbind(slot: number, generation: number): boolean;
+  boundGeneration(slot: number): number;
+  lastGeneration(slot: number): number;
+  ownerOf(slot: number, generation: number): number;
+  /** `id` is four words. */
+  assign(kind: number, id: Uint32Array, handle: number): void;
+  /** 0 for none. */
+  find(kind: number, id: Uint32Array): number;
+  erase(kind: number, id: Uint32Array, handle: number): boolean;
+  indexSize(): number;
 }
 
 /** What a PKCS#12 file held. */

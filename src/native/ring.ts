@@ -110,6 +110,13 @@ export class RingReader {
     this.#tail = this.#position;
   }
 
+  /** Begins behind whatever a ring holds: after one that contradicted itself. */
+  static atEnd(ring: SharedArrayBuffer): RingReader {
+    const words = new Int32Array(ring, 0, RING_HEADER_BYTES >> 2);
+    Atomics.store(words, HEAD, Atomics.load(words, TAIL) & -RECORD_ALIGNMENT);
+    return new RingReader(ring);
+  }
+
   /**
    * Steps to the next record. Views of the earlier ones are no longer valid: their room is given back here
    * whenever an eighth of the ring has been read.

@@ -14,6 +14,8 @@ export interface SlotDirectory {
   boundGeneration(slot: number): number;
   /** The last generation in which it was. */
   lastGeneration(slot: number): number;
+  /** The claims of environments that have ended and may have something in the table still. */
+  ended(): readonly number[];
   /** The environment that has the session, or -1. */
   ownerOf(slot: number, generation: number): number;
 }

@@ -40,7 +40,10 @@ export class Recovery {
   #turnsWaited = 0;
   #next = -1; // The slot at which the pass under way goes on; -1 when there is none.
 
-  /** `claim` is the environment's own, whose thread calls `step`. */
+  /**
+   * `claim` is the environment's own, whose thread calls `step`. With a directory it is that which says who has ended,
+   * and the table is not believed.
+   */
   constructor(table: SessionTable, claim: Claim, directory?: SlotDirectory) {
     this.#table = table;
     this.#directory = directory;
@@ -65,7 +68,7 @@ export class Recovery {
 
   #begin(): boolean {
     const words = this.#words;
-    this.#dead = this.#table.environments.dead();
+    this.#dead = this.#directory === undefined ? this.#table.environments.dead() : this.#ended();
     if (this.#dead.length === 0 && Atomics.load(words, SUSPECT) === 0) return false;
     const rebuilder = Atomics.load(words, REBUILDER) as Claim;
     if (rebuilder !== 0 && rebuilder !== this.#claim && this.#table.environments.isAlive(rebuilder)) {
@@ -80,6 +83,12 @@ export class Recovery {
     this.#table.freeRing.reset();
     this.#next = 0;
     return true;
+  }
+
+  /** Those whose places are not given to others yet. */
+  #ended(): Claim[] {
+    const dead = this.#table.environments.dead();
+    return (this.#directory?.ended() ?? []).filter((claim) => dead.includes(claim as Claim)) as Claim[];
   }
 
   #visit(slot: number): void {

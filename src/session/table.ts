@@ -307,6 +307,39 @@ export class SessionTable {
     };
   }
 
+  /** @internal Who says that it has a slot; 0 for nobody. */
+  claimAt(slot: number): number {
+    return Atomics.load(this.#words, this.#wordOf(slot) + CLAIM);
+  }
+
+  /** @internal Whether what an open session was opened as is still what stands there. */
+  isIntact(slot: number, generation: number): boolean {
+    const base = this.#wordOf(slot);
+    return this.#checkOf(base, generation) === Atomics.load(this.#words, base + CHECK);
+  }
+
+  /** @internal Takes a damaged slot out of use. `word` is what it was found with; false when it is no longer that. */
+  quarantine(slot: number, word: number): boolean {
+    const quarantined = stateWord(generationIn(word), SlotState.quarantined);
+    const at = this.#wordOf(slot) + STATE;
+    if (Atomics.compareExchange(this.#words, at, word, quarantined) !== word) return false;
+    Atomics.add(this.#words, TABLE_DAMAGED_OFFSET >> 2, 1);
+    Atomics.add(this.#words, TABLE_QUARANTINED_OFFSET >> 2, 1);
+    return true;
+  }
+
+  /** @internal Brings a slot that nobody has back into use, in a generation that nobody had. */
+  pardon(slot: number, word: number, claim: number, generation: number): void {
+    const base = this.#wordOf(slot);
+    const free = stateWord(generation, SlotState.free);
+    if (Atomics.compareExchange(this.#words, base + STATE, word, free) !== word) return;
+    if (claim === 0) {
+      if (!this.freeRing.put(slot)) this.#suspect();
+    } else {
+      this.giveBack(slot, claim as Claim);
+    }
+  }
+
   /** @internal Ends a claim on a slot that is free, and offers the slot. The claim first: a hint of a slot that is still claimed is lost. */
   giveBack(slot: number, claim: Claim): void {
     const at = this.#wordOf(slot) + CLAIM;

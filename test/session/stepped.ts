@@ -142,7 +142,10 @@ const cut: ts.TransformerFactory<ts.SourceFile> = (context) => (file) => {
   };
   const inClass = (node: ts.Node): ts.Node => {
     const isCut =
-      ts.isMethodDeclaration(node) && node.asteriskToken === undefined && !plain.has(node.name.getText(file));
+      ts.isMethodDeclaration(node) &&
+      !node.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.StaticKeyword) &&
+      node.asteriskToken === undefined &&
+      !plain.has(node.name.getText(file));
     if (!isCut || node.body === undefined) {
       return ts.isClassDeclaration(node) || ts.isSourceFile(node)
         ? ts.visitEachChild(node, inClass, context)

@@ -1,0 +1,190 @@
+#include "bindings/session_directory_wrap.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/arguments.h"
+#include "native/session/table_layout.h"
+
+namespace millrace {
+namespace {
+
+class GuardedSessionWaker final : public SessionWaker {
+ public:
+  explicit GuardedSessionWaker(Ref<WakeGuard> guard) noexcept : guard_(std::move(guard)) {}
+  void Wake() noexcept override { guard_->Wake(); }
+
+ private:
+  const Ref<WakeGuard> guard_;
+};
+
+Napi::Value Number(const Napi::CallbackInfo& info, double value) {
+  return Napi::Number::New(info.Env(), value);
+}
+Napi::Value Boolean(const Napi::CallbackInfo& info, bool value) {
+  return Napi::Boolean::New(info.Env(), value);
+}
+
+// (kind, id as four words)
+std::optional<SessionKey> KeyOf(const Napi::CallbackInfo& info) {
+  const std::span<uint32_t> words = Elements<uint32_t>(info[1]);
+  if (words.size() != 4) return std::nullopt;
+  const auto pair = [&](size_t at) { return words[at] | (uint64_t{words[at + 1]} << 32); };
+  return SessionKey{pair(0), pair(2), Uint(info[0])};
+}
+
+}  // namespace
+
+Napi::Function SessionDirectoryWrap::Define(Napi::Env env) {
+  using Wrap = SessionDirectoryWrap;
+  return DefineClass(env, "SessionDirectory",
+                     {
+                         InstanceMethod("id", &Wrap::Id),
+                         InstanceMethod("join", &Wrap::Join),
+                         InstanceMethod("leave", &Wrap::LeaveOf),
+                         InstanceMethod("ended", &Wrap::Ended),
+                         InstanceMethod("bury", &Wrap::Bury),
+                         InstanceMethod("wake", &Wrap::Wake),
+                         InstanceMethod("bind", &Wrap::Bind),
+                         InstanceMethod("unbind", &Wrap::Unbind),
+                         InstanceMethod("boundGeneration", &Wrap::BoundGeneration),
+                         InstanceMethod("lastGeneration", &Wrap::LastGeneration),
+                         InstanceMethod("ownerOf", &Wrap::OwnerOf),
+                         InstanceMethod("assign", &Wrap::Assign),
+                         InstanceMethod("find", &Wrap::Find),
+                         InstanceMethod("erase", &Wrap::Erase),
+                         InstanceMethod("indexSize", &Wrap::IndexSize),
+                     });
+}
+
+SessionDirectoryWrap::SessionDirectoryWrap(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<SessionDirectoryWrap>(info) {
+  const uint32_t slots = Uint(info[0]);
+  if (slots > kTableMaxSlots) {
+    Napi::RangeError::New(info.Env(), "too many slots").ThrowAsJavaScriptException();
+    return;
+  }
+  directory_ = slots > 0 ? SessionDirectory::Create(slots) : SessionDirectory::Attach(Uint(info[1]));
+  if (!directory_) {
+    Napi::Error::New(info.Env(), "no such session directory").ThrowAsJavaScriptException();
+    return;
+  }
+  (void)napi_add_env_cleanup_hook(info.Env(), OnCleanup, this);
+}
+
+SessionDirectoryWrap::~SessionDirectoryWrap() {
+  if (directory_) (void)napi_remove_env_cleanup_hook(Env(), OnCleanup, this);
+  Leave();
+}
+
+void SessionDirectoryWrap::OnCleanup(void* self) {
+  static_cast<SessionDirectoryWrap*>(self)->Leave();
+}
+
+// The environment's thread, from its cleanup at the latest: afterwards nothing of it runs.
+void SessionDirectoryWrap::Leave() noexcept {
+  if (wake_guard_) wake_guard_->Close();
+  wake_guard_ = {};
+  if (!directory_) return;
+  if (claim_ != 0) directory_->Leave(std::exchange(claim_, 0));
+  directory_->Detach();
+  directory_ = {};
+}
+
+Napi::Value SessionDirectoryWrap::Id(const Napi::CallbackInfo& info) {
+  return Number(info, directory_ ? directory_->id() : 0);
+}
+
+// join(claim, wake) → boolean
+Napi::Value SessionDirectoryWrap::Join(const Napi::CallbackInfo& info) {
+  const SessionClaim claim = Uint(info[0]);
+  if (!directory_ || claim_ != 0 || !info[1].IsFunction()) return Boolean(info, false);
+  // Made before the guard's function is used, and removed and added again so that it runs before that is
+  // destroyed.
+  (void)napi_remove_env_cleanup_hook(info.Env(), OnCleanup, this);
+  wake_guard_ = WakeGuard::Open(info.Env(), info[1].As<Napi::Function>());
+  (void)napi_add_env_cleanup_hook(info.Env(), OnCleanup, this);
+  if (!wake_guard_ ||
+      !directory_->Join(claim, millrace::Ref<SessionWaker>(new GuardedSessionWaker(wake_guard_)))) {
+    if (wake_guard_) wake_guard_->Close();
+    wake_guard_ = {};
+    return Boolean(info, false);
+  }
+  claim_ = claim;
+  return Boolean(info, true);
+}
+
+Napi::Value SessionDirectoryWrap::LeaveOf(const Napi::CallbackInfo& info) {
+  if (directory_) (void)napi_remove_env_cleanup_hook(info.Env(), OnCleanup, this);
+  Leave();
+  return info.Env().Undefined();
+}
+
+Napi::Value SessionDirectoryWrap::Ended(const Napi::CallbackInfo& info) {
+  Napi::Array list = Napi::Array::New(info.Env());
+  if (!directory_) return list;
+  // Signed, as the table's words are read.
+  for (const SessionClaim claim : directory_->Ended()) list.Set(list.Length(), static_cast<int32_t>(claim));
+  return list;
+}
+
+Napi::Value SessionDirectoryWrap::Bury(const Napi::CallbackInfo& info) {
+  if (directory_) directory_->Bury(Uint(info[0]));
+  return info.Env().Undefined();
+}
+
+Napi::Value SessionDirectoryWrap::Wake(const Napi::CallbackInfo& info) {
+  return Boolean(info, directory_ && directory_->Wake(Uint(info[0])));
+}
+
+// bind(slot, generation, environment) → boolean
+Napi::Value SessionDirectoryWrap::Bind(const Napi::CallbackInfo& info) {
+  return Boolean(info, directory_ && directory_->Bind(Uint(info[0]), Uint(info[1]), Uint(info[2])));
+}
+
+// unbind(slot, generation) → boolean
+Napi::Value SessionDirectoryWrap::Unbind(const Napi::CallbackInfo& info) {
+  return Boolean(info, directory_ && directory_->Unbind(Uint(info[0]), Uint(info[1])));
+}
+
+Napi::Value SessionDirectoryWrap::BoundGeneration(const Napi::CallbackInfo& info) {
+  return Number(info, directory_ ? directory_->BoundGeneration(Uint(info[0])) : 0);
+}
+
+Napi::Value SessionDirectoryWrap::LastGeneration(const Napi::CallbackInfo& info) {
+  return Number(info, directory_ ? directory_->LastGeneration(Uint(info[0])) : 0);
+}
+
+// ownerOf(slot, generation) → environment or -1
+Napi::Value SessionDirectoryWrap::OwnerOf(const Napi::CallbackInfo& info) {
+  const SessionHandle handle = (SessionHandle{Uint(info[1])} << kHandleSlotBits) | Uint(info[0]);
+  return Number(info, directory_ && Uint(info[0]) < kTableMaxSlots ? directory_->OwnerOf(handle) : -1);
+}
+
+// assign(kind, id, handle)
+Napi::Value SessionDirectoryWrap::Assign(const Napi::CallbackInfo& info) {
+  const std::optional<SessionKey> key = KeyOf(info);
+  if (directory_ && key) directory_->Assign(*key, Uint64(info[2]));
+  return info.Env().Undefined();
+}
+
+// find(kind, id) → handle or 0
+Napi::Value SessionDirectoryWrap::Find(const Napi::CallbackInfo& info) {
+  const std::optional<SessionKey> key = KeyOf(info);
+  return Number(info, directory_ && key ? static_cast<double>(directory_->Find(*key)) : 0);
+}
+
+// erase(kind, id, handle) → boolean
+Napi::Value SessionDirectoryWrap::Erase(const Napi::CallbackInfo& info) {
+  const std::optional<SessionKey> key = KeyOf(info);
+  return Boolean(info, directory_ && key && directory_->Erase(*key, Uint64(info[2])));
+}
+
+Napi::Value SessionDirectoryWrap::IndexSize(const Napi::CallbackInfo& info) {
+  return Number(info, directory_ ? static_cast<double>(directory_->index_size()) : 0);
+}
+
+}  // namespace millrace

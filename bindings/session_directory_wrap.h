@@ -1,0 +1,45 @@
+#pragma once
+
+#include <napi.h>
+
+#include "bindings/wake_guard.h"
+#include "native/session/session_directory.h"
+
+namespace millrace {
+
+// One environment's hold of a session directory: `new SessionDirectory(slotCount)` makes one, `new
+// SessionDirectory(0, id)` attaches to one that another environment has. When the environment ends, or the
+// object is collected, the directory frees what the environment had.
+class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+
+  explicit SessionDirectoryWrap(const Napi::CallbackInfo& info);
+  ~SessionDirectoryWrap() override;
+
+ private:
+  Napi::Value Id(const Napi::CallbackInfo& info);
+  Napi::Value Join(const Napi::CallbackInfo& info);
+  Napi::Value LeaveOf(const Napi::CallbackInfo& info);
+  Napi::Value Ended(const Napi::CallbackInfo& info);
+  Napi::Value Bury(const Napi::CallbackInfo& info);
+  Napi::Value Wake(const Napi::CallbackInfo& info);
+  Napi::Value Bind(const Napi::CallbackInfo& info);
+  Napi::Value Unbind(const Napi::CallbackInfo& info);
+  Napi::Value BoundGeneration(const Napi::CallbackInfo& info);
+  Napi::Value LastGeneration(const Napi::CallbackInfo& info);
+  Napi::Value OwnerOf(const Napi::CallbackInfo& info);
+  Napi::Value Assign(const Napi::CallbackInfo& info);
+  Napi::Value Find(const Napi::CallbackInfo& info);
+  Napi::Value Erase(const Napi::CallbackInfo& info);
+  Napi::Value IndexSize(const Napi::CallbackInfo& info);
+
+  static void OnCleanup(void* self);
+  void Leave() noexcept;
+
+  millrace::Ref<SessionDirectory> directory_;  // null when construction failed, and after the cleanup
+  millrace::Ref<WakeGuard> wake_guard_;
+  SessionClaim claim_ = 0;  // 0: has not joined
+};
+
+}  // namespace millrace

@@ -1,0 +1,301 @@
+import { InternalError, InvalidArgumentError, ResourceExhaustedError } from "../errors.js";
+import { loadAddon, type NativeSessionDirectory } from "../native/addon.js";
+import { createRing, RingReader } from "../native/ring.js";
+import { Audit } from "./audit.js";
+import { type Claim, environmentOf } from "./environments.js";
+import { generationOf, handleOf, type SessionHandle, slotOf } from "./handle.js";
+import { InboxWriter, Written } from "./inbox_writer.js";
+import { Recovery } from "./recovery.js";
+import { createTableMemory, type SessionIdentity, SessionTable } from "./table.js";
+import { TABLE_MAX_ENVIRONMENTS } from "./table_layout.js";
+
+export interface SessionsOptions {
+  /** How many sessions there may be at once, 2 to 1,048,576. Default 65,536. */
+  readonly maxSessions?: number;
+  /** How many environments share them, 1 to 64. Default 8. */
+  readonly maxEnvironments?: number;
+  /** How much one environment may have on its way to another: a power of two from 64 KiB. Default 64 KiB. */
+  readonly inboxBytes?: number;
+}
+
+/** What another thread needs to join: goes into workerData, or through postMessage. */
+export interface SharedSessions {
+  readonly table: SharedArrayBuffer;
+  readonly directoryId: number;
+  readonly maxEnvironments: number;
+  /** From environment f to environment t: at f * maxEnvironments + t. */
+  readonly inboxes: readonly SharedArrayBuffer[];
+}
+
+export interface SessionsBehaviour {
+  /** Another environment sent this to a session of this one. `bytes` are valid during the call only. */
+  message?(handle: SessionHandle, kind: number, bytes: Uint8Array, sender: number): void;
+  /** The way to an environment that was blocked has room again. */
+  drain?(environment: number): void;
+}
+
+/** What an id is of. */
+export const IdKind = { session: 1, client: 2 } as const;
+export type IdKind = (typeof IdKind)[keyof typeof IdKind];
+
+const maintenanceMs = 250;
+const sliceSlots = 32_768;
+const sliceMs = 4;
+const auditSlots = 16_384;
+
+/**
+ * One environment's part in the sessions of the process: the table, the directory that it is checked against, and the
+ * inboxes by which any environment reaches a session of any other. Needs the native addon.
+ */
+export class Sessions {
+  readonly table: SessionTable;
+  readonly claim: Claim;
+  readonly #shared: SharedSessions;
+  readonly #directory: NativeSessionDirectory;
+  readonly #behaviour: SessionsBehaviour;
+  readonly #recovery: Recovery;
+  readonly #audit: Audit;
+  readonly #writers = new Map<number, InboxWriter>();
+  readonly #readers = new Map<number, RingReader>();
+  readonly #blocked = new Set<number>();
+  readonly #maintenance: NodeJS.Timeout;
+  #misdirected = 0;
+  #spoiledInboxes = 0;
+
+  private constructor(
+    shared: SharedSessions,
+    directory: NativeSessionDirectory,
+    behaviour: SessionsBehaviour,
+  ) {
+    this.#shared = shared;
+    this.#directory = directory;
+    this.#behaviour = behaviour;
+    this.table = new SessionTable(shared.table, directory);
+    this.claim = this.table.environments.join();
+    const joined =
+      this.environment < shared.maxEnvironments && directory.join(this.claim, () => this.#receive());
+    if (!joined) {
+      this.table.environments.declareDead(this.claim);
+      directory.leave();
+      throw new ResourceExhaustedError(`these sessions have at most ${shared.maxEnvironments} environments`);
+    }
+    this.#recovery = new Recovery(this.table, this.claim, directory);
+    this.#audit = new Audit(this.table, directory);
+    for (let sender = 0; sender < shared.maxEnvironments; sender += 1) {
+      this.#readers.set(sender, new RingReader(this.#inbox(sender, this.environment)));
+    }
+    this.#maintenance = setInterval(() => this.maintain(), maintenanceMs);
+    this.#maintenance.unref();
+    this.#receive();
+  }
+
+  /**
+   * Makes sessions that other threads may join.
+   * @throws InvalidArgumentError (ERR_MILLRACE_INVALID_ARGUMENT)
+   */
+  static create(options: SessionsOptions = {}, behaviour: SessionsBehaviour = {}): Sessions {
+    const { maxSessions = 65_536, maxEnvironments = 8, inboxBytes = 65_536 } = options;
+    if (
+      !Number.isInteger(maxEnvironments) ||
+      maxEnvironments < 1 ||
+      maxEnvironments > TABLE_MAX_ENVIRONMENTS
+    ) {
+      throw new InvalidArgumentError(
+        `maxEnvironments is 1 to ${TABLE_MAX_ENVIRONMENTS}, and not ${maxEnvironments}`,
+      );
+    }
+    const table = createTableMemory(maxSessions);
+    const inboxes = Array.from({ length: maxEnvironments ** 2 }, () => createRing(inboxBytes));
+    const directory = new (loadAddon().SessionDirectory)(maxSessions);
+    return new Sessions(
+      { table, directoryId: directory.id(), maxEnvironments, inboxes },
+      directory,
+      behaviour,
+    );
+  }
+
+  /**
+   * Joins the sessions of another thread.
+   * @throws ResourceExhaustedError when as many have joined as may.
+   */
+  static join(shared: SharedSessions, behaviour: SessionsBehaviour = {}): Sessions {
+    const directory = new (loadAddon().SessionDirectory)(0, shared.directoryId);
+    return new Sessions(shared, directory, behaviour);
+  }
+
+  /** For `join` in another thread. */
+  get shared(): SharedSessions {
+    return this.#shared;
+  }
+
+  /** This environment's number. */
+  get environment(): number {
+    return environmentOf(this.claim);
+  }
+
+  /** What came for a session that is not this environment's: stale, or written by a thread that writes anything. */
+  get misdirected(): number {
+    return this.#misdirected;
+  }
+
+  /** How many damaged slots this environment has taken out of use. They come back when nobody has them. */
+  get quarantined(): number {
+    return this.#audit.quarantined;
+  }
+
+  /** How often an inbox contradicted itself and was emptied. */
+  get spoiledInboxes(): number {
+    return this.#spoiledInboxes;
+  }
+
+  /** @throws SessionTableFullError */
+  allocate(): SessionHandle {
+    return this.table.allocate(this.claim);
+  }
+
+  /** Opens a session of this environment; `id` names it from now on. */
+  open(handle: SessionHandle, identity: SessionIdentity, tick: number): boolean {
+    if (!this.table.open(handle, identity, tick)) return false;
+    this.#directory.assign(IdKind.session, identity.id, handle);
+    return true;
+  }
+
+  /** Names a session of any environment, in place of what the id named before. */
+  assign(kind: IdKind, id: Uint32Array, handle: SessionHandle): void {
+    this.#directory.assign(kind, id, handle);
+  }
+
+  /** The session that an id names, and who has it; undefined for none. */
+  find(
+    kind: IdKind,
+    id: Uint32Array,
+  ): { readonly handle: SessionHandle; readonly owner: number } | undefined {
+    const handle = this.#directory.find(kind, id) as SessionHandle;
+    const owner = handle === 0 ? -1 : this.#directory.ownerOf(slotOf(handle), generationOf(handle));
+    return owner < 0 ? undefined : { handle, owner };
+  }
+
+  /** Ends what the id names, if that is this session. */
+  forget(kind: IdKind, id: Uint32Array, handle: SessionHandle): boolean {
+    return this.#directory.erase(kind, id, handle);
+  }
+
+  /**
+   * Closes a session of this environment and gives its slot back, whatever the table says of it: a slot that was
+   * written over comes back into use after an audit.
+   */
+  release(handle: SessionHandle): void {
+    if (this.ownerOf(handle) !== this.environment) return;
+    this.table.startClose(handle);
+    this.table.finishClose(handle, this.claim);
+    if (!this.table.release(handle, this.claim)) this.#directory.unbind(slotOf(handle), generationOf(handle));
+  }
+
+  /** The environment that has the session; -1 when it lives no longer. The directory's word, not the table's. */
+  ownerOf(handle: SessionHandle): number {
+    return this.#directory.ownerOf(slotOf(handle), generationOf(handle));
+  }
+
+  /**
+   * Hands a frame or a command to the environment that has the session, which may be this one.
+   * @param kind 1 to 65535, for the receiver.
+   * @returns "blocked" when nothing was taken because the way is full: `drain` says when it is not. "gone" when the
+   *   session lives no longer.
+   * @throws InvalidArgumentError for more bytes than half of an inbox.
+   */
+  sendTo(handle: SessionHandle, kind: number, bytes: Uint8Array): "sent" | "blocked" | "gone" {
+    const owner = this.ownerOf(handle);
+    if (owner < 0 || owner >= this.#shared.maxEnvironments) return "gone";
+    const writer = this.#writerTo(owner);
+    if (!Number.isInteger(kind) || kind < 1 || kind > 0xffff || bytes.length > writer.maxPayloadBytes) {
+      throw new InvalidArgumentError(
+        `what is sent has a kind of 1 to 65535 and at most ${writer.maxPayloadBytes} bytes, and not ${kind} and ${bytes.length}`,
+      );
+    }
+    for (;;) {
+      const written = writer.write(kind, slotOf(handle), generationOf(handle), this.environment, bytes);
+      if (written === Written.wake) this.#directory.wake(owner);
+      if (written !== Written.noRoom) return "sent";
+      if (!writer.awaitRoom(bytes.length)) continue;
+      this.#blocked.add(owner);
+      return "blocked";
+    }
+  }
+
+  /** Buries environments that have ended, and looks for damage; a timer calls it four times a second. */
+  maintain(): void {
+    const ended = this.#directory.ended();
+    for (const claim of ended) this.table.environments.declareDead(claim as Claim);
+    const until = performance.now() + sliceMs;
+    let done = this.#recovery.step(sliceSlots);
+    while (!done && performance.now() < until) done = this.#recovery.step(sliceSlots);
+    if (!done) {
+      setImmediate(() => this.maintain());
+      return;
+    }
+    for (const claim of ended) this.#bury(claim as Claim);
+    this.#audit.step(auditSlots);
+  }
+
+  /** Leaves: whatever this environment still has is taken back by the others. */
+  close(): void {
+    clearInterval(this.#maintenance);
+    this.table.environments.declareDead(this.claim);
+    this.#directory.leave();
+  }
+
+  #bury(claim: Claim): void {
+    if (this.table.environments.dead().includes(claim)) return; // another is still at work on it
+    this.#directory.bury(claim);
+    this.#writers.delete(environmentOf(claim));
+  }
+
+  #inbox(sender: number, receiver: number): SharedArrayBuffer {
+    return this.#shared.inboxes[sender * this.#shared.maxEnvironments + receiver]!;
+  }
+
+  #writerTo(receiver: number): InboxWriter {
+    let writer = this.#writers.get(receiver);
+    if (writer === undefined) {
+      writer = new InboxWriter(this.#inbox(this.environment, receiver));
+      this.#writers.set(receiver, writer);
+    }
+    return writer;
+  }
+
+  #receive(): void {
+    for (const sender of this.#readers.keys()) this.#receiveFrom(sender);
+    for (const receiver of this.#blocked) {
+      this.#blocked.delete(receiver);
+      this.#behaviour.drain?.(receiver);
+    }
+  }
+
+  #receiveFrom(sender: number): void {
+    try {
+      const reader = this.#readers.get(sender)!;
+      do {
+        while (reader.next()) this.#deliver(reader, sender);
+        reader.release();
+        if (reader.takeStarved()) this.#directory.wake(sender);
+      } while (!reader.trySleep());
+    } catch (cause) {
+      if (!(cause instanceof InternalError)) throw cause;
+      this.#restart(sender);
+    }
+  }
+
+  #deliver(reader: RingReader, sender: number): void {
+    const handle = handleOf(reader.slot, reader.generation);
+    if (this.ownerOf(handle) !== this.environment) this.#misdirected += 1;
+    else this.#behaviour.message?.(handle, reader.kind, reader.bytes(), sender);
+  }
+
+  /** Somebody wrote over the inbox: what is in it is lost, and what comes after is read again. */
+  #restart(sender: number): void {
+    this.#spoiledInboxes += 1;
+    const reader = RingReader.atEnd(this.#inbox(sender, this.environment));
+    this.#readers.set(sender, reader);
+    if (!reader.trySleep()) setImmediate(() => this.#receive());
+  }
+}

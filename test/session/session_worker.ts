@@ -1,0 +1,142 @@
+/** A thread that works with shared sessions, or against them, until it is told to stop. */
+import { parentPort, workerData } from "node:worker_threads";
+import type { SessionHandle } from "#internal/session/handle.js";
+import { IdKind, Sessions, type SharedSessions } from "#internal/session/sessions.js";
+import { SlotState } from "#internal/session/table_layout.js";
+import { seededRandom } from "../kit/random.js";
+
+export interface WorkerTask {
+  readonly task: "churn" | "scribble" | "echo";
+  readonly seed: number;
+  readonly shared: SharedSessions;
+  /** A word for each slot: who has it; and one more, which tells everybody to stop. */
+  readonly holders: SharedArrayBuffer;
+}
+
+const { task, seed, shared, holders } = workerData as WorkerTask;
+const held = new Int32Array(holders);
+const stop = held.length - 1;
+const random = seededRandom(seed);
+
+interface Model {
+  readonly id: Uint32Array;
+  tick: number;
+}
+
+/** What this thread knows of its sessions, and whether the table says the same. */
+class Churn {
+  readonly #sessions = Sessions.join(shared, { message: (_, kind) => this.#count(kind === 7) });
+  readonly #model = new Map<SessionHandle, Model>();
+  readonly #gone: SessionHandle[] = [];
+  failures = 0;
+  operations = 0;
+  received = 0;
+
+  step(): void {
+    this.operations += 1;
+    const handles = [...this.#model.keys()];
+    if (random(2) === 0 && handles.length < shared.table.byteLength / 400) this.#allocate();
+    else if (handles.length > 0) this.#use(handles[random(handles.length)]!);
+    const stale = this.#gone[random(Math.max(1, this.#gone.length))];
+    if (stale !== undefined) {
+      this.#check(this.#sessions.table.lookup(stale) === undefined, "a stale handle is resolved");
+      this.#check(this.#sessions.sendTo(stale, 7, new Uint8Array(8)) === "gone", "a stale handle is reached");
+    }
+    if (this.#gone.length > 64) this.#gone.length = 0;
+  }
+
+  end(): void {
+    for (const handle of this.#model.keys()) this.#release(handle);
+    parentPort!.postMessage({
+      failures: this.failures,
+      operations: this.operations,
+      received: this.received,
+    });
+    this.#sessions.close();
+  }
+
+  #allocate(): void {
+    const handle = this.#sessions.table.tryAllocate(this.#sessions.claim);
+    if (handle === undefined) return;
+    const id = new Uint32Array([seed, this.operations, random(2 ** 31), 1]);
+    this.#check(Atomics.exchange(held, handle % 2 ** 20, seed) === 0, "a slot was given twice");
+    this.#check(this.#sessions.open(handle, { transport: 1, connection: seed, id }, 0), "it does not open");
+    this.#model.set(handle, { id, tick: 0 });
+  }
+
+  #use(handle: SessionHandle): void {
+    const model = this.#model.get(handle)!;
+    const { table } = this.#sessions;
+    model.tick += 1;
+    this.#check(table.touch(handle, model.tick), "it is not open");
+    this.#check(table.lookup(handle) === SlotState.open, "it is not open");
+    this.#check(table.identity(handle)?.id.join() === model.id.join(), "it is another's");
+    const found = this.#sessions.find(IdKind.session, model.id);
+    this.#check(found?.handle === handle && found.owner === this.#sessions.environment, "its id is lost");
+    this.#sessions.sendTo(handle, 7, new Uint8Array(16));
+    if (random(3) === 0) this.#release(handle);
+  }
+
+  #release(handle: SessionHandle): void {
+    this.#check(this.#sessions.forget(IdKind.session, this.#model.get(handle)!.id, handle), "its id is lost");
+    this.#check(Atomics.exchange(held, handle % 2 ** 20, 0) === seed, "somebody else has its slot");
+    this.#sessions.release(handle);
+    this.#check(this.#sessions.table.lookup(handle) === undefined, "it is there still");
+    this.#model.delete(handle);
+    this.#gone.push(handle);
+  }
+
+  #count(right: boolean): void {
+    this.received += 1;
+    this.#check(right, "a message came that nobody sent");
+  }
+
+  #check(holds: boolean, what: string): void {
+    if (holds) return;
+    this.failures += 1;
+    if (this.failures < 5) parentPort!.postMessage({ failure: what });
+  }
+}
+
+function churn(): void {
+  const worker = new Churn();
+  parentPort!.postMessage({ ready: true });
+  const turn = (): void => {
+    for (let step = 0; step < 500; step += 1) worker.step();
+    if (Atomics.load(held, stop) === 0) setImmediate(turn);
+    else worker.end();
+  };
+  turn();
+}
+
+/** Any word anywhere, but for what says how large the memory is, which nobody reads again. */
+function scribble(): void {
+  const memories = [shared.table, ...shared.inboxes].map((memory) => new Int32Array(memory));
+  parentPort!.postMessage({ ready: true });
+  const turn = (): void => {
+    for (let step = 0; step < 200; step += 1) {
+      const words = memories[random(4) === 0 ? random(memories.length) : 0]!;
+      words[4 + random(words.length - 4)] = (random(2 ** 31) * 2) >> random(32);
+    }
+    if (Atomics.load(held, stop) === 0) setImmediate(turn);
+    else parentPort!.postMessage({ ended: true });
+  };
+  turn();
+}
+
+/** Sends back what it gets, to the session that the first bytes name. */
+function echo(): void {
+  const sessions = Sessions.join(shared, {
+    message(_, kind, bytes) {
+      const target = new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true) as SessionHandle;
+      sessions.sendTo(target, kind + 1, bytes);
+    },
+  });
+  const handle = sessions.allocate();
+  sessions.open(handle, { transport: 1, connection: 2, id: new Uint32Array([9, 9, 9, 9]) }, 0);
+  sessions.assign(IdKind.client, new Uint32Array([1, 2, 3, 4]), handle);
+  parentPort!.postMessage({ ready: true });
+  parentPort!.once("message", () => sessions.close());
+}
+
+({ churn, scribble, echo })[task]();

@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, it } from "node:test";
+import { Worker } from "node:worker_threads";
+import { InvalidArgumentError, ResourceExhaustedError } from "millrace";
+import type { SessionHandle } from "#internal/session/handle.js";
+import { IdKind, Sessions } from "#internal/session/sessions.js";
+import { SlotState } from "#internal/session/table_layout.js";
+import { until } from "../kit/until.js";
+import type { WorkerTask } from "./session_worker.js";
+
+/** How long the threads work against their models. `MILLRACE_SESSION_SOAK_MS=60000` for the long run. */
+const soakMs = Number(process.env.MILLRACE_SESSION_SOAK_MS ?? 3_000);
+
+interface Report {
+  readonly failure?: string;
+  readonly failures: number;
+  readonly operations: number;
+  readonly received: number;
+}
+
+function holdersOf(slots: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer((slots + 1) * 4));
+}
+
+async function start(
+  sessions: Sessions,
+  task: WorkerTask["task"],
+  holders: Int32Array,
+  seed = 1,
+): Promise<Worker> {
+  const data: WorkerTask = {
+    task,
+    seed,
+    shared: sessions.shared,
+    holders: holders.buffer as SharedArrayBuffer,
+  };
+  const worker = new Worker(new URL("./session_worker.js", import.meta.url), { workerData: data });
+  await once(worker, "message");
+  return worker;
+}
+
+function reportOf(worker: Worker): Promise<Report> {
+  return new Promise((resolve, reject) => {
+    worker.on("message", (message: Report) => {
+      if (message.failure !== undefined) reject(new Error(message.failure));
+      else if (message.operations !== undefined) resolve(message);
+    });
+    worker.once("error", reject);
+  });
+}
+
+function allocateAll(sessions: Sessions): SessionHandle[] {
+  const handles: SessionHandle[] = [];
+  for (;;) {
+    const handle = sessions.table.tryAllocate(sessions.claim);
+    if (handle === undefined) return handles;
+    handles.push(handle);
+  }
+}
+
+/** Every slot can be had, each once; asked again until it is so. */
+async function untilWhole(sessions: Sessions, slots: number): Promise<void> {
+  await until(`${slots} slots are free`, () => {
+    sessions.maintain();
+    const handles = allocateAll(sessions);
+    for (const handle of handles) sessions.release(handle);
+    return new Set(handles.map((handle) => handle % 2 ** 20)).size === slots && handles.length === slots;
+  });
+}
+
+describe("sessions that threads share", () => {
+  it("are found by their ids, and reached, from every thread", async () => {
+    const answers: [SessionHandle, number, number][] = [];
+    const sessions = Sessions.create(
+      { maxSessions: 16, maxEnvironments: 3 },
+      {
+        message(handle, kind, bytes) {
+          answers.push([handle, kind, bytes.length]);
+        },
+      },
+    );
+    const holders = holdersOf(16);
+    const worker = await start(sessions, "echo", holders);
+    const mine = sessions.allocate();
+    assert.ok(sessions.open(mine, { transport: 1, connection: 1, id: new Uint32Array([1, 1, 1, 1]) }, 0));
+
+    const client = new Uint32Array([1, 2, 3, 4]);
+    const found = sessions.find(IdKind.client, client);
+    assert.ok(found !== undefined);
+    assert.notEqual(found.owner, sessions.environment);
+    assert.deepEqual(sessions.find(IdKind.session, new Uint32Array([9, 9, 9, 9])), found);
+    assert.equal(sessions.find(IdKind.client, new Uint32Array([9, 9, 9, 9])), undefined);
+    assert.equal(sessions.table.lookup(found.handle), SlotState.open);
+
+    const bytes = new Uint8Array(64);
+    new DataView(bytes.buffer).setFloat64(0, mine, true);
+    for (const kind of [1, 2, 3]) assert.equal(sessions.sendTo(found.handle, kind, bytes), "sent");
+    await until("three answers came", () => answers.length === 3);
+    assert.deepEqual(answers, [
+      [mine, 2, 64],
+      [mine, 3, 64],
+      [mine, 4, 64],
+    ]);
+
+    worker.postMessage("close");
+    await once(worker, "exit");
+    assert.equal(sessions.find(IdKind.client, client), undefined, "its owner has ended");
+    assert.equal(sessions.sendTo(found.handle, 1, bytes), "gone");
+    sessions.close();
+  });
+
+  it("say that the way is full, and when it is not", async () => {
+    const drained: number[] = [];
+    let received = 0;
+    const sessions = Sessions.create(
+      { maxSessions: 4, maxEnvironments: 1 },
+      { message: () => (received += 1), drain: (environment) => drained.push(environment) },
+    );
+    const handle = sessions.allocate();
+    const bytes = new Uint8Array(1000);
+    let sent = 0;
+    while (sessions.sendTo(handle, 1, bytes) === "sent") sent += 1;
+    assert.ok(sent > 50 && sent < 66, `${sent} times 1024 bytes in 64 KiB`);
+    assert.equal(received, 0);
+    await until("there is room", () => drained.length > 0);
+    assert.deepEqual(drained, [sessions.environment]);
+    assert.equal(received, sent);
+    assert.equal(sessions.sendTo(handle, 1, bytes), "sent");
+    assert.throws(() => sessions.sendTo(handle, 1, new Uint8Array(40_000)), InvalidArgumentError);
+    assert.throws(() => sessions.sendTo(handle, 0, bytes), InvalidArgumentError);
+    sessions.close();
+  });
+
+  it("take no more environments than were asked for", () => {
+    const sessions = Sessions.create({ maxSessions: 4, maxEnvironments: 2 });
+    const second = Sessions.join(sessions.shared);
+    assert.throws(() => Sessions.join(sessions.shared), ResourceExhaustedError);
+    second.close();
+    sessions.close();
+    assert.throws(() => Sessions.create({ maxEnvironments: 65 }), InvalidArgumentError);
+    assert.throws(() => Sessions.create({ maxSessions: 1 }), InvalidArgumentError);
+    assert.throws(() => Sessions.create({ inboxBytes: 1000 }), InvalidArgumentError);
+  });
+
+  it(`are what four threads' own models say, for ${soakMs} ms`, async () => {
+    const slots = 256;
+    const sessions = Sessions.create({ maxSessions: slots });
+    const holders = holdersOf(slots);
+    const workers = await Promise.all([1, 2, 3, 4].map((seed) => start(sessions, "churn", holders, seed)));
+    const reports = Promise.all(workers.map(reportOf));
+    const end = performance.now() + soakMs;
+    await until("the time is over", () => performance.now() > end, soakMs + 20_000);
+    Atomics.store(holders, slots, 1);
+    for (const { failures, operations, received } of await reports) {
+      assert.equal(failures, 0);
+      assert.ok(operations > 1_000 && received > 100);
+    }
+    await untilWhole(sessions, slots);
+    assert.equal(sessions.table.faults().damaged, 0);
+    sessions.close();
+  });
+
+  it("are taken back when their thread is terminated in the middle of anything", async () => {
+    const slots = 64;
+    const sessions = Sessions.create({ maxSessions: slots, maxEnvironments: 4 });
+    for (let round = 0; round < 8; round += 1) {
+      const holders = holdersOf(slots);
+      // The first has holders of its own, since those of the dead would stay there.
+      const [first, second] = await Promise.all([
+        start(sessions, "churn", holdersOf(slots), 1),
+        start(sessions, "churn", holders, 2),
+      ]);
+      const report = reportOf(second!);
+      await first!.terminate();
+      // The other goes on, and none of the slots of its model is taken back.
+      Atomics.store(holders, slots, 1);
+      assert.equal((await report).failures, 0);
+      await untilWhole(sessions, slots);
+    }
+    sessions.close();
+  });
+
+  it("keep their routes, and get their slots back, when a thread writes random words over all that is shared", async () => {
+    const slots = 128;
+    const heard = new Map<SessionHandle, number>();
+    const count = (handle: SessionHandle): void => {
+      heard.set(handle, (heard.get(handle) ?? 0) + 1);
+    };
+    const sessions = Sessions.create({ maxSessions: slots, maxEnvironments: 2 }, { message: count });
+    const handles = Array.from({ length: 32 }, () => sessions.allocate());
+    const id = (index: number): Uint32Array => new Uint32Array([index, 1, 2, 3]);
+    for (const [index, handle] of handles.entries()) {
+      sessions.open(handle, { transport: 1, connection: index, id: id(index) }, 0);
+    }
+    const holders = holdersOf(slots);
+    const worker = await start(sessions, "scribble", holders);
+    await until("damage is found", () => {
+      sessions.maintain();
+      for (const [index, handle] of handles.entries()) {
+        assert.deepEqual(sessions.find(IdKind.session, id(index)), { handle, owner: sessions.environment });
+        assert.equal(sessions.ownerOf(handle), sessions.environment);
+        assert.notEqual(sessions.sendTo(handle, 1, new Uint8Array(8)), "gone");
+        for (const number of [sessions.table.get(handle, 8), sessions.table.lookup(handle)]) {
+          assert.ok(number === undefined || Number.isInteger(number));
+        }
+      }
+      const extra = sessions.table.tryAllocate(sessions.claim);
+      if (extra !== undefined) {
+        assert.ok(!handles.includes(extra), "a slot was given twice");
+        sessions.release(extra);
+      }
+      return sessions.quarantined > 0;
+    });
+    Atomics.store(holders, slots, 1);
+    await once(worker, "exit");
+    for (const handle of heard.keys())
+      assert.ok(handles.includes(handle), "a message reached another session");
+
+    for (const handle of handles) sessions.release(handle);
+    await untilWhole(sessions, slots);
+    sessions.close();
+  });
+});
