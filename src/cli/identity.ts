@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { ClientTlsOptions, ServerTlsOptions } from "../index.js";
+import type { Complete } from "../options/complete.js";
 import {
   type DevelopmentCertificate,
   developmentCertificate,
@@ -14,7 +15,7 @@ export interface CertificateOptions {
 
 /** Who a server of ours is: a certificate that was given, or the development one. */
 export interface ServerIdentity {
-  readonly tls: Required<Pick<ServerTlsOptions, "certificate" | "privateKey">>;
+  readonly tls: Complete<Pick<ServerTlsOptions, "certificate" | "privateKey">>;
   /** Undefined where the user gave a certificate. */
   readonly development: DevelopmentCertificate | undefined;
 }

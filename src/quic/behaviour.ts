@@ -64,8 +64,11 @@ export interface QuicBehaviour {
   pathChange?(connection: QuicConnection, change: PathChange): unknown;
   /** The last call for this connection, but for the bytes of streams that are paused. */
   close?(connection: QuicConnection, info: CloseInfo): unknown;
-  /** A handler threw. */
-  error?(connection: QuicConnection, cause: unknown): unknown;
+  /**
+   * A handler threw or rejected. The connection goes on, and so does the stream, which is for you to reset.
+   * @param stream that the handler was called for; undefined where it was called for the connection.
+   */
+  error?(connection: QuicConnection, cause: unknown, stream?: QuicStream): unknown;
 }
 
 const handlers = {

@@ -10,7 +10,7 @@ import type { OpenStreamOptions, QuicStream } from "./stream/stream.js";
 /** How to close a connection. Codes are the application's own, 0..2^53-1 (RFC 9000 section 20.2). */
 export interface QuicCloseOptions extends CloseOptions {
   /** Ends a graceful close at once when it fires: what was not delivered by then is dropped. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How a datagram is sent. */
@@ -30,9 +30,9 @@ export type OutcomeOfDatagram = "sent" | "acknowledged" | "lost" | "cancelled";
 /** How datagrams are iterated. */
 export interface DatagramsOptions {
   /** How many wait for the reader, 1..1,048,576; beyond, the oldest is dropped. 1,024 by default. */
-  readonly maxQueued?: number;
+  readonly maxQueued?: number | undefined;
   /** Ends the iteration with AbortedError when it fires. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A QUIC connection with its streams and datagrams as they are (RFC 9000, RFC 9221). */

@@ -19,8 +19,12 @@ export interface QuicDiagnostics {
   readonly "millrace:quic:stream:open": { readonly stream: QuicStream };
   /** A stream has ended and was read to its end. */
   readonly "millrace:quic:stream:close": { readonly stream: QuicStream; readonly info: StreamCloseInfo };
-  /** A handler of the behaviour threw. */
-  readonly "millrace:quic:error": { readonly connection: QuicConnection; readonly error: unknown };
+  /** A handler of the behaviour threw or rejected; `stream` where it was called for one. */
+  readonly "millrace:quic:error": {
+    readonly connection: QuicConnection;
+    readonly error: unknown;
+    readonly stream?: QuicStream | undefined;
+  };
 }
 
 const connectionOpen = channel("millrace:quic:connection:open");
@@ -45,6 +49,10 @@ export function publishStreamClose(stream: QuicStream, info: StreamCloseInfo): v
   if (streamClose.hasSubscribers) streamClose.publish({ stream, info });
 }
 
-export function publishError(connection: QuicConnection, error: unknown): void {
-  if (failure.hasSubscribers) failure.publish({ connection, error });
+export function publishError(
+  connection: QuicConnection,
+  error: unknown,
+  stream: QuicStream | undefined,
+): void {
+  if (failure.hasSubscribers) failure.publish({ connection, error, stream });
 }

@@ -1,6 +1,7 @@
 import { ConnectionClosedError, type MillraceError } from "../errors.js";
 import type { Engine, EngineResource } from "../native/engine.js";
 import type { RingReader } from "../native/ring.js";
+import type { Complete } from "../options/complete.js";
 import { parseAddress, type SocketAddress } from "../transport/address.js";
 import { type CloseInfo, type CloseOptions, readCloseOptions } from "../transport/close.js";
 import { localCloseError } from "../transport/close_error.js";
@@ -107,7 +108,7 @@ export abstract class EngineConnection implements EngineResource {
   }
 
   /** A close that is not graceful also ends one that is and has not finished. */
-  protected closeWith({ code, reason, graceful, deadlineMs }: Required<CloseOptions>): void {
+  protected closeWith({ code, reason, graceful, deadlineMs }: Complete<CloseOptions>): void {
     const hurries = this.#state === "closing" && !graceful;
     if (this.#state !== "open" && !hurries) return;
     this.#state = "closing";

@@ -199,24 +199,24 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     await this.close();
   }
 
-  call(handler: () => unknown): void {
+  call(handler: () => unknown, stream?: QuicStream): void {
     try {
-      this.heed(handler());
+      this.heed(handler(), stream);
     } catch (cause) {
-      this.report(cause);
+      this.report(cause, stream);
     }
   }
 
-  heed(returned: unknown): void {
-    if (returned instanceof Promise) returned.then(undefined, (cause) => this.report(cause));
+  heed(returned: unknown, stream?: QuicStream): void {
+    if (returned instanceof Promise) returned.then(undefined, (cause) => this.report(cause, stream));
   }
 
-  report(cause: unknown): void {
-    publishError(this, cause);
+  report(cause: unknown, stream?: QuicStream): void {
+    publishError(this, cause, stream);
     const { error } = this.behaviour;
     queueMicrotask(() => {
       if (error === undefined) throw cause;
-      error.call(this.behaviour, this, cause);
+      error.call(this.behaviour, this, cause, stream);
     });
   }
 
@@ -331,7 +331,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     }
     this.engine.register(stream);
     publishStreamOpen(stream);
-    this.call(() => this.behaviour.stream?.(stream));
+    this.call(() => this.behaviour.stream?.(stream), stream);
   }
 
   #onPathChanged(): void {

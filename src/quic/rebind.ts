@@ -11,9 +11,9 @@ import { bindError } from "./status.js";
 /** Where a client goes on from, and how long it waits until it can: 10 s by default. */
 export interface RebindOptions extends WaitOptions {
   /** A numeric address of this machine, of the family that the connection has. The one it has by default. */
-  readonly address?: string;
+  readonly address?: string | undefined;
   /** 0, the default, takes a free port. */
-  readonly port?: number;
+  readonly port?: number | undefined;
 }
 
 /** What moves: a connection of this thread. */

@@ -1,4 +1,5 @@
 import type { MillraceError } from "../errors.js";
+import type { Complete } from "../options/complete.js";
 import { readOptions } from "../options/read.js";
 import { flag, integer, object, option, withDefault } from "../options/schema.js";
 
@@ -44,13 +45,13 @@ export interface CloseInfo {
 /** How to close. */
 export interface CloseOptions {
   /** 0..999; 0 by default. */
-  readonly code?: number;
+  readonly code?: number | undefined;
   /** At most 123 bytes of UTF-8. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /** Send what is queued first (the default); false drops it. */
-  readonly graceful?: boolean;
+  readonly graceful?: boolean | undefined;
   /** How long a graceful close may take before the rest is dropped; 5,000 ms by default. */
-  readonly deadlineMs?: number;
+  readonly deadlineMs?: number | undefined;
 }
 
 /** The deadline of a graceful close, where the caller names none. */
@@ -77,7 +78,7 @@ const schema = object(closeOptions(maxCloseCode));
  * The options of a close that any transport can carry.
  * @throws InvalidArgumentError
  */
-export function readCloseOptions(options: CloseOptions): Required<CloseOptions> {
+export function readCloseOptions(options: CloseOptions): Complete<CloseOptions> {
   return readOptions(schema, options);
 }
 

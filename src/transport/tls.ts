@@ -7,12 +7,12 @@ export type PemSource = string | Uint8Array;
 /** A certificate with its private key: as PEM, in two parts, or as PKCS#12, in one. */
 export interface TlsIdentity {
   /** The certificate, followed by the intermediate ones of its chain. */
-  readonly certificate?: PemSource;
-  readonly privateKey?: PemSource;
+  readonly certificate?: PemSource | undefined;
+  readonly privateKey?: PemSource | undefined;
   /** A PKCS#12 file (RFC 7292, `.p12` or `.pfx`): its bytes or its path. Needs the native addon. */
-  readonly pkcs12?: PemSource;
+  readonly pkcs12?: PemSource | undefined;
   /** Decrypts `privateKey` or `pkcs12`. */
-  readonly passphrase?: string;
+  readonly passphrase?: string | undefined;
 }
 
 /** Ciphers of TLS 1.3 (RFC 8446 appendix B.4). */
@@ -27,13 +27,13 @@ const cipherSuites = [
 /** What both sides may set. QUIC only, but for the identity. */
 export interface TlsOptions extends TlsIdentity {
   /** Uses these only; which of them is a server's choice, in the order of the type above. */
-  readonly cipherSuites?: readonly CipherSuite[];
+  readonly cipherSuites?: readonly CipherSuite[] | undefined;
   /**
    * Appends the secrets of each connection to this file, in the format that Wireshark reads: whoever has it can read
    * the connections. `true` takes the file that the environment variable SSLKEYLOGFILE names, which is otherwise not
    * looked at.
    */
-  readonly keyLogFile?: string | true;
+  readonly keyLogFile?: string | true | undefined;
 }
 
 /** A server's identity, and what it asks of clients. */
@@ -42,27 +42,27 @@ export interface ServerTlsOptions extends TlsOptions {
    * Whether clients are asked for a certificate: `none`, the default; `request`, and one without is let in; `require`.
    * One that comes must lead to `clientCa`. Sessions of such a server are not resumed, so it is asked for every time.
    */
-  readonly clientCertificate?: "none" | "request" | "require";
+  readonly clientCertificate?: "none" | "request" | "require" | undefined;
   /**
    * CA certificates that vouch for clients'. Without it every certificate is taken, also a self-signed one, and
    * `behaviour.authenticate` decides.
    */
-  readonly clientCa?: PemSource;
+  readonly clientCa?: PemSource | undefined;
   /**
    * Identities for clients that ask for another name (SNI, RFC 6066 section 3): by name, or by `*.` and a domain, which
    * stands for one label. Who asks for no name, or for none of these, gets the identity above.
    */
-  readonly serverNames?: Readonly<Record<string, TlsIdentity>>;
+  readonly serverNames?: Readonly<Record<string, TlsIdentity>> | undefined;
 }
 
 /** What a client trusts, and who it is. */
 export interface ClientTlsOptions extends TlsOptions {
   /** CA certificates trusted instead of those that Node trusts (`NODE_EXTRA_CA_CERTS` among them). */
-  readonly ca?: PemSource;
+  readonly ca?: PemSource | undefined;
   /** The name the certificate must have; the URL's host by default. */
-  readonly serverName?: string;
+  readonly serverName?: string | undefined;
   /** Accepts any certificate. Only for development: it invites a man in the middle. */
-  readonly insecure?: boolean;
+  readonly insecure?: boolean | undefined;
 }
 
 /** OpenSSL's limit, and a host name's (RFC 1035 section 2.3.4). */

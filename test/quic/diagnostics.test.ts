@@ -31,9 +31,11 @@ test("connections, streams and errors of handlers are told to diagnostics_channe
   }
   const mistake = new Error("a handler's mistake");
   const failed = deferred<unknown>();
+  let faulty: quic.QuicStream | undefined;
   const { client, server } = await openPair(loopback, t, {
     behaviour: {
-      data: () => {
+      data: (stream) => {
+        faulty = stream;
         throw mistake;
       },
       end: (stream) => stream.end(),
@@ -52,7 +54,7 @@ test("connections, streams and errors of handlers are told to diagnostics_channe
   const of = (name: Name) => told.filter((each) => each.name === name).map(({ message }) => message);
   const connections = of("millrace:quic:connection:open") as { connection: unknown }[];
   assert.deepEqual(new Set(connections.map(({ connection }) => connection)), new Set([client, server]));
-  assert.deepEqual(of("millrace:quic:error"), [{ connection: server, error: mistake }]);
+  assert.deepEqual(of("millrace:quic:error"), [{ connection: server, error: mistake, stream: faulty }]);
   const streams = of("millrace:quic:stream:open") as { stream: quic.QuicStream }[];
   assert.deepEqual(
     streams.map((each) => each.stream.initiator),

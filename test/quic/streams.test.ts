@@ -288,6 +288,29 @@ describe("opening a stream that the peer does not allow yet", () => {
   });
 });
 
+test("options that are undefined are as if they were left out", async (t) => {
+  const none = undefined;
+  const { client } = await openPair(
+    loopback,
+    t,
+    { options: { maxConnections: none, idleTimeoutMs: none, signal: none, shared: none } },
+    { options: { resumption: none, keepAliveMs: none, signal: none } },
+  );
+  const wait = { signal: none, timeoutMs: none };
+  const stream = client.openStream({ direction: none, priority: none, whenBlocked: none, ...wait });
+  assert.deepEqual([stream.direction, stream.priority], ["bidirectional", 32_767]);
+  await client.statistics(wait);
+  client.datagrams({ maxQueued: none, signal: none });
+  const info = await client.close({
+    code: none,
+    reason: none,
+    graceful: none,
+    deadlineMs: none,
+    signal: none,
+  });
+  assert.deepEqual([info.code, info.reason], [0, ""]);
+});
+
 describe("closed", () => {
   test("tells by which codes the peer ended the two directions", async (t) => {
     const server = firstStream({ data: () => {} });

@@ -12,17 +12,17 @@ import { type QuicOptions, quicOptions, type ReadQuicOptions } from "./settings.
 
 /** Options of a raw QUIC connection that we open. */
 export interface QuicConnectOptions extends QuicOptions {
-  readonly tls?: ClientTlsOptions;
+  readonly tls?: ClientTlsOptions | undefined;
   /**
    * `own`, the default, is a UDP socket for each connection: four file descriptors and a port each. With `shared` the
    * connections of this process to one server share a few, eight at most, so that many thousands fit into a process;
    * they share the socket's receive buffer too.
    */
-  readonly socket?: "own" | "shared";
+  readonly socket?: "own" | "shared" | undefined;
   /** Gives up connecting; an open connection it leaves alone. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Resumes the session of an earlier connection; off by default. */
-  readonly resumption?: ClientResumptionOptions;
+  readonly resumption?: ClientResumptionOptions | undefined;
 }
 
 const schema = object({

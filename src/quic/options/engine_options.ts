@@ -13,26 +13,28 @@ export interface EngineOptions {
    * section 8.1.2): `underLoad`, the default, while the handshakes in progress take more than `retryMemoryPercent`;
    * `always`; or `never`. Limits per address hold against spoofed sources only where it is asked for.
    */
-  readonly retry?: "underLoad" | "always" | "never";
+  readonly retry?: "underLoad" | "always" | "never" | undefined;
   /**
    * How much of the machine's memory handshakes in progress may take before that is load: 0.002..100, each handshake
    * counted as 34 KB or so; 2 by default. For `underLoad` only.
    */
-  readonly retryMemoryPercent?: number;
+  readonly retryMemoryPercent?: number | undefined;
   /**
    * What seals Retry tokens: `key`, 32 bytes of good randomness, and `rotationMs`, 50..86,400,000, after which another
    * key is derived from it; a token holds for one to two rotations. Servers with the same key, rotation and clock take
    * each other's tokens. By default a key of the process's own and 30,000 ms. Set it before the first listener: tokens
    * of the rotation under way may still be sealed with the last key.
    */
-  readonly retryTokens?: { readonly key?: Uint8Array; readonly rotationMs?: number };
+  readonly retryTokens?:
+    | { readonly key?: Uint8Array | undefined; readonly rotationMs?: number | undefined }
+    | undefined;
   /**
    * What a load balancer finds in the connection ids of this process's listeners, so that a connection whose address
    * changes still comes here (draft-ietf-quic-load-balancers describes the idea; nothing is encrypted): `none`, the
    * default; `address`, the last four bytes of the listener's address; or an id of your own, 0..4,294,967,295. Bytes
    * 1..4 of each id carry it, the id as little-endian number; byte 0 is random. Ids then have 14 bytes instead of 9.
    */
-  readonly loadBalancing?: "none" | "address" | { readonly serverId: number };
+  readonly loadBalancing?: "none" | "address" | { readonly serverId: number } | undefined;
 }
 
 const DEFAULT_RETRY_MEMORY_PERCENT = 2;

@@ -21,19 +21,19 @@ export interface QuicListenOptions extends QuicOptions, WaitOptions {
    * Other threads of this process may listen here too, with the same options; connections go to the thread with the
    * fewest. Default false.
    */
-  readonly shared?: boolean;
+  readonly shared?: boolean | undefined;
   /** How many connections the listener has at most, handshakes included; further ones are refused. No limit by default. */
-  readonly maxConnections?: number;
+  readonly maxConnections?: number | undefined;
   /**
    * The same for each source address: an IPv4 address, in whatever form it comes, or the first 64 bits of an IPv6
    * address. A connection counts for the address it came from, also when it moves. No limit by default: many users
    * may be behind one address. Sources can be forged until they are validated: see `retry` of `configureEngine`.
    */
-  readonly maxConnectionsPerAddress?: number;
+  readonly maxConnectionsPerAddress?: number | undefined;
   /** How many handshakes each source address may have in progress. No limit by default. */
-  readonly maxHandshakesPerAddress?: number;
+  readonly maxHandshakesPerAddress?: number | undefined;
   /** Lets clients resume their session; off by default. */
-  readonly resumption?: ServerResumptionOptions;
+  readonly resumption?: ServerResumptionOptions | undefined;
 }
 
 const limit = integer(1, 0x7fff_ffff);

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "../../errors.js";
 import type { NativeConnectionOptions, NativeSettings } from "../../native/environment.js";
+import type { Complete } from "../../options/complete.js";
 import { flag, integer, oneOf, powerOfTwo, protocolNames, withDefault } from "../../options/schema.js";
 import type { ConfigurationSettings } from "../configuration.js";
 
@@ -11,54 +12,54 @@ export interface QuicOptions {
    * An open connection that hears nothing for so long is closed: the smaller of both sides' counts (RFC 9000 section
    * 10.1). 0 leaves it to the peer. 30,000 by default.
    */
-  readonly idleTimeoutMs?: number;
+  readonly idleTimeoutMs?: number | undefined;
   /** A handshake that takes longer fails. 10,000 by default. */
-  readonly handshakeTimeoutMs?: number;
+  readonly handshakeTimeoutMs?: number | undefined;
   /** A connection whose peer acknowledges nothing for so long is closed: 1..600,000; 16,000 by default. */
-  readonly disconnectTimeoutMs?: number;
+  readonly disconnectTimeoutMs?: number | undefined;
   /**
    * Sends something when silent for so long, which keeps the connection, and a NAT's memory of it, alive. Less than
    * `idleTimeoutMs`; 0, the default, turns it off: a connection that nobody uses ends by its idle timeout.
    */
-  readonly keepAliveMs?: number;
+  readonly keepAliveMs?: number | undefined;
   /** What the round trip is taken for until it was measured (RFC 9002 section 6.2.2): 1..10,000; 333 by default. */
-  readonly initialRttMs?: number;
+  readonly initialRttMs?: number | undefined;
   /** How many bidirectional streams the peer may have open at once: 0..65535, 128 by default. */
-  readonly peerBidiStreams?: number;
+  readonly peerBidiStreams?: number | undefined;
   /** The same for unidirectional streams. */
-  readonly peerUniStreams?: number;
+  readonly peerUniStreams?: number | undefined;
   /**
    * How much of a stream the peer may send beyond what this thread was given: a power of two, 4 KiB..16 MiB; 256 KiB by
    * default. A stream that nobody reads holds up to 256 KiB besides, and msquic lets the window of a stream that is read
    * grow with it, up to `connectionWindowBytes`.
    */
-  readonly streamWindowBytes?: number;
+  readonly streamWindowBytes?: number | undefined;
   /** The same for all streams of a connection together: 4 KiB..1 GiB; 16 MiB by default. */
-  readonly connectionWindowBytes?: number;
+  readonly connectionWindowBytes?: number | undefined;
   /**
    * The size of IP packets to begin with: 1248..1500, headers included; 1248 by default, which every path of QUIC
    * carries (RFC 9000 section 14).
    */
-  readonly minimumMtu?: number;
+  readonly minimumMtu?: number | undefined;
   /** The largest size that is searched for (RFC 9000 section 14.3): `minimumMtu`..1500; 1500 by default. */
-  readonly maximumMtu?: number;
+  readonly maximumMtu?: number | undefined;
   /** Who decides how fast is sent: `cubic` (RFC 9438), the default, or `bbr`, which bears random loss better. */
-  readonly congestionControl?: "cubic" | "bbr";
+  readonly congestionControl?: "cubic" | "bbr" | undefined;
   /** Whether datagrams (RFC 9221) are taken. Default true. */
-  readonly datagrams?: boolean;
+  readonly datagrams?: boolean | undefined;
   /** The queue size of a stream from which on `write` answers `blocked`; 1 MiB by default. */
-  readonly highWaterMarkBytes?: number;
+  readonly highWaterMarkBytes?: number | undefined;
   /**
    * How many streams the peer may abort a second, by RESET_STREAM or STOP_SENDING, on average over ten seconds;
    * streams that this side stopped first do not count. One that aborts more is closed with `CloseCode.policy` and
    * PolicyViolationError. 0 is no limit; 200 by default.
    */
-  readonly peerAbortsPerSecond?: number;
+  readonly peerAbortsPerSecond?: number | undefined;
   /**
    * Lets msquic copy what is written, up to its own estimate of what the path holds. What it has copied no longer
    * counts as queued, although the peer has not acknowledged it. Default false: bytes count until acknowledged.
    */
-  readonly sendBuffering?: boolean;
+  readonly sendBuffering?: boolean | undefined;
 }
 
 const KIB = 1024;
@@ -108,7 +109,7 @@ export const quicOptions = {
 } satisfies Record<keyof QuicOptions, unknown>;
 
 /** Options with every default filled in. */
-export type ReadQuicOptions = Required<QuicOptions>;
+export type ReadQuicOptions = Complete<QuicOptions>;
 
 /**
  * What msquic is told.

@@ -8,14 +8,14 @@ import { MemoryTicketStore, type TicketStore } from "./ticket_store.js";
 /** Lets a connection resume the session of an earlier one to the same server, with the ticket it gave. */
 export interface ClientResumptionOptions {
   /** Where tickets are kept: by default in this thread's memory, the latest 1,024. A ticket is used once. */
-  readonly store?: TicketStore;
+  readonly store?: TicketStore | undefined;
   /**
    * Sends with the first packets (0-RTT, RFC 9001 section 4.6) what is written to streams opened as `idempotent`.
    * Default false. Where there is a ticket, `connect` then resolves before anything was sent: open such streams and
    * write to them at once, before awaiting anything else. All other streams wait for the handshake, which `opened`
    * tells of. What the server refuses is sent again after the handshake.
    */
-  readonly earlyData?: boolean;
+  readonly earlyData?: boolean | undefined;
 }
 
 const schema = object({

@@ -22,7 +22,10 @@ export class FileTicketStore implements TicketStore {
   readonly #maxTickets: number;
 
   /** @throws InvalidArgumentError */
-  constructor({ folder, maxTickets = 1_024 }: { readonly folder: string; readonly maxTickets?: number }) {
+  constructor({
+    folder,
+    maxTickets = 1_024,
+  }: { readonly folder: string; readonly maxTickets?: number | undefined }) {
     const read = readOptions(schema, { folder, maxTickets });
     this.#folder = read.folder;
     this.#maxTickets = read.maxTickets;

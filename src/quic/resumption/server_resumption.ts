@@ -15,19 +15,19 @@ export interface ServerResumptionOptions {
    * listener that issued it and while it lives; what is refused is sent again by the client after the handshake. See
    * {@link QuicBehaviour.earlyData} for when the application gets it.
    */
-  readonly earlyData?: boolean;
+  readonly earlyData?: boolean | undefined;
   /** How long a ticket is good: 1,000..7,200,000; 7,200,000 (two hours) by default. */
-  readonly ticketLifetimeMs?: number;
+  readonly ticketLifetimeMs?: number | undefined;
   /**
    * Of how many tickets, the latest, early data is taken: 64..16,777,216, a bit of memory each; 1,048,576 by default.
    * An older one still resumes.
    */
-  readonly maxTickets?: number;
+  readonly maxTickets?: number | undefined;
   /**
    * The keys that protect tickets, the newest first: it makes new tickets, and all are taken. Nodes of a fleet share
    * them. By default random, so that tickets end with the listener. See `QuicListener.setTicketKeys`.
    */
-  readonly ticketKeys?: readonly TicketKey[];
+  readonly ticketKeys?: readonly TicketKey[] | undefined;
 }
 
 const MAX_LIFETIME_MS = 7_200_000; // OpenSSL's own

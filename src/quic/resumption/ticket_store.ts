@@ -27,7 +27,7 @@ export class MemoryTicketStore implements TicketStore {
   readonly #entries = new Map<string, Entry>();
   readonly #maxTickets: number;
 
-  constructor({ maxTickets = 1_024 }: { readonly maxTickets?: number } = {}) {
+  constructor({ maxTickets = 1_024 }: { readonly maxTickets?: number | undefined } = {}) {
     this.#maxTickets = readOptions(schema, { maxTickets }).maxTickets;
   }
 

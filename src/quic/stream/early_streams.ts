@@ -81,7 +81,7 @@ export class EarlyStreams {
 
   #refuseBecause(held: HeldStream, cause: unknown): void {
     held.undecided = false;
-    this.#host.report(cause);
+    this.#host.report(cause, held.stream);
     this.#refuse(held);
   }
 
@@ -97,7 +97,7 @@ export class EarlyStreams {
     const { stream } = held;
     this.#pass(held);
     publishStreamOpen(stream);
-    this.#host.call(() => this.#host.behaviour.stream?.(stream));
+    this.#host.call(() => this.#host.behaviour.stream?.(stream), stream);
     held.replay();
   }
 

@@ -233,7 +233,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
       new StreamResetError(`the peer reset the stream with code ${code}`, { applicationCode: code }),
     );
     const { behaviour } = this.connection;
-    this.connection.call(() => behaviour.reset?.(this, code));
+    this.connection.call(() => behaviour.reset?.(this, code), this);
   }
 
   #onStopped(code: number): void {
@@ -244,7 +244,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
       new StreamStoppedError(`the peer asked to send no more, with code ${code}`, { applicationCode: code }),
     );
     const { behaviour } = this.connection;
-    this.connection.call(() => behaviour.stopped?.(this, code));
+    this.connection.call(() => behaviour.stopped?.(this, code), this);
   }
 
   /** The engine's last word; bytes may wait to be read. */
@@ -286,6 +286,6 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
     this.#closed?.resolve(info);
     publishStreamClose(this, info);
     const { behaviour } = this.connection;
-    this.connection.call(() => behaviour.streamClose?.(this, info));
+    this.connection.call(() => behaviour.streamClose?.(this, info), this);
   }
 }

@@ -151,16 +151,16 @@ export class ReceivingSide {
     this.#delivered = true;
     const { connection } = this.#stream;
     try {
-      connection.heed(connection.behaviour.data?.(this.#stream, chunk));
+      connection.heed(connection.behaviour.data?.(this.#stream, chunk), this.#stream);
     } catch (cause) {
-      connection.report(cause);
+      connection.report(cause, this.#stream);
     }
   }
 
   #deliverEnd(): void {
     this.open = false;
     const { connection } = this.#stream;
-    connection.call(() => connection.behaviour.end?.(this.#stream));
+    connection.call(() => connection.behaviour.end?.(this.#stream), this.#stream);
   }
 
   #consumed(bytes: number): void {

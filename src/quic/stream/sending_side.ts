@@ -95,7 +95,7 @@ export class SendingSide {
     const { connection, engine, slot } = this.#stream;
     if (!this.#queue.onDrain(engine, slot, this.#mark) || !this.writable) return;
     if (this.#writer !== undefined) this.#writer.drained();
-    else connection.call(() => connection.behaviour.drain?.(this.#stream));
+    else connection.call(() => connection.behaviour.drain?.(this.#stream), this.#stream);
   }
 
   /** The peer wants no more; or the connection has ended. */

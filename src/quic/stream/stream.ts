@@ -11,16 +11,16 @@ export interface OpenStreamOptions extends WaitOptions {
    * connection that has a ticket (see {@link ClientResumptionOptions.earlyData}). Default false: it waits for the
    * handshake.
    */
-  readonly idempotent?: boolean;
+  readonly idempotent?: boolean | undefined;
   /** `bidirectional` by default. */
-  readonly direction?: "bidirectional" | "unidirectional";
+  readonly direction?: "bidirectional" | "unidirectional" | undefined;
   /**
    * What happens when the peer allows no further stream for now (RFC 9000 section 4.6): `wait`, the default, until
    * one has closed; or `fail`, by StreamLimitError, at once.
    */
-  readonly whenBlocked?: "wait" | "fail";
+  readonly whenBlocked?: "wait" | "fail" | undefined;
   /** See {@link QuicStream.priority}. */
-  readonly priority?: number;
+  readonly priority?: number | undefined;
 }
 
 /** How a stream ended. */

@@ -9,11 +9,11 @@ import type { QuicStream } from "./stream.js";
 export interface StreamHost extends QuicConnection {
   readonly behaviour: QuicBehaviour;
   readonly options: NativeConnectionOptions;
-  /** Runs a handler; what it throws is the application's. */
-  call(handler: () => unknown): void;
+  /** Runs a handler, of a stream where it is about one; what it throws is the application's. */
+  call(handler: () => unknown, stream?: QuicStream): void;
   /** Takes what a handler returned: a promise of an asynchronous one must not reject unheard. */
-  heed(returned: unknown): void;
-  report(cause: unknown): void;
+  heed(returned: unknown, stream?: QuicStream): void;
+  report(cause: unknown, stream?: QuicStream): void;
   /** A stream whose last event came, and whose bytes are not all read: it keeps its place until then. */
   linger(stream: NativeTarget): void;
   /** The stream lets go of its place. */
