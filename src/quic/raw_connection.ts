@@ -61,7 +61,9 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   data: unknown = undefined;
   readonly behaviour: QuicBehaviour;
   readonly options: NativeConnectionOptions;
-  readonly #datagrams = new Datagrams();
+  /** From the first one on that is sent or read: of many idle connections few have any. */
+  #datagrams: Datagrams | undefined;
+  #maxDatagramBytes = 0;
   #datagramsDropped = 0;
   readonly #onEnd: (() => void) | undefined;
   readonly #authenticator: Authenticator | undefined;
@@ -94,12 +96,12 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   }
 
   get maxDatagramBytes(): number {
-    return this.#datagrams.maxBytes;
+    return this.#maxDatagramBytes;
   }
 
   get datagramsDropped(): number {
     if (this.state !== "closed") this.#datagramsDropped = this.engine.droppedDatagrams(this.slot);
-    return this.#datagramsDropped + this.#datagrams.dropped;
+    return this.#datagramsDropped + (this.#datagrams?.dropped ?? 0);
   }
 
   get peerCertificate(): X509Certificate | undefined {
@@ -164,6 +166,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
 
   sendDatagram(bytes: Uint8Array, options: SendDatagramOptions = {}): SendResult {
     this.assertOpen();
+    this.#datagrams ??= new Datagrams();
     return this.#datagrams.send(this.engine, this, this.options.highWaterMarkBytes, bytes, options);
   }
 
@@ -171,6 +174,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     if (this.behaviour.datagram !== undefined) {
       throw new ReaderLockedError("the behaviour's datagram handler reads them; leave that out to iterate");
     }
+    this.#datagrams ??= new Datagrams();
     const reader = this.#datagrams.read(options);
     if (this.state === "closed") reader.end();
     return reader;
@@ -180,6 +184,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   admitDatagram(bytes: number): boolean {
     if (this.state !== "open" || bytes > this.maxDatagramBytes) return false;
     const mark = this.options.highWaterMarkBytes;
+    this.#datagrams ??= new Datagrams();
     return this.#datagrams.admit(this.engine, this.slot, mark, bytes) !== "dropped";
   }
 
@@ -245,7 +250,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
         this.#onDatagram(record);
         break;
       case EventKind.datagramState:
-        this.#datagrams.maxBytes = record.uint32(0);
+        this.#maxDatagramBytes = record.uint32(0);
         this.call(() => this.behaviour.datagramLimit?.(this, this.maxDatagramBytes));
         break;
       case EventKind.datagramOutcome: {
@@ -255,7 +260,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
         break;
       }
       case EventKind.drain:
-        if (this.#datagrams.onDrain(this.engine, this.slot, this.options.highWaterMarkBytes)) {
+        if (this.#datagrams?.onDrain(this.engine, this.slot, this.options.highWaterMarkBytes)) {
           this.call(() => this.behaviour.datagramDrain?.(this));
         }
         break;
@@ -292,7 +297,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   }
 
   #onOpened(record: RingReader): void {
-    this.#datagrams.maxBytes = record.uint32(4);
+    this.#maxDatagramBytes = record.uint32(4);
     this.onOpened(record);
     this.#opened.complete(record.flags);
     publishConnectionOpen(this);
@@ -317,7 +322,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
 
   #onDatagram(record: RingReader): void {
     const bytes = record.bytes();
-    if (!this.#datagrams.onDatagram(bytes)) this.call(() => this.behaviour.datagram?.(this, bytes));
+    if (this.#datagrams?.onDatagram(bytes) !== true) this.call(() => this.behaviour.datagram?.(this, bytes));
   }
 
   #onStreamOpened(record: RingReader): void {
@@ -349,7 +354,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     this.#lingering = undefined;
     this.engine.release(this);
     this.#onEnd?.();
-    this.#datagrams.end();
+    this.#datagrams?.end();
     this.#early?.discard();
     if (!this.#opened.is) this.#opened.fail(info?.error ?? neverOpened());
     if (info === undefined) return;

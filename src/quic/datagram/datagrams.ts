@@ -15,10 +15,14 @@ const schema = object({
   signal: optional(abortSignal),
 } satisfies Record<keyof DatagramsOptions, unknown>);
 
+/** What datagrams need of their connection. */
+export interface DatagramHost extends NativeTarget {
+  /** The largest that can be sent now. */
+  readonly maxDatagramBytes: number;
+}
+
 /** The datagrams of one connection, out and in (RFC 9221). */
 export class Datagrams {
-  /** The largest that can be sent now. */
-  maxBytes = 0;
   /** What readers of ours have dropped, those included that are gone. */
   #dropped = 0;
   readonly #sent = new SendQueue();
@@ -27,7 +31,7 @@ export class Datagrams {
   /** The caller has found the connection open. */
   send(
     engine: Engine,
-    connection: NativeTarget,
+    connection: DatagramHost,
     highWaterMarkBytes: number,
     bytes: Uint8Array,
     options: SendDatagramOptions,
@@ -38,9 +42,10 @@ export class Datagrams {
     }
     const { tag } = options;
     if (tag !== undefined) checkInteger("tag", tag, 0, 0xffff_ffff);
-    if (bytes.length > this.maxBytes) {
+    const { maxDatagramBytes } = connection;
+    if (bytes.length > maxDatagramBytes) {
       throw new InvalidArgumentError(
-        `a datagram of ${bytes.length} bytes is above the limit of ${this.maxBytes}; use a stream`,
+        `a datagram of ${bytes.length} bytes is above the limit of ${maxDatagramBytes}; use a stream`,
       );
     }
     const result = this.admit(engine, connection.slot, highWaterMarkBytes, bytes.length);
