@@ -1,5 +1,5 @@
 import type { X509Certificate } from "node:crypto";
-import { ConnectionClosedError, ReaderLockedError } from "../errors.js";
+import { ConnectionClosedError, type MillraceError, ReaderLockedError } from "../errors.js";
 import { DatagramOutcome, EventKind, Flag } from "../native/constants.js";
 import type { Engine } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
@@ -75,9 +75,12 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   #early: EarlyStreams | undefined;
   #closed: Promised<CloseInfo> | undefined;
   #closeInfo: CloseInfo | undefined;
+  #closeError: MillraceError | undefined;
   #statistics: StatisticsReader | undefined;
   /** Streams that have ended and were not read to their end. */
   #lingering: Set<RawStream> | undefined;
+  /** Streams that have ended with the connection, whose own end comes right behind and says why. */
+  #ending: Map<RawStream, () => void> | undefined;
 
   constructor(
     engine: Engine,
@@ -225,7 +228,17 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     });
   }
 
+  get closeError(): MillraceError | undefined {
+    return this.#closeError;
+  }
+
+  awaitClose(stream: RawStream, end: () => void): void {
+    this.#ending ??= new Map();
+    this.#ending.set(stream, end);
+  }
+
   linger(stream: RawStream): void {
+    if (this.state === "closed") return; // its place is given back already
     this.#lingering ??= new Set();
     this.#lingering.add(stream);
   }
@@ -349,6 +362,12 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     this.#statistics ??= new StatisticsReader();
     this.#statistics.onClosed();
     const info = this.onClosed(record);
+    this.#closeError = info?.error;
+    for (const [stream, end] of this.#ending ?? []) {
+      end(); // while its place is its own
+      this.engine.release(stream);
+    }
+    this.#ending = undefined;
     // What they hold can still be read; their places in the engine mean nothing any more.
     for (const stream of this.#lingering ?? []) this.engine.release(stream);
     this.#lingering = undefined;

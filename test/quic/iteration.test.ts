@@ -112,7 +112,36 @@ describe("iterating over a stream", () => {
     client.openStream().write(new Uint8Array(1));
     const reading = sizes(await server.stream);
     await client.close();
-    await assert.rejects(reading, ConnectionClosedError);
+    await assert.rejects(reading, (error: Error) => {
+      return error instanceof ConnectionClosedError && !("cause" in error);
+    });
+  });
+
+  test("throws with the connection's own error as the cause where that was lost", async (t) => {
+    const told: string[] = [];
+    const { client } = await openPair(
+      loopback,
+      t,
+      { options: { peerBidiStreams: 1 } },
+      {
+        behaviour: { streamClose: () => told.push("stream"), close: () => told.push("connection") },
+        options: { idleTimeoutMs: 200 },
+      },
+    );
+    const opened = client.openStream();
+    opened.write(new Uint8Array(1));
+    await opened.opened;
+    const waiting = client.openStream();
+    const failures = [opened, waiting].map((stream) => sizes(stream).catch((error: Error) => error));
+    const { error } = await client.closed;
+    assert.ok(error !== undefined);
+    const [lost, unopened] = (await Promise.all(failures)) as Error[];
+    assert.ok(lost instanceof ConnectionClosedError);
+    assert.equal(lost.cause, error);
+    assert.ok(unopened instanceof StreamClosedError);
+    assert.equal(unopened.cause, error);
+    assert.equal((await opened.closed).error, lost);
+    assert.deepEqual(told, ["stream", "stream", "connection"]);
   });
 
   test("that is left early tells the peer to stop, with code 0", async (t) => {

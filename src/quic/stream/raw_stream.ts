@@ -196,7 +196,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
         this.#onStopped(record.uint64(0));
         break;
       case EventKind.streamClosed:
-        this.#onEnded(record.int32(0), record.uint32(4) === 1);
+        this.#onClosed(record.int32(0), record.uint32(4) === 1);
         break;
     }
   }
@@ -247,14 +247,27 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
     this.connection.call(() => behaviour.stopped?.(this, code), this);
   }
 
-  /** The engine's last word; bytes may wait to be read. */
+  /** The engine's last word. Why a connection ended, where we have not closed it, comes with its own end. */
+  #onClosed(startStatus: number, connectionEnded: boolean): void {
+    const isUsed = this.sending.open || this.receiving.open;
+    if (connectionEnded && isUsed && this.connection.state === "open") {
+      this.connection.awaitClose(this, () => this.#onEnded(startStatus, true));
+    } else this.#onEnded(startStatus, connectionEnded);
+  }
+
+  /** Bytes may wait to be read. */
   #onEnded(startStatus: number, connectionEnded: boolean): void {
     const isOurs = this.initiator === "local";
     // Looked up while the slot is ours.
     const opened = !isOurs || (startStatus === 0 && this.engine.isAccepted(this.slot));
-    this.#error = this.#opening?.failure ?? (opened ? undefined : startError(startStatus));
+    const { closeError } = this.connection;
+    const because = closeError === undefined ? undefined : { cause: closeError };
+    this.#error = this.#opening?.failure ?? (opened ? undefined : startError(startStatus, because));
     if (connectionEnded && (this.sending.open || this.receiving.open)) {
-      this.#error ??= new ConnectionClosedError("the stream's connection ended before the stream did");
+      this.#error ??= new ConnectionClosedError(
+        "the stream's connection ended before the stream did",
+        because,
+      );
     }
     if (!opened) {
       this.#opening ??= new StreamOpening();

@@ -1,6 +1,7 @@
 import {
   ConnectionClosedError,
   type MillraceError,
+  type MillraceErrorOptions,
   ResourceExhaustedError,
   StreamClosedError,
   StreamLimitError,
@@ -66,9 +67,9 @@ export function openError(status: number): MillraceError {
 }
 
 /** Why a stream could not be opened, from msquic's status. */
-export function startError(status: number): MillraceError {
+export function startError(status: number, options?: MillraceErrorOptions): MillraceError {
   if (status === loadAddon().constants.status!.streamLimit) {
     return new StreamLimitError("the peer allows no further stream for now; wait until one has closed");
   }
-  return new StreamClosedError("the stream ended before the peer allowed it");
+  return new StreamClosedError("the stream ended before the peer allowed it", options);
 }

@@ -1,3 +1,4 @@
+import type { MillraceError } from "../../errors.js";
 import type { Engine } from "../../native/engine.js";
 import type { NativeConnectionOptions } from "../../native/environment.js";
 import type { NativeTarget } from "../../native/outbox.js";
@@ -14,6 +15,10 @@ export interface StreamHost extends QuicConnection {
   /** Takes what a handler returned: a promise of an asynchronous one must not reject unheard. */
   heed(returned: unknown, stream?: QuicStream): void;
   report(cause: unknown, stream?: QuicStream): void;
+  /** Why the connection has ended, once it has; undefined where an application closed it. */
+  readonly closeError: MillraceError | undefined;
+  /** Of a stream that ended with its connection: goes on with its end when the connection's has come. */
+  awaitClose(stream: NativeTarget, end: () => void): void;
   /** A stream whose last event came, and whose bytes are not all read: it keeps its place until then. */
   linger(stream: NativeTarget): void;
   /** The stream lets go of its place. */
