@@ -3,18 +3,11 @@
 #include <netinet/in.h>
 
 #include <cstring>
-#include <random>
 #include <utility>
 
+#include "native/memory/random_seed.h"
+
 namespace millrace {
-namespace {
-
-uint64_t RandomSeed() noexcept {
-  std::random_device device;
-  return (static_cast<uint64_t>(device()) << 32) | device();
-}
-
-}  // namespace
 
 AddressKey::AddressKey(const QUIC_ADDR& address) noexcept {
   const bool is_ipv6 = QuicAddrGetFamily(&address) == QUIC_ADDRESS_FAMILY_INET6;

@@ -1,8 +1,9 @@
 #include "native/session/session_directory.h"
 
 #include <map>
-#include <random>
 #include <utility>
+
+#include "native/memory/random_seed.h"
 
 namespace millrace {
 namespace {
@@ -39,11 +40,9 @@ Registry& TheRegistry() {
 }  // namespace
 
 Ref<SessionDirectory> SessionDirectory::Create(uint32_t slot_count) {
-  std::random_device random;
-  const uint64_t seed = (uint64_t{random()} << 32) | random();
   Registry& registry = TheRegistry();
   const std::lock_guard lock(registry.mutex);
-  Ref<SessionDirectory> directory = MakeRef<SessionDirectory>(++registry.last_id, slot_count, seed);
+  Ref<SessionDirectory> directory = MakeRef<SessionDirectory>(++registry.last_id, slot_count, RandomSeed());
   registry.directories.emplace(directory->id(), directory);
   return directory;
 }
