@@ -176,7 +176,6 @@ class Connection final : public Resource {
   void SendTicket() noexcept;
   [[nodiscard]] std::unique_ptr<Takeoff> TakeTakeoff() noexcept;
   QUIC_STATUS OnPeerStream(HQUIC stream, QUIC_STREAM_OPEN_FLAGS* flags) noexcept;
-  void OnTransportShutdown(QUIC_STATUS status, uint64_t code) noexcept;
   void ReadPeerReason() noexcept;
   void OnShutdownComplete() noexcept;
   void OnEnded() noexcept;
