@@ -110,8 +110,11 @@ replace_once("        BOOLEAN ChangedMtu = FALSE;"
         }")
 replace_once("    LossDetection->ProbeCount++;"
              "    LossDetection->ProbeCount++$<SEMICOLON>
-    if (LossDetection->SentPackets != NULL && QuicLossDetectionIsLarge(Connection, LossDetection->SentPackets)) {
+    // Any of them, not the oldest: before the large packets there may be an acknowledgement, which nobody acknowledges.
+    for (const QUIC_SENT_PACKET_METADATA* Sent = LossDetection->SentPackets$<SEMICOLON> Sent != NULL$<SEMICOLON> Sent = Sent->Next) {
+        if (!QuicLossDetectionIsLarge(Connection, Sent)) continue$<SEMICOLON>
         QuicLossDetectionSuspectMtu(Connection)$<SEMICOLON>
+        break$<SEMICOLON>
     }")
 write_patched(loss_detection.c)
 

@@ -55,3 +55,34 @@ test("a path that begins to swallow large packets goes back to small ones, and l
   assert.ok((await server.statistics()).bytesReceived >= total);
   await server.close();
 });
+
+test("it does so where small packets went before the large ones", async (t) => {
+  const accepted = deferred<quic.QuicConnection>();
+  let taken = 0;
+  const listener = await loopback.listenRaw(t, {
+    open: (connection) => accepted.resolve(connection),
+    data: (_, chunk) => {
+      taken += chunk.length;
+    },
+  });
+  const relay = await createRelay({ target: listener.address });
+  t.after(() => relay.close());
+  const client = await loopback.connectRaw(t, relay.address.port);
+  const server = await accepted.promise;
+  t.after(() => server.close({ graceful: false }));
+  for (const side of [client, server]) {
+    await until("it uses packets of the largest size", () => side.maxDatagramBytes > 1_400);
+  }
+  relay.set({ maxDatagramBytes: 1_280 - 28 });
+  // The client acknowledges this; nobody acknowledges an acknowledgement, which stays the oldest packet that it sent.
+  const { forwarded } = relay.counters.toServer;
+  const asked = server.openStream({ direction: "unidirectional" });
+  asked.write(Buffer.from("more"));
+  asked.end();
+  await asked.closed;
+  assert.ok(relay.counters.toServer.forwarded > forwarded);
+  client.openStream().write(new Uint8Array(MiB));
+  await until("all has come", () => taken === MiB);
+  assert.ok(relay.counters.toServer.droppedBy.size > 0);
+  await server.close();
+});
