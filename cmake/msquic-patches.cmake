@@ -228,6 +228,25 @@ write_patched(send.c)
 file(READ "${MSQUIC_OUT}/upstream/src/core/timer_wheel.c" _text)
 replace_once("((US_TO_MS(TimeUs) / 1000) %" "(US_TO_MS(TimeUs) %")
 write_patched(timer_wheel.c)
+# Blocks for packets, of 64 KB and more, are used as they come. msquic fills each with zeros whenever it takes one, but
+# writes all that it reads of the bytes; what needs the zeros is the head of a send, and each received packet's record.
+if(NOT APPLE)
+  file(READ "${MSQUIC_OUT}/upstream/src/platform/datapath_epoll.c" _text)
+  replace_once("    struct iovec RecvIov;\n\n    do {\n        uint32_t RetryCount = 0;\n        do {\n            IoBlock = CxPlatPoolAlloc("
+               "    struct iovec RecvIov$<SEMICOLON>\n\n    do {\n        uint32_t RetryCount = 0$<SEMICOLON>\n        do {\n            IoBlock = CxPlatPoolAllocUninitialized(")
+  replace_once("            IoBlock->RefCount++;\n            Datagram->IoBlock = IoBlock;"
+               "            CxPlatZeroMemory(Datagram, SocketContext->DatapathPartition->Datapath->RecvBlockStride)$<SEMICOLON>
+            IoBlock->RefCount++$<SEMICOLON>
+            Datagram->IoBlock = IoBlock$<SEMICOLON>")
+  replace_once("    CXPLAT_SEND_DATA* SendData = CxPlatPoolAlloc(&SocketContext->DatapathPartition->SendBlockPool);
+    if (SendData != NULL) {"
+               "    CXPLAT_SEND_DATA* SendData = CxPlatPoolAllocUninitialized(&SocketContext->DatapathPartition->SendBlockPool)$<SEMICOLON>
+    if (SendData != NULL) {
+        CxPlatZeroMemory(SendData, offsetof(CXPLAT_SEND_DATA, Buffer))$<SEMICOLON>")
+  write_patched(datapath_epoll.c)
+  set(_patched_datapath "${_patched_dir}/datapath_epoll.c")
+endif()
+
 # A session is resumed without its early data where native/quic/early_data_hooks.cc says so, and a client is told what
 # became of its own. Tickets of every key in the list are read; the first makes new ones. The list ends with an entry of
 # no length, which holds the list before it: handshakes may still read that, so it goes with the configuration.
@@ -254,10 +273,10 @@ write_patched(tls_openssl.c)
 add_library(msquic_patches OBJECT
   "${_patched_dir}/connection.c" "${_patched_dir}/datagram.c" "${_patched_dir}/hashtable.c" "${_patched_dir}/listener.c"
   "${_patched_dir}/loss_detection.c" "${_patched_dir}/path.c" "${_patched_dir}/send.c" "${_patched_dir}/stream_recv.c"
-  "${_patched_dir}/timer_wheel.c" "${_patched_dir}/tls_openssl.c")
+  "${_patched_dir}/timer_wheel.c" "${_patched_dir}/tls_openssl.c" ${_patched_datapath})
 target_include_directories(msquic_patches SYSTEM PRIVATE
   "${MSQUIC_OUT}/upstream/src/inc" "${MSQUIC_OUT}/upstream/src/platform" "${MSQUIC_OUT}/upstream/src/core"
   "${MSQUIC_OUT}/build/_deps/opensslquic-build/openssl/include")
-target_compile_definitions(msquic_patches PRIVATE _GNU_SOURCE QUIC_EVENTS_STUB QUIC_LOGS_STUB NDEBUG
+target_compile_definitions(msquic_patches PRIVATE _GNU_SOURCE HAS_SENDMMSG QUIC_EVENTS_STUB QUIC_LOGS_STUB NDEBUG
   $<$<PLATFORM_ID:Linux>:CX_PLATFORM_LINUX> $<$<PLATFORM_ID:Darwin>:CX_PLATFORM_DARWIN>)
 target_compile_options(msquic_patches PRIVATE -w -O3 -fms-extensions -ffunction-sections -fdata-sections)
