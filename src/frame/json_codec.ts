@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { FrameMalformedError } from "../errors.js";
 import type { FrameContents, MetaEntry } from "./frame.js";
 import { Kind } from "./generated/millrace/wire/kind.js";
-import { type Codec, maxFrameOverheadBytes } from "./message_codec.js";
+import { asMalformed, type Codec, maxFrameOverheadBytes } from "./message_codec.js";
 
 /** Kinds by their names on a line: `message`, `goAway`, … */
 const kindNames = new Map<number, string>(
@@ -46,13 +46,20 @@ export const jsonCodec: Codec = {
     return encoder.encode(`${JSON.stringify(line)}\n`);
   },
   decode(unit) {
-    const end = unit.at(-1) === newline ? unit.length - 1 : unit.length;
-    // A copy: the decoder takes no shared memory in browsers, nor everywhere in Node.js.
-    const line: unknown = JSON.parse(decoder.decode(unit.slice(0, end)));
+    const line = parse(unit.at(-1) === newline ? unit.slice(0, -1) : unit.slice());
     if (typeof line !== "object" || line === null) throw new FrameMalformedError("a line is not an object");
     return readLine(line as Readonly<Record<string, unknown>>);
   },
 };
+
+/** @param text a copy: the decoder takes no shared memory in browsers, nor everywhere in Node.js. */
+function parse(text: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(text));
+  } catch (error) {
+    throw asMalformed(error, "a line is no JSON in UTF-8");
+  }
+}
 
 function writePayload(payload: Uint8Array): { text: string } | { base64: string } {
   if (isUtf8(payload)) {

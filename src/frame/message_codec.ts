@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "../errors.js";
+import { FrameMalformedError, InvalidArgumentError } from "../errors.js";
 import { hotHeadBytes } from "./codec.js";
 import { decodeFrame, encodeFrame, type FrameContents, FrameView } from "./frame.js";
 
@@ -22,7 +22,8 @@ export interface Codec {
   /**
    * @param unit bytes of a stranger, valid during the call only.
    * @returns what they say; it may be views of them.
-   * @throws anything where they are no unit: the connection is closed with `CloseCode.frameMalformed`.
+   * @throws anything where they are no unit: the connection is closed with `CloseCode.frameMalformed`, and told a
+   *   FrameMalformedError whose cause this is. Codecs of ours throw that error themselves.
    */
   decode(unit: Uint8Array): Readonly<FrameContents>;
 }
@@ -53,6 +54,11 @@ export function checkCodecs(codecs: readonly Codec[]): void {
   const names = codecs.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new InvalidArgumentError(`codecs has two of the name "${twice}"`);
+}
+
+/** What a decoder threw, as the error that a codec of ours throws: that one itself, or one whose cause it is. */
+export function asMalformed(error: unknown, message: string): FrameMalformedError {
+  return error instanceof FrameMalformedError ? error : new FrameMalformedError(message, { cause: error });
 }
 
 /** Whether this is a {@link Codec}. */

@@ -2,7 +2,7 @@
 import { Packr } from "msgpackr";
 import { FrameMalformedError } from "../errors.js";
 import type { FrameContents, MetaEntry } from "./frame.js";
-import { type Codec, maxFrameOverheadBytes } from "./message_codec.js";
+import { asMalformed, type Codec, maxFrameOverheadBytes } from "./message_codec.js";
 import { checkMessagePack } from "./message_pack_shape.js";
 
 const packr = new Packr({ useRecords: false, copyBuffers: false });
@@ -24,9 +24,17 @@ export const messagePackCodec: Codec = {
   },
   decode(unit) {
     checkMessagePack(unit, maxDepth);
-    return readFrame(packr.unpack(unit));
+    return readFrame(unpack(unit));
   },
 };
+
+function unpack(unit: Uint8Array): unknown {
+  try {
+    return packr.unpack(unit);
+  } catch (error) {
+    throw asMalformed(error, "a unit holds MessagePack that no frame does");
+  }
+}
 
 function readFrame(value: unknown): FrameContents {
   if (!Array.isArray(value) || value.length !== 9) throw wrong("array of nine");

@@ -2,7 +2,7 @@ import { FrameMalformedError, InvalidArgumentError } from "../errors.js";
 import type { Publisher, SendResult, TransportConnection } from "../transport/connection.js";
 import { type FrameHeader, hotHeadBytes, setHotPayloadBytes, writeHotHead } from "./codec.js";
 import { Kind } from "./frame.js";
-import type { Codec } from "./message_codec.js";
+import { asMalformed, type Codec } from "./message_codec.js";
 
 // One head serves all sends: the transport has copied it before send returns.
 const header: FrameHeader = { kind: Kind.Message, flags: 0, channel: 0, type: 0, seq: 0, ref: 0 };
@@ -55,8 +55,8 @@ export function decodeUnit(codec: Codec, unit: Uint8Array): ReturnType<Codec["de
   try {
     const frame = codec.decode(unit);
     if (frame.payload instanceof Uint8Array) return frame;
-  } catch (cause) {
-    throw new FrameMalformedError(`codec "${codec.name}" does not know these bytes`, { cause });
+  } catch (error) {
+    throw asMalformed(error, `codec "${codec.name}" does not know these bytes`);
   }
   throw new FrameMalformedError(`codec "${codec.name}" decoded a payload that is no Uint8Array`);
 }

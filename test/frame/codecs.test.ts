@@ -117,7 +117,7 @@ for (const codec of codecs) {
       }
     });
 
-    it("throws at bytes that are none, and never anything else than an error", () => {
+    it("throws FrameMalformedError at bytes that are none, and never anything else", () => {
       const seed = codec.encode({
         kind: 4,
         flags: 0,
@@ -134,7 +134,7 @@ for (const codec of codecs) {
           try {
             assert.ok(codec.decode(unit).payload instanceof Uint8Array);
           } catch (error) {
-            assert.ok(error instanceof Error, `${error}`);
+            assert.ok(error instanceof FrameMalformedError, `${error}`);
           }
         }),
         { numRuns: 3_000 },
@@ -277,10 +277,48 @@ describe("MessagePack", () => {
     });
   }
 
+  it("that the decoder itself refuses is malformed, with the decoder's word for it as the cause", () => {
+    const mapWithArrayAsKey = Uint8Array.of(0x81, 0x90, 0x00);
+    assert.doesNotThrow(() => checkMessagePack(mapWithArrayAsKey, 3));
+    assert.throws(
+      () => messagePackCodec.decode(mapWithArrayAsKey),
+      ({ code, cause }) => code === "ERR_MILLRACE_FRAME_MALFORMED" && /non-string keys/.test(cause.message),
+    );
+  });
+
   it("that is no frame ends the connection", async (t) => {
     const { socket, ended } = await stranger(t, "millrace.msgpack.v1");
     socket.send(Uint8Array.of(0x93, 1, 2, 3));
     assert.equal((await ended).code, CloseCode.frameMalformed);
+  });
+});
+
+describe("a codec of one's own", () => {
+  const failures = { "an error": new RangeError("not mine"), "no error at all": "not mine" };
+  for (const [what, thrown] of Object.entries(failures)) {
+    it(`that throws ${what} ends the connection, which is told of it as the cause`, async (t) => {
+      const decode = () => {
+        throw thrown;
+      };
+      const own: Codec = { ...jsonCodec, name: "own", decode };
+      const { socket, ended } = await stranger(t, "millrace.own.v1", { codecs: [own] });
+      socket.send("{}");
+      const { code, error } = await ended;
+      assert.equal(code, CloseCode.frameMalformed);
+      assert.ok(error instanceof FrameMalformedError);
+      assert.equal(error.cause, thrown);
+    });
+  }
+
+  it("may throw FrameMalformedError itself, which is passed on as it is", async (t) => {
+    const thrown = new FrameMalformedError("shorter than its head");
+    const decode = () => {
+      throw thrown;
+    };
+    const own: Codec = { ...jsonCodec, name: "own", decode };
+    const { socket, ended } = await stranger(t, "millrace.own.v1", { codecs: [own] });
+    socket.send("{}");
+    assert.equal((await ended).error, thrown);
   });
 });
 
