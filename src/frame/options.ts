@@ -2,18 +2,18 @@ import { InvalidArgumentError } from "../errors.js";
 import { checkHandlers } from "../options/handlers.js";
 import { readOptions } from "../options/read.js";
 import {
-  abortSignal,
   integer,
   isFunction,
   isObject,
   listOf,
   object,
-  option,
   optional,
+  protocolNames,
   withDefault,
 } from "../options/schema.js";
 import { type CloseOptions, closeOptions, maxCloseCode } from "../transport/close.js";
 import type { HttpHandler } from "../transport/http.js";
+import { connectorOptions, limitOptions, listenerOptions } from "../transport/options.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
 import type { Transport } from "../transport/transport.js";
 import type { Behaviour } from "./connection.js";
@@ -35,7 +35,10 @@ export interface MessageOptions {
   readonly frameTimeoutMs?: number;
   /** A handshake that takes longer fails; 10,000 ms by default. */
   readonly handshakeTimeoutMs?: number;
-  /** ALPN names or subprotocols, the most wanted first; `millrace/1` on QUIC, `millrace.v1` on WebSocket. */
+  /**
+   * ALPN names or subprotocols, the most wanted first; `millrace/1` on QUIC, `millrace.v1` on WebSocket. A WebSocket
+   * leaves out those that are no tokens (RFC 6455 section 4.1), like all with a slash.
+   */
   readonly protocols?: readonly string[];
   /**
    * How frames are written, the most wanted first; `[frameCodec]` by default. The two sides agree on one by ALPN or
@@ -85,25 +88,21 @@ export interface ResolvedConnectOptions extends ResolvedMessageOptions {
 
 const shared = {
   maxMessageBytes: withDefault(integer(1, 64 * MIB), MIB),
-  highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), MIB),
-  idleTimeoutMs: withDefault(integer(0, 86_400_000), 30_000),
+  ...limitOptions,
   frameTimeoutMs: optional(integer(0, 86_400_000)),
-  handshakeTimeoutMs: withDefault(integer(1, 3_600_000), 10_000),
-  protocols: optional(listOf<string>("a list of at least one name of 1 to 255 bytes", 1, isProtocolName)),
+  protocols: optional(protocolNames),
   codecs: optional(listOf<Codec>("a list of at least one Codec object", 1, isCodec)),
   transports: optional(listOf<Transport>("a list of Transport objects", 0, isTransport)),
 } satisfies Record<keyof MessageOptions, unknown>;
 
 const listenSchema = object({
   ...shared,
-  tls: optional(option<ServerTlsOptions>("an object of TLS options", isObject)),
-  http: optional(option<HttpHandler>("a function", isFunction)),
+  ...listenerOptions,
 } satisfies Record<keyof ListenOptions, unknown>);
 
 const connectSchema = object({
   ...shared,
-  tls: optional(option<ClientTlsOptions>("an object of TLS options", isObject)),
-  signal: optional(abortSignal),
+  ...connectorOptions,
 } satisfies Record<keyof ConnectOptions, unknown>);
 
 const { graceful, deadlineMs } = closeOptions(maxCloseCode);
@@ -141,11 +140,6 @@ const handlers = {
 
 export function checkBehaviour<Data>(behaviour: Behaviour<Data>): void {
   checkHandlers(behaviour, Object.keys(handlers));
-}
-
-/** RFC 7301 section 3.1 limits ALPN names; a WebSocket subprotocol must be a token as well. */
-function isProtocolName(value: unknown): boolean {
-  return typeof value === "string" && /^[\x21-\x7e]{1,255}$/.test(value);
 }
 
 function isTransport(value: unknown): boolean {

@@ -113,9 +113,12 @@ function createSocket(
       ...(credential && tlsOptions(credential)),
     });
   } catch (cause) {
-    throw new InvalidArgumentError(`a subprotocol of ${list(protocols)} is not a token of RFC 7230`, {
-      cause,
-    });
+    throw new InvalidArgumentError(
+      `${url.scheme}://${host}:${url.port}${url.path}: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
   }
 }
 

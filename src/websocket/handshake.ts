@@ -1,3 +1,5 @@
+import { InvalidArgumentError } from "../errors.js";
+
 /** Why a server answers an upgrade request with plain HTTP. */
 export interface Refusal {
   readonly status: 400 | 404;
@@ -6,6 +8,19 @@ export interface Refusal {
 }
 
 const plainText = { "content-type": "text/plain" };
+
+/**
+ * Those of the names that a subprotocol can have, a token (RFC 6455 section 4.1), each once: the others are meant for
+ * QUIC, whose ALPN takes any bytes.
+ * @throws InvalidArgumentError where that leaves none of several.
+ */
+export function subprotocols(names: readonly string[]): readonly string[] {
+  const tokens = [...new Set(names)].filter((name) => /^[\w!#$%&'*+.^`|~-]+$/.test(name));
+  if (tokens.length > 0 || names.length === 0) return tokens;
+  throw new InvalidArgumentError(
+    `protocols has no name that a WebSocket's subprotocol can have, which is letters, digits and !#$%&'*+-.^_\`|~`,
+  );
+}
 
 /** The path of a URL path that may have a query. */
 export function pathname(path: string): string {

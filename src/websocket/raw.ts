@@ -1,17 +1,8 @@
 import { readOptions } from "../options/read.js";
-import {
-  abortSignal,
-  integer,
-  isFunction,
-  isObject,
-  listOf,
-  object,
-  option,
-  optional,
-  withDefault,
-} from "../options/schema.js";
+import { integer, listOf, object, withDefault } from "../options/schema.js";
 import { parseTransportUrl } from "../transport/address.js";
 import type { HttpHandler } from "../transport/http.js";
+import { connectorOptions, limitOptions, listenerOptions } from "../transport/options.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
 import type { TransportListener, TransportOptions } from "../transport/transport.js";
 import type { WebSocketBehaviour, WebSocketConnection } from "./behaviour.js";
@@ -45,22 +36,18 @@ const shared = {
     [],
   ),
   maxFrameBytes: withDefault(integer(1, 1024 * MIB), MIB),
-  highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), MIB),
-  idleTimeoutMs: withDefault(integer(0, 86_400_000), 30_000),
-  handshakeTimeoutMs: withDefault(integer(1, 3_600_000), 10_000),
+  ...limitOptions,
 } satisfies Record<keyof WebSocketOptions, unknown>;
 
-const listenSchema = object({
-  ...shared,
-  tls: optional(option<ServerTlsOptions>("an object of TLS options", isObject)),
-  http: optional(option<HttpHandler>("a function", isFunction)),
-} satisfies Record<keyof WebSocketListenOptions, unknown>);
+const listenSchema = object({ ...shared, ...listenerOptions } satisfies Record<
+  keyof WebSocketListenOptions,
+  unknown
+>);
 
-const connectSchema = object({
-  ...shared,
-  tls: optional(option<ClientTlsOptions>("an object of TLS options", isObject)),
-  signal: optional(abortSignal),
-} satisfies Record<keyof WebSocketConnectOptions, unknown>);
+const connectSchema = object({ ...shared, ...connectorOptions } satisfies Record<
+  keyof WebSocketConnectOptions,
+  unknown
+>);
 
 /**
  * Serves plain WebSocket messages, without millrace's frames: `behaviour.frame` gets binary messages,

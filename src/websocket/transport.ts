@@ -11,6 +11,7 @@ import type {
 } from "../transport/transport.js";
 import type { WebSocketBehaviour, WebSocketConnection } from "./behaviour.js";
 import { connect } from "./client.js";
+import { subprotocols } from "./handshake.js";
 import { serverLibrary } from "./library.js";
 import type { Server } from "./server.js";
 import { refuseQuicTls } from "./tls.js";
@@ -32,15 +33,16 @@ export const webSocketTransport: WebSocketTransport = {
   listen,
   async connect(options, behaviour) {
     assertNoFrameTimeout(options);
-    return connect(options, behaviour);
+    return connect({ ...options, protocols: subprotocols(options.protocols) }, behaviour);
   },
 };
 
 async function listen(
-  options: TransportListenOptions,
+  given: TransportListenOptions,
   behaviour: WebSocketBehaviour,
 ): Promise<TransportListener> {
-  assertNoFrameTimeout(options);
+  assertNoFrameTimeout(given);
+  const options = { ...given, protocols: subprotocols(given.protocols) };
   const [library, [address], credential] = await Promise.all([
     serverLibrary(),
     resolveHost(options.url.host),

@@ -3,6 +3,27 @@ import { test } from "node:test";
 import { connect, listen } from "millrace/websocket";
 import { InvalidArgumentError } from "#internal/errors.js";
 
+test("names of protocols that no subprotocol can have are left out, and refused where no other is there", async (t) => {
+  for (const protocols of [["a b"], ["a/1", "\r\nx: y"]]) {
+    for (const attempt of [
+      listen("ws://127.0.0.1:0", {} as never, { protocols }),
+      connect("ws://127.0.0.1:1", {} as never, { protocols }),
+    ]) {
+      await assert.rejects(attempt, {
+        code: "ERR_MILLRACE_INVALID_ARGUMENT",
+        message: /^protocols has no name/,
+      });
+    }
+  }
+  const behaviour = { open() {}, frame() {}, drain() {}, close() {} };
+  const protocols = ["a/1", "a.v1", "a.v1"];
+  const listener = await listen("ws://127.0.0.1:0", behaviour, { protocols });
+  t.after(() => listener.close());
+  const client = await connect(listener.url, behaviour, { protocols });
+  t.after(() => client.close({ graceful: false }));
+  assert.equal(client.protocol, "a.v1");
+});
+
 test("options of plain WebSockets that are wrong or unknown are refused by name, on both sides", async () => {
   for (const [options, said] of [
     [{ maxFrameBytes: 0 }, "maxFrameBytes must be an integer from 1 to 1073741824, and not 0"],
