@@ -1,6 +1,14 @@
 import { Builder, ByteBuffer, Encoding } from "flatbuffers";
 import { FrameMalformedError } from "../errors.js";
-import { type FrameHeader, hotHeadBytes, hotPayloadBytes, readHotHead, writeHotHead } from "./codec.js";
+import type { PlacedFrame } from "../transport/connection.js";
+import {
+  type FrameHeader,
+  hotHeadBytes,
+  hotPayloadBytes,
+  readHotHead,
+  readHotWords,
+  writeHotHead,
+} from "./codec.js";
 import { Entry } from "./generated/millrace/wire/entry.js";
 import { Frame } from "./generated/millrace/wire/frame.js";
 import { Header } from "./generated/millrace/wire/header.js";
@@ -25,12 +33,17 @@ export interface FrameExtras {
 
 /** All that a frame says. */
 export interface FrameContents extends FrameHeader, FrameExtras {
-  payload: Uint8Array;
+  readonly payload: Uint8Array;
 }
 
+/** Where the payload of a decoded frame is. */
+const Form = { none: 0, placed: 1, bytes: 2, general: 3 } as const;
+type Form = (typeof Form)[keyof typeof Form];
+
 /**
- * A decoded frame: one object is decoded into again and again. Its bytes are views of the frame's, and its subject
- * and metadata are decoded when they are first asked for: like the bytes, while the frame is still there.
+ * A decoded frame: one object is decoded into again and again. What costs more than a number is made when it is asked
+ * for, while the frame is still there: the payload, a view of the frame's own bytes, each time; subject and metadata
+ * once.
  */
 export class FrameView implements FrameContents {
   kind = 0;
@@ -39,33 +52,89 @@ export class FrameView implements FrameContents {
   type = 0;
   seq = 0;
   ref = 0;
-  payload: Uint8Array = noBytes;
-  /** The frame, while there is something in it that was not asked for yet. */
-  #undecoded: Frame | undefined = undefined;
+  #form: Form = Form.none;
+  /** Of a hot frame: what it lies in, and what was verified of its payload. */
+  #memory: ArrayBufferLike = noBytes.buffer;
+  #payloadOffset = 0;
+  #bytes: Uint8Array = noBytes;
+  #payloadBytes = 0;
+  /** Of any other. */
+  #frame: Frame | undefined = undefined;
+  #extrasDecoded = false;
   #subject: string | undefined = undefined;
   #meta: readonly MetaEntry[] = noMeta;
 
+  get payload(): Uint8Array {
+    switch (this.#form) {
+      case Form.placed:
+        return new Uint8Array(this.#memory, this.#payloadOffset, this.#payloadBytes);
+      case Form.bytes: {
+        // Cheaper than subarray, which looks for a species.
+        const { buffer, byteOffset } = this.#bytes;
+        return new Uint8Array(buffer, byteOffset + hotHeadBytes, this.#payloadBytes);
+      }
+      default:
+        return this.#frame?.payloadArray() ?? noBytes;
+    }
+  }
+
   get subject(): string | undefined {
-    this.#decode();
+    this.#decodeExtras();
     return this.#subject;
   }
 
   get meta(): readonly MetaEntry[] {
-    this.#decode();
+    this.#decodeExtras();
     return this.#meta;
   }
 
-  /** Sets the subject and the metadata: those of a verified frame, or none. */
-  setExtras(undecoded: Frame | undefined): void {
-    this.#undecoded = undecoded;
+  /** Takes a hot frame. @returns false, untouched, when it is none. */
+  readHot(frame: Uint8Array): boolean {
+    if (!readHotHead(frame, this)) return false;
+    this.#form = Form.bytes;
+    this.#bytes = frame;
+    this.#payloadBytes = hotPayloadBytes(frame);
+    if (this.#frame !== undefined) this.#drop();
+    return true;
+  }
+
+  /** The same, of one that lies among others. */
+  readPlaced(frame: PlacedFrame): boolean {
+    const payloadBytes = readHotWords(frame.words, frame.offset >> 2, frame.length, this);
+    if (payloadBytes < 0) return false;
+    this.#form = Form.placed;
+    this.#memory = frame.ring;
+    this.#payloadOffset = frame.offset + hotHeadBytes;
+    this.#payloadBytes = payloadBytes;
+    if (this.#frame !== undefined) this.#drop();
+    return true;
+  }
+
+  /** Takes a frame that has passed the verifier. */
+  readGeneral(frame: Frame): void {
+    const header = frame.header()!;
+    this.kind = header.kind();
+    this.flags = header.flags();
+    this.channel = header.channel();
+    this.type = header.type();
+    this.seq = header.seq();
+    this.ref = header.ref();
+    this.#form = Form.general;
+    this.#frame = frame;
+    this.#extrasDecoded = false;
+  }
+
+  /** Lets go of a frame that was none of the hot ones, seldom as they are. */
+  #drop(): void {
+    this.#frame = undefined;
     this.#subject = undefined;
     this.#meta = noMeta;
   }
 
-  #decode(): void {
-    const frame = this.#undecoded;
-    if (frame === undefined) return;
-    this.#undecoded = undefined;
+  #decodeExtras(): void {
+    const frame = this.#frame;
+    if (frame === undefined || this.#extrasDecoded) return;
+    this.#extrasDecoded = true;
     this.#subject = text(frame.subject(Encoding.UTF8_BYTES));
     const meta: MetaEntry[] = [];
     for (let i = 0; i < frame.metaLength(); i++) {
@@ -90,29 +159,16 @@ function text(bytes: string | Uint8Array | null): string | undefined {
  * @throws FrameMalformedError, with `into` untouched, when it does not pass the verifier.
  */
 export function decodeFrame(frame: Uint8Array, verified: boolean, into: FrameView): FrameView {
-  if (readHotHead(frame, into)) {
-    // Half the price of subarray, which looks for a species.
-    into.payload = new Uint8Array(frame.buffer, frame.byteOffset + hotHeadBytes, hotPayloadBytes(frame));
-    into.setExtras(undefined);
-    return into;
-  }
+  if (into.readHot(frame)) return into;
   const status = verified ? "valid" : verifyFrame(frame);
   if (status !== "valid") throw new FrameMalformedError(`The frame did not pass the verifier: ${status}`);
-  return decodeGeneral(frame, into);
+  into.readGeneral(Frame.getSizePrefixedRootAsFrame(new ByteBuffer(frame)));
+  return into;
 }
 
-function decodeGeneral(bytes: Uint8Array, into: FrameView): FrameView {
-  const frame = Frame.getSizePrefixedRootAsFrame(new ByteBuffer(bytes));
-  const header = frame.header()!;
-  into.kind = header.kind();
-  into.flags = header.flags();
-  into.channel = header.channel();
-  into.type = header.type();
-  into.seq = header.seq();
-  into.ref = header.ref();
-  into.payload = frame.payloadArray() ?? noBytes;
-  into.setExtras(frame);
-  return into;
+/** The same, of a frame that lies among others: a hot one is decoded without a view of it being made. */
+export function decodePlaced(frame: PlacedFrame, verified: boolean, into: FrameView): FrameView {
+  return into.readPlaced(frame) ? into : decodeFrame(frame.bytes(), verified, into);
 }
 
 /**

@@ -5,10 +5,10 @@ import {
   ProtocolViolationError,
 } from "../errors.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
-import type { TransportBehaviour, TransportConnection } from "../transport/connection.js";
+import type { PlacedFrame, TransportBehaviour, TransportConnection } from "../transport/connection.js";
 import { ignorableFlag } from "./codec.js";
 import type { Behaviour, Connection } from "./connection.js";
-import { decodeFrame, type FrameContents, FrameView, Kind } from "./frame.js";
+import { decodeFrame, decodePlaced, type FrameContents, FrameView, Kind } from "./frame.js";
 import { callHandler } from "./handler_call.js";
 import { type Codec, frameCodec, protocolOf } from "./message_codec.js";
 import { MessageConnection, type MessageContext } from "./message_connection.js";
@@ -52,6 +52,17 @@ export class MessageBehaviour<Data> implements TransportBehaviour {
     }
   }
 
+  placedFrame(transport: TransportConnection, frame: PlacedFrame): void {
+    const connection = this.of(transport);
+    const codec = connection.otherCodec;
+    try {
+      const decoded = decodePlaced(frame, transport.framesVerified, view);
+      this.#take(connection, codec === undefined ? decoded : decodeUnit(codec, decoded.payload));
+    } catch (error) {
+      refuse(connection, error);
+    }
+  }
+
   #onText(transport: TransportConnection, text: Uint8Array): void {
     const connection = this.of(transport);
     if (connection.otherCodec?.text) this.frame(transport, text);
@@ -63,11 +74,12 @@ export class MessageBehaviour<Data> implements TransportBehaviour {
   }
 
   /** @throws what {@link refuse} has a close code for. */
-  #take(connection: MessageConnection<Data>, { kind, flags, payload }: Readonly<FrameContents>): void {
+  #take(connection: MessageConnection<Data>, frame: Readonly<FrameContents>): void {
+    const { kind, flags } = frame;
     if (kind === Kind.Message && isPlain(flags)) {
-      connection.deliver(payload);
+      connection.deliver(frame.payload);
     } else if (kind === Kind.Message) {
-      const messages = openPayload(payload, flags, this.#context.maxMessageBytes);
+      const messages = openPayload(frame.payload, flags, this.#context.maxMessageBytes);
       for (const message of messages) connection.deliver(message);
     } else if ((flags & ignorableFlag) === 0) {
       throw unknownKind(kind);

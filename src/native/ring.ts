@@ -82,7 +82,8 @@ export class RingReader {
   #position: number; // Behind the current record.
   #released: number; // The shared head, as we wrote it.
   #tail: number; // The shared tail, when it was last read.
-  readonly #words: Int32Array;
+  /** All of `ring`. */
+  readonly words: Int32Array;
   readonly #capacity: number;
   readonly #maxPayloadBytes: number;
   readonly #releaseAfterBytes: number;
@@ -100,7 +101,7 @@ export class RingReader {
       throw new InvalidArgumentError("the buffer is not a ring of this version; make one with createRing");
     }
     this.ring = ring;
-    this.#words = words;
+    this.words = words;
     this.#capacity = capacity;
     this.#maxPayloadBytes = capacity / 2 - RECORD_HEADER_BYTES;
     this.#releaseAfterBytes = capacity / 8;
@@ -125,7 +126,7 @@ export class RingReader {
    */
   next(): boolean {
     if (((this.#position - this.#released) | 0) >= this.#releaseAfterBytes) this.release();
-    const words = this.#words;
+    const words = this.words;
     const capacity = this.#capacity;
     for (;;) {
       if (this.#position === this.#tail && !this.#reloadTail()) return false;
@@ -165,11 +166,11 @@ export class RingReader {
 
   /** A number of the payload, `at` a multiple of 4 within it; for records whose layout the kind gives. */
   uint32(at: number): number {
-    return this.#words[(this.offset + at) >> 2]! >>> 0;
+    return this.words[(this.offset + at) >> 2]! >>> 0;
   }
 
   int32(at: number): number {
-    return this.#words[(this.offset + at) >> 2]!;
+    return this.words[(this.offset + at) >> 2]!;
   }
 
   /** An unsigned 64-bit number, exact up to 2^53. */
@@ -186,7 +187,7 @@ export class RingReader {
   release(): void {
     if (this.#poison) this.#overwriteConsumed();
     this.#released = this.#position;
-    Atomics.store(this.#words, HEAD, this.#position);
+    Atomics.store(this.words, HEAD, this.#position);
   }
 
   /**
@@ -196,11 +197,11 @@ export class RingReader {
   trySleep(): boolean {
     this.release();
     // Flag first, then look: a producer that publishes after the look sees the flag.
-    Atomics.store(this.#words, SLEEPING, 1);
-    if (Atomics.load(this.#words, TAIL) === this.#position && Atomics.load(this.#words, STARVED) === 0) {
+    Atomics.store(this.words, SLEEPING, 1);
+    if (Atomics.load(this.words, TAIL) === this.#position && Atomics.load(this.words, STARVED) === 0) {
       return true;
     }
-    Atomics.store(this.#words, SLEEPING, 0);
+    Atomics.store(this.words, SLEEPING, 0);
     return false;
   }
 
@@ -209,11 +210,11 @@ export class RingReader {
    * Call it after `release`, or the producer may starve behind the look.
    */
   takeStarved(): boolean {
-    return Atomics.load(this.#words, STARVED) !== 0 && Atomics.exchange(this.#words, STARVED, 0) !== 0;
+    return Atomics.load(this.words, STARVED) !== 0 && Atomics.exchange(this.words, STARVED, 0) !== 0;
   }
 
   #reloadTail(): boolean {
-    const tail = Atomics.load(this.#words, TAIL);
+    const tail = Atomics.load(this.words, TAIL);
     const readable = (tail - this.#position) | 0;
     if (readable === 0) return false;
     if (readable < 0 || readable > this.#capacity || readable % RECORD_ALIGNMENT !== 0) {

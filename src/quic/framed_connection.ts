@@ -139,7 +139,8 @@ export class FramedConnection extends EngineConnection implements TransportConne
       return;
     }
     const bytes = record.length;
-    this.#behaviour.frame(this, record.bytes());
+    if (this.#behaviour.placedFrame !== undefined) this.#behaviour.placedFrame(this, record);
+    else this.#behaviour.frame(this, record.bytes());
     this.#consumed(bytes);
   }
 

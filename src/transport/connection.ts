@@ -85,11 +85,26 @@ export interface Publisher {
  * What a transport calls; one object serves all connections of a listener. All calls come from the event
  * loop, never from inside a call into the transport. A frame's bytes are valid during the call only.
  */
+/** A frame among others in one memory, valid during the call that brings it. */
+export interface PlacedFrame {
+  /** The memory, and the same as words; other threads may write there. */
+  readonly ring: SharedArrayBuffer;
+  readonly words: Int32Array;
+  /** Where in it the frame begins, a multiple of 8. */
+  readonly offset: number;
+  /** Bytes of the frame. */
+  readonly length: number;
+  /** A view of the frame. */
+  bytes(): Uint8Array;
+}
+
 export interface TransportBehaviour {
   /** A peer has connected: the first call for this connection. Not called for one that `connect` made. */
   open(connection: TransportConnection): void;
   /** A whole frame, verified where the connection says so. */
   frame(connection: TransportConnection, frame: Uint8Array): void;
+  /** The same, from a transport whose frames share a memory; `frame` is called where this is missing. */
+  placedFrame?(connection: TransportConnection, frame: PlacedFrame): void;
   /**
    * A text message, as UTF-8, where the transport has such messages. Where this is missing, a peer that sends text is
    * closed with `protocolViolation`.

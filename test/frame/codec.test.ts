@@ -10,7 +10,7 @@ import {
   readHotHead,
   writeHotHead,
 } from "#internal/frame/codec.js";
-import { decodeFrame, encodeFrame, FrameView } from "#internal/frame/frame.js";
+import { decodeFrame, decodePlaced, encodeFrame, FrameView } from "#internal/frame/frame.js";
 import { Frame } from "#internal/frame/generated/millrace/wire/frame.js";
 import { verifyFrame } from "#internal/frame/verifier.js";
 import { hostileFrames, validFrames } from "../corpus/frames.js";
@@ -191,6 +191,65 @@ describe("a frame with a subject and metadata", () => {
     assert.deepEqual([into.subject, into.meta, [...into.payload]], [undefined, [], [2]]);
   });
 });
+
+describe("a frame that lies among others in a ring", () => {
+  /** At `offset` in a memory of canaries. */
+  function placedAt(offset: number, frame: Uint8Array) {
+    const ring = new SharedArrayBuffer(offset + ((frame.length + 7) & -8) + 64);
+    const all = new Uint8Array(ring).fill(canary);
+    all.set(frame, offset);
+    const { length } = frame;
+    const views: number[] = [];
+    const bytes = (): Uint8Array => {
+      views.push(length);
+      return all.subarray(offset, offset + length);
+    };
+    return { placed: { ring, words: new Int32Array(ring), offset, length, bytes }, views };
+  }
+
+  it("is decoded where it lies, without a view of it being made", () => {
+    fc.assert(
+      fc.property(headers, bytes, fc.integer({ min: 0, max: 20 }), (header, payload, place) => {
+        const { placed, views } = placedAt(place * 8, encodeFrame(header, payload));
+        const view = decodePlaced(placed, false, new FrameView());
+        assert.deepEqual(headerOf(view), header);
+        assert.deepEqual([...view.payload], [...payload]);
+        assert.equal(view.payload.buffer, placed.ring);
+        assert.deepEqual(views, []);
+      }),
+    );
+  });
+
+  it("is verified as one of its own is", () => {
+    for (const [name, bytes] of Object.entries<Uint8Array>({ ...validFrames, ...hostileFrames })) {
+      const alone = outcomeOf(() => decodeFrame(bytes, false, new FrameView()));
+      const { placed } = placedAt(64, bytes);
+      assert.deepEqual(
+        outcomeOf(() => decodePlaced(placed, false, new FrameView())),
+        alone,
+        name,
+      );
+    }
+  });
+
+  it("gives the payload that was verified, whoever writes over its length afterwards", () => {
+    const { placed } = placedAt(64, encodeFrame(header, Uint8Array.of(1, 2, 3)));
+    const view = decodePlaced(placed, false, new FrameView());
+    placed.words.fill(0x7fff_ffff, 16, 28);
+    assert.deepEqual([...view.payload], [1, 2, 3]);
+    assert.throws(() => decodePlaced(placed, false, new FrameView()), FrameMalformedError);
+  });
+});
+
+function outcomeOf(decode: () => FrameView): unknown {
+  try {
+    const view = decode();
+    return [headerOf(view), [...view.payload], view.subject, view.meta];
+  } catch (error) {
+    assert.ok(error instanceof FrameMalformedError);
+    return error.message;
+  }
+}
 
 const canary = 0xc7;
 

@@ -97,7 +97,7 @@ describe("an inbox, in every order of its writer and its reader", () => {
   it("is found out when the reader does not look again after it has set the flag", () => {
     const hasty = {
       file: "native/ring.js",
-      from: "if (Atomics.load(this.#words, TAIL) === this.#position && Atomics.load(this.#words, STARVED) === 0) {",
+      from: "if (Atomics.load(this.words, TAIL) === this.#position && Atomics.load(this.words, STARVED) === 0) {",
       to: "if (true) {",
     };
     assert.throws(() => exploreInbox(false, [hasty]), /it sleeps beside a record/);
