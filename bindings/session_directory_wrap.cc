@@ -45,6 +45,7 @@ Napi::Function SessionDirectoryWrap::Define(Napi::Env env) {
                          InstanceMethod("id", &Wrap::Id),
                          InstanceMethod("join", &Wrap::Join),
                          InstanceMethod("leave", &Wrap::LeaveOf),
+                         InstanceMethod("isAlive", &Wrap::IsAlive),
                          InstanceMethod("ended", &Wrap::Ended),
                          InstanceMethod("bury", &Wrap::Bury),
                          InstanceMethod("wake", &Wrap::Wake),
@@ -52,6 +53,7 @@ Napi::Function SessionDirectoryWrap::Define(Napi::Env env) {
                          InstanceMethod("unbind", &Wrap::Unbind),
                          InstanceMethod("boundGeneration", &Wrap::BoundGeneration),
                          InstanceMethod("lastGeneration", &Wrap::LastGeneration),
+                         InstanceMethod("boundCount", &Wrap::BoundCount),
                          InstanceMethod("ownerOf", &Wrap::OwnerOf),
                          InstanceMethod("assign", &Wrap::Assign),
                          InstanceMethod("find", &Wrap::Find),
@@ -67,7 +69,8 @@ SessionDirectoryWrap::SessionDirectoryWrap(const Napi::CallbackInfo& info)
     Napi::RangeError::New(info.Env(), "too many slots").ThrowAsJavaScriptException();
     return;
   }
-  directory_ = slots > 0 ? SessionDirectory::Create(slots) : SessionDirectory::Attach(Uint(info[1]));
+  directory_ =
+      slots > 0 ? SessionDirectory::Create(slots, Uint(info[1])) : SessionDirectory::Attach(Uint(info[1]));
   if (!directory_) {
     Napi::Error::New(info.Env(), "no such session directory").ThrowAsJavaScriptException();
     return;
@@ -98,23 +101,21 @@ Napi::Value SessionDirectoryWrap::Id(const Napi::CallbackInfo& info) {
   return Number(info, directory_ ? directory_->id() : 0);
 }
 
-// join(claim, wake) → boolean
+// join(wake) → claim, or 0
 Napi::Value SessionDirectoryWrap::Join(const Napi::CallbackInfo& info) {
-  const SessionClaim claim = Uint(info[0]);
-  if (!directory_ || claim_ != 0 || !info[1].IsFunction()) return Boolean(info, false);
+  if (!directory_ || claim_ != 0 || !info[0].IsFunction()) return Number(info, 0);
   // Made before the guard's function is used, and removed and added again so that it runs before that is
   // destroyed.
   (void)napi_remove_env_cleanup_hook(info.Env(), OnCleanup, this);
-  wake_guard_ = WakeGuard::Open(info.Env(), info[1].As<Napi::Function>());
+  wake_guard_ = WakeGuard::Open(info.Env(), info[0].As<Napi::Function>());
   (void)napi_add_env_cleanup_hook(info.Env(), OnCleanup, this);
-  if (!wake_guard_ ||
-      !directory_->Join(claim, millrace::Ref<SessionWaker>(new GuardedSessionWaker(wake_guard_)))) {
-    if (wake_guard_) wake_guard_->Close();
+  if (!wake_guard_) return Number(info, 0);
+  claim_ = directory_->Join(millrace::Ref<SessionWaker>(new GuardedSessionWaker(wake_guard_)));
+  if (claim_ == 0) {
+    wake_guard_->Close();
     wake_guard_ = {};
-    return Boolean(info, false);
   }
-  claim_ = claim;
-  return Boolean(info, true);
+  return Number(info, static_cast<int32_t>(claim_));  // signed, as the table's words are read
 }
 
 Napi::Value SessionDirectoryWrap::LeaveOf(const Napi::CallbackInfo& info) {
@@ -123,10 +124,13 @@ Napi::Value SessionDirectoryWrap::LeaveOf(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value SessionDirectoryWrap::IsAlive(const Napi::CallbackInfo& info) {
+  return Boolean(info, directory_ && directory_->IsAlive(Uint(info[0])));
+}
+
 Napi::Value SessionDirectoryWrap::Ended(const Napi::CallbackInfo& info) {
   Napi::Array list = Napi::Array::New(info.Env());
   if (!directory_) return list;
-  // Signed, as the table's words are read.
   for (const SessionClaim claim : directory_->Ended()) list.Set(list.Length(), static_cast<int32_t>(claim));
   return list;
 }
@@ -140,9 +144,10 @@ Napi::Value SessionDirectoryWrap::Wake(const Napi::CallbackInfo& info) {
   return Boolean(info, directory_ && directory_->Wake(Uint(info[0])));
 }
 
-// bind(slot, generation, environment) → boolean
+// bind(slot, generation) → boolean
 Napi::Value SessionDirectoryWrap::Bind(const Napi::CallbackInfo& info) {
-  return Boolean(info, directory_ && directory_->Bind(Uint(info[0]), Uint(info[1]), Uint(info[2])));
+  const uint32_t environment = claim_ & ((1u << kClaimEnvironmentBits) - 1);
+  return Boolean(info, claim_ != 0 && directory_->Bind(Uint(info[0]), Uint(info[1]), environment));
 }
 
 // unbind(slot, generation) → boolean
@@ -156,6 +161,10 @@ Napi::Value SessionDirectoryWrap::BoundGeneration(const Napi::CallbackInfo& info
 
 Napi::Value SessionDirectoryWrap::LastGeneration(const Napi::CallbackInfo& info) {
   return Number(info, directory_ ? directory_->LastGeneration(Uint(info[0])) : 0);
+}
+
+Napi::Value SessionDirectoryWrap::BoundCount(const Napi::CallbackInfo& info) {
+  return Number(info, directory_ ? directory_->bound_count() : 0);
 }
 
 // ownerOf(slot, generation) → environment or -1

@@ -7,9 +7,9 @@
 
 namespace millrace {
 
-// One environment's hold of a session directory: `new SessionDirectory(slotCount)` makes one, `new
-// SessionDirectory(0, id)` attaches to one that another environment has. When the environment ends, or the
-// object is collected, the directory frees what the environment had.
+// One environment's hold of a session directory: `new SessionDirectory(slotCount,
+// maxEnvironments)` makes one, `new SessionDirectory(0, id)` attaches to one that another environment has.
+// When the environment ends, or the object is collected, the directory frees what the environment had.
 class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap> {
  public:
   static Napi::Function Define(Napi::Env env);
@@ -21,6 +21,7 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
   Napi::Value Id(const Napi::CallbackInfo& info);
   Napi::Value Join(const Napi::CallbackInfo& info);
   Napi::Value LeaveOf(const Napi::CallbackInfo& info);
+  Napi::Value IsAlive(const Napi::CallbackInfo& info);
   Napi::Value Ended(const Napi::CallbackInfo& info);
   Napi::Value Bury(const Napi::CallbackInfo& info);
   Napi::Value Wake(const Napi::CallbackInfo& info);
@@ -28,6 +29,7 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
   Napi::Value Unbind(const Napi::CallbackInfo& info);
   Napi::Value BoundGeneration(const Napi::CallbackInfo& info);
   Napi::Value LastGeneration(const Napi::CallbackInfo& info);
+  Napi::Value BoundCount(const Napi::CallbackInfo& info);
   Napi::Value OwnerOf(const Napi::CallbackInfo& info);
   Napi::Value Assign(const Napi::CallbackInfo& info);
   Napi::Value Find(const Napi::CallbackInfo& info);

@@ -216,6 +216,12 @@ export class SessionTableFullError extends MillraceError {
   override readonly retryable = true;
 }
 
+/** This environment has left the sessions that it shared: no more of them can be its own. */
+export class SessionsClosedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_SESSIONS_CLOSED";
+  override readonly retryable = false;
+}
+
 /** The engine has listeners or connections, and what was asked for can be set only while it has none. */
 export class EngineInUseError extends MillraceError {
   readonly code = "ERR_MILLRACE_ENGINE_IN_USE";

@@ -1,5 +1,6 @@
 #include "native/session/session_directory.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -12,6 +13,7 @@ constexpr uint32_t kHolderBits = 8;
 constexpr uint64_t kHolderMask = (1u << kHolderBits) - 1;
 constexpr uint32_t kGenerationMask = (1u << kGenerationBits) - 1;
 constexpr uint32_t kEnvironmentMask = (1u << kClaimEnvironmentBits) - 1;
+constexpr uint32_t kEpochMask = (1u << kEpochBits) - 1;
 constexpr uint32_t kSlotMask = (1u << kHandleSlotBits) - 1;
 
 uint32_t GenerationIn(uint64_t word) noexcept {
@@ -39,10 +41,11 @@ Registry& TheRegistry() {
 
 }  // namespace
 
-Ref<SessionDirectory> SessionDirectory::Create(uint32_t slot_count) {
+Ref<SessionDirectory> SessionDirectory::Create(uint32_t slot_count, uint32_t max_environments) {
   Registry& registry = TheRegistry();
   const std::lock_guard lock(registry.mutex);
-  Ref<SessionDirectory> directory = MakeRef<SessionDirectory>(++registry.last_id, slot_count, RandomSeed());
+  Ref<SessionDirectory> directory =
+      MakeRef<SessionDirectory>(++registry.last_id, slot_count, max_environments, RandomSeed());
   registry.directories.emplace(directory->id(), directory);
   return directory;
 }
@@ -66,8 +69,11 @@ void SessionDirectory::Detach() noexcept {
   registry.directories.erase(found);
 }
 
-SessionDirectory::SessionDirectory(uint32_t id, uint32_t slot_count, uint64_t seed)
-    : id_(id), slots_(slot_count), index_(seed) {}
+SessionDirectory::SessionDirectory(uint32_t id, uint32_t slot_count, uint32_t max_environments, uint64_t seed)
+    : id_(id),
+      slots_(slot_count),
+      index_(seed),
+      places_(std::clamp(max_environments, 1u, kTableMaxEnvironments)) {}
 
 bool SessionDirectory::Bind(uint32_t slot, uint32_t generation, uint32_t environment) noexcept {
   if (slot >= slots_.size() || generation > kGenerationMask || environment >= kTableMaxEnvironments)
@@ -76,14 +82,23 @@ bool SessionDirectory::Bind(uint32_t slot, uint32_t generation, uint32_t environ
   const uint64_t bound = (uint64_t{generation} << kHolderBits) | (environment + 1);
   // Before its first session a slot has generation 0, which every other is later than.
   const bool is_later = word == 0 ? generation != 0 : IsLater(generation, GenerationIn(word));
-  return (word & kHolderMask) == 0 && is_later && slots_[slot].compare_exchange_strong(word, bound);
+  if ((word & kHolderMask) != 0 || !is_later || !slots_[slot].compare_exchange_strong(word, bound))
+    return false;
+  ++bound_count_;
+  return true;
 }
 
 bool SessionDirectory::Unbind(uint32_t slot, uint32_t generation) noexcept {
   if (slot >= slots_.size()) return false;
   uint64_t word = slots_[slot].load();
   if ((word & kHolderMask) == 0 || GenerationIn(word) != generation) return false;
-  return slots_[slot].compare_exchange_strong(word, word & ~kHolderMask);
+  return Free(slots_[slot], word);
+}
+
+bool SessionDirectory::Free(std::atomic<uint64_t>& slot, uint64_t word) noexcept {
+  if (!slot.compare_exchange_strong(word, word & ~kHolderMask)) return false;
+  --bound_count_;
+  return true;
 }
 
 uint32_t SessionDirectory::BoundGeneration(uint32_t slot) const noexcept {
@@ -117,37 +132,48 @@ bool SessionDirectory::Erase(const SessionKey& key, SessionHandle handle) {
   return handle != 0 && index_.Erase(key, handle);
 }
 
-bool SessionDirectory::Join(SessionClaim claim, Ref<SessionWaker> waker) {
-  const uint32_t index = claim & kEnvironmentMask;
-  if (claim == 0 || index >= kTableMaxEnvironments) return false;
+SessionClaim SessionDirectory::Join(Ref<SessionWaker> waker) {
   const std::lock_guard lock(mutex_);
-  if (environments_[index].claim != 0) return false;
-  environments_[index] = {claim, false, std::move(waker)};
-  return true;
+  for (uint32_t index = 0; index < places_.size(); ++index) {
+    Place& place = places_[index];
+    if (place.claim != 0) continue;
+    place.epoch = (place.epoch + 1) & kEpochMask;
+    if (place.epoch == 0) place.epoch = 1;
+    place.claim = (place.epoch << kClaimEnvironmentBits) | index;
+    place.waker = std::move(waker);
+    return place.claim;
+  }
+  return 0;
 }
 
 void SessionDirectory::Leave(SessionClaim claim) noexcept {
+  if (!IsAlive(claim)) return;
   const uint32_t index = claim & kEnvironmentMask;
-  if (index >= kTableMaxEnvironments) return;
-  // First its slots, so that nobody finds a session of an environment that can no longer be woken.
+  // First its slots: nobody finds a session of an environment that can no longer be woken, and none is left
+  // when the place is another's.
   for (std::atomic<uint64_t>& slot : slots_) {
-    uint64_t word = slot.load();
-    if ((word & kHolderMask) == index + 1) slot.compare_exchange_strong(word, word & ~kHolderMask);
+    const uint64_t word = slot.load();
+    if ((word & kHolderMask) == index + 1) Free(slot, word);
   }
   Ref<SessionWaker> waker;  // let go of behind the lock
   const std::lock_guard lock(mutex_);
-  Environment& environment = environments_[index];
-  if (environment.claim != claim) return;
-  environment.ended = true;
-  waker = std::exchange(environment.waker, {});
+  places_[index].claim = 0;
+  waker = std::exchange(places_[index].waker, {});
+  ended_.push_back(claim);
+}
+
+bool SessionDirectory::IsAlive(SessionClaim claim) const noexcept {
+  const uint32_t index = claim & kEnvironmentMask;
+  const std::lock_guard lock(mutex_);
+  return claim != 0 && index < places_.size() && places_[index].claim == claim;
 }
 
 bool SessionDirectory::Wake(uint32_t environment) noexcept {
   Ref<SessionWaker> waker;
   {
     const std::lock_guard lock(mutex_);
-    if (environment >= kTableMaxEnvironments) return false;
-    waker = environments_[environment].waker;
+    if (environment >= places_.size()) return false;
+    waker = places_[environment].waker;
   }
   if (!waker) return false;
   waker->Wake();
@@ -156,18 +182,12 @@ bool SessionDirectory::Wake(uint32_t environment) noexcept {
 
 std::vector<SessionClaim> SessionDirectory::Ended() const {
   const std::lock_guard lock(mutex_);
-  std::vector<SessionClaim> claims;
-  for (const Environment& environment : environments_) {
-    if (environment.ended) claims.push_back(environment.claim);
-  }
-  return claims;
+  return ended_;
 }
 
 void SessionDirectory::Bury(SessionClaim claim) noexcept {
-  const uint32_t index = claim & kEnvironmentMask;
-  if (index >= kTableMaxEnvironments) return;
   const std::lock_guard lock(mutex_);
-  if (environments_[index].claim == claim && environments_[index].ended) environments_[index] = {};
+  std::erase(ended_, claim);
 }
 
 }  // namespace millrace

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -25,8 +24,9 @@ class SessionWaker : public RefCounted<SessionWaker> {
 // changes nothing here.
 class SessionDirectory : public RefCounted<SessionDirectory> {
  public:
-  // For so many slots. Others attach by its id, as long as somebody is attached.
-  [[nodiscard]] static Ref<SessionDirectory> Create(uint32_t slot_count);
+  // For so many slots, and 1 to kTableMaxEnvironments environments at once. Others attach by its id, as long
+  // as somebody is attached.
+  [[nodiscard]] static Ref<SessionDirectory> Create(uint32_t slot_count, uint32_t max_environments);
   // Empty when there is none.
   [[nodiscard]] static Ref<SessionDirectory> Attach(uint32_t id);
   // Once for each Create and Attach.
@@ -40,6 +40,8 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   // 0 when nobody has it.
   [[nodiscard]] uint32_t BoundGeneration(uint32_t slot) const noexcept;
   [[nodiscard]] uint32_t LastGeneration(uint32_t slot) const noexcept;
+  // How many slots somebody has.
+  [[nodiscard]] uint32_t bound_count() const noexcept { return bound_count_.load(); }
   // The environment that has the session, or -1.
   [[nodiscard]] int32_t OwnerOf(SessionHandle handle) const noexcept;
 
@@ -49,28 +51,32 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   bool Erase(const SessionKey& key, SessionHandle handle);
   [[nodiscard]] size_t index_size() const { return index_.size(); }
 
-  // An environment lives until Leave, which frees every slot that it has. False when that place is taken.
-  [[nodiscard]] bool Join(SessionClaim claim, Ref<SessionWaker> waker);
+  // Gives an environment a place, and a claim that nobody had there; 0 when all places are taken. It has both
+  // until Leave, which frees every slot that it has, and the place for the next one: what it left in the
+  // table says its claim, and not the next one's.
+  [[nodiscard]] SessionClaim Join(Ref<SessionWaker> waker);
   void Leave(SessionClaim claim) noexcept;
+  [[nodiscard]] bool IsAlive(SessionClaim claim) const noexcept;
   // False when there is no such environment any more.
   bool Wake(uint32_t environment) noexcept;
-  // Claims that have left and not been buried.
+  // Claims that have left, and may be in the table still.
   [[nodiscard]] std::vector<SessionClaim> Ended() const;
-  // Everybody's table has been told.
+  // Nothing in the table says this claim any more.
   void Bury(SessionClaim claim) noexcept;
 
   [[nodiscard]] uint32_t id() const noexcept { return id_; }
   [[nodiscard]] uint32_t slot_count() const noexcept { return static_cast<uint32_t>(slots_.size()); }
 
-  SessionDirectory(uint32_t id, uint32_t slot_count, uint64_t seed);
+  SessionDirectory(uint32_t id, uint32_t slot_count, uint32_t max_environments, uint64_t seed);
 
  private:
-  struct Environment {
-    SessionClaim claim = 0;
-    bool ended = false;
+  struct Place {
+    SessionClaim claim = 0;  // 0: vacant
+    uint32_t epoch = 0;      // of the last claim
     Ref<SessionWaker> waker;
   };
 
+  bool Free(std::atomic<uint64_t>& slot, uint64_t word) noexcept;
   [[nodiscard]] bool IsLive(SessionHandle handle) const noexcept { return OwnerOf(handle) >= 0; }
 
   const uint32_t id_;
@@ -78,8 +84,10 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   // The last generation, above 0 or the environment that has it + 1 (8 bits).
   std::vector<std::atomic<uint64_t>> slots_;
   SessionIndex index_;
-  mutable std::mutex mutex_;  // of environments_; held for a few instructions
-  std::array<Environment, kTableMaxEnvironments> environments_;
+  std::atomic<uint32_t> bound_count_{0};
+  mutable std::mutex mutex_;  // of the two below; held for a few instructions
+  std::vector<Place> places_;
+  std::vector<SessionClaim> ended_;
 };
 
 }  // namespace millrace

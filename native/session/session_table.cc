@@ -3,6 +3,8 @@
 #include <atomic>
 #include <bit>
 
+#include "native/session/session_directory.h"
+
 namespace millrace {
 namespace {
 
@@ -62,7 +64,8 @@ uint32_t CheckOf(TableSlot& slot, uint32_t generation) noexcept {
 
 }  // namespace
 
-std::optional<SessionTable> SessionTable::Open(uint8_t* memory, size_t bytes) noexcept {
+std::optional<SessionTable> SessionTable::Open(uint8_t* memory, size_t bytes,
+                                               SessionDirectory* directory) noexcept {
   if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % 8 != 0 || bytes < kTableHeaderBytes) {
     return std::nullopt;
   }
@@ -71,15 +74,17 @@ std::optional<SessionTable> SessionTable::Open(uint8_t* memory, size_t bytes) no
   if (Load(header.magic) != kTableMagic || Load(header.version) != kTableVersion) return std::nullopt;
   if (slots < kTableMinSlots || slots > kTableMaxSlots || bytes != TableBytesOf(slots)) return std::nullopt;
   if (Load(header.cell_count) != CellCountOf(slots)) return std::nullopt;
-  return SessionTable(memory, slots);
+  if (directory != nullptr && directory->slot_count() != slots) return std::nullopt;
+  return SessionTable(memory, slots, directory);
 }
 
-SessionTable::SessionTable(uint8_t* memory, uint32_t slot_count) noexcept
+SessionTable::SessionTable(uint8_t* memory, uint32_t slot_count, SessionDirectory* directory) noexcept
     : header_(reinterpret_cast<TableHeader*>(memory)),
       slots_(reinterpret_cast<TableSlot*>(memory + kTableHeaderBytes)),
       slot_count_(slot_count),
       free_ring_(&header_->head, &header_->tail, reinterpret_cast<uint32_t*>(slots_ + slot_count),
-                 CellCountOf(slot_count), slot_count) {}
+                 CellCountOf(slot_count), slot_count),
+      directory_(directory) {}
 
 std::optional<SessionClaim> SessionTable::Join() noexcept {
   for (uint32_t environment = 0; environment < kTableMaxEnvironments; ++environment) {
@@ -157,6 +162,8 @@ bool SessionTable::Release(SessionHandle handle, SessionClaim claim) noexcept {
   TableSlot* const slot = Find(handle);
   if (slot == nullptr || Load(slot->claim) != claim) return false;
   const uint32_t generation = GenerationOf(handle);
+  if (Load(slot->state) != StateWord(generation, SlotState::kClosed)) return false;
+  if (directory_ != nullptr) directory_->Unbind(static_cast<uint32_t>(handle & kSlotMask), generation);
   const uint32_t free = StateWord(NextGeneration(generation), SlotState::kFree);
   if (!Exchange(slot->state, StateWord(generation, SlotState::kClosed), free)) return false;
   // The claim first: a hint of a slot that is still claimed is lost.
@@ -180,9 +187,14 @@ std::optional<SessionHandle> SessionTable::Claim(uint32_t slot, SessionClaim cla
     Refuse(entry, word, claim);
     return std::nullopt;
   }
+  if (directory_ != nullptr && !directory_->Bind(slot, generation, claim & kEnvironmentMask)) {
+    Refuse(entry, word, claim);
+    return std::nullopt;
+  }
   uint32_t* const words = &entry.state;
   for (uint32_t i = offsetof(TableSlot, transport) / 4; i < kSlotBytes / 4; ++i) Store(words[i], 0);
   if (!Exchange(entry.state, word, StateWord(generation, SlotState::kOpening))) {
+    if (directory_ != nullptr) directory_->Unbind(slot, generation);
     Refuse(entry, word, claim);
     return std::nullopt;
   }

@@ -29,10 +29,14 @@ struct SessionIdentity {
   std::array<uint32_t, 4> id;
 };
 
+class SessionDirectory;
+
 class SessionTable {
  public:
-  // Empty when the memory is not a well-formed table. The caller keeps it alive.
-  [[nodiscard]] static std::optional<SessionTable> Open(uint8_t* memory, size_t bytes) noexcept;
+  // Empty when the memory is not a well-formed table. The caller keeps it alive, and the directory, where the
+  // table has one: then claims are the directory's, and Join and DeclareDead are not for it.
+  [[nodiscard]] static std::optional<SessionTable> Open(uint8_t* memory, size_t bytes,
+                                                        SessionDirectory* directory = nullptr) noexcept;
 
   // Empty when 64 environments have joined already.
   [[nodiscard]] std::optional<SessionClaim> Join() noexcept;
@@ -52,7 +56,7 @@ class SessionTable {
   [[nodiscard]] uint32_t slot_count() const noexcept { return slot_count_; }
 
  private:
-  SessionTable(uint8_t* memory, uint32_t slot_count) noexcept;
+  SessionTable(uint8_t* memory, uint32_t slot_count, SessionDirectory* directory) noexcept;
 
   [[nodiscard]] TableSlot* Find(SessionHandle handle) const noexcept;
   [[nodiscard]] std::optional<SessionHandle> Claim(uint32_t slot, SessionClaim claim) noexcept;
@@ -65,6 +69,7 @@ class SessionTable {
   TableSlot* slots_;
   uint32_t slot_count_;
   FreeRing free_ring_;
+  SessionDirectory* directory_;  // (non-owning)
 };
 
 }  // namespace millrace

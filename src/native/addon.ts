@@ -13,10 +13,10 @@ export interface NativeAddon {
   /** The numbers of constants.ts and ring.ts as C++ has them, by group and name. */
   readonly constants: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly Environment: NativeEnvironmentConstructor;
-  /** Makes one for so many slots; with 0, attaches to that of another environment. */
+  /** Makes one for so many slots and environments; with 0 slots, attaches to that of another environment, by its id. */
   readonly SessionDirectory: new (
     slotCount: number,
-    id?: number,
+    maxEnvironmentsOrId: number,
   ) => NativeSessionDirectory;
   /** What each thread that verifies frames has done since the process started. */
   threadCounters(): ThreadCounters[];
@@ -33,16 +33,19 @@ export interface NativeAddon {
 /** What is known of sessions in memory that no script writes: native/session/session_directory.h. */
 export interface NativeSessionDirectory {
   id(): number;
-  join(claim: number, wake: () => void): boolean;
+  /** A place for this environment: its claim, or 0 when there is none. */
+  join(wake: () => void): number;
   leave(): void;
+  isAlive(claim: number): boolean;
   /** The claims of environments that have ended and are not buried. */
   ended(): number[];
   bury(claim: number): void;
   wake(environment: number): boolean;
-  bind(slot: number, generation: number, environment: number): boolean;
+  bind(slot: number, generation: number): boolean;
   unbind(slot: number, generation: number): boolean;
   boundGeneration(slot: number): number;
   lastGeneration(slot: number): number;
+  boundCount(): number;
   ownerOf(slot: number, generation: number): number;
   /** `id` is four words. */
   assign(kind: number, id: Uint32Array, handle: number): void;

@@ -21,8 +21,8 @@ const REBUILDER = TABLE_REBUILDER_OFFSET >> 2;
 const firstSlot = TABLE_HEADER_BYTES >> 2;
 const slotWords = SLOT_BYTES >> 2;
 
-/** How often another environment that says it is at work is believed. */
-const maxTurnsWaited = 40;
+/** How often another environment that is at work is waited for, which may be busy with something else meanwhile. */
+const maxTurnsWaited = 1;
 
 /**
  * Puts a table in order after an environment has ended in the middle of anything, or after the ring of free slots was
@@ -35,7 +35,7 @@ export class Recovery {
   readonly #directory: SlotDirectory | undefined;
   readonly #words: Int32Array;
   readonly #claim: Claim;
-  #dead: Claim[] = [];
+  #dead: readonly Claim[] = [];
   #suspected = 0;
   #turnsWaited = 0;
   #next = -1; // The slot at which the pass under way goes on; -1 when there is none.
@@ -54,7 +54,7 @@ export class Recovery {
   /**
    * Does a slice of what there is to do, at most `budgetSlots` slots of it (the ring is emptied in one go: 2 ms for a
    * million slots).
-   * @returns true when nothing is left to do, for this environment.
+   * @returns true when nothing is left to do, or another environment does it.
    */
   step(budgetSlots: number): boolean {
     if (this.#next < 0 && !this.#begin()) return true;
@@ -68,13 +68,18 @@ export class Recovery {
 
   #begin(): boolean {
     const words = this.#words;
-    this.#dead = this.#directory === undefined ? this.#table.environments.dead() : this.#ended();
+    this.#dead =
+      this.#directory === undefined
+        ? this.#table.environments.dead()
+        : (this.#directory.ended() as readonly Claim[]);
     if (this.#dead.length === 0 && Atomics.load(words, SUSPECT) === 0) return false;
     const rebuilder = Atomics.load(words, REBUILDER) as Claim;
-    if (rebuilder !== 0 && rebuilder !== this.#claim && this.#table.environments.isAlive(rebuilder)) {
+    if (rebuilder !== 0 && rebuilder !== this.#claim && this.#isAlive(rebuilder)) {
       // A turn is as long as the caller lets pass between its calls; two at once do no more harm than work.
-      this.#turnsWaited += 1;
-      if (this.#turnsWaited < maxTurnsWaited) return false;
+      if (this.#turnsWaited < maxTurnsWaited) {
+        this.#turnsWaited += 1;
+        return false;
+      }
     }
     this.#turnsWaited = 0;
     if (Atomics.compareExchange(words, REBUILDER, rebuilder, this.#claim) !== rebuilder) return false;
@@ -85,10 +90,9 @@ export class Recovery {
     return true;
   }
 
-  /** Those whose places are not given to others yet. */
-  #ended(): Claim[] {
-    const dead = this.#table.environments.dead();
-    return (this.#directory?.ended() ?? []).filter((claim) => dead.includes(claim as Claim)) as Claim[];
+  #isAlive(claim: Claim): boolean {
+    if (this.#directory === undefined) return this.#table.environments.isAlive(claim);
+    return this.#directory.isAlive(claim);
   }
 
   #visit(slot: number): void {
@@ -103,12 +107,13 @@ export class Recovery {
 
   #takeBack(slot: number, base: number, claim: Claim): void {
     const words = this.#words;
+    // The directory has freed what it had: this is another's session, with a claim that somebody wrote over.
+    if (this.#directory !== undefined && this.#directory.boundGeneration(slot) !== 0) return;
     if (Atomics.compareExchange(words, base + CLAIM, claim, this.#claim) !== claim) return;
     for (;;) {
       const word = Atomics.load(words, base + STATE);
       const state = stateIn(word);
       if (state === SlotState.free || state > SlotState.closed) break;
-      this.#directory?.unbind(slot, generationIn(word));
       const free = stateWord(nextGeneration(generationIn(word)), SlotState.free);
       // Others may ask it to close at the same time; then it is looked at again.
       if (Atomics.compareExchange(words, base + STATE, word, free) === word) break;
@@ -119,7 +124,10 @@ export class Recovery {
 
   #finish(): void {
     this.#next = -1;
-    for (const claim of this.#dead) this.#table.environments.retire(claim);
+    for (const claim of this.#dead) {
+      if (this.#directory === undefined) this.#table.environments.retire(claim);
+      else this.#directory.bury(claim);
+    }
     // What was suspected meanwhile stays so, for another pass.
     Atomics.compareExchange(this.#words, SUSPECT, this.#suspected, 0);
     Atomics.compareExchange(this.#words, REBUILDER, this.#claim, 0);

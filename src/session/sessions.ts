@@ -1,7 +1,13 @@
-import { InternalError, InvalidArgumentError, ResourceExhaustedError } from "../errors.js";
+import {
+  InternalError,
+  InvalidArgumentError,
+  ResourceExhaustedError,
+  SessionsClosedError,
+} from "../errors.js";
 import { loadAddon, type NativeSessionDirectory } from "../native/addon.js";
 import { createRing, RingReader } from "../native/ring.js";
 import { Audit } from "./audit.js";
+import type { SlotDirectory } from "./directory.js";
 import { type Claim, environmentOf } from "./environments.js";
 import { generationOf, handleOf, type SessionHandle, slotOf } from "./handle.js";
 import { InboxWriter, Written } from "./inbox_writer.js";
@@ -59,6 +65,7 @@ export class Sessions {
   readonly #readers = new Map<number, RingReader>();
   readonly #blocked = new Set<number>();
   readonly #maintenance: NodeJS.Timeout;
+  #isClosed = false;
   #misdirected = 0;
   #spoiledInboxes = 0;
 
@@ -71,11 +78,8 @@ export class Sessions {
     this.#directory = directory;
     this.#behaviour = behaviour;
     this.table = new SessionTable(shared.table, directory);
-    this.claim = this.table.environments.join();
-    const joined =
-      this.environment < shared.maxEnvironments && directory.join(this.claim, () => this.#receive());
-    if (!joined) {
-      this.table.environments.declareDead(this.claim);
+    this.claim = directory.join(() => this.#receive()) as Claim;
+    if ((this.claim as number) === 0) {
       directory.leave();
       throw new ResourceExhaustedError(`these sessions have at most ${shared.maxEnvironments} environments`);
     }
@@ -106,7 +110,7 @@ export class Sessions {
     }
     const table = createTableMemory(maxSessions);
     const inboxes = Array.from({ length: maxEnvironments ** 2 }, () => createRing(inboxBytes));
-    const directory = new (loadAddon().SessionDirectory)(maxSessions);
+    const directory = new (loadAddon().SessionDirectory)(maxSessions, maxEnvironments);
     return new Sessions(
       { table, directoryId: directory.id(), maxEnvironments, inboxes },
       directory,
@@ -126,6 +130,11 @@ export class Sessions {
   /** For `join` in another thread. */
   get shared(): SharedSessions {
     return this.#shared;
+  }
+
+  /** @internal */
+  get directory(): SlotDirectory {
+    return this.#directory;
   }
 
   /** This environment's number. */
@@ -148,8 +157,13 @@ export class Sessions {
     return this.#spoiledInboxes;
   }
 
-  /** @throws SessionTableFullError */
+  /**
+   * Takes a free slot for a session that is opening.
+   * @throws SessionTableFullError (ERR_MILLRACE_SESSION_TABLE_FULL) when there is none, until one is released.
+   * @throws SessionsClosedError (ERR_MILLRACE_SESSIONS_CLOSED)
+   */
   allocate(): SessionHandle {
+    if (this.#isClosed) throw new SessionsClosedError("this environment has left the sessions");
     return this.table.allocate(this.claim);
   }
 
@@ -222,32 +236,26 @@ export class Sessions {
     }
   }
 
-  /** Buries environments that have ended, and looks for damage; a timer calls it four times a second. */
+  /** Takes back what ended environments had, and looks for damage; a timer calls it four times a second. */
   maintain(): void {
-    const ended = this.#directory.ended();
-    for (const claim of ended) this.table.environments.declareDead(claim as Claim);
+    if (this.#isClosed) return;
     const until = performance.now() + sliceMs;
-    let done = this.#recovery.step(sliceSlots);
-    while (!done && performance.now() < until) done = this.#recovery.step(sliceSlots);
-    if (!done) {
+    while (!this.#recovery.step(sliceSlots)) {
+      if (performance.now() < until) continue;
       setImmediate(() => this.maintain());
       return;
     }
-    for (const claim of ended) this.#bury(claim as Claim);
-    this.#audit.step(auditSlots);
+    // What an ended environment left is no damage; when another takes it back, this waits for it.
+    if (this.#directory.ended().length === 0) this.#audit.step(auditSlots);
+    // Whoever waits for an environment that has ended is to learn it: its sessions are gone.
+    for (const receiver of this.#blocked) if (!this.#directory.wake(receiver)) this.#drain(receiver);
   }
 
   /** Leaves: whatever this environment still has is taken back by the others. */
   close(): void {
+    this.#isClosed = true;
     clearInterval(this.#maintenance);
-    this.table.environments.declareDead(this.claim);
     this.#directory.leave();
-  }
-
-  #bury(claim: Claim): void {
-    if (this.table.environments.dead().includes(claim)) return; // another is still at work on it
-    this.#directory.bury(claim);
-    this.#writers.delete(environmentOf(claim));
   }
 
   #inbox(sender: number, receiver: number): SharedArrayBuffer {
@@ -265,10 +273,12 @@ export class Sessions {
 
   #receive(): void {
     for (const sender of this.#readers.keys()) this.#receiveFrom(sender);
-    for (const receiver of this.#blocked) {
-      this.#blocked.delete(receiver);
-      this.#behaviour.drain?.(receiver);
-    }
+    for (const receiver of this.#blocked) this.#drain(receiver);
+  }
+
+  #drain(receiver: number): void {
+    this.#blocked.delete(receiver);
+    this.#behaviour.drain?.(receiver);
   }
 
   #receiveFrom(sender: number): void {

@@ -58,6 +58,8 @@ const firstSlot = TABLE_HEADER_BYTES >> 2;
 const slotWords = SLOT_BYTES >> 2;
 const slotShift = Math.log2(slotWords);
 const sessionIdWords = 4;
+/** At how many slots themselves a refused allocation looks when, by the directory, one is free. */
+const maxLooks = 1024;
 
 /** The numbers of a session that its owner keeps and everybody may read, modulo 2^32: where each stands in its slot. */
 export const SessionNumber = {
@@ -161,8 +163,10 @@ export class SessionTable {
       const handle = this.#claim(slot, claim);
       if (handle !== undefined) return handle;
     }
-    // Only while the ring is known to miss some: a table that is full says so at once.
-    return Atomics.load(this.#words, SUSPECT) === 0 ? undefined : this.#scan(claim);
+    // Only while the ring is known to miss some, or may: a table that is full says so at once.
+    if (Atomics.load(this.#words, SUSPECT) !== 0) return this.#scan(claim, this.slotCount);
+    if (this.#directory === undefined || this.#directory.boundCount() >= this.slotCount) return undefined;
+    return this.#scan(claim, Math.min(maxLooks, this.slotCount));
   }
 
   /**
@@ -354,7 +358,7 @@ export class SessionTable {
     const word = Atomics.load(words, base + STATE);
     const generation = generationIn(word);
     if (stateIn(word) !== SlotState.free || generation === 0) return this.#refuse(base, word, claim);
-    if (this.#directory?.bind(slot, generation, environmentOf(claim)) === false) {
+    if (this.#directory?.bind(slot, generation) === false) {
       return this.#refuse(base, word, claim);
     }
     for (let number = TRANSPORT; number < slotWords; number += 1) Atomics.store(words, base + number, 0);
@@ -376,8 +380,8 @@ export class SessionTable {
     return undefined;
   }
 
-  #scan(claim: Claim): SessionHandle | undefined {
-    for (let looks = 0; looks < this.slotCount; looks += 1) {
+  #scan(claim: Claim, slots: number): SessionHandle | undefined {
+    for (let looks = 0; looks < slots; looks += 1) {
       const slot = this.#scanned;
       this.#scanned = (slot + 1) % this.slotCount;
       const base = this.#wordOf(slot);

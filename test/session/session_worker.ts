@@ -6,7 +6,7 @@ import { SlotState } from "#internal/session/table_layout.js";
 import { seededRandom } from "../kit/random.js";
 
 export interface WorkerTask {
-  readonly task: "churn" | "scribble" | "echo";
+  readonly task: "churn" | "scribble" | "echo" | "hoard";
   readonly seed: number;
   readonly shared: SharedSessions;
   /** A word for each slot: who has it; and one more, which tells everybody to stop. */
@@ -139,4 +139,12 @@ function echo(): void {
   parentPort!.once("message", () => sessions.close());
 }
 
-({ churn, scribble, echo })[task]();
+/** Takes every slot there is. */
+function hoard(): void {
+  const sessions = Sessions.join(shared);
+  while (sessions.table.tryAllocate(sessions.claim) !== undefined);
+  parentPort!.postMessage({ ready: true });
+  parentPort!.on("message", () => sessions.close());
+}
+
+({ churn, scribble, echo, hoard })[task]();
