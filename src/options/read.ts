@@ -34,7 +34,7 @@ function explain(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, name: str
   if (option === undefined) return unknownOption(path, key, Object.keys(entries));
   // A missing one is reported by the object, which does not know what it should have been.
   const allowed =
-    issue.type === "strict_object" && issue.input === undefined ? messageOf(option) : issue.message;
+    issue.type.endsWith("_object") && issue.input === undefined ? messageOf(option) : issue.message;
   return `${path} must be ${allowed}, and not ${show(issue.input)}`;
 }
 

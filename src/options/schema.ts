@@ -14,6 +14,12 @@ export function integer(min: number, max: number): Option<number> {
   );
 }
 
+/** Any number, whole or not. */
+export function number(min: number, max: number): Option<number> {
+  const range = Number.isFinite(max) ? `from ${min} to ${max}` : `of at least ${min}`;
+  return option(`a number ${range}`, (value) => typeof value === "number" && value >= min && value <= max);
+}
+
 /** A power of two. */
 export function powerOfTwo(min: number, max: number): Option<number> {
   return option(
@@ -104,4 +110,11 @@ export function object<Entries extends v.ObjectEntries>(
   entries: Entries,
 ): v.StrictObjectSchema<Entries, string> {
   return v.strictObject(entries, `an object {${Object.keys(entries).join(", ")}}`);
+}
+
+/** An object with these, and perhaps with others that nobody looks at: one that something else gave out. */
+export function objectWith<Entries extends v.ObjectEntries>(
+  entries: Entries,
+): v.LooseObjectSchema<Entries, string> {
+  return v.looseObject(entries, `an object with {${Object.keys(entries).join(", ")}}`);
 }

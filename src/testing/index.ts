@@ -16,4 +16,5 @@ export {
 export type { Direction, Faults, RelayFaults } from "./faults.js";
 export type { DropCause, Fate, LinkCounters } from "./link.js";
 export type { RecordedDatagram } from "./recording.js";
-export { createRelay, type Relay, type RelayEndpoint, type RelayFlow, type RelayOptions } from "./relay.js";
+export { createRelay, type Relay, type RelayFlow } from "./relay.js";
+export type { RelayEndpoint, RelayOptions } from "./relay_options.js";

@@ -2,38 +2,23 @@ import type { Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { performance } from "node:perf_hooks";
 import { InvalidArgumentError } from "../errors.js";
+import { show } from "../options/read.js";
 import { type SocketAddress, socketAddress } from "../transport/address.js";
 import { resolveHost } from "../transport/resolve.js";
-import { changeFaults, checkFaultNames, type Direction, noFaults, type RelayFaults } from "./faults.js";
+import { changeFaults, type Direction, noFaults, type RelayFaults, readFaults } from "./faults.js";
 import { Flow } from "./flow.js";
 import { type Fate, Link, type LinkCounters } from "./link.js";
 import { Random } from "./random.js";
 import { type RecordedDatagram, Recording } from "./recording.js";
+import {
+  type ReadRelayOptions,
+  type RelayOptions,
+  readDirection,
+  readRebind,
+  readRelayOptions,
+} from "./relay_options.js";
 import { realTime, type Scheduler } from "./scheduler.js";
 import { bindSocket, udpSocket } from "./udp_socket.js";
-
-/** A name or numeric address, and a port: a listener's `address` is one. */
-export interface RelayEndpoint {
-  readonly address: string;
-  readonly port: number;
-}
-
-export interface RelayOptions extends RelayFaults {
-  /** The server. */
-  readonly target: RelayEndpoint;
-  /** Where clients connect; port 0 of 127.0.0.1 by default, or of ::1 where the target is an IPv6 address. */
-  readonly listen?: Partial<RelayEndpoint>;
-  /** An address of this machine from which the server sees the clients come. By default the system chooses. */
-  readonly sourceAddress?: string;
-  /** The same seed and the same datagrams give the same losses: an integer, 1 by default. */
-  readonly seed?: number;
-  /** Keeps every datagram that comes in, up to `maxRecordedBytes`. Default false. */
-  readonly record?: boolean;
-  /** 64 MiB by default. */
-  readonly maxRecordedBytes?: number;
-  /** How many clients may pass at once, each a socket; datagrams of more are dropped. 1,000 by default. */
-  readonly maxClients?: number;
-}
 
 /** One client of a relay. */
 export interface RelayFlow {
@@ -64,7 +49,7 @@ export interface Relay extends AsyncDisposable {
    * @param options.address another address of this machine to come from, as when a phone changes its network.
    * @throws InvalidArgumentError; AddressUnavailableError
    */
-  rebind(options?: { readonly address?: string }): Promise<void>;
+  rebind(options?: { readonly address?: string | undefined }): Promise<void>;
   /** Drops everything that comes in from now on, in one direction or both. */
   blockUdp(direction?: Direction): void;
   /** Takes {@link blockUdp} back. */
@@ -72,8 +57,6 @@ export interface Relay extends AsyncDisposable {
   /** Closes its sockets; what is under way is lost. Idempotent. */
   close(): Promise<void>;
 }
-
-const MAX_SEED = 2 ** 32 - 1;
 
 /**
  * Makes a UDP relay in front of a server. It passes QUIC, and everything else over UDP, without looking into it.
@@ -84,8 +67,8 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
 }
 
 /** {@link createRelay} with a time of the caller's. */
-export async function openRelay(options: RelayOptions, time: Scheduler): Promise<Relay> {
-  checkOptions(options);
+export async function openRelay(given: RelayOptions, time: Scheduler): Promise<Relay> {
+  const options = readRelayOptions(given);
   const { target, sourceAddress } = options;
   const [targetAddress] = await resolveHost(target.address);
   const server = socketAddress(reachable(targetAddress), target.port);
@@ -119,10 +102,10 @@ class UdpRelay implements Relay {
     socket: Socket,
     target: SocketAddress,
     sourceAddress: string,
-    options: RelayOptions,
+    options: ReadRelayOptions,
     time: Scheduler,
   ) {
-    const { seed = 1, record = false, maxRecordedBytes = 64 * 1024 * 1024, maxClients = 1_000 } = options;
+    const { seed, record, maxRecordedBytes, maxClients } = options;
     const bound = socket.address();
     this.address = socketAddress(bound.address, bound.port);
     this.#socket = socket;
@@ -155,17 +138,15 @@ class UdpRelay implements Relay {
     return this.#recording?.left ?? 0;
   }
 
-  set(faults: RelayFaults): void {
-    checkFaultNames(faults);
+  set(given: RelayFaults): void {
+    const faults = readFaults(given);
     const { toServer, toClient } = this.#links;
-    const after = [
-      changeFaults(toServer.faults, faults, "toServer"),
-      changeFaults(toClient.faults, faults, "toClient"),
-    ] as const;
-    [toServer.faults, toClient.faults] = after;
+    toServer.faults = changeFaults(toServer.faults, faults, "toServer");
+    toClient.faults = changeFaults(toClient.faults, faults, "toClient");
   }
 
-  async rebind({ address }: { readonly address?: string } = {}): Promise<void> {
+  async rebind(options: { readonly address?: string | undefined } = {}): Promise<void> {
+    const { address } = readRebind(options);
     if (address !== undefined) {
       checkSource("address", address, this.#target);
       this.#sourceAddress = address;
@@ -196,10 +177,7 @@ class UdpRelay implements Relay {
   }
 
   #setBlocked(direction: Direction | undefined, blocked: boolean): void {
-    if (direction !== undefined && direction !== "toServer" && direction !== "toClient") {
-      throw new InvalidArgumentError(`direction must be toServer or toClient, and not ${String(direction)}`);
-    }
-    for (const name of direction === undefined ? (["toServer", "toClient"] as const) : [direction]) {
+    for (const name of readDirection(direction)) {
       this.#links[name].blocked = blocked;
     }
   }
@@ -248,41 +226,10 @@ class UdpRelay implements Relay {
 }
 
 /** @throws InvalidArgumentError */
-function checkOptions(options: RelayOptions): void {
-  if (typeof options !== "object" || options === null)
-    throw new InvalidArgumentError("options must be an object");
-  const { target, listen, sourceAddress: _, seed, record, maxRecordedBytes, maxClients, ...faults } = options;
-  checkFaultNames(faults);
-  for (const direction of ["toServer", "toClient"] as const) changeFaults(noFaults, faults, direction);
-  checkEndpoint("target", target, 1);
-  if (listen !== undefined) checkEndpoint("listen", { address: "127.0.0.1", port: 0, ...listen }, 0);
-  checkInteger("seed", seed ?? 1, 0, MAX_SEED);
-  if (record !== undefined && typeof record !== "boolean") {
-    throw new InvalidArgumentError("record must be true or false");
-  }
-  checkInteger("maxRecordedBytes", maxRecordedBytes ?? 0, 0, Number.MAX_SAFE_INTEGER);
-  checkInteger("maxClients", maxClients ?? 1, 1, 60_000);
-}
-
-function checkEndpoint(name: string, endpoint: RelayEndpoint, minPort: 0 | 1): void {
-  if (typeof endpoint !== "object" || endpoint === null || typeof endpoint.address !== "string") {
-    throw new InvalidArgumentError(`${name} must be an address and a port`);
-  }
-  if (endpoint.address === "") throw new InvalidArgumentError(`${name}.address must be a name or an address`);
-  checkInteger(`${name}.port`, endpoint.port, minPort, 65_535);
-}
-
-function checkSource(name: string, address: unknown, target: SocketAddress): void {
-  if (typeof address === "string" && isIPv6(address) === (target.family === "ipv6")) return;
+function checkSource(name: string, address: string, target: SocketAddress): void {
+  if (isIPv6(address) === (target.family === "ipv6")) return;
   throw new InvalidArgumentError(
-    `${name} must be an address of the target's family, and not ${String(address)}`,
-  );
-}
-
-function checkInteger(name: string, value: unknown, min: number, max: number): void {
-  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return;
-  throw new InvalidArgumentError(
-    `${name} must be an integer from ${min} to ${max}, and not ${String(value)}`,
+    `${name} must be an address of the target's family, and not ${show(address)}`,
   );
 }
 

@@ -9,6 +9,7 @@ import {
   flag,
   integer,
   object,
+  objectWith,
   oneOf,
   optional,
   powerOfTwo,
@@ -99,6 +100,16 @@ describe("options", () => {
       );
     });
   }
+
+  it("that something else gave out may have more than is read of them", () => {
+    const endpoint = object({ at: objectWith({ port: integer(1, 9) }) });
+    assert.equal(readOptions(endpoint, { at: { port: 7, family: "ipv4" } }).at.port, 7);
+    assert.throws(
+      () => readOptions(endpoint, { at: {} }),
+      /at\.port must be an integer from 1 to 9, and not undef/,
+    );
+    assert.throws(() => readOptions(endpoint, { at: 7 }), /at must be an object with \{port\}, and not 7/);
+  });
 
   it("keep a long value out of the message", () => {
     assert.throws(

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Faults } from "millrace/testing";
-import { noFaults } from "#internal/testing/faults.js";
+import { type FullFaults, noFaults } from "#internal/testing/faults.js";
 import { Link } from "#internal/testing/link.js";
 import { Random } from "#internal/testing/random.js";
 import { VirtualTime } from "../kit/virtual_time.js";
@@ -18,7 +17,7 @@ class Line {
   readonly arrivals: Arrival[] = [];
   #sent = 0;
 
-  constructor(faults: Faults, seed = 1) {
+  constructor(faults: Partial<FullFaults>, seed = 1) {
     this.link = new Link({ ...noFaults, ...faults }, new Random(seed), this.time);
   }
 

@@ -213,7 +213,7 @@ describe("a relay", () => {
       [{ target, toServer: { duplicateRate: 2 } }, /toServer\.duplicateRate/],
       [{ target, toClient: { lost: 1 } }, /toClient\.lost/],
       [{ target, toClient: 1 }, /toClient/],
-      [{ target, losRate: 1 }, /losRate/],
+      [{ target, losRate: 1 }, /no option "losRate"; did you mean lossRate\?/],
       [{ target, bytesPerSecond: 0 }, /bytesPerSecond/],
       [{ target, seed: 1.5 }, /seed/],
       [{ target, record: 1 }, /record/],
