@@ -18,6 +18,10 @@ export function readOptions<Schema extends v.GenericSchema>(
   name = "options",
   prefix = "",
 ): v.InferOutput<Schema> {
+  // To valibot a list is an object without any of the options.
+  if (Array.isArray(given) && entriesAt(schema, []) !== undefined) {
+    throw new InvalidArgumentError(`${name} must be ${messageOf(schema)}, and not an array`);
+  }
   const result = v.safeParse(schema, given, { abortEarly: true });
   if (result.success) return result.output;
   throw new InvalidArgumentError(explain(schema, result.issues[0], name, prefix));
@@ -32,10 +36,15 @@ function explain(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, name: str
   const path = prefix + keys.join(".");
   const option = entries[key];
   if (option === undefined) return unknownOption(path, key, Object.keys(entries));
-  // A missing one is reported by the object, which does not know what it should have been.
-  const allowed =
-    issue.type.endsWith("_object") && issue.input === undefined ? messageOf(option) : issue.message;
-  return `${path} must be ${allowed}, and not ${show(issue.input)}`;
+  const isMissing = issue.type.endsWith("_object") && issue.input === undefined;
+  if (!isMissing) return `${path} must be ${issue.message}, and not ${show(issue.input)}`;
+  // It may be there by another name, which says more than that it is not.
+  const given = Object.keys(issue.path!.at(-1)!.input as object);
+  const unknown = given.find((name) => !Object.hasOwn(entries, name));
+  if (unknown !== undefined && issue.type === "strict_object") {
+    return unknownOption(path.slice(0, -key.length) + unknown, unknown, Object.keys(entries));
+  }
+  return `${path} must be ${messageOf(option)}, and not undefined`; // the object does not know what it should have been
 }
 
 function unknownOption(path: string, key: string, known: readonly string[]): string {

@@ -167,18 +167,16 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     return stream;
   }
 
-  sendDatagram(bytes: Uint8Array, options: SendDatagramOptions = {}): SendResult {
+  sendDatagram(bytes: Uint8Array, options?: SendDatagramOptions): SendResult {
     this.assertOpen();
-    this.#datagrams ??= new Datagrams();
-    return this.#datagrams.send(this.engine, this, this.options.highWaterMarkBytes, bytes, options);
+    return this.#ownDatagrams.send(this.engine, this, this.options.highWaterMarkBytes, bytes, options);
   }
 
   datagrams(options: DatagramsOptions = {}): AsyncIterableIterator<Uint8Array, undefined> {
     if (this.behaviour.datagram !== undefined) {
       throw new ReaderLockedError("the behaviour's datagram handler reads them; leave that out to iterate");
     }
-    this.#datagrams ??= new Datagrams();
-    const reader = this.#datagrams.read(options);
+    const reader = this.#ownDatagrams.read(options);
     if (this.state === "closed") reader.end();
     return reader;
   }
@@ -187,8 +185,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
   admitDatagram(bytes: number): boolean {
     if (this.state !== "open" || bytes > this.maxDatagramBytes) return false;
     const mark = this.options.highWaterMarkBytes;
-    this.#datagrams ??= new Datagrams();
-    return this.#datagrams.admit(this.engine, this.slot, mark, bytes) !== "dropped";
+    return this.#ownDatagrams.admit(this.engine, this.slot, mark, bytes) !== "dropped";
   }
 
   override close(options: QuicCloseOptions = {}): Promise<CloseInfo> {
@@ -303,6 +300,11 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
         this.#onConnectionClosed(record);
         break;
     }
+  }
+
+  get #ownDatagrams(): Datagrams {
+    this.#datagrams ??= new Datagrams();
+    return this.#datagrams;
   }
 
   protected override peerError(): undefined {

@@ -6,6 +6,8 @@ import {
 } from "../errors.js";
 import { loadAddon, type NativeSessionDirectory } from "../native/addon.js";
 import { createRing, RingReader } from "../native/ring.js";
+import { readOptions } from "../options/read.js";
+import { integer, object, powerOfTwo, withDefault } from "../options/schema.js";
 import { Audit } from "./audit.js";
 import type { SlotDirectory } from "./directory.js";
 import { type Claim, environmentOf } from "./environments.js";
@@ -13,16 +15,25 @@ import { generationOf, handleOf, type SessionHandle, slotOf } from "./handle.js"
 import { InboxWriter, Written } from "./inbox_writer.js";
 import { Recovery } from "./recovery.js";
 import { createTableMemory, type SessionIdentity, SessionTable } from "./table.js";
-import { TABLE_MAX_ENVIRONMENTS } from "./table_layout.js";
+import { TABLE_MAX_ENVIRONMENTS, TABLE_MAX_SLOTS, TABLE_MIN_SLOTS } from "./table_layout.js";
 
 export interface SessionsOptions {
   /** How many sessions there may be at once, 2 to 1,048,576. Default 65,536. */
-  readonly maxSessions?: number;
+  readonly maxSessions?: number | undefined;
   /** How many environments share them, 1 to 64. Default 8. */
-  readonly maxEnvironments?: number;
-  /** How much one environment may have on its way to another: a power of two from 64 KiB. Default 64 KiB. */
-  readonly inboxBytes?: number;
+  readonly maxEnvironments?: number | undefined;
+  /** How much one environment may have on its way to another: a power of two, 64 KiB to 1 GiB. Default 64 KiB. */
+  readonly inboxBytes?: number | undefined;
 }
+
+const MIN_INBOX_BYTES = 65_536;
+const MAX_INBOX_BYTES = 2 ** 30;
+
+const schema = object({
+  maxSessions: withDefault(integer(TABLE_MIN_SLOTS, TABLE_MAX_SLOTS), 65_536),
+  maxEnvironments: withDefault(integer(1, TABLE_MAX_ENVIRONMENTS), 8),
+  inboxBytes: withDefault(powerOfTwo(MIN_INBOX_BYTES, MAX_INBOX_BYTES), MIN_INBOX_BYTES),
+} satisfies Record<keyof SessionsOptions, unknown>);
 
 /** What another thread needs to join: goes into workerData, or through postMessage. */
 export interface SharedSessions {
@@ -98,16 +109,7 @@ export class Sessions {
    * @throws InvalidArgumentError (ERR_MILLRACE_INVALID_ARGUMENT)
    */
   static create(options: SessionsOptions = {}, behaviour: SessionsBehaviour = {}): Sessions {
-    const { maxSessions = 65_536, maxEnvironments = 8, inboxBytes = 65_536 } = options;
-    if (
-      !Number.isInteger(maxEnvironments) ||
-      maxEnvironments < 1 ||
-      maxEnvironments > TABLE_MAX_ENVIRONMENTS
-    ) {
-      throw new InvalidArgumentError(
-        `maxEnvironments is 1 to ${TABLE_MAX_ENVIRONMENTS}, and not ${maxEnvironments}`,
-      );
-    }
+    const { maxSessions, maxEnvironments, inboxBytes } = readOptions(schema, options);
     const table = createTableMemory(maxSessions);
     const inboxes = Array.from({ length: maxEnvironments ** 2 }, () => createRing(inboxBytes));
     const directory = new (loadAddon().SessionDirectory)(maxSessions, maxEnvironments);

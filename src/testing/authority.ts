@@ -1,6 +1,8 @@
 import { webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
+import { readOptions } from "../options/read.js";
+import { listOf, number, object, option, withDefault } from "../options/schema.js";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const dayMs = 24 * 60 * 60 * 1000;
@@ -16,15 +18,15 @@ export interface Identity {
 /** How long an issued certificate is valid. */
 export interface Validity {
   /** Days from now; negative lies in the past. -1 by default. */
-  readonly validFromDays?: number;
+  readonly validFromDays?: number | undefined;
   /** Days from now; 13 by default, the most that browsers take from a certificate they know by its hash. */
-  readonly validToDays?: number;
+  readonly validToDays?: number | undefined;
 }
 
 /** What a server's certificate says. */
 export interface ServerIdentityOptions extends Validity {
   /** DNS names and IP addresses; localhost, 127.0.0.1 and ::1 by default. */
-  readonly names?: readonly string[];
+  readonly names?: readonly string[] | undefined;
 }
 
 /** What a client's certificate says. */
@@ -32,6 +34,25 @@ export interface ClientIdentityOptions extends Validity {
   /** The subject's common name. */
   readonly name: string;
 }
+
+const isText = (value: unknown) => typeof value === "string";
+
+const days = number(-36_500, 36_500);
+const validity = { validFromDays: withDefault(days, -1), validToDays: withDefault(days, 13) };
+
+const serverSchema = object({
+  ...validity,
+  names: withDefault(listOf<string>("a list of names and addresses", 0, isText), [
+    "localhost",
+    "127.0.0.1",
+    "::1",
+  ]),
+} satisfies Record<keyof ServerIdentityOptions, unknown>);
+
+const clientSchema = object({
+  ...validity,
+  name: option<string>("a string", isText),
+} satisfies Record<keyof ClientIdentityOptions, unknown>);
 
 /**
  * A certificate authority for tests and examples: P-256 keys that exist in this process only.
@@ -73,10 +94,10 @@ export class Authority {
     return new Authority(own, keys, `\n${own.toString("pem")}${this.#chain}`);
   }
 
-  /** A server's certificate and key. */
-  issue(options: ServerIdentityOptions = {}): Promise<Identity> {
-    const { names = ["localhost", "127.0.0.1", "::1"] } = options;
-    return this.#issue(names[0] ?? "", options, [
+  /** A server's certificate and key. @throws InvalidArgumentError */
+  async issue(options: ServerIdentityOptions = {}): Promise<Identity> {
+    const { names, ...validity } = readOptions(serverSchema, options);
+    return this.#issue(names[0] ?? "", validity, [
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
       new x509.SubjectAlternativeNameExtension(
         names.map((name) => ({ type: isIP(name) === 0 ? "dns" : "ip", value: name }) as const),
@@ -84,9 +105,10 @@ export class Authority {
     ]);
   }
 
-  /** A client's certificate and key, for mutual TLS. */
-  issueClient(options: ClientIdentityOptions): Promise<Identity> {
-    return this.#issue(options.name, options, [
+  /** A client's certificate and key, for mutual TLS. @throws InvalidArgumentError */
+  async issueClient(options: ClientIdentityOptions): Promise<Identity> {
+    const { name, ...validity } = readOptions(clientSchema, options);
+    return this.#issue(name, validity, [
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
     ]);
   }

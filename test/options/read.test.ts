@@ -87,6 +87,8 @@ describe("options", () => {
     [{ names, inner: { depth: () => 1 } }, "inner.depth must be an integer from 0 to 3, and not a function"],
     [{ names, inner: { depth: 1, widht: 1 } }, 'there is no option "inner.widht"; did you mean width?'],
     [{ names, timeout: 5 }, 'there is no option "timeout"; did you mean timeoutMs?'],
+    [{ nams: names }, 'there is no option "nams"; did you mean names?'],
+    [{ names, inner: { dept: 1 } }, 'there is no option "inner.dept"; did you mean depth?'],
     [{ names, Loud: true }, 'there is no option "Loud"; did you mean loud?'],
     [
       { names, colour: 5 },

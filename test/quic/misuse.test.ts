@@ -176,6 +176,42 @@ test("arguments of another type are refused before anything reads them", async (
   await assert.rejects(quic.listen({ ...listening, resumption: { ticketKeys } }, {}), InvalidArgumentError);
 });
 
+test("every call names the option that a misspelt one was meant to be", async (t) => {
+  const { client } = await openPair(loopback, t, { behaviour: {} });
+  const listener = await loopback.listenRaw(t, {});
+  const { identity } = loopback;
+  const calls: Readonly<Record<string, (options: never) => unknown>> = {
+    alpm: (options) => quic.connect("quic://127.0.0.1:9", options),
+    prot: (options) => quic.listen(options, {}),
+    retri: (options) => quic.configureEngine(options),
+    directon: (options) => client.openStream(options),
+    tagg: (options) => client.sendDatagram(new Uint8Array(1), options),
+    maxQueud: (options) => client.datagrams(options),
+    resaon: (options) => client.close(options),
+    signl: (options) => client.statistics(options),
+    timeoutMS: (options) => client.updateKeys(options),
+    adress: (options) => client.rebind(options),
+    timeoutMz: (options) => listener.close(options),
+    certifikate: (options) => listener.updateTls(options),
+    maxTicket: (options) => new quic.MemoryTicketStore(options),
+    foldr: (options) => new quic.FileTicketStore(options),
+  };
+  for (const [misspelt, call] of Object.entries(calls)) {
+    const options = { ...(misspelt === "certifikate" && identity), [misspelt]: undefined };
+    await assert.rejects(
+      async () => call(options as never),
+      (error: Error) => {
+        assert.ok(error instanceof InvalidArgumentError, `${misspelt}: ${error}`);
+        assert.match(error.message, /^there is no option "(tls\.)?\w+"; did you mean \w+\?$/);
+        assert.match(error.message, new RegExp(`${misspelt}"`));
+        return true;
+      },
+    );
+    await assert.rejects(async () => call([] as never), InvalidArgumentError, `a list for ${misspelt}`);
+  }
+  assert.equal(client.state, "open");
+});
+
 test("everything may be ended twice", async (t) => {
   const { client, server } = await openPair(loopback, t, { behaviour: { end: (stream) => stream.end() } });
   const stream = client.openStream();

@@ -2,10 +2,10 @@ import { InvalidArgumentError, ReaderLockedError } from "../../errors.js";
 import { DATAGRAM_OVERHEAD_BYTES } from "../../native/constants.js";
 import type { Engine } from "../../native/engine.js";
 import type { NativeTarget } from "../../native/outbox.js";
-import { readOptions, show } from "../../options/read.js";
-import { abortSignal, integer, isObject, object, optional, withDefault } from "../../options/schema.js";
+import { readOptions } from "../../options/read.js";
+import { abortSignal, integer, object, optional, withDefault } from "../../options/schema.js";
 import type { SendResult } from "../../transport/connection.js";
-import { checkBytes, checkInteger } from "../argument.js";
+import { checkBytes } from "../argument.js";
 import type { DatagramsOptions, SendDatagramOptions } from "../connection.js";
 import { SendQueue } from "../stream/send_queue.js";
 import { DatagramQueue } from "./datagram_queue.js";
@@ -14,6 +14,30 @@ const schema = object({
   maxQueued: withDefault(integer(1, 1_048_576), 1_024),
   signal: optional(abortSignal),
 } satisfies Record<keyof DatagramsOptions, unknown>);
+
+const MAX_TAG = 0xffff_ffff;
+
+const sendSchema = object({
+  tag: optional(integer(0, MAX_TAG)),
+} satisfies Record<keyof SendDatagramOptions, unknown>);
+
+/**
+ * Datagrams are sent by the million, so the usual options are read by hand, and others for what is wrong with them.
+ * @throws InvalidArgumentError
+ */
+function readTag(options: SendDatagramOptions | undefined): number | undefined {
+  if (options === undefined) return undefined;
+  if (typeof options === "object" && options !== null && hasTagOnly(options)) {
+    const { tag } = options;
+    if (typeof tag === "number" && Number.isInteger(tag) && tag >= 0 && tag <= MAX_TAG) return tag;
+  }
+  return readOptions(sendSchema, options).tag;
+}
+
+function hasTagOnly(options: object): boolean {
+  for (const name in options) if (name !== "tag") return false;
+  return true;
+}
 
 /** What datagrams need of their connection. */
 export interface DatagramHost extends NativeTarget {
@@ -34,14 +58,10 @@ export class Datagrams {
     connection: DatagramHost,
     highWaterMarkBytes: number,
     bytes: Uint8Array,
-    options: SendDatagramOptions,
+    options: SendDatagramOptions | undefined,
   ): SendResult {
     checkBytes(bytes);
-    if (!isObject(options)) {
-      throw new InvalidArgumentError(`options must be an object {tag}, and not ${show(options)}`);
-    }
-    const { tag } = options;
-    if (tag !== undefined) checkInteger("tag", tag, 0, 0xffff_ffff);
+    const tag = readTag(options);
     const { maxDatagramBytes } = connection;
     if (bytes.length > maxDatagramBytes) {
       throw new InvalidArgumentError(

@@ -2,14 +2,14 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readOptions } from "../../options/read.js";
-import { integer, object, option } from "../../options/schema.js";
+import { integer, object, option, withDefault } from "../../options/schema.js";
 import type { TicketStore } from "./ticket_store.js";
 
 const SUFFIX = ".ticket";
 
 const schema = object({
   folder: option<string>("the path of a folder", (value) => typeof value === "string" && value !== ""),
-  maxTickets: integer(1, 1_000_000),
+  maxTickets: withDefault(integer(1, 1_000_000), 1_024),
 });
 
 /**
@@ -22,11 +22,8 @@ export class FileTicketStore implements TicketStore {
   readonly #maxTickets: number;
 
   /** @throws InvalidArgumentError */
-  constructor({
-    folder,
-    maxTickets = 1_024,
-  }: { readonly folder: string; readonly maxTickets?: number | undefined }) {
-    const read = readOptions(schema, { folder, maxTickets });
+  constructor(options: { readonly folder: string; readonly maxTickets?: number | undefined }) {
+    const read = readOptions(schema, options);
     this.#folder = read.folder;
     this.#maxTickets = read.maxTickets;
   }

@@ -1,5 +1,5 @@
 import { readOptions } from "../../options/read.js";
-import { integer, object } from "../../options/schema.js";
+import { integer, object, withDefault } from "../../options/schema.js";
 
 /**
  * Where a client keeps the tickets with which it resumes its sessions. A ticket is as secret as a password for as
@@ -27,8 +27,9 @@ export class MemoryTicketStore implements TicketStore {
   readonly #entries = new Map<string, Entry>();
   readonly #maxTickets: number;
 
-  constructor({ maxTickets = 1_024 }: { readonly maxTickets?: number | undefined } = {}) {
-    this.#maxTickets = readOptions(schema, { maxTickets }).maxTickets;
+  /** @throws InvalidArgumentError */
+  constructor(options: { readonly maxTickets?: number | undefined } = {}) {
+    this.#maxTickets = readOptions(schema, options).maxTickets;
   }
 
   /** Tickets that are kept, expired ones included that nobody has asked for since. */
@@ -60,4 +61,4 @@ export class MemoryTicketStore implements TicketStore {
   }
 }
 
-const schema = object({ maxTickets: integer(1, 16_777_216) });
+const schema = object({ maxTickets: withDefault(integer(1, 16_777_216), 1_024) });
