@@ -173,6 +173,35 @@ replace_once("                BatchCount = 0;
 # the handshake waited for ever for the application's word on a ticket that it was never asked about.
 replace_once("    QuicCryptoTlsCleanupTransportParameters(&ResumedTP);\n    return ResumptionAccepted;\n"
              "    if (!ResumptionAccepted) Connection->Crypto.TicketValidationPending = FALSE$<SEMICOLON>\n    QuicCryptoTlsCleanupTransportParameters(&ResumedTP)$<SEMICOLON>\n    return ResumptionAccepted$<SEMICOLON>\n")
+# A packet of datagrams alone is acknowledged with what is sent next, or when eight wait, or after the usual delay at the
+# latest: nothing is sent again for want of it (RFC 9221 section 5.2).
+replace_once("    BOOLEAN AckEliciting = FALSE;\n    BOOLEAN AckImmediately = FALSE;"
+             "    BOOLEAN AckEliciting = FALSE$<SEMICOLON>\n    BOOLEAN HasDatagrams = FALSE$<SEMICOLON>\n    BOOLEAN AckImmediately = FALSE$<SEMICOLON>")
+replace_once("                    \"Decoding DATAGRAM frame\");
+                QuicConnTransportError(Connection, QUIC_ERROR_FRAME_ENCODING_ERROR);
+                return FALSE;
+            }
+            AckEliciting = TRUE;"
+             "                    \"Decoding DATAGRAM frame\")$<SEMICOLON>
+                QuicConnTransportError(Connection, QUIC_ERROR_FRAME_ENCODING_ERROR)$<SEMICOLON>
+                return FALSE$<SEMICOLON>
+            }
+            HasDatagrams = TRUE$<SEMICOLON>")
+replace_once("        QUIC_ACK_TYPE AckType;\n        if (AckImmediately) {"
+             "        const uint8_t PacketTolerance = Connection->PacketTolerance$<SEMICOLON>
+        if (HasDatagrams && !AckEliciting) Connection->PacketTolerance = CXPLAT_MAX(PacketTolerance, 8)$<SEMICOLON>
+        QUIC_ACK_TYPE AckType$<SEMICOLON>\n        if (AckImmediately) {")
+replace_once("        } else if (AckEliciting) {\n            AckType = QUIC_ACK_TYPE_ACK_ELICITING;"
+             "        } else if (AckEliciting || HasDatagrams) {\n            AckType = QUIC_ACK_TYPE_ACK_ELICITING$<SEMICOLON>")
+replace_once("            RecvTime,
+            ECN,
+            AckType);
+    }"
+             "            RecvTime,
+            ECN,
+            AckType)$<SEMICOLON>
+        Connection->PacketTolerance = PacketTolerance$<SEMICOLON>
+    }")
 write_patched(connection.c)
 
 # A client that has moved discards what still comes to its last address, as RFC 9000 section 9 wants it: msquic

@@ -118,6 +118,35 @@ test("datagrams are blocked and dropped like writes, empty ones too, and drain s
   assert.equal(client.sendDatagram(new Uint8Array(0)), "sent");
 });
 
+test("an answer carries the acknowledgement of what it answers, in no packet of its own", async (t) => {
+  const rounds = 100;
+  const burst = 4; // each fills a packet
+  let answers = 0;
+  let complete = deferred();
+  const { client, server } = await openPair(
+    loopback,
+    t,
+    { behaviour: { datagram: (connection, datagram) => connection.sendDatagram(datagram) } },
+    {
+      behaviour: {
+        datagram() {
+          answers += 1;
+          if (answers % burst === 0) complete.resolve();
+        },
+      },
+    },
+  );
+  const { packetsSent: before } = await server.statistics();
+  for (let round = 0; round < rounds; round++) {
+    complete = deferred();
+    for (let i = 0; i < burst; i++) client.sendDatagram(new Uint8Array(1_000));
+    await complete.promise;
+  }
+  const sent = (await server.statistics()).packetsSent - before;
+  // One more a round is what it takes to acknowledge every second packet at once.
+  assert.ok(sent < rounds * burst + rounds / 2, `${sent} packets for ${answers} answers`);
+});
+
 describe("iterating over datagrams", () => {
   test("gives each, to keep, until the connection ends", async (t) => {
     const { client, server } = await openPair(loopback, t);
