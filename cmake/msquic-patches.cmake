@@ -169,6 +169,44 @@ replace_once("                BatchCount = 0;
                 if (DatagramPath == NULL) goto Drop$<SEMICOLON>
             }
             CurrentPath = DatagramPath$<SEMICOLON>")
+# A challenge is repeated until its path is decided, at doubling intervals from a probe timeout on: the timer that loss
+# detection has is off while an address that is not validated may be sent nothing more, which is when it matters.
+replace_once("        const uint64_t Deadline =
+            Path->PathValidationStartTime + QuicConnPathValidationTimeoutUs(Connection, Path);"
+             "        const uint64_t Repeat =
+            CXPLAT_MAX(
+                QuicLossDetectionComputeProbeTimeout(&Connection->LossDetection, Path, 1),
+                CxPlatTimeDiff64(Path->PathValidationStartTime, TimeNow))$<SEMICOLON>
+        const uint64_t Deadline =
+            CXPLAT_MIN(
+                TimeNow + Repeat,
+                Path->PathValidationStartTime + QuicConnPathValidationTimeoutUs(Connection, Path) + 1)$<SEMICOLON>")
+replace_once("        if (CxPlatTimeDiff64(Path->PathValidationStartTime, TimeNow) <= Timeout) {
+            ++i;"
+             "        if (CxPlatTimeDiff64(Path->PathValidationStartTime, TimeNow) <= Timeout) {
+            Path->SendChallenge = TRUE$<SEMICOLON>
+            (void)QuicSendSetSendFlag(&Connection->Send, QUIC_CONN_SEND_FLAG_PATH_CHALLENGE)$<SEMICOLON>
+            ++i$<SEMICOLON>")
+# The last address that was validated is what a connection goes back to when a new one does not answer (RFC 9000 section
+# 9.3.2), so it stays until that is decided, and is not given up when it is all there is: whether anybody is still there
+# is for loss detection to find. Its allowance has no limit.
+replace_once("        QuicTraceEvent(
+            ConnPathValidationTimeout,"
+             "        BOOLEAN WasValidated = Path->Allowance == UINT32_MAX$<SEMICOLON>
+        BOOLEAN OtherValidated = FALSE$<SEMICOLON>
+        for (uint8_t j = 0$<SEMICOLON> j < Connection->PathsCount$<SEMICOLON> ++j) OtherValidated |= Connection->Paths[j].IsPeerValidated$<SEMICOLON>
+        if (WasValidated && !OtherValidated) {
+            if (i == 0) {
+                QuicPathSetValid(Connection, Path, QUIC_PATH_VALID_HANDSHAKE_PACKET)$<SEMICOLON>
+            } else {
+                Path->PathValidationStartTime = TimeNow$<SEMICOLON>
+            }
+            ++i$<SEMICOLON>
+            continue$<SEMICOLON>
+        }
+
+        QuicTraceEvent(
+            ConnPathValidationTimeout,")
 # A ticket that msquic itself finds unfit (the server's windows have become smaller, say) costs a full handshake. Before,
 # the handshake waited for ever for the application's word on a ticket that it was never asked about.
 replace_once("    QuicCryptoTlsCleanupTransportParameters(&ResumedTP);\n    return ResumptionAccepted;\n"
@@ -226,6 +264,28 @@ replace_once("        Index = FallbackIndex;"
         Event.Type = QUIC_CONNECTION_EVENT_PEER_ADDRESS_CHANGED$<SEMICOLON>
         Event.PEER_ADDRESS_CHANGED.Address = &Connection->Paths[0].Route.RemoteAddress$<SEMICOLON>
         (void)QuicConnIndicateEvent(Connection, &Event)$<SEMICOLON>")
+# What the path could send that was gone back to, or was moved to, is sent: the limit of the last one stopped it, and
+# loss detection's timer with it.
+replace_once("            if (Connection->Paths[j].IsPeerValidated) {
+                FallbackIndex = j;
+                break;
+            }"
+             "            if (Connection->Paths[j].IsPeerValidated) {
+                FallbackIndex = j$<SEMICOLON>
+                break$<SEMICOLON>
+            }
+            if (Connection->Paths[j].Allowance == UINT32_MAX) FallbackIndex = j$<SEMICOLON>")
+replace_once("    CXPLAT_DBG_ASSERT(Path->DestCid != NULL);
+    CXPLAT_DBG_ASSERT(!Path->DestCid->CID.Retired);
+}"
+             "    CXPLAT_DBG_ASSERT(Path->DestCid != NULL)$<SEMICOLON>
+    CXPLAT_DBG_ASSERT(!Path->DestCid->CID.Retired)$<SEMICOLON>
+    if (Connection->Paths[0].Allowance >= QUIC_MIN_SEND_ALLOWANCE) {
+        (void)QuicConnRemoveOutFlowBlockedReason(Connection, QUIC_FLOW_BLOCKED_AMPLIFICATION_PROT)$<SEMICOLON>
+        QuicSendQueueFlush(&Connection->Send, REASON_AMP_PROTECTION)$<SEMICOLON>
+        QuicLossDetectionUpdateTimer(&Connection->LossDetection, FALSE)$<SEMICOLON>
+    }
+}")
 replace_once("#if DEBUG\n    if (Connection->Paths[Index].DestCid) {"
              "    QUIC_CID_LIST_ENTRY* DestCid = Connection->Paths[Index].DestCid$<SEMICOLON>
     QUIC_CID_LIST_ENTRY* QuicConnGetUnusedDestCid(const QUIC_CONNECTION*)$<SEMICOLON>
