@@ -67,6 +67,12 @@ async function relayIn(network: Network, options: Omit<RelayOptions, "listen">):
   return [relay, port];
 }
 
+/** Within four standard deviations of what that many draws give. */
+function assertRate(count: number, of: number, rate: number): void {
+  const deviation = Math.sqrt(of * rate * (1 - rate));
+  assert.ok(Math.abs(count - of * rate) <= 4 * deviation, `${count} of ${of}, ${rate} expected`);
+}
+
 const bad = { delayMs: 50, lossRate: 0.05, reorderRate: 0.2, duplicateRate: 0.01 };
 
 describe("over a network that loses 5 %, reorders 20 %, duplicates 1 % and takes 100 ms there and back", () => {
@@ -83,11 +89,12 @@ describe("over a network that loses 5 %, reorders 20 %, duplicates 1 % and takes
     await client.call("begin", 50_000_000);
     await assertIntact(client);
     const { toServer, toClient } = await relay.call<Record<string, LinkCounters>>("counters");
+    // The fewest are acknowledgements, of which a busy server sends few.
+    assert.ok(toServer!.received > 30_000 && toClient!.received > 100);
     for (const { received, dropped, reordered, duplicated } of [toServer!, toClient!]) {
-      assert.ok(received > 1_000, `${received}`);
-      assert.ok(Math.abs(dropped / received - 0.05) < 0.02, `${dropped} of ${received} lost`);
+      assertRate(dropped, received, bad.lossRate);
+      assertRate(duplicated, received - dropped, bad.duplicateRate);
       assert.ok(reordered / received > 0.1, `${reordered} of ${received} reordered`);
-      assert.ok(duplicated / received > 0.005, `${duplicated} of ${received} duplicated`);
     }
     const { roundTripMs } = await client.call<quic.QuicStatistics>("statistics");
     assert.ok(roundTripMs >= 100, `${roundTripMs}`);
