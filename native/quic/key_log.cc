@@ -1,6 +1,7 @@
 #include "native/quic/key_log.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,9 +25,18 @@ std::string Hex(std::span<const uint8_t> bytes) noexcept {
 }  // namespace
 
 Ref<KeyLog> KeyLog::Open(const std::string& path, QUIC_STATUS* status) noexcept {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  const int fd = ::open(path.c_str(), kFlags, 0600);
   *status = fd < 0 ? static_cast<QUIC_STATUS>(errno) : QUIC_STATUS_SUCCESS;
-  return fd < 0 ? Ref<KeyLog>() : MakeRef<KeyLog>(fd);
+  if (fd < 0) return {};
+  // Secrets are written on msquic's threads, which a FIFO or a terminal could hold up.
+  struct stat what {};
+  if (::fstat(fd, &what) != 0 || !S_ISREG(what.st_mode)) {
+    ::close(fd);
+    *status = QUIC_STATUS_INVALID_PARAMETER;
+    return {};
+  }
+  return MakeRef<KeyLog>(fd);
 }
 
 KeyLog::~KeyLog() {

@@ -1,10 +1,11 @@
-import { open } from "node:fs/promises";
+import { constants } from "node:fs";
 import { domainToASCII } from "node:url";
 import { InvalidArgumentError } from "../errors.js";
 import { readOptions } from "../options/read.js";
 import { withoutZone } from "./address.js";
 import { type Identity, loadIdentity } from "./identity.js";
 import { certificatesOnly, readPem } from "./pem.js";
+import { openRegularFile } from "./regular_file.js";
 import {
   type CipherSuite,
   type ClientTlsOptions,
@@ -121,10 +122,12 @@ async function openKeyLog(file: string | true | undefined): Promise<string | und
   if (path === undefined || path === "") {
     throw new InvalidArgumentError("tls.keyLogFile is true, but the environment has no SSLKEYLOGFILE");
   }
-  try {
-    await (await open(path, "a", 0o600)).close();
-  } catch (cause) {
+  const { O_APPEND, O_CREAT, O_WRONLY } = constants;
+  const log = await openRegularFile(path, O_APPEND | O_CREAT | O_WRONLY, 0o600).catch((cause) => {
     throw new InvalidArgumentError(`tls.keyLogFile "${path}" cannot be written`, { cause });
-  }
+  });
+  // A FIFO that nobody reads would hold the engine's threads up.
+  if (log === undefined) throw new InvalidArgumentError(`tls.keyLogFile "${path}" is no regular file`);
+  await log.close();
   return path;
 }

@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { constants } from "node:fs";
 import { CredentialMissingError, CredentialUnreadableError } from "../errors.js";
+import { openRegularFile, readAtMost } from "./regular_file.js";
 import type { PemSource } from "./tls.js";
 
 /** Bytes that were given or read, and what to call them in an error message. */
@@ -15,6 +16,9 @@ export interface Pem {
   readonly title: string;
 }
 
+/** Larger than any list of authorities that operating systems have. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
 /** @throws CredentialMissingError, CredentialUnreadableError */
 export async function readPem(source: PemSource, what: string): Promise<Pem> {
   if (typeof source === "string" && source.includes("-----BEGIN")) {
@@ -25,14 +29,25 @@ export async function readPem(source: PemSource, what: string): Promise<Pem> {
 }
 
 /**
- * The bytes themselves, or the file of that path.
+ * The bytes themselves, or the file of that path: a regular one of at most 1 MiB.
  * @throws CredentialMissingError, CredentialUnreadableError
  */
 export async function readSource(source: PemSource, what: string): Promise<Source> {
   if (typeof source !== "string") return { bytes: source, title: `the ${what}` };
   const title = `the ${what} file "${source}"`;
+  const bytes = await readCredentialFile(source, title);
+  if (bytes !== undefined) return { bytes, title };
+  throw new CredentialUnreadableError(
+    `${title} is no regular file, or larger than ${MAX_FILE_BYTES} bytes; pass its contents in place of its path`,
+  );
+}
+
+/** Undefined where it is no regular file, or too large. */
+async function readCredentialFile(path: string, title: string): Promise<Uint8Array | undefined> {
   try {
-    return { bytes: await readFile(source), title };
+    const file = await openRegularFile(path, constants.O_RDONLY);
+    if (file === undefined) return undefined;
+    return await readAtMost(file, MAX_FILE_BYTES).finally(() => file.close());
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === "ENOENT" || code === "ENOTDIR") {

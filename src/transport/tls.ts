@@ -1,7 +1,10 @@
 import { isUint8Array } from "node:util/types";
 import { flag, isListOf, isRecord, type Option, object, oneOf, option, optional } from "../options/schema.js";
 
-/** PEM text or bytes, or the path of a PEM file. A string that contains `-----BEGIN` is PEM. */
+/**
+ * PEM text or bytes, or the path of a PEM file: a regular file of at most 1 MiB. A string that contains `-----BEGIN` is
+ * PEM.
+ */
 export type PemSource = string | Uint8Array;
 
 /** A certificate with its private key: as PEM, in two parts, or as PKCS#12, in one. */
@@ -29,7 +32,7 @@ export interface TlsOptions extends TlsIdentity {
   /** Uses these only; which of them is a server's choice, in the order of the type above. */
   readonly cipherSuites?: readonly CipherSuite[] | undefined;
   /**
-   * Appends the secrets of each connection to this file, in the format that Wireshark reads: whoever has it can read
+   * Appends the secrets of each connection to this regular file, in the format that Wireshark reads: whoever has it can read
    * the connections. `true` takes the file that the environment variable SSLKEYLOGFILE names, which is otherwise not
    * looked at.
    */

@@ -107,7 +107,7 @@ describe("options", () => {
     const endpoint = object({ at: objectWith({ port: integer(1, 9) }) });
     assert.equal(readOptions(endpoint, { at: { port: 7, family: "ipv4" } }).at.port, 7);
     assert.throws(
-      () => readOptions(endpoint, { at: {} }),
+      () => readOptions(endpoint, { at: { family: "ipv4" } }),
       /at\.port must be an integer from 1 to 9, and not undef/,
     );
     assert.throws(() => readOptions(endpoint, { at: 7 }), /at must be an object with \{port\}, and not 7/);

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -10,6 +12,7 @@ import {
   CredentialMismatchError,
   CredentialMissingError,
   CredentialUnreadableError,
+  InvalidArgumentError,
 } from "#internal/errors.js";
 import { loadClientCredential, loadServerCredential } from "#internal/transport/credential.js";
 
@@ -86,6 +89,48 @@ test("what is no PEM certificate, or no PEM key, is unreadable", async () => {
     loadServerCredential({ ...identity, certificate: directory }),
     CredentialUnreadableError,
   );
+});
+
+function fifo(name: string): string {
+  const path = join(directory, name);
+  execFileSync("mkfifo", [path]);
+  return path;
+}
+
+test("a path to what never ends, or never begins, is refused at once wherever a file is read", async () => {
+  const large = await file("large.pem", `${identity.certificate}${"\n".repeat(1024 * 1024)}`);
+  for (const path of ["/dev/zero", fifo("silent.pem"), directory, large]) {
+    for (const tls of [
+      { ...identity, certificate: path },
+      { ...identity, privateKey: path },
+      { pkcs12: path },
+      { ...identity, clientCertificate: "require", clientCa: path },
+      { ...identity, serverNames: { "a.example": { ...identity, certificate: path } } },
+    ] as const) {
+      await assert.rejects(loadServerCredential(tls), (error: Error) => {
+        assert.ok(error instanceof CredentialUnreadableError, `${error}`);
+        assert.match(error.message, /is no regular file, or larger than 1048576 bytes; pass its contents/);
+        return true;
+      });
+    }
+    await assert.rejects(loadClientCredential({ ca: path }, "localhost"), CredentialUnreadableError);
+  }
+});
+
+test("a file as large as allowed is read whole", async () => {
+  const padding = "\n".repeat(1024 * 1024 - identity.certificate.length);
+  const certificate = await file("padded.pem", padding + identity.certificate);
+  assert.equal((await loadServerCredential({ ...identity, certificate })).certificatePem.length, 1024 * 1024);
+});
+
+test("secrets are logged to regular files only, for nothing else can be trusted to take them at once", async (t) => {
+  const heard = fifo("heard.keys");
+  const reader = await open(heard, constants.O_RDONLY | constants.O_NONBLOCK);
+  t.after(() => reader.close());
+  for (const keyLogFile of ["/dev/null", fifo("unheard.keys"), heard, directory]) {
+    await assert.rejects(loadServerCredential({ ...identity, keyLogFile }), InvalidArgumentError, keyLogFile);
+    await assert.rejects(loadClientCredential({ keyLogFile }, "localhost"), InvalidArgumentError, keyLogFile);
+  }
 });
 
 test("a certificate with damaged contents is unreadable", async () => {
