@@ -27,6 +27,7 @@ import { serverResumption } from "./resumption/server_resumption.js";
 import { packTicketKeys, type TicketKey } from "./resumption/ticket_keys.js";
 import { Authenticator } from "./tls/authentication.js";
 import { listenerSettings, loadListenerCredential } from "./tls/listener_tls.js";
+import { Turns } from "./turns.js";
 
 export type { SocketAddress } from "../transport/address.js";
 export type { CloseInfo, CloseOptions } from "../transport/close.js";
@@ -78,7 +79,8 @@ export interface QuicListener extends AsyncDisposable {
   readonly refused: RefusedConnections;
   /**
    * Handshakes from now on use these: a renewed certificate, say. Open connections keep what they have. Where threads
-   * share the listener it holds for all of them. What cannot be used is refused, and nothing changes.
+   * share the listener it holds for all of them. What cannot be used is refused, and nothing changes. Of several calls
+   * the last one counts: each begins when the one before has ended.
    * @throws what `listen` throws for `options.tls`; ListenerClosedError
    */
   updateTls(tls: ServerTlsOptions): Promise<void>;
@@ -145,6 +147,7 @@ async function openListener(read: ReadListenOptions, behaviour: QuicBehaviour): 
     (slot, generation, onEnd) =>
       new RawConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd, authenticator }),
   );
+  const updates = new Turns(); // else the one that is read last would count
   return {
     address: listener.address,
     get connectionCount() {
@@ -153,7 +156,8 @@ async function openListener(read: ReadListenOptions, behaviour: QuicBehaviour): 
     get refused() {
       return listener.refused;
     },
-    updateTls: async (tls) => listener.setCredential(await loadListenerCredential(tls, behaviour)),
+    updateTls: (tls) =>
+      updates.take(async () => listener.setCredential(await loadListenerCredential(tls, behaviour))),
     async close(options: WaitOptions = {}) {
       const wait = readWait(options);
       return within(listener.close(), "closing a listener", wait);

@@ -85,6 +85,23 @@ describe("updateTls", () => {
     assert.equal(await shownBy(server), "CN=old");
   });
 
+  test("called twice at once ends with the second, however much longer the first takes to read", async (t) => {
+    const server = await serveTls(t, await named("old"));
+    const [slow, last] = await Promise.all([named("slow"), named("last")]);
+    const many = Array.from({ length: 200 }, (_, i) => [`h${i}.example`, slow] as const);
+    const calls = [
+      server.listener.updateTls({ ...slow, serverNames: Object.fromEntries(many) }),
+      server.listener.updateTls({} as quic.ServerTlsOptions),
+      server.listener.updateTls(last),
+    ];
+    const outcomes = await Promise.allSettled(calls);
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["fulfilled", "rejected", "fulfilled"],
+    );
+    assert.equal(await shownBy(server), "CN=last");
+  });
+
   test("after the listener has closed is refused", async (t) => {
     const identity = await named("old");
     const server = await serveTls(t, identity);
