@@ -106,7 +106,9 @@ CertificateVerifier::Verdict CertificateVerifier::VerifyChain(X509* certificate,
   if (peer_is_server_ && !ExpectName(parameters, name)) return {QUIC_STATUS_TLS_ERROR, kInternal, {}};
   if (X509_verify_cert(context.get()) != 1) {
     const auto [status, alert] = ReasonOf(X509_STORE_CTX_get_error(context.get()));
-    return {status, alert, {}};
+    if (status != QUIC_STATUS_BAD_CERTIFICATE) return {status, alert, {}};
+    // Who is told of the wrong name wants to know the right one.
+    return {status, alert, Share(X509_STORE_CTX_get0_chain(context.get()))};
   }
   Ref<PeerCertificate> shared = Share(X509_STORE_CTX_get0_chain(context.get()));
   if (!shared) return {QUIC_STATUS_TLS_ERROR, kInternal, {}};

@@ -23,7 +23,8 @@ class CertificateVerifier : public RefCounted<CertificateVerifier> {
   struct Verdict {
     QUIC_STATUS status = QUIC_STATUS_SUCCESS;                  // otherwise what our own side reports
     QUIC_TLS_ALERT_CODES alert = QUIC_TLS_ALERT_CODE_SUCCESS;  // otherwise what the peer is told
-    Ref<PeerCertificate> certificate;                          // null: the peer has none
+    // Null where the peer has none, and where it was refused for more than its name.
+    Ref<PeerCertificate> certificate;
   };
 
   // The arguments are those of PEER_CERTIFICATE_RECEIVED: OpenSSL's X509* and X509_STORE_CTX*, or null.

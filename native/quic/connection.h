@@ -111,7 +111,7 @@ class Connection final : public Resource {
 
   // The application's word on the certificate of kPeerCertificate; `alert` is for one that is refused.
   void Authenticate(bool accepted, QUIC_TLS_ALERT_CODES alert) noexcept;
-  // Null before the peer's certificate was verified, and where there is none.
+  // Null before the peer's certificate was verified, and where there is none. It may be for another name.
   [[nodiscard]] Ref<PeerCertificate> peer_certificate() noexcept;
 
   // Any thread. Ends it at once with a code of ours; the first caller's word counts.

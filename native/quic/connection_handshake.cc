@@ -26,15 +26,15 @@ uint16_t OpenedFlags(bool resumed, uint8_t early_data_status) noexcept {
 // Whether the CAs vouch for it is known at once; the application's own word may follow later.
 QUIC_STATUS Connection::OnPeerCertificate(const QUIC_CONNECTION_EVENT& event) noexcept {
   CertificateVerifier::Verdict verdict = handshake_->Verify(event);
+  {
+    const std::lock_guard lock(mutex_);
+    peer_certificate_ = verdict.certificate;
+  }
   if (QUIC_FAILED(verdict.status)) {
     // Refused by the return value, msquic would send an alert of its own choice.
     SetEnd(ClosedBy::kTransport, static_cast<int32_t>(verdict.status), 0, {});
     (void)Api().ConnectionCertificateValidationComplete(handle(), FALSE, verdict.alert);
     return QUIC_STATUS_PENDING;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    peer_certificate_ = verdict.certificate;
   }
   if (!options_->authenticates) return QUIC_STATUS_SUCCESS;
   if (listener_ != 0 && !announced_ && !environment_->Insert(this)) return QUIC_STATUS_OUT_OF_MEMORY;

@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import { ConnectionClosedError, type MillraceError } from "../errors.js";
 import type { Engine, EngineResource } from "../native/engine.js";
 import type { RingReader } from "../native/ring.js";
@@ -9,6 +10,7 @@ import { type ConnectionId, type ConnectionState, nextConnectionId } from "../tr
 import type { PathChange } from "./path_change.js";
 import { type RebindOptions, rebind } from "./rebind.js";
 import { handshakeError, lossError } from "./status.js";
+import { decodeCertificates } from "./tls/certificate.js";
 
 /** A statistics request is answered from the last one for so long. */
 const STATISTICS_FRESH_MS = 1_000;
@@ -159,13 +161,21 @@ export abstract class EngineConnection implements EngineResource {
       this.#opening = undefined;
       const closed = new ConnectionClosedError("the connection was closed");
       const failure = this.#failure ?? this.refusedPeer;
-      const error = failure ?? (by === "transport" ? handshakeError(status, opening.where) : closed);
+      const error =
+        failure ??
+        (by === "transport" ? handshakeError(status, opening.where, this.certificateShown()) : closed);
       opening.failed(error);
       if (!this.#early) return undefined;
       return error === closed ? { by, code, reason } : { by, code, reason, error };
     }
     const error = this.#endError(by, status, code, reason, closedByUs);
     return error === undefined ? { by, code, reason } : { by, code, reason, error };
+  }
+
+  /** The peer's certificate, once it was found good, or good but for its name. */
+  protected certificateShown(): X509Certificate | undefined {
+    const encoded = this.engine.native.peerCertificate(this.slot, this.generation);
+    return encoded && decodeCertificates(encoded)[0];
   }
 
   /** The peer has moved, perhaps several times since the last event; undefined where it is where it was. */

@@ -36,7 +36,6 @@ import type { OpenStreamOptions, QuicStream } from "./stream/stream.js";
 import { openError } from "./stream/stream_opening.js";
 import type { StreamHost } from "./stream/stream_side.js";
 import { type Authenticator, readPeer } from "./tls/authentication.js";
-import { decodeCertificates } from "./tls/certificate.js";
 
 const outcomes: readonly OutcomeOfDatagram[] = (() => {
   const { sent, acknowledged, lost, cancelled } = DatagramOutcome;
@@ -109,8 +108,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
 
   get peerCertificate(): X509Certificate | undefined {
     if (this.#peerCertificate === undefined && this.#opened.is && this.state !== "closed") {
-      const encoded = this.engine.native.peerCertificate(this.slot, this.generation);
-      if (encoded !== undefined) this.#peerCertificate = decodeCertificates(encoded)[0];
+      this.#peerCertificate = this.certificateShown();
     }
     return this.#peerCertificate;
   }

@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import {
   AddressForbiddenError,
   AddressInUseError,
@@ -64,8 +65,8 @@ export function credentialError(status: number): MillraceError {
   return new InternalError(`msquic refused the certificate, key or CA with status ${status}`);
 }
 
-/** Why a handshake failed. */
-export function handshakeError(status: number, where: string): MillraceError {
+/** Why a handshake failed. @param shown the server's certificate, where only its name was wrong. */
+export function handshakeError(status: number, where: string, shown?: X509Certificate): MillraceError {
   const code = statusCodes();
   switch (status) {
     case code.connectionTimeout:
@@ -90,16 +91,16 @@ export function handshakeError(status: number, where: string): MillraceError {
     case code.outOfMemory:
       return new ResourceExhaustedError("there is no memory for another connection");
     default:
-      return alertError(status - code.tlsAlert!, status, where);
+      return alertError(status - code.tlsAlert!, status, where, shown);
   }
 }
 
-function alertError(alert: number, status: number, where: string): MillraceError {
+function alertError(alert: number, status: number, where: string, shown?: X509Certificate): MillraceError {
   switch (alert) {
     case TlsAlert.badCertificate:
     case TlsAlert.certificateUnknown:
       return new CertificateNameError(
-        `the certificate of ${where} is not for that name; connect by a name it has, or set tls.serverName`,
+        `the certificate of ${where} is not for that name${namesOf(shown)}; connect by a name it has, or set tls.serverName`,
       );
     case TlsAlert.certificateExpired:
       return new CertificateExpiredError(`the certificate of ${where} is expired or not yet valid; renew it`);
@@ -117,6 +118,13 @@ function alertError(alert: number, status: number, where: string): MillraceError
       return new HandshakeFailedError(`the handshake with ${where} failed with ${what}`);
     }
   }
+}
+
+/** The names that a certificate has, as a part of a message: a peer's may have thousands. */
+function namesOf(certificate: X509Certificate | undefined): string {
+  if (certificate === undefined) return "";
+  const names = certificate.subjectAltName || "nothing";
+  return ` but for ${names.length > 200 ? `${names.slice(0, 200)}…` : names}`;
 }
 
 /** In TLS 1.3 a client's handshake is complete before the server has looked at its certificate. */

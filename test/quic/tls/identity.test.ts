@@ -165,6 +165,22 @@ describe("a client", () => {
     }
   });
 
+  test("says for which names a certificate is that is for another, as far as there is room", async (t) => {
+    const names = ["a.example", "*.b.example", "127.0.0.2"];
+    const trust = { ca: root.certificate };
+    await assert.rejects((await serveTls(t, await root.issue({ names }))).connect(trust), {
+      code: "ERR_MILLRACE_CERTIFICATE_NAME",
+      message:
+        /not for that name but for DNS:a\.example, DNS:\*\.b\.example, IP Address:127\.0\.0\.2; connect/,
+    });
+    const many = await root.issue({ names: Array.from({ length: 500 }, (_, i) => `host-${i}.example`) });
+    await assert.rejects((await serveTls(t, many)).connect(trust), ({ message }) => message.length < 400);
+    await assert.rejects(
+      (await serveTls(t, await root.issue({ names: [] }))).connect(trust),
+      /but for nothing;/,
+    );
+  });
+
   test("refuses a certificate whose time is over", async (t) => {
     const secondsLeft = 2;
     const server = await serveTls(t, await root.issue({ validToDays: secondsLeft / 86_400 }));
