@@ -1,11 +1,12 @@
 import { isIP } from "node:net";
-import { ConnectionClosedError, InvalidArgumentError, type MillraceError, TimeoutError } from "../errors.js";
+import { ConnectionClosedError, InvalidArgumentError, type MillraceError } from "../errors.js";
 import { loadAddon } from "../native/addon.js";
 import type { Engine, EngineResource } from "../native/engine.js";
 import { readOptions } from "../options/read.js";
 import { integer, object, option, optional } from "../options/schema.js";
 import { formatHost, type SocketAddress } from "../transport/address.js";
-import { throwIfAborted, type WaitOptions, waitOptions, within } from "../transport/wait.js";
+import { type WaitOptions, waitOptions } from "../transport/wait.js";
+import { requestPatiently } from "./patient_request.js";
 import { bindError } from "./status.js";
 
 /** Where a client goes on from, and how long it waits until it can: 10 s by default. */
@@ -21,10 +22,6 @@ export interface Rebindable extends EngineResource {
   readonly state: string;
   readonly localAddress: SocketAddress;
 }
-
-/** The peer confirms the handshake, and offers a connection id to go on with, within round trips. */
-const PATIENCE_MS = 10_000;
-const WHAT = "moving to another address";
 
 const schema = object({
   ...waitOptions,
@@ -45,8 +42,7 @@ export async function rebind(
   connection: Rebindable,
   options: RebindOptions = {},
 ): Promise<SocketAddress> {
-  const { address = "", port = 0, signal, timeoutMs = PATIENCE_MS } = readOptions(schema, options);
-  throwIfAborted(WHAT, signal);
+  const { address = "", port = 0, ...wait } = readOptions(schema, options);
   if (connection.state !== "open") {
     throw new ConnectionClosedError(`the connection is ${connection.state}; it cannot move any more`);
   }
@@ -56,26 +52,17 @@ export async function rebind(
       `options.address must be an ${now.family === "ipv4" ? "IPv4" : "IPv6"} address as the connection has, and not ${address}`,
     );
   }
-  const moved = engine.request((request) => {
-    engine.native.rebind(request, connection.slot, connection.generation, address, port, timeoutMs);
+  const { slot, generation } = connection;
+  const status = await requestPatiently(engine, wait, {
+    what: "moving to another address",
+    awaited: "confirm the handshake, or offer a connection id to go on with,",
+    start: (request, timeoutMs) => engine.native.rebind(request, slot, generation, address, port, timeoutMs),
   });
-  const { status } = await within(moved, WHAT, { signal });
-  if (status !== 0) throw rebindError(status, `${formatHost(address || now.address)}:${port}`, timeoutMs);
+  if (status !== 0) throw rebindError(status, `${formatHost(address || now.address)}:${port}`);
   return connection.localAddress;
 }
 
-function rebindError(status: number, where: string, timeoutMs: number): MillraceError {
-  const code = loadAddon().constants.status!;
-  switch (status) {
-    case code.aborted:
-      return new ConnectionClosedError("the connection ended before it could move");
-    case code.notSupported:
-      return new InvalidArgumentError("only the side that connected can move; this connection was accepted");
-    case code.connectionTimeout:
-      return new TimeoutError(
-        `the peer did not confirm the handshake, or offered no connection id to go on with, within ${timeoutMs} ms`,
-      );
-    default:
-      return bindError(status, where);
-  }
+function rebindError(status: number, where: string): MillraceError {
+  if (status !== loadAddon().constants.status!.notSupported) return bindError(status, where);
+  return new InvalidArgumentError("only the side that connected can move; this connection was accepted");
 }
