@@ -2,6 +2,8 @@
 
 #include <openssl/ssl.h>
 
+#include <array>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,23 @@ uint16_t OpenedFlags(bool resumed, uint8_t early_data_status) noexcept {
   if (early_data_status == SSL_EARLY_DATA_ACCEPTED) flags |= kOpenedEarlyAccepted;
   if (early_data_status == SSL_EARLY_DATA_REJECTED) flags |= kOpenedEarlyRefused;
   return static_cast<uint16_t>(flags);
+}
+
+struct Alpn {
+  [[nodiscard]] std::span<const uint8_t> span() const noexcept { return {name.data(), bytes}; }
+
+  std::array<uint8_t, UINT8_MAX> name{};
+  uint32_t bytes = UINT8_MAX;
+};
+
+// The negotiated one, empty where there is none yet. Inside the connection's own callback this is answered at
+// once.
+Alpn ReadAlpn(HQUIC handle) noexcept {
+  Alpn alpn;
+  if (QUIC_FAILED(Api().GetParam(handle, QUIC_PARAM_TLS_NEGOTIATED_ALPN, &alpn.bytes, alpn.name.data()))) {
+    alpn.bytes = 0;
+  }
+  return alpn;
 }
 
 }  // namespace
@@ -44,16 +63,12 @@ QUIC_STATUS Connection::OnPeerCertificate(const QUIC_CONNECTION_EVENT& event) no
 }
 
 void Connection::PostPeerCertificate(const PeerCertificate* certificate) noexcept {
-  // Inside the connection's own callback this is answered at once.
-  uint8_t alpn[UINT8_MAX] = {};
-  uint32_t alpn_bytes = sizeof(alpn);
-  if (QUIC_FAILED(Api().GetParam(handle(), QUIC_PARAM_TLS_NEGOTIATED_ALPN, &alpn_bytes, alpn)))
-    alpn_bytes = 0;
+  const Alpn alpn = ReadAlpn(handle());
   const std::string& name = handshake_->server_name();
   const PeerCertificateEvent head{listener_, static_cast<uint16_t>(name.size()),
-                                  static_cast<uint16_t>(alpn_bytes)};
+                                  static_cast<uint16_t>(alpn.bytes)};
   std::vector<uint8_t> body(name.begin(), name.end());
-  body.insert(body.end(), alpn, alpn + alpn_bytes);
+  body.insert(body.end(), alpn.span().begin(), alpn.span().end());
   if (certificate != nullptr) {
     body.insert(body.end(), certificate->encoded().begin(), certificate->encoded().end());
   }
@@ -77,16 +92,13 @@ Ref<PeerCertificate> Connection::peer_certificate() noexcept {
 bool Connection::AnnounceEarly() noexcept {
   if (!environment_->Insert(this)) return false;
   announced_ = true;
-  uint8_t alpn[UINT8_MAX] = {};
-  uint32_t alpn_bytes = sizeof(alpn);
-  if (QUIC_FAILED(Api().GetParam(handle(), QUIC_PARAM_TLS_NEGOTIATED_ALPN, &alpn_bytes, alpn)))
-    alpn_bytes = 0;
+  const Alpn alpn = ReadAlpn(handle());
   const OpenedEvent opened{listener_, max_datagram_bytes_.load(std::memory_order_relaxed)};
   port().Write({.kind = EventKind::kConnectionEarly,
                 .slot = slot(),
                 .generation = generation(),
                 .head = BytesOf(opened),
-                .body = {alpn, alpn_bytes}});
+                .body = alpn.span()});
   return true;
 }
 
