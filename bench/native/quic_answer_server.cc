@@ -14,7 +14,6 @@
 namespace millrace::bench {
 namespace {
 
-QuicServer* server = nullptr;
 std::array<uint8_t, kMaxAnswerBytes> answer_bytes;
 
 /** What a client asks for on one stream; it lives as long as the stream. */
@@ -31,7 +30,7 @@ struct Request {
   void Answer(HQUIC stream) {
     // All answers are the same bytes, and nothing is copied.
     answer = {static_cast<uint32_t>(std::min<uint64_t>(wanted, kMaxAnswerBytes)), answer_bytes.data()};
-    (void)server->api().StreamSend(stream, &answer, 1, QUIC_SEND_FLAG_FIN, nullptr);
+    (void)QuicServer::api().StreamSend(stream, &answer, 1, QUIC_SEND_FLAG_FIN, nullptr);
   }
 
   uint64_t wanted = 0;
@@ -48,15 +47,11 @@ QUIC_STATUS OnStream(HQUIC stream, void* context, QUIC_STREAM_EVENT* event) {
     case QUIC_STREAM_EVENT_PEER_SEND_SHUTDOWN:
       request->Answer(stream);
       break;
-    case QUIC_STREAM_EVENT_PEER_SEND_ABORTED:
-      server->api().StreamShutdown(stream, QUIC_STREAM_SHUTDOWN_FLAG_ABORT, 0);
-      break;
     case QUIC_STREAM_EVENT_SHUTDOWN_COMPLETE:
       delete request;
-      if (!event->SHUTDOWN_COMPLETE.AppCloseInProgress) server->api().StreamClose(stream);
-      break;
+      [[fallthrough]];
     default:
-      break;
+      QuicServer::OnStreamEnd(stream, *event);
   }
   return QUIC_STATUS_SUCCESS;
 }
@@ -72,15 +67,15 @@ void EchoDatagram(HQUIC connection, const QUIC_BUFFER& datagram) {
   echo->buffer = {datagram.Length, reinterpret_cast<uint8_t*>(echo + 1)};
   std::memcpy(echo->buffer.Buffer, datagram.Buffer, datagram.Length);
   const QUIC_STATUS status =
-      server->api().DatagramSend(connection, &echo->buffer, 1, QUIC_SEND_FLAG_NONE, echo);
+      QuicServer::api().DatagramSend(connection, &echo->buffer, 1, QUIC_SEND_FLAG_NONE, echo);
   if (QUIC_FAILED(status)) std::free(echo);
 }
 
 QUIC_STATUS OnConnection(HQUIC connection, void*, QUIC_CONNECTION_EVENT* event) {
   switch (event->Type) {
     case QUIC_CONNECTION_EVENT_PEER_STREAM_STARTED:
-      server->api().SetCallbackHandler(event->PEER_STREAM_STARTED.Stream, reinterpret_cast<void*>(OnStream),
-                                       new Request);
+      QuicServer::api().SetCallbackHandler(event->PEER_STREAM_STARTED.Stream,
+                                           reinterpret_cast<void*>(OnStream), new Request);
       break;
     case QUIC_CONNECTION_EVENT_DATAGRAM_RECEIVED:
       EchoDatagram(connection, *event->DATAGRAM_RECEIVED.Buffer);
@@ -90,11 +85,8 @@ QUIC_STATUS OnConnection(HQUIC connection, void*, QUIC_CONNECTION_EVENT* event) 
         std::free(event->DATAGRAM_SEND_STATE_CHANGED.ClientContext);
       }
       break;
-    case QUIC_CONNECTION_EVENT_SHUTDOWN_COMPLETE:
-      if (!event->SHUTDOWN_COMPLETE.AppCloseInProgress) server->api().ConnectionClose(connection);
-      break;
     default:
-      break;
+      QuicServer::OnConnectionEnd(connection, *event);
   }
   return QUIC_STATUS_SUCCESS;
 }
@@ -109,9 +101,7 @@ int Serve(Options options) {
   settings.IsSet.PeerBidiStreamCount = 1;
   settings.DatagramReceiveEnabled = 1;
   settings.IsSet.DatagramReceiveEnabled = 1;
-  QuicServer opened(kAnswerAlpn, settings, files, OnConnection);
-  server = &opened;
-  opened.ServeUntilInputEnds();
+  QuicServer(kAnswerAlpn, settings, files, OnConnection).ServeUntilInputEnds();
   return 0;
 }
 

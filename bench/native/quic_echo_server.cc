@@ -12,8 +12,6 @@
 namespace millrace::bench {
 namespace {
 
-QuicServer* server = nullptr;
-
 /** One answer, its bytes behind it; msquic owns it from StreamSend until SEND_COMPLETE. */
 struct Answer {
   QUIC_BUFFER buffer;
@@ -34,7 +32,7 @@ void Echo(HQUIC stream, const QUIC_STREAM_EVENT& event) {
     to += receive.Buffers[i].Length;
   }
   answer->buffer = {total, bytes};
-  const QUIC_STATUS status = server->api().StreamSend(stream, &answer->buffer, 1, flags, answer);
+  const QUIC_STATUS status = QuicServer::api().StreamSend(stream, &answer->buffer, 1, flags, answer);
   if (QUIC_FAILED(status)) std::free(answer);
 }
 
@@ -46,14 +44,8 @@ QUIC_STATUS OnStream(HQUIC stream, void*, QUIC_STREAM_EVENT* event) {
     case QUIC_STREAM_EVENT_SEND_COMPLETE:
       std::free(event->SEND_COMPLETE.ClientContext);
       break;
-    case QUIC_STREAM_EVENT_PEER_SEND_ABORTED:
-      server->api().StreamShutdown(stream, QUIC_STREAM_SHUTDOWN_FLAG_ABORT, 0);
-      break;
-    case QUIC_STREAM_EVENT_SHUTDOWN_COMPLETE:
-      if (!event->SHUTDOWN_COMPLETE.AppCloseInProgress) server->api().StreamClose(stream);
-      break;
     default:
-      break;
+      QuicServer::OnStreamEnd(stream, *event);
   }
   return QUIC_STATUS_SUCCESS;
 }
@@ -61,14 +53,11 @@ QUIC_STATUS OnStream(HQUIC stream, void*, QUIC_STREAM_EVENT* event) {
 QUIC_STATUS OnConnection(HQUIC connection, void*, QUIC_CONNECTION_EVENT* event) {
   switch (event->Type) {
     case QUIC_CONNECTION_EVENT_PEER_STREAM_STARTED:
-      server->api().SetCallbackHandler(event->PEER_STREAM_STARTED.Stream, reinterpret_cast<void*>(OnStream),
-                                       nullptr);
-      break;
-    case QUIC_CONNECTION_EVENT_SHUTDOWN_COMPLETE:
-      if (!event->SHUTDOWN_COMPLETE.AppCloseInProgress) server->api().ConnectionClose(connection);
+      QuicServer::api().SetCallbackHandler(event->PEER_STREAM_STARTED.Stream,
+                                           reinterpret_cast<void*>(OnStream), nullptr);
       break;
     default:
-      break;
+      QuicServer::OnConnectionEnd(connection, *event);
   }
   return QUIC_STATUS_SUCCESS;
 }
@@ -82,9 +71,7 @@ int Serve(Options options) {
   QUIC_SETTINGS settings = CommonSettings(window);
   settings.PeerBidiStreamCount = 100;
   settings.IsSet.PeerBidiStreamCount = 1;
-  QuicServer opened(alpn, settings, files, OnConnection);
-  server = &opened;
-  opened.ServeUntilInputEnds();
+  QuicServer(alpn, settings, files, OnConnection).ServeUntilInputEnds();
   return 0;
 }
 

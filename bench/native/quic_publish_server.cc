@@ -18,8 +18,6 @@
 namespace millrace::bench {
 namespace {
 
-QuicServer* server = nullptr;
-
 /** One payload; every send in flight has a reference. */
 class Payload {
  public:
@@ -56,7 +54,7 @@ class Publisher {
       auto* payload = new Payload(streams_.size());
       for (HQUIC stream : streams_) {
         const QUIC_STATUS status =
-            server->api().StreamSend(stream, payload->buffer(), 1, QUIC_SEND_FLAG_NONE, payload);
+            QuicServer::api().StreamSend(stream, payload->buffer(), 1, QUIC_SEND_FLAG_NONE, payload);
         if (QUIC_FAILED(status)) payload->Release();
       }
     }
@@ -83,15 +81,15 @@ QUIC_STATUS OnStream(HQUIC stream, void*, QUIC_STREAM_EVENT* event) {
     publisher.Ask();
   } else {
     publisher.Add(stream);
-    (void)server->api().StreamSend(stream, &subscribe, 1, QUIC_SEND_FLAG_NONE, nullptr);
+    (void)QuicServer::api().StreamSend(stream, &subscribe, 1, QUIC_SEND_FLAG_NONE, nullptr);
   }
   return QUIC_STATUS_SUCCESS;
 }
 
 QUIC_STATUS OnConnection(HQUIC, void*, QUIC_CONNECTION_EVENT* event) {
   if (event->Type == QUIC_CONNECTION_EVENT_PEER_STREAM_STARTED) {
-    server->api().SetCallbackHandler(event->PEER_STREAM_STARTED.Stream, reinterpret_cast<void*>(OnStream),
-                                     nullptr);
+    QuicServer::api().SetCallbackHandler(event->PEER_STREAM_STARTED.Stream, reinterpret_cast<void*>(OnStream),
+                                         nullptr);
   }
   return QUIC_STATUS_SUCCESS;
 }
@@ -103,7 +101,6 @@ int Serve(Options options) {
   settings.PeerBidiStreamCount = 1;
   settings.IsSet.PeerBidiStreamCount = 1;
   QuicServer opened(kPublishAlpn, settings, files, OnConnection);
-  server = &opened;
   std::thread([] { publisher.Run(); }).detach();
   opened.ServeUntilInputEnds();
   std::_Exit(0);  // closing connections one by one would take seconds, and nobody needs it

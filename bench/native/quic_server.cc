@@ -7,6 +7,7 @@ namespace millrace::bench {
 QuicServer::QuicServer(const std::string& alpn, const QUIC_SETTINGS& settings, const ServerFiles& files,
                        QUIC_CONNECTION_CALLBACK_HANDLER on_connection)
     : on_connection_(on_connection) {
+  api_ = library_.operator->();
   QUIC_CERTIFICATE_FILE file = {files.private_key.c_str(), files.certificate.c_str()};
   QUIC_CREDENTIAL_CONFIG credential{};
   credential.Type = QUIC_CREDENTIAL_TYPE_CERTIFICATE_FILE;
@@ -38,6 +39,20 @@ void QuicServer::ServeUntilInputEnds() const {
   std::fflush(stdout);
   while (std::getchar() != EOF) {
   }
+}
+
+void QuicServer::OnStreamEnd(HQUIC stream, const QUIC_STREAM_EVENT& event) {
+  if (event.Type == QUIC_STREAM_EVENT_PEER_SEND_ABORTED) {
+    api().StreamShutdown(stream, QUIC_STREAM_SHUTDOWN_FLAG_ABORT, 0);
+  } else if (event.Type == QUIC_STREAM_EVENT_SHUTDOWN_COMPLETE &&
+             !event.SHUTDOWN_COMPLETE.AppCloseInProgress) {
+    api().StreamClose(stream);
+  }
+}
+
+void QuicServer::OnConnectionEnd(HQUIC connection, const QUIC_CONNECTION_EVENT& event) {
+  const bool ended = event.Type == QUIC_CONNECTION_EVENT_SHUTDOWN_COMPLETE;
+  if (ended && !event.SHUTDOWN_COMPLETE.AppCloseInProgress) api().ConnectionClose(connection);
 }
 
 QUIC_STATUS QuicServer::OnListener(HQUIC, void* context, QUIC_LISTENER_EVENT* event) {

@@ -19,7 +19,7 @@ struct ServerFiles {
   std::string private_key;
 };
 
-/** A QUIC server on a free port of all IPv4 addresses: msquic and nothing else. */
+/** A QUIC server on a free port of all IPv4 addresses: msquic and nothing else. One a process. */
 class QuicServer {
  public:
   /** @param on_connection gets all events of all connections. */
@@ -32,9 +32,16 @@ class QuicServer {
   /** Says on its standard output where it listens, once, and returns when its standard input ends. */
   void ServeUntilInputEnds() const;
 
-  const QUIC_API_TABLE& api() const { return *library_.operator->(); }
+  static const QUIC_API_TABLE& api() { return *api_; }
+  /** Gives back a stream that has ended, and ends one whose peer has given it up. Other events it leaves
+   * alone. */
+  static void OnStreamEnd(HQUIC stream, const QUIC_STREAM_EVENT& event);
+  /** Gives back a connection that has ended. */
+  static void OnConnectionEnd(HQUIC connection, const QUIC_CONNECTION_EVENT& event);
 
  private:
+  static inline const QUIC_API_TABLE* api_ = nullptr;
+
   static QUIC_STATUS OnListener(HQUIC, void* context, QUIC_LISTENER_EVENT* event);
   void Listen(const std::string& alpn);
 
