@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { CloseCode, type CloseInfo, PolicyViolationError } from "millrace";
 import { type QuicConnection, type QuicListener, type QuicListenOptions, quicCounters } from "millrace/quic";
 import { loadAddon } from "#internal/native/addon.js";
@@ -10,11 +10,7 @@ import { Loopback, rawAlpn } from "../kit/loopback.js";
 import { FrameType, frame, type ReadFrame, streamFrame } from "../kit/quic_frame.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 interface Victim {
   readonly listener: QuicListener;

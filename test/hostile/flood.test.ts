@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { configureEngine, type QuicListener, type QuicListenOptions, quicCounters } from "millrace/quic";
 import { Bystander } from "../kit/bystander.js";
 import { Loopback, rawAlpn } from "../kit/loopback.js";
@@ -11,11 +11,7 @@ import { until } from "../kit/until.js";
 
 const MiB = 1024 * 1024;
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 async function victim(
   t: TestContext,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { CloseCode, type CloseInfo, type Listener, listen, PolicyViolationError } from "millrace";
 import { type QuicConnection, type QuicStream, quicCounters } from "millrace/quic";
 import { deferred } from "../kit/deferred.js";
@@ -9,11 +9,7 @@ import { until } from "../kit/until.js";
 
 const frameTimeoutMs = 200;
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 interface Victim {
   readonly listener: Listener;

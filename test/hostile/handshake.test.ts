@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { type QuicListener, quicCounters } from "millrace/quic";
 import { loadAddon } from "#internal/native/addon.js";
 import { Bystander } from "../kit/bystander.js";
@@ -14,11 +14,7 @@ import { seededBytes, seededRandom } from "../kit/random.js";
 import { UdpAttacker } from "../kit/udp_attacker.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** A listener that echoes, and an innocent client of it. */
 async function victim(t: TestContext): Promise<{ listener: QuicListener; bystander: Bystander }> {

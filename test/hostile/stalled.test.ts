@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { type CloseInfo, ConnectionLostError } from "millrace";
 import {
@@ -24,11 +24,7 @@ import type { VanishingTask } from "./vanishing_peer.js";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 async function victim(
   t: TestContext,

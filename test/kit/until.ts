@@ -15,16 +15,3 @@ export async function until(
     await delay(5);
   }
 }
-
-/** {@link until} for what is asked of another process. */
-export async function eventually(
-  what: string,
-  met: () => Promise<boolean>,
-  deadlineMs = 20_000,
-): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
-  while (!(await met())) {
-    if (performance.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${what}`);
-    await delay(5);
-  }
-}

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import type * as quic from "millrace/quic";
 import type { LinkCounters, RelayOptions } from "millrace/testing";
 import { Loopback, rawAlpn } from "../kit/loopback.js";
 import { Network } from "../kit/namespaces.js";
 import type { Program } from "../kit/program.js";
-import { eventually } from "../kit/until.js";
+import { until } from "../kit/until.js";
 
 const MiB = 1024 * 1024;
 const programs = {
@@ -14,11 +14,7 @@ const programs = {
   server: new URL("./server_program.js", import.meta.url),
 };
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 interface Setting {
   readonly network: Network;
@@ -122,7 +118,7 @@ describe("a path that changes under a transfer", () => {
     const { network, client, server, connect } = await setting(t);
     const port = await listen(server);
     await connect("10.99.2.2", port);
-    await eventually("the path is known to carry 1500", async () => {
+    await until("the path is known to carry 1500", async () => {
       const { mtuBytes } = await client.call<quic.QuicStatistics>("statistics");
       return mtuBytes === 1_500;
     });
@@ -140,7 +136,7 @@ describe("a path that changes under a transfer", () => {
     const [relay, relayPort] = await relayIn(network, { target: { address: "10.99.2.2", port } });
     await connect("10.99.1.1", relayPort);
     await client.call("begin", 30 * MiB);
-    await eventually("the transfer is under way", async () => {
+    await until("the transfer is under way", async () => {
       const [statistics] = await server.call<quic.QuicStatistics[]>("statistics");
       return statistics!.streamBytesReceived > MiB;
     });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { Readable, Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type * as quic from "millrace/quic";
 import {
   ConnectionClosedError,
@@ -18,10 +18,7 @@ import { until } from "../kit/until.js";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-let loopback: Loopback;
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** A connection whose server echoes every stream by itself, as Node streams. */
 function echoed(t: Parameters<typeof openPair>[1]) {

@@ -1,15 +1,12 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { Backlog } from "#internal/quic/stream/backlog.js";
 import { Loopback } from "../kit/loopback.js";
 import { firstStream, openPair } from "../kit/pair.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 describe("what waits to be read", () => {
   test("comes back as it was, whatever the sizes of its pieces", () => {

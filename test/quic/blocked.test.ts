@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Connection } from "millrace";
 import { loadAddon } from "#internal/native/addon.js";
@@ -10,10 +10,7 @@ const observedMs = 1_000;
 /** Two msquics that answer each other's complaints at once send some 90,000. */
 const enough = 2_000;
 
-let loopback: Loopback;
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 function datagramsSent(): number {
   return loadAddon().transportCounters().udpDatagramsSent!;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { channel, subscribe, unsubscribe } from "node:diagnostics_channel";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import type * as quic from "millrace/quic";
 import { deferred } from "../kit/deferred.js";
 import { Loopback } from "../kit/loopback.js";
@@ -17,10 +17,7 @@ const names: readonly Name[] = [
   "millrace:quic:error",
 ];
 
-let loopback: Loopback;
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 test("connections, streams and errors of handlers are told to diagnostics_channel", async (t) => {
   const told: { name: string; message: unknown }[] = [];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import * as quic from "millrace/quic";
 import { createRelay } from "millrace/testing";
 import {
@@ -20,11 +20,7 @@ const TOO_EARLY = 8;
 /** Both ends try again soon where something is lost on purpose, and what is left without a peer goes soon. */
 const takesEarlyData = { resumption: { earlyData: true }, initialRttMs: 20, idleTimeoutMs: 2_000 } as const;
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** What a server has seen, in order: "open", "stream", "data early:hello", "end". */
 class Seen {

@@ -1,16 +1,12 @@
 import assert from "node:assert/strict";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { configureEngine, type EngineOptions, type QuicConnection, quicCounters } from "millrace/quic";
 import { createRelay, type Relay } from "millrace/testing";
 import { EngineInUseError, InvalidArgumentError } from "#internal/errors.js";
 import { Loopback } from "../kit/loopback.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** The source connection id of a long header (RFC 9000 section 17.2), undefined for a short one. */
 function sourceId(packet: Uint8Array): Uint8Array | undefined {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type { QuicBehaviour } from "millrace/quic";
 import { StreamResetError } from "#internal/errors.js";
 import { deferred } from "../kit/deferred.js";
@@ -7,10 +7,7 @@ import { Loopback } from "../kit/loopback.js";
 import { openPair } from "../kit/pair.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 const fault = new Error("the application's");
 

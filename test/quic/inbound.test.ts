@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, type Hash } from "node:crypto";
 import { once } from "node:events";
-import { before, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import type { Connection } from "millrace";
 import { loadAddon } from "#internal/native/addon.js";
@@ -17,11 +17,7 @@ const MiB = 1024 * KiB;
 /** Enough connections that what each may leave unread (256 KiB) is more than the rings hold. */
 const manyConnections = 40;
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** Hashes what each connection sends, and counts connections as they come and go. */
 class Witness {

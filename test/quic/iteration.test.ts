@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type * as quic from "millrace/quic";
 import {
   ConnectionClosedError,
@@ -16,10 +16,7 @@ import { until } from "../kit/until.js";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-let loopback: Loopback;
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 async function sizes(stream: quic.QuicStream): Promise<number> {
   let bytes = 0;

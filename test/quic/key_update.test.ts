@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import type * as quic from "millrace/quic";
 import { createRelay } from "millrace/testing";
 import { AbortedError, ConnectionClosedError, InvalidArgumentError, TimeoutError } from "#internal/errors.js";
@@ -7,11 +7,7 @@ import { deferred } from "../kit/deferred.js";
 import { Loopback } from "../kit/loopback.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** Both ends of a connection, and the relay between them. */
 async function link(t: TestContext) {

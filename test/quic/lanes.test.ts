@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { CloseCode, type CloseInfo, type Connection, type Listener } from "millrace";
 import type { QuicConnection, QuicStream } from "millrace/quic";
 import { loadAddon } from "#internal/native/addon.js";
@@ -8,11 +8,7 @@ import { closeLane, messageFrame as frame, lanePrefix as prefix } from "../kit/l
 import { Loopback } from "../kit/loopback.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 function laneStreams(): number {
   return loadAddon().processCounters().laneStreams;

@@ -1,16 +1,12 @@
 import assert from "node:assert/strict";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import type { QuicConnection, QuicListener } from "millrace/quic";
 import { createRelay } from "millrace/testing";
 import { ConnectionRefusedError } from "#internal/errors.js";
 import { Loopback } from "../kit/loopback.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** A way to the listener from another address of the loopback: its port. */
 async function from(t: TestContext, sourceAddress: string, listener: QuicListener): Promise<number> {

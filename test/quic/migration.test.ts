@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { connect, formatAddress, listen } from "millrace";
 import type * as quic from "millrace/quic";
 import { createRelay, type Relay } from "millrace/testing";
@@ -19,11 +19,7 @@ import { until } from "../kit/until.js";
 
 const MiB = 1024 * 1024;
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** A server that echoes streams, and keeps what it saw of its peers' moves. */
 class Server implements quic.QuicBehaviour {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import fc from "fast-check";
 import * as quic from "millrace/quic";
 import {
@@ -12,10 +12,7 @@ import { Loopback } from "../kit/loopback.js";
 import { openPair } from "../kit/pair.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** Values that no argument should be, and some that one may be. */
 const oddValue = fc.oneof(

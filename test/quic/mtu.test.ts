@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import type * as quic from "millrace/quic";
 import { createRelay } from "millrace/testing";
 import { deferred } from "../kit/deferred.js";
@@ -8,11 +8,7 @@ import { until } from "../kit/until.js";
 
 const MiB = 1024 * 1024;
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 test("a path that begins to swallow large packets goes back to small ones, and loses nothing", async (t) => {
   const accepted = deferred<quic.QuicConnection>();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Connection } from "millrace";
 import { Loopback } from "../kit/loopback.js";
@@ -10,10 +10,7 @@ const bursts = 12;
 /** Longer than a lane's stream stays open unused, so that every burst has one of its own. */
 const betweenBurstsMs = 300;
 
-let loopback: Loopback;
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 test("a reader that pauses over many bursts gets all of them, in order", async (t) => {
   const received: number[] = [];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import * as quic from "millrace/quic";
 import { InvalidArgumentError } from "#internal/errors.js";
 import { loadAddon } from "#internal/native/addon.js";
@@ -8,10 +8,7 @@ import { Loopback } from "../kit/loopback.js";
 import { openPair } from "../kit/pair.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 function copiedBytes(): number {
   return loadAddon().processCounters().copiedBytes;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import * as quic from "millrace/quic";
 import {
@@ -22,11 +22,7 @@ import type { SharedTask } from "./shared_worker.js";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** A connection, both ends of it. */
 function pair(

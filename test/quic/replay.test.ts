@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import * as quic from "millrace/quic";
 import { createRelay } from "millrace/testing";
 import { type EarlyRelay, earlyRelay } from "../kit/early_relay.js";
@@ -14,11 +14,7 @@ const ATTACKERS = 10;
 /** Enough for 0-RTT packets of their own, behind the one that carries the handshake. */
 const EFFECT_BYTES = 4_000;
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** Counts how often each text was acted upon. */
 class Effects {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import * as quic from "millrace/quic";
 import { AbortedError, InvalidArgumentError, ListenerClosedError } from "#internal/errors.js";
 import { CloseCode } from "#internal/transport/close.js";
@@ -8,11 +8,7 @@ import { Loopback, rawAlpn } from "../kit/loopback.js";
 import { earnTicket, SpyStore, StolenTicket } from "../kit/tickets.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 function ticketKey(): quic.TicketKey {
   return { id: randomBytes(16), key: randomBytes(32) };

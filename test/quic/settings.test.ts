@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import type { QuicConnection, QuicListenOptions } from "millrace/quic";
 import * as quic from "millrace/quic";
 import { createRelay, type Relay, type RelayOptions } from "millrace/testing";
@@ -13,11 +13,7 @@ const MiB = 1024 * 1024;
 /** Of an IP packet without options, and of UDP. */
 const ipv4HeaderBytes = 20 + 8;
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** A server that counts what it reads, behind a relay. */
 async function counting(

@@ -1,17 +1,13 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import { before, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import type { QuicConnection, QuicConnectOptions } from "millrace/quic";
 import { ConnectionRefusedError } from "#internal/errors.js";
 import { Loopback } from "../kit/loopback.js";
 import { silentUdp } from "../kit/silent_peer.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** Files and sockets that this process has open. */
 function descriptors(): number {

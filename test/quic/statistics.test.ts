@@ -1,16 +1,12 @@
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import { MemoryTicketStore, type QuicConnection } from "millrace/quic";
 import { deferred } from "../kit/deferred.js";
 import { Loopback } from "../kit/loopback.js";
 import { earnTicket } from "../kit/tickets.js";
 import { until } from "../kit/until.js";
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 test("a connection's statistics tell its handshake, round trip, bytes, packets, window and MTU", async (t) => {
   const accepted = deferred<QuicConnection>();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { finished } from "node:stream/promises";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type * as quic from "millrace/quic";
 import {
   AbortedError,
@@ -18,10 +18,7 @@ import { until } from "../kit/until.js";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-let loopback: Loopback;
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 /** Everything a stream brings, as one. */
 async function readAll(stream: quic.QuicStream): Promise<Buffer> {

@@ -1,15 +1,12 @@
 import assert from "node:assert/strict";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import * as quic from "millrace/quic";
 import { AbortedError, InvalidArgumentError, TimeoutError } from "#internal/errors.js";
 import { within } from "#internal/transport/wait.js";
 import { Loopback, rawAlpn } from "../kit/loopback.js";
 import { openPair } from "../kit/pair.js";
 
-let loopback: Loopback;
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 describe("a wait", () => {
   test("ends by its signal, with the cause that was given", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import { connect, listen } from "millrace/quic";
 import { AddressUnavailableError } from "#internal/errors.js";
 import { Loopback, rawAlpn } from "../kit/loopback.js";
@@ -8,11 +8,7 @@ import { Loopback, rawAlpn } from "../kit/loopback.js";
 /** A link-local address that only these tests use. */
 const address = "fe80::7a11";
 
-let loopback: Loopback;
-
-before(async () => {
-  loopback = await Loopback.make();
-});
+const loopback = await Loopback.make();
 
 test("a link-local address is reached through the interface behind its %", async (t) => {
   execFileSync("ip", ["-6", "address", "replace", `${address}/128`, "dev", "lo", "nodad"]);
