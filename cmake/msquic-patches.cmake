@@ -322,7 +322,7 @@ write_patched(timer_wheel.c)
 if(NOT APPLE)
   file(READ "${MSQUIC_OUT}/upstream/src/platform/datapath_epoll.c" _text)
   replace_once("    struct iovec RecvIov;\n\n    do {\n        uint32_t RetryCount = 0;\n        do {\n            IoBlock = CxPlatPoolAlloc("
-               "    struct iovec RecvIov$<SEMICOLON>\n\n    do {\n        uint32_t RetryCount = 0$<SEMICOLON>\n        do {\n            IoBlock = CxPlatPoolAllocUninitialized(")
+               "    struct iovec RecvIov$<SEMICOLON>\n\n    do {\n        uint32_t RetryCount = 0$<SEMICOLON>\n        do {\n            if (IoBlock == NULL) IoBlock = CxPlatPoolAllocUninitialized(")
   replace_once("            IoBlock->RefCount++;\n            Datagram->IoBlock = IoBlock;"
                "            CxPlatZeroMemory(Datagram, SocketContext->DatapathPartition->Datapath->RecvBlockStride)$<SEMICOLON>
             IoBlock->RefCount++$<SEMICOLON>
@@ -332,6 +332,66 @@ if(NOT APPLE)
                "    CXPLAT_SEND_DATA* SendData = CxPlatPoolAllocUninitialized(&SocketContext->DatapathPartition->SendBlockPool)$<SEMICOLON>
     if (SendData != NULL) {
         CxPlatZeroMemory(SendData, offsetof(CXPLAT_SEND_DATA, Buffer))$<SEMICOLON>")
+  # What fits into a smaller block is copied into one, and the large one receives again: a block has room for 64 KB that
+  # the kernel may have joined, and a connection's queue for 16,384 datagrams. Two pools of smaller ones lie behind the
+  # partitions, for one datagram and for a few.
+  replace_once("        CxPlatWorkerPoolGetCount(WorkerPool) * sizeof(CXPLAT_DATAPATH_PARTITION);"
+               "        CxPlatWorkerPoolGetCount(WorkerPool) * (sizeof(CXPLAT_DATAPATH_PARTITION) + sizeof(CXPLAT_FITTING_POOLS))$<SEMICOLON>")
+  replace_once("void
+CxPlatProcessorContextInitialize("
+               "static const uint32_t FittingBlockSizes[] = { 2 * 1024, 16 * 1024 }$<SEMICOLON>
+
+typedef struct CXPLAT_FITTING_POOLS {
+    CXPLAT_POOL Pools[ARRAYSIZE(FittingBlockSizes)]$<SEMICOLON>
+} CXPLAT_FITTING_POOLS$<SEMICOLON>
+
+static CXPLAT_FITTING_POOLS* CxPlatFittingPools(CXPLAT_DATAPATH_PARTITION* Partition) {
+    CXPLAT_DATAPATH* Datapath = Partition->Datapath$<SEMICOLON>
+    return (CXPLAT_FITTING_POOLS*)&Datapath->Partitions[Datapath->PartitionCount] + Partition->PartitionIndex$<SEMICOLON>
+}
+
+static DATAPATH_RX_IO_BLOCK* CxPlatFittingBlock(
+    CXPLAT_DATAPATH_PARTITION* Partition, DATAPATH_RX_IO_BLOCK* Block, uint32_t Length, uint16_t SegmentLength, uint8_t** Buffer) {
+    CXPLAT_DATAPATH* Datapath = Partition->Datapath$<SEMICOLON>
+    if (!(Datapath->Features & CXPLAT_DATAPATH_FEATURE_RECV_COALESCING) || Length == 0) return Block$<SEMICOLON>
+    const uint32_t Packets = CXPLAT_MIN((Length + SegmentLength - 1) / SegmentLength, CXPLAT_MAX_IO_BATCH_SIZE)$<SEMICOLON>
+    const uint32_t Offset = ALIGN_UP_BY(sizeof(*Block) + Packets * Datapath->RecvBlockStride, CXPLAT_MEMORY_ALIGNMENT)$<SEMICOLON>
+    for (uint32_t i = 0$<SEMICOLON> i < ARRAYSIZE(FittingBlockSizes)$<SEMICOLON> ++i) {
+        if (Offset + Length > FittingBlockSizes[i]) continue$<SEMICOLON>
+        DATAPATH_RX_IO_BLOCK* Fitting = CxPlatPoolAllocUninitialized(&CxPlatFittingPools(Partition)->Pools[i])$<SEMICOLON>
+        if (Fitting == NULL) return Block$<SEMICOLON>
+        Fitting->Route = Block->Route$<SEMICOLON>
+        Fitting->RefCount = 0$<SEMICOLON>
+        CxPlatCopyMemory((uint8_t*)Fitting + Offset, *Buffer, Length)$<SEMICOLON>
+        *Buffer = (uint8_t*)Fitting + Offset$<SEMICOLON>
+        return Fitting$<SEMICOLON>
+    }
+    return Block$<SEMICOLON>
+}
+
+void
+CxPlatProcessorContextInitialize(")
+  replace_once("    CxPlatPoolInitialize(TRUE, Datapath->RecvBlockSize, QUIC_POOL_DATA, &DatapathPartition->RecvBlockPool);"
+               "    CxPlatPoolInitialize(TRUE, Datapath->RecvBlockSize, QUIC_POOL_DATA, &DatapathPartition->RecvBlockPool)$<SEMICOLON>
+    for (uint32_t i = 0$<SEMICOLON> i < ARRAYSIZE(FittingBlockSizes)$<SEMICOLON> ++i) {
+        CxPlatPoolInitialize(TRUE, FittingBlockSizes[i], QUIC_POOL_DATA, &CxPlatFittingPools(DatapathPartition)->Pools[i])$<SEMICOLON>
+    }")
+  replace_once("        CxPlatPoolUninitialize(&DatapathPartition->RecvBlockPool);"
+               "        CxPlatPoolUninitialize(&DatapathPartition->RecvBlockPool)$<SEMICOLON>
+        for (uint32_t i = 0$<SEMICOLON> i < ARRAYSIZE(FittingBlockSizes)$<SEMICOLON> ++i) {
+            CxPlatPoolUninitialize(&CxPlatFittingPools(DatapathPartition)->Pools[i])$<SEMICOLON>
+        }")
+  replace_once("            (uint8_t*)IoBlock + SocketContext->DatapathPartition->Datapath->RecvBlockBufferOffset;
+        IoBlock->RefCount = 0;"
+               "            (uint8_t*)IoBlock + SocketContext->DatapathPartition->Datapath->RecvBlockBufferOffset$<SEMICOLON>
+        IoBlock->RefCount = 0$<SEMICOLON>
+        DATAPATH_RX_IO_BLOCK* Fitting = CxPlatFittingBlock(
+            SocketContext->DatapathPartition, IoBlock, RecvMsgHdr[CurrentMessage].msg_len, SegmentLength, &RecvBuffer)$<SEMICOLON>
+        if (Fitting != IoBlock) {
+            IoBlocks[CurrentMessage] = IoBlock$<SEMICOLON>
+            IoBlock = Fitting$<SEMICOLON>
+            Datagram = (DATAPATH_RX_PACKET*)(IoBlock + 1)$<SEMICOLON>
+        }")
   write_patched(datapath_epoll.c)
   set(_patched_datapath "${_patched_dir}/datapath_epoll.c")
 endif()

@@ -12,8 +12,11 @@ import { FrameType, frame, streamFrame } from "../kit/quic_frame.js";
 import { until } from "../kit/until.js";
 
 const MiB = 1024 * 1024;
-/** msquic's own pools of receive buffers grow in steps, and stop; so does what sends here, in the same process. */
-const poolBytes = 1024 * MiB;
+/**
+ * What a flood of one connection may take. Its queue holds 16,384 datagrams (the connection's window by 1 KiB), each in
+ * a block of 2 KiB, or 10 KiB and less where the kernel has joined some; what sends here is in the same process.
+ */
+const poolBytes = 256 * MiB;
 
 let loopback: Loopback;
 
