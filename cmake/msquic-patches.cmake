@@ -207,6 +207,15 @@ replace_once("        QuicTraceEvent(
 
         QuicTraceEvent(
             ConnPathValidationTimeout,")
+# Whoever wants new keys before the last ones are confirmed asks for that: on an idle connection nothing else is sent for
+# the peer to acknowledge.
+replace_once("AwaitingKeyPhaseConfirmation ||
+            !Connection->State.HandshakeConfirmed) {"
+             "AwaitingKeyPhaseConfirmation ||
+            !Connection->State.HandshakeConfirmed) {
+            if (Connection->State.HandshakeConfirmed && Connection->LossDetection.PacketsInFlight == 0) {
+                (void)QuicSendSetSendFlag(&Connection->Send, QUIC_CONN_SEND_FLAG_PING)$<SEMICOLON>
+            }")
 # A ticket that msquic itself finds unfit (the server's windows have become smaller, say) costs a full handshake. Before,
 # the handshake waited for ever for the application's word on a ticket that it was never asked about.
 replace_once("    QuicCryptoTlsCleanupTransportParameters(&ResumedTP);\n    return ResumptionAccepted;\n"

@@ -105,7 +105,7 @@ export interface QuicConnection extends AsyncDisposable {
   /**
    * Sends with new keys from now on (RFC 9001 section 6), which the peer follows. Rarely needed: the engine does it
    * by itself, long before a key's limit. Waits for the peer's confirmation of the handshake and of the last update,
-   * 10 s by default; the signal ends the wait, not the change.
+   * which an idle connection asks for, 10 s by default; the signal ends the wait, not the change.
    * @throws ConnectionClosedError; TimeoutError; AbortedError; InvalidArgumentError
    */
   updateKeys(options?: WaitOptions): Promise<void>;

@@ -46,6 +46,15 @@ describe("new keys", () => {
     for (const side of [client, server]) assert.equal((await side.statistics()).keyUpdates, 2);
   });
 
+  test("follow each other on a connection that is idle", async (t) => {
+    const { client, server } = await link(t);
+    for (let update = 1; update <= 5; update++) {
+      await client.updateKeys();
+      assert.equal((await client.statistics()).keyUpdates, update);
+    }
+    await until("the server has heard of four", async () => (await server.statistics()).keyUpdates >= 4);
+  });
+
   test("wait until the peer has confirmed the last ones", async (t) => {
     const { client, relay, echo } = await link(t);
     await echo("the handshake is confirmed");
