@@ -7,8 +7,11 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import ts from "typescript";
 
-/** One access of shared memory, to be made by whoever drives the generator. */
-export type Access = () => unknown;
+/**
+ * One access of shared memory, to be made by whoever drives the generator: together with the one before it where it is
+ * no atomic one, since what is read so does not change while it may be read.
+ */
+export type Access = (() => unknown) & { readonly immediate?: true };
 
 /**
  * A loop begins, or takes another turn. The loops of this code keep nothing from turn to turn but a count that bounds
@@ -89,14 +92,15 @@ function plainMethodsOf(file: ts.SourceFile): Set<string> {
     found = plain.size;
     for (const [name, body] of bodies) {
       const called = [...body.matchAll(/this\.([\w#.?]+)\(/g)].map(([, callee]) => callee!);
-      if (!body.includes("Atomics.") && called.every((callee) => plain.has(callee))) plain.add(name);
+      if (!/\bAtomics\.|\bwords\[/.test(body) && called.every((callee) => plain.has(callee))) plain.add(name);
     }
   }
   return plain;
 }
 
-/** A loop without an end, or with one that only damage reaches. */
-function isRetried({ initializer, condition }: ts.ForStatement): boolean {
+/** A loop without an end, or with one that only damage reaches, which keeps nothing from turn to turn. */
+function isRetried({ initializer, condition, statement }: ts.ForStatement, file: ts.SourceFile): boolean {
+  if (/\bthis\.#?\w+ = /.test(statement.getText(file))) return false;
   if (condition === undefined) return true;
   if (initializer === undefined || !ts.isVariableDeclarationList(initializer)) return false;
   const name = initializer.declarations[0]?.name;
@@ -107,24 +111,35 @@ function isRetried({ initializer, condition }: ts.ForStatement): boolean {
 const cut: ts.TransformerFactory<ts.SourceFile> = (context) => (file) => {
   const { factory } = context;
   const plain = plainMethodsOf(file);
-  const yieldAccess = (expression: ts.Expression): ts.Expression =>
-    factory.createParenthesizedExpression(
-      factory.createYieldExpression(
-        undefined,
-        factory.createArrowFunction(undefined, undefined, [], undefined, undefined, expression),
-      ),
-    );
+  const yieldAccess = (expression: ts.Expression, immediate = false): ts.Expression => {
+    const access = factory.createArrowFunction(undefined, undefined, [], undefined, undefined, expression);
+    const mark = factory.createObjectLiteralExpression([
+      factory.createPropertyAssignment("immediate", factory.createTrue()),
+    ]);
+    const assign = factory.createPropertyAccessExpression(factory.createIdentifier("Object"), "assign");
+    const marked = immediate ? factory.createCallExpression(assign, undefined, [access, mark]) : access;
+    return factory.createParenthesizedExpression(factory.createYieldExpression(undefined, marked));
+  };
   const mark = (kind: LoopMark): ts.Statement =>
     factory.createExpressionStatement(
       factory.createYieldExpression(undefined, factory.createStringLiteral(kind)),
     );
   const inMethod = (node: ts.Node): ts.Node => {
     const visited = ts.visitEachChild(node, inMethod, context);
-    if (ts.isForStatement(visited) && isRetried(visited) && ts.isBlock(visited.statement)) {
+    if (
+      ts.isForStatement(node) &&
+      ts.isForStatement(visited) &&
+      isRetried(node, file) &&
+      ts.isBlock(visited.statement)
+    ) {
       const { initializer, condition, incrementor } = visited;
       const body = factory.createBlock([mark(LoopMark.turn), ...visited.statement.statements]);
       const loop = factory.createForStatement(initializer, condition, incrementor, body);
       return factory.createBlock([mark(LoopMark.begin), loop]);
+    }
+    // A word that is read without Atomics: what it was then must not be read again when the call is gone through again.
+    if (ts.isElementAccessExpression(visited) && visited.expression.getText(file) === "words") {
+      return yieldAccess(visited, true);
     }
     if (!ts.isCallExpression(visited)) return visited;
     const callee = visited.expression;

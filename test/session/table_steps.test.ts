@@ -3,7 +3,15 @@ import { describe, it } from "node:test";
 import type { Claim } from "#internal/session/environments.js";
 import type { SessionHandle } from "#internal/session/handle.js";
 import * as shipped from "#internal/session/table.js";
-import type { SlotState } from "#internal/session/table_layout.js";
+import {
+  type SlotState,
+  TABLE_ENVIRONMENTS_OFFSET,
+  TABLE_HEAD_OFFSET,
+  TABLE_HEADER_BYTES,
+  TABLE_RECOVERED_OFFSET,
+  TABLE_SUSPECT_OFFSET,
+  TABLE_TAIL_OFFSET,
+} from "#internal/session/table_layout.js";
 import { type Explored, explore, finish, type Operation, type ThreadState } from "./explore.js";
 import { loadStepped, type Mutation, type Stepped } from "./stepped.js";
 
@@ -46,11 +54,15 @@ function tableOf(slots: number, environments: number, mutations: readonly Mutati
   const claims = Array.from({ length: environments }, () => plain.environments.join());
   const files = ["session/table.js", "session/recovery.js"];
   const { SessionTable, Recovery } = loadStepped<TableModule & RecoveryModule>(files, mutations);
-  return { memory, claims, table: new SessionTable(memory), Recovery };
+  return { memory, claims, table: new SessionTable(memory), Recovery, SessionTable };
 }
 
-function operationOf(table: Table, claim: Claim, step: Step): Operation<Known> {
+type Scene = ReturnType<typeof tableOf>;
+
+function operationOf({ SessionTable, memory }: Scene, claim: Claim, step: Step): Operation<Known> {
   return function* (known) {
+    // A table of its own, as every environment has one: it remembers how far it has scanned.
+    const table = new SessionTable(memory);
     const { held } = known;
     if (step === "allocate") {
       const handle = yield* table.tryAllocate(claim);
@@ -76,14 +88,14 @@ function exploreTable(
   options: { readonly crashes?: number; readonly mutations?: readonly Mutation[] } = {},
 ): Explored {
   const scene = tableOf(slots, scripts.length + 1, options.mutations ?? []);
-  const { table, claims, memory } = scene;
+  const { claims, memory } = scene;
   const threads = scripts.map((script, index) => ({
     known: fresh,
-    operations: script.map((step) => operationOf(table, claims[index]!, step)),
+    operations: script.map((step) => operationOf(scene, claims[index]!, step)),
     crashes: options.crashes !== undefined,
   }));
   return explore<Known>({
-    memory,
+    watched: watchedOf(memory),
     threads,
     maxCrashes: options.crashes ?? 0,
     always(states) {
@@ -99,9 +111,25 @@ function exploreTable(
   });
 }
 
+/** All but the parts of the header that nobody writes, or that nobody has. */
+function watchedOf(memory: SharedArrayBuffer): Int32Array[] {
+  const header = [TABLE_HEAD_OFFSET, TABLE_TAIL_OFFSET].map((at) => new Int32Array(memory, at, 1));
+  const repair = new Int32Array(
+    memory,
+    TABLE_SUSPECT_OFFSET,
+    (TABLE_RECOVERED_OFFSET - TABLE_SUSPECT_OFFSET) / 4 + 1,
+  );
+  return [
+    ...header,
+    repair,
+    new Int32Array(memory, TABLE_ENVIRONMENTS_OFFSET, 4),
+    new Int32Array(memory, TABLE_HEADER_BYTES),
+  ];
+}
+
 /** Whatever crashed, the others' sessions are theirs, and every other slot can be had after a recovery. */
 function checkEnd(
-  { table, claims, Recovery }: ReturnType<typeof tableOf>,
+  { table, claims, Recovery }: Scene,
   slots: number,
   states: readonly ThreadState<Known>[],
 ): void {
