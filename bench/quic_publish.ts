@@ -4,7 +4,7 @@ import { BenchProcess } from "./process.js";
 import { nativeProgram } from "./root.js";
 import { type BenchServer, makeIdentity, startNode, startRawQuic } from "./servers.js";
 
-const deadlineMs = 180_000;
+const deadlineMs = 300_000;
 
 interface Publications {
   /** Deliveries a second. */

@@ -18,7 +18,7 @@
 namespace millrace::bench {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{30};
+constexpr std::chrono::milliseconds kDeadline{kPublishDisconnectTimeoutMs};
 /**
  * Clients acknowledge at once. Where they wait, as is usual, for more to acknowledge, all acknowledgements of
  * ten thousand come together, when the server sends the next publication: most are lost, and it is loss
@@ -27,7 +27,7 @@ constexpr std::chrono::seconds kDeadline{30};
 constexpr uint32_t kMaxAckDelayMs = 2;
 
 QUIC_SETTINGS Settings() {
-  QUIC_SETTINGS settings = CommonSettings(16 * 1024);
+  QUIC_SETTINGS settings = PublishSettings();
   settings.MaxAckDelayMs = kMaxAckDelayMs;
   settings.IsSet.MaxAckDelayMs = 1;
   return settings;

@@ -97,7 +97,7 @@ QUIC_STATUS OnConnection(HQUIC, void*, QUIC_CONNECTION_EVENT* event) {
 int Serve(Options options) {
   const ServerFiles files(options);
   options.RefuseOthers();
-  QUIC_SETTINGS settings = CommonSettings(16 * 1024);
+  QUIC_SETTINGS settings = PublishSettings();
   settings.PeerBidiStreamCount = 1;
   settings.IsSet.PeerBidiStreamCount = 1;
   QuicServer opened(kPublishAlpn, settings, files, OnConnection);

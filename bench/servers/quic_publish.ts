@@ -21,6 +21,7 @@ const listener = await listen(
     alpn: ["millrace-publish"],
     tls: { certificate: certificate!, privateKey: privateKey! },
     idleTimeoutMs: 0,
+    disconnectTimeoutMs: 120_000,
     peerBidiStreams: 1,
     streamWindowBytes: 16 * 1024,
   },
