@@ -16,8 +16,8 @@ constexpr uint8_t kSubscribe = 's';
 constexpr uint8_t kPublish = 'p';
 constexpr uint32_t kPublishBytes = 1024;
 /**
- * Nobody gives a connection up for being slow: on a machine that is busy with other things, acknowledgements of ten
- * thousand may take longer than the usual 16 seconds. Every server has it.
+ * Nobody gives a connection up for being slow: on a machine that is busy with other things, acknowledgements
+ * of ten thousand may take longer than the usual 16 seconds. Every server has it.
  */
 constexpr uint32_t kPublishDisconnectTimeoutMs = 120'000;
 

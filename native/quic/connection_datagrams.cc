@@ -41,13 +41,15 @@ void Connection::OnDatagram(const QUIC_BUFFER& buffer) noexcept {
   port().CountDroppedDatagram(*this);
 }
 
-// `request` is msquic's memory of whose datagram it is, which we clear after the last state.
+// `request` is msquic's memory of whose datagram it is, which we clear when we are done with it. One without
+// a tag is when it was sent: its bytes are in a packet then, and nobody asks what becomes of that.
 void Connection::OnDatagramSendState(QUIC_DATAGRAM_SEND_STATE state, void** request) noexcept {
   auto* const send = static_cast<SendRequest*>(*request);
   if (send == nullptr) return;
   switch (state) {
     case QUIC_DATAGRAM_SEND_SENT:
-      return PostOutcome(*send, DatagramOutcome::kSent);
+      if (send->tag().has_value()) return PostOutcome(*send, DatagramOutcome::kSent);
+      break;
     case QUIC_DATAGRAM_SEND_ACKNOWLEDGED:
     case QUIC_DATAGRAM_SEND_ACKNOWLEDGED_SPURIOUS:  // late, after it was thought lost
       PostOutcome(*send, DatagramOutcome::kAcknowledged);

@@ -9,11 +9,14 @@ import type { SendResult } from "../../transport/connection.js";
 export class SendQueue {
   /** Modulo 2^32, as a signed number. */
   #submittedBytes = 0;
+  /** The slot's word when it was last read. More may have left since: it is read again when the mark seems reached. */
+  #completedBytes = 0;
   /** The caller was told `blocked`, and waits for drain. */
   #blocked = false;
 
   bytesQueued(engine: Engine, slot: number): number {
-    return (this.#submittedBytes - engine.completedBytes(slot)) >>> 0;
+    this.#completedBytes = engine.completedBytes(slot);
+    return (this.#submittedBytes - this.#completedBytes) >>> 0;
   }
 
   /** Queues, unless the queue is at or above its mark already. */
@@ -27,7 +30,7 @@ export class SendQueue {
     payload?: Uint8Array,
   ): SendResult {
     const bytes = payload === undefined ? head.length : head.length + payload.length;
-    const queued = this.bytesQueued(engine, target.slot);
+    const queued = this.#bytesQueuedBefore(engine, target.slot, highWaterMarkBytes, bytes);
     if (queued >= highWaterMarkBytes) return "dropped";
     engine.outbox.write(kind, flags, target, head, payload);
     this.#submittedBytes = (this.#submittedBytes + bytes) | 0;
@@ -37,10 +40,16 @@ export class SendQueue {
 
   /** Counts bytes that are queued by other means, unless the queue is at or above its mark already. */
   admit(engine: Engine, slot: number, highWaterMarkBytes: number, bytes: number): SendResult {
-    const queued = this.bytesQueued(engine, slot);
+    const queued = this.#bytesQueuedBefore(engine, slot, highWaterMarkBytes, bytes);
     if (queued >= highWaterMarkBytes) return "dropped";
     this.#submittedBytes = (this.#submittedBytes + bytes) | 0;
     return queued + bytes < highWaterMarkBytes ? "sent" : this.#block(engine, slot, highWaterMarkBytes);
+  }
+
+  /** Exact where `bytes` more may reach the mark; otherwise perhaps too much, and below it all the same. */
+  #bytesQueuedBefore(engine: Engine, slot: number, highWaterMarkBytes: number, bytes: number): number {
+    const atMost = (this.#submittedBytes - this.#completedBytes) >>> 0;
+    return atMost + bytes < highWaterMarkBytes ? atMost : this.bytesQueued(engine, slot);
   }
 
   #block(engine: Engine, slot: number, highWaterMarkBytes: number): SendResult {
