@@ -56,6 +56,20 @@ function order(connection: quic.QuicConnection, text: string): quic.QuicStream {
   return stream;
 }
 
+/** A client whose first flight is held on its way, and has overtaken it in a hundred copies. */
+async function overtaken(t: TestContext, decision: quic.EarlyDataDecision) {
+  const effects = new Effects();
+  const listener = await listenEarly(t, effects, decision);
+  const way = await earlyRelay(t, loopback, listener);
+  const text = randomBytes(EFFECT_BYTES / 2).toString("hex");
+  way.relay.blockUdp("toServer");
+  const connection = await way.connectUnanswered();
+  const stream = order(connection, text);
+  const flight = await way.firstFlight(EFFECT_BYTES);
+  await replay(flight, listener.address.port, 100);
+  return { effects, way, text, connection, stream };
+}
+
 /** Sends the flight again and again, each time from another address; resolves when the server has given up on all. */
 async function replay(flight: readonly Uint8Array[], port: number, times = REPLAYS): Promise<void> {
   const before = quic.quicCounters();
@@ -120,15 +134,7 @@ describe(`a first flight that is replayed ${REPLAYS} times`, () => {
   });
 
   test("before the client's own arrives, has none where it is held, and then the client's has its one", async (t) => {
-    const effects = new Effects();
-    const listener = await listenEarly(t, effects, "hold");
-    const way = await earlyRelay(t, loopback, listener);
-    const text = randomBytes(EFFECT_BYTES / 2).toString("hex");
-    way.relay.blockUdp("toServer");
-    const connection = await way.connectUnanswered();
-    const stream = order(connection, text);
-    const flight = await way.firstFlight(EFFECT_BYTES);
-    await replay(flight, listener.address.port, 100);
+    const { effects, way, text, connection, stream } = await overtaken(t, "hold");
     assert.equal(effects.of(text), 0);
     way.relay.unblockUdp();
     await stream.closed;
@@ -137,15 +143,7 @@ describe(`a first flight that is replayed ${REPLAYS} times`, () => {
   });
 
   test("before the client's own arrives, is taken once where it is accepted: what `accept` means", async (t) => {
-    const effects = new Effects();
-    const listener = await listenEarly(t, effects, "accept");
-    const way = await earlyRelay(t, loopback, listener);
-    const text = randomBytes(EFFECT_BYTES / 2).toString("hex");
-    way.relay.blockUdp("toServer");
-    const connection = await way.connectUnanswered();
-    const stream = order(connection, text);
-    const flight = await way.firstFlight(EFFECT_BYTES);
-    await replay(flight, listener.address.port, 100);
+    const { effects, way, text, stream } = await overtaken(t, "accept");
     await until("a copy is taken for the client's", () => effects.of(text) === 1);
     way.relay.unblockUdp();
     await stream.closed;

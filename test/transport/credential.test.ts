@@ -5,8 +5,8 @@ import { constants } from "node:fs";
 import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { Authority, type Identity } from "millrace/testing";
+import { after, test } from "node:test";
+import { Authority } from "millrace/testing";
 import {
   CertificateExpiredError,
   CredentialMismatchError,
@@ -16,15 +16,9 @@ import {
 } from "#internal/errors.js";
 import { loadClientCredential, loadServerCredential } from "#internal/transport/credential.js";
 
-let directory: string;
-let authority: Authority;
-let identity: Identity;
-
-before(async () => {
-  directory = await mkdtemp(join(tmpdir(), "millrace-credential-"));
-  authority = await Authority.make();
-  identity = await authority.issue();
-});
+const directory = await mkdtemp(join(tmpdir(), "millrace-credential-"));
+const authority = await Authority.make();
+const identity = await authority.issue();
 
 after(() => rm(directory, { recursive: true }));
 

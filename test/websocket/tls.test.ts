@@ -2,21 +2,17 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { connect, InvalidArgumentError, listen } from "millrace";
-import { Authority, type Identity } from "millrace/testing";
+import { Authority } from "millrace/testing";
 import { WebSocketServer } from "ws";
 import { Pkcs12Packer } from "../kit/pkcs12.js";
 
 const packer = new Pkcs12Packer();
-let authority: Authority;
-let identity: Identity;
 
-before(async () => {
-  authority = await Authority.make();
-  identity = await authority.issue();
-});
+const authority = await Authority.make();
+const identity = await authority.issue();
 
 test("a wss server takes its identity in every form that QUIC takes", async (t) => {
   const tls = { pkcs12: packer.packBytes(identity, "secret"), passphrase: "secret" };

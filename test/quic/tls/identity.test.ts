@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import {
@@ -16,22 +16,17 @@ import {
   InvalidArgumentError,
 } from "millrace";
 import type * as quic from "millrace/quic";
-import { Authority, type Identity } from "millrace/testing";
+import { Authority } from "millrace/testing";
 import { temporaryFolder } from "../../kit/folder.js";
 import { Pkcs12Packer } from "../../kit/pkcs12.js";
 import { serveTls } from "../../kit/tls_pair.js";
 
 const packer = new Pkcs12Packer();
 const folder = temporaryFolder();
-let root: Authority;
-let intermediate: Authority;
-let identity: Identity;
 
-before(async () => {
-  root = await Authority.make();
-  intermediate = await (await root.intermediate("first")).intermediate("second");
-  identity = await intermediate.issue();
-});
+const root = await Authority.make();
+const intermediate = await (await root.intermediate("first")).intermediate("second");
+const identity = await intermediate.issue();
 
 /** What a client that trusts only the root is shown: the names of the chain, the server's first. */
 async function shown(t: Parameters<typeof serveTls>[0], tls: quic.ServerTlsOptions): Promise<string[]> {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { InvalidArgumentError } from "millrace";
 import type * as quic from "millrace/quic";
-import { Authority, type Identity } from "millrace/testing";
+import { Authority } from "millrace/testing";
 import { Capture } from "../../kit/capture.js";
 import { deferred } from "../../kit/deferred.js";
 import { temporaryFolder } from "../../kit/folder.js";
@@ -12,13 +12,9 @@ import { serveTls } from "../../kit/tls_pair.js";
 import { until } from "../../kit/until.js";
 
 const folder = temporaryFolder();
-let authority: Authority;
-let identity: Identity;
 
-before(async () => {
-  authority = await Authority.make();
-  identity = await authority.issue();
-});
+const authority = await Authority.make();
+const identity = await authority.issue();
 
 const labels = [
   "CLIENT_HANDSHAKE_TRAFFIC_SECRET",

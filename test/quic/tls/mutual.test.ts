@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import {
   CertificateRefusedError,
   CertificateRequiredError,
@@ -15,19 +15,11 @@ import { deferred } from "../../kit/deferred.js";
 import { serveTls, type TlsServer } from "../../kit/tls_pair.js";
 import { until } from "../../kit/until.js";
 
-let authority: Authority;
-let stranger: Authority;
-let server: Identity;
-let alice: Identity;
-let mallory: Identity;
-
-before(async () => {
-  authority = await Authority.make();
-  stranger = await Authority.make("stranger");
-  server = await authority.issue();
-  alice = await authority.issueClient({ name: "alice" });
-  mallory = await stranger.issueClient({ name: "mallory" });
-});
+const authority = await Authority.make();
+const stranger = await Authority.make("stranger");
+const server = await authority.issue();
+const alice = await authority.issueClient({ name: "alice" });
+const mallory = await stranger.issueClient({ name: "mallory" });
 
 /** TLS 1.3 lets a client's handshake complete before the server has judged it; so the end tells. */
 async function endOf(attempt: Promise<quic.QuicConnection>): Promise<unknown> {

@@ -1,17 +1,12 @@
 import assert from "node:assert/strict";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { AddressInUseError, ProtocolMismatchError } from "millrace";
 import * as quic from "millrace/quic";
-import { Authority, type Identity } from "millrace/testing";
+import { Authority } from "millrace/testing";
 import { serveTls } from "../../kit/tls_pair.js";
 
-let authority: Authority;
-let identity: Identity;
-
-before(async () => {
-  authority = await Authority.make();
-  identity = await authority.issue();
-});
+const authority = await Authority.make();
+const identity = await authority.issue();
 
 describe("protocols", () => {
   test("are negotiated by the server's order, and both sides know which", async (t) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { join } from "node:path";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import {
   CertificateExpiredError,
@@ -19,11 +19,7 @@ import { serveTls, type TlsServer } from "../../kit/tls_pair.js";
 import { until } from "../../kit/until.js";
 import type { SharedTask } from "../shared_worker.js";
 
-let authority: Authority;
-
-before(async () => {
-  authority = await Authority.make();
-});
+const authority = await Authority.make();
 
 /** An identity for localhost that can be told from others. */
 function named(name: string): Promise<Identity> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { CertificateNameError, CredentialMismatchError, InvalidArgumentError } from "millrace";
 import type * as quic from "millrace/quic";
 import { Authority, type Identity } from "millrace/testing";
@@ -7,13 +7,9 @@ import { Pkcs12Packer } from "../../kit/pkcs12.js";
 import { serveTls } from "../../kit/tls_pair.js";
 
 const packer = new Pkcs12Packer();
-let authority: Authority;
-let fallback: Identity;
 
-before(async () => {
-  authority = await Authority.make();
-  fallback = await authority.issue();
-});
+const authority = await Authority.make();
+const fallback = await authority.issue();
 
 function issue(...names: string[]): Promise<Identity> {
   return authority.issue({ names });
