@@ -6,7 +6,7 @@ import { installAioquic } from "./setup/aioquic.mjs";
 import { runMain } from "./setup/failure.mjs";
 import { installFlatBuffers } from "./setup/flatbuffers.mjs";
 import { withLock } from "./setup/lock.mjs";
-import { buildAddon, buildBench } from "./setup/native.mjs";
+import { buildAddon, buildBench, buildTestAddon } from "./setup/native.mjs";
 import { installPackages } from "./setup/packages.mjs";
 import { buildQuinn } from "./setup/quinn.mjs";
 import { checkTools, requireTools, testTools } from "./setup/system.mjs";
@@ -17,6 +17,7 @@ export function setUp({ tests = false, bench = false, checks = false } = {}) {
   return withLock(async () => {
     await installPackages();
     await buildAddon();
+    if (tests) await buildTestAddon();
     if (bench) await buildBench();
     await compileSources();
     if (tests || bench) await compileTests();

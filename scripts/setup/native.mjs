@@ -17,8 +17,9 @@ const msquicStamp = join(root, cargoTarget, "millrace-msquic.txt");
  * @param options CMake cache entries, such as `MILLRACE_BENCH=ON`
  * @param sources folders and files it is made of
  * @param product a file that it makes
+ * @param target what is built of it; all by default
  */
-async function buildTree({ name, title, folder, options, sources, product }) {
+async function buildTree({ name, title, folder, options, sources, product, target = "all" }) {
   const inputs = listFiles(["CMakeLists.txt", "cmake", ...sources], {
     enter: (path) => path !== cargoTarget,
     take: (path) => !path.endsWith(".md"),
@@ -38,7 +39,7 @@ async function buildTree({ name, title, folder, options, sources, product }) {
     name: `${name}-build`,
     title: `Building ${title}`,
     command: "cmake",
-    args: ["--build", folder, "--parallel", String(availableParallelism())],
+    args: ["--build", folder, "--target", target, "--parallel", String(availableParallelism())],
   });
   writeStamp(name, stamp);
 }
@@ -52,6 +53,20 @@ export function buildAddon() {
     options: [],
     sources: ["native", "bindings"],
     product: "millrace.node",
+  });
+}
+
+/** Builds build/test-addon/session_threads.node, by which tests run C++ threads beside JavaScript. */
+export function buildTestAddon() {
+  const ours = join("test", "native", "addon");
+  return buildTree({
+    name: "test-addon",
+    title: "the addon for tests",
+    folder: join("build", "test-addon"),
+    options: ["MILLRACE_TEST_ADDON=ON", "MILLRACE_ADDON=OFF"],
+    sources: [join("native", "session"), join("native", "memory"), join("bindings", "arguments.h"), ours],
+    product: "session_threads.node",
+    target: "millrace_session_threads",
   });
 }
 

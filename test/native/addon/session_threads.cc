@@ -1,0 +1,161 @@
+// C++ threads that work with a session table while JavaScript does, and a directory for both: what
+// bindings/session_directory_wrap.cc is to Sessions, without its environments.
+
+#include <napi.h>
+
+#include <atomic>
+#include <cstdint>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "bindings/arguments.h"
+#include "native/session/session_directory.h"
+#include "native/session/session_table.h"
+
+namespace millrace {
+namespace {
+
+class Deaf final : public SessionWaker {
+ public:
+  void Wake() noexcept override {}
+};
+
+// One directory and one set of threads, for one test at a time. `create` begins anew.
+Ref<SessionDirectory>& Directory() {
+  static auto& directory = *new Ref<SessionDirectory>;
+  return directory;
+}
+
+SessionClaim Join() {
+  return Directory()->Join(Ref<SessionWaker>(new Deaf));
+}
+
+struct Crew {
+  std::vector<std::thread> threads;
+  std::atomic<bool> stop{false};
+  std::atomic<uint32_t> failures{0};
+  std::atomic<uint32_t> sessions{0};
+};
+Crew& TheCrew() {
+  static Crew& crew = *new Crew;
+  return crew;
+}
+
+// Allocates, opens, touches and releases, and looks that what it has is its own alone. `holders` has a word
+// for each slot, which says who has it.
+void Work(SessionTable table, uint32_t* holders, uint32_t self) {
+  Crew& crew = TheCrew();
+  const SessionClaim claim = Join();
+  const auto check = [&](bool holds) { crew.failures += holds ? 0 : 1; };
+  check(claim != 0);
+  const auto holder = [&](SessionHandle handle) {
+    return std::atomic_ref<uint32_t>(holders[handle & (kTableMaxSlots - 1)]);
+  };
+  std::mt19937 random(self);
+  std::vector<SessionHandle> held;
+  const auto release = [&](size_t index) {
+    const SessionHandle handle = held[index];
+    held[index] = held.back();
+    held.pop_back();
+    check(holder(handle).exchange(0) == self);
+    check(table.StartClose(handle) && table.FinishClose(handle, claim) && table.Release(handle, claim));
+    check(!table.Lookup(handle).has_value());
+    check(Directory()->OwnerOf(handle) < 0);
+  };
+  const SessionIdentity identity{.transport = self, .connection = 2, .id = {3, 4, 5, 6}};
+  for (uint32_t round = 1; !crew.stop; ++round) {
+    if (held.size() < table.slot_count() / 4 && random() % 2 == 0) {
+      const std::optional<SessionHandle> handle = table.Allocate(claim);
+      if (!handle) continue;
+      check(holder(*handle).exchange(self) == 0);
+      check(table.Open(*handle, identity, round));
+      held.push_back(*handle);
+      ++crew.sessions;
+    } else if (!held.empty()) {
+      const size_t index = random() % held.size();
+      check(table.Touch(held[index], round));
+      check(table.Lookup(held[index]) == SlotState::kOpen);
+      if (random() % 2 == 0) release(index);
+    }
+  }
+  while (!held.empty()) release(held.size() - 1);
+  Directory()->Leave(claim);
+}
+
+// create(slots, environments)
+void Create(const Napi::CallbackInfo& info) {
+  if (Directory()) Directory()->Detach();
+  Directory() = SessionDirectory::Create(Uint(info[0]), Uint(info[1]));
+}
+
+// start(table, holders, threads): the caller keeps both memories until `finish`.
+Napi::Value Start(const Napi::CallbackInfo& info) {
+  const std::span<uint32_t> words = Elements<uint32_t>(info[0]);
+  const std::span<uint32_t> holders = Elements<uint32_t>(info[1]);
+  const std::optional<SessionTable> table =
+      SessionTable::Open(reinterpret_cast<uint8_t*>(words.data()), words.size_bytes(), Directory().get());
+  if (!table || holders.size() < table->slot_count()) return Napi::Boolean::New(info.Env(), false);
+  Crew& crew = TheCrew();
+  crew.stop = false;
+  crew.failures = 0;
+  crew.sessions = 0;
+  for (uint32_t thread = 0; thread < Uint(info[2]); ++thread) {
+    crew.threads.emplace_back(Work, *table, holders.data(), 1'000 + thread);
+  }
+  return Napi::Boolean::New(info.Env(), true);
+}
+
+// sessions() → how many the threads have had
+Napi::Value Sessions(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), TheCrew().sessions);
+}
+
+// finish() → what went wrong
+Napi::Value Finish(const Napi::CallbackInfo& info) {
+  Crew& crew = TheCrew();
+  crew.stop = true;
+  for (std::thread& thread : crew.threads) thread.join();
+  crew.threads.clear();
+  return Napi::Number::New(info.Env(), crew.failures);
+}
+
+template <typename Method>
+void Export(Napi::Object exports, const char* name, Method method) {
+  exports.Set(name, Napi::Function::New(exports.Env(), [method](const Napi::CallbackInfo& info) {
+                return Napi::Number::New(info.Env(), static_cast<double>(method(info)));
+              }));
+}
+
+// What SlotDirectory of src/session/directory.ts asks for, in the words of Bind and the others.
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  using Info = Napi::CallbackInfo;
+  exports.Set("create", Napi::Function::New(env, Create));
+  exports.Set("start", Napi::Function::New(env, Start));
+  exports.Set("sessions", Napi::Function::New(env, Sessions));
+  exports.Set("finish", Napi::Function::New(env, Finish));
+  // Signed, as the table's words are read.
+  Export(exports, "join", [](const Info&) { return static_cast<int32_t>(Join()); });
+  Export(exports, "leave", [](const Info& info) {
+    Directory()->Leave(Uint(info[0]));
+    return 0;
+  });
+  Export(exports, "bind",
+         [](const Info& info) { return Directory()->Bind(Uint(info[0]), Uint(info[1]), Uint(info[2])); });
+  Export(exports, "unbind",
+         [](const Info& info) { return Directory()->Unbind(Uint(info[0]), Uint(info[1])); });
+  Export(exports, "boundGeneration",
+         [](const Info& info) { return Directory()->BoundGeneration(Uint(info[0])); });
+  Export(exports, "lastGeneration",
+         [](const Info& info) { return Directory()->LastGeneration(Uint(info[0])); });
+  Export(exports, "boundCount", [](const Info&) { return Directory()->bound_count(); });
+  Export(exports, "ownerOf", [](const Info& info) {
+    return Directory()->OwnerOf((SessionHandle{Uint(info[1])} << kHandleSlotBits) | Uint(info[0]));
+  });
+  return exports;
+}
+
+NODE_API_MODULE(session_threads, Init)
+
+}  // namespace
+}  // namespace millrace

@@ -1,0 +1,68 @@
+/** What build/test-addon/session_threads.node has: C++ threads, and a directory that they share with JavaScript. */
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { SlotDirectory } from "#internal/session/directory.js";
+import { type Claim, environmentOf } from "#internal/session/environments.js";
+
+/** test/native/addon/session_threads.cc. */
+export interface CppThreads {
+  /** Makes the directory of the test. */
+  create(slots: number, environments: number): void;
+  /** Lets so many threads work, until `finish`, which says how often something was wrong. */
+  start(table: Int32Array, holders: Int32Array, threads: number): boolean;
+  finish(): number;
+  /** How many sessions they have had. */
+  sessions(): number;
+  join(): number;
+  leave(claim: number): void;
+  bind(slot: number, generation: number, environment: number): number;
+  unbind(slot: number, generation: number): number;
+  boundGeneration(slot: number): number;
+  lastGeneration(slot: number): number;
+  boundCount(): number;
+  ownerOf(slot: number, generation: number): number;
+}
+
+const root = join(import.meta.dirname, "../../..");
+export const cppThreads: CppThreads = createRequire(import.meta.url)(
+  join(root, "build/test-addon/session_threads.node"),
+);
+
+/** The directory as one environment of JavaScript has it. Nobody ends early here, so nobody is buried. */
+export class SharedDirectory implements SlotDirectory {
+  readonly claim = cppThreads.join() as Claim;
+
+  bind(slot: number, generation: number): boolean {
+    return cppThreads.bind(slot, generation, environmentOf(this.claim)) !== 0;
+  }
+
+  unbind(slot: number, generation: number): boolean {
+    return cppThreads.unbind(slot, generation) !== 0;
+  }
+
+  boundGeneration(slot: number): number {
+    return cppThreads.boundGeneration(slot);
+  }
+
+  lastGeneration(slot: number): number {
+    return cppThreads.lastGeneration(slot);
+  }
+
+  boundCount(): number {
+    return cppThreads.boundCount();
+  }
+
+  ownerOf(slot: number, generation: number): number {
+    return cppThreads.ownerOf(slot, generation);
+  }
+
+  isAlive(): boolean {
+    return true;
+  }
+
+  ended(): readonly number[] {
+    return [];
+  }
+
+  bury(): void {}
+}
