@@ -1,3 +1,4 @@
+import { checkHandlers } from "../options/handlers.js";
 import { readOptions } from "../options/read.js";
 import { integer, listOf, object, withDefault } from "../options/schema.js";
 import { parseTransportUrl } from "../transport/address.js";
@@ -49,6 +50,9 @@ const connectSchema = object({ ...shared, ...connectorOptions } satisfies Record
   unknown
 >);
 
+const connectionHandlers: readonly (keyof WebSocketBehaviour)[] = ["frame", "drain", "close"];
+const handlers: readonly (keyof WebSocketBehaviour)[] = ["open", "text", ...connectionHandlers];
+
 /**
  * Serves plain WebSocket messages, without millrace's frames: `behaviour.frame` gets binary messages,
  * `behaviour.text` text.
@@ -61,6 +65,7 @@ export async function listen(
   options: WebSocketListenOptions = {},
 ): Promise<TransportListener> {
   const { tls, http, ...read } = readOptions(listenSchema, options);
+  checkHandlers(behaviour, handlers, ["open", ...connectionHandlers]);
   return webSocketTransport.listen({ ...read, url: parseTransportUrl(url), tls, http }, behaviour);
 }
 
@@ -74,5 +79,6 @@ export async function connect(
   options: WebSocketConnectOptions = {},
 ): Promise<WebSocketConnection> {
   const { tls, signal, ...read } = readOptions(connectSchema, options);
+  checkHandlers(behaviour, handlers, connectionHandlers);
   return webSocketTransport.connect({ ...read, url: parseTransportUrl(url), tls, signal }, behaviour);
 }

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect, listen } from "millrace/websocket";
+import { connect, listen, type WebSocketBehaviour } from "millrace/websocket";
 import { InvalidArgumentError } from "#internal/errors.js";
+
+const behaviour: WebSocketBehaviour = { open() {}, frame() {}, drain() {}, close() {} };
 
 test("names of protocols that no subprotocol can have are left out, and refused where no other is there", async (t) => {
   for (const protocols of [["a b"], ["a/1", "\r\nx: y"]]) {
     for (const attempt of [
-      listen("ws://127.0.0.1:0", {} as never, { protocols }),
-      connect("ws://127.0.0.1:1", {} as never, { protocols }),
+      listen("ws://127.0.0.1:0", behaviour, { protocols }),
+      connect("ws://127.0.0.1:1", behaviour, { protocols }),
     ]) {
       await assert.rejects(attempt, {
         code: "ERR_MILLRACE_INVALID_ARGUMENT",
@@ -15,7 +17,6 @@ test("names of protocols that no subprotocol can have are left out, and refused 
       });
     }
   }
-  const behaviour = { open() {}, frame() {}, drain() {}, close() {} };
   const protocols = ["a/1", "a.v1", "a.v1"];
   const listener = await listen("ws://127.0.0.1:0", behaviour, { protocols });
   t.after(() => listener.close());
@@ -44,4 +45,24 @@ test("options of plain WebSockets that are wrong or unknown are refused by name,
       });
     }
   }
+});
+
+test("a behaviour without a handler that is needed, or with one that is none, is refused before anybody calls it", async () => {
+  for (const [wrong, said] of [
+    [undefined, "behaviour must be an object of handlers, and not undefined"],
+    [{ ...behaviour, frame: undefined }, "behaviour.frame must be a function, and not undefined"],
+    [{ ...behaviour, close: 7 }, "behaviour.close must be a function, and not 7"],
+    [{ ...behaviour, text: "x" }, 'behaviour.text must be a function, and not "x"'],
+  ] as const) {
+    for (const attempt of [
+      listen("ws://127.0.0.1:0", wrong as never),
+      connect("ws://127.0.0.1:1", wrong as never),
+    ]) {
+      await assert.rejects(attempt, { code: "ERR_MILLRACE_INVALID_ARGUMENT", message: said });
+    }
+  }
+  await assert.rejects(
+    listen("ws://127.0.0.1:0", { ...behaviour, open: undefined } as never),
+    /behaviour\.open/,
+  );
 });
