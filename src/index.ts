@@ -24,6 +24,7 @@ export {
   type ConnectionId,
   type ConnectionState,
   nextConnectionId,
+  type PlacedFrame,
   type Publisher,
   type SendResult,
   type TransportBehaviour,

@@ -81,10 +81,6 @@ export interface Publisher {
   publish(connections: readonly TransportConnection[], head: Uint8Array, payload: Uint8Array): number;
 }
 
-/**
- * What a transport calls; one object serves all connections of a listener. All calls come from the event
- * loop, never from inside a call into the transport. A frame's bytes are valid during the call only.
- */
 /** A frame among others in one memory, valid during the call that brings it. */
 export interface PlacedFrame {
   /** The memory, and the same as words; other threads may write there. */
@@ -98,6 +94,10 @@ export interface PlacedFrame {
   bytes(): Uint8Array;
 }
 
+/**
+ * What a transport calls; one object serves all connections of a listener. All calls come from the event
+ * loop, never from inside a call into the transport. A frame's bytes are valid during the call only.
+ */
 export interface TransportBehaviour {
   /** A peer has connected: the first call for this connection. Not called for one that `connect` made. */
   open(connection: TransportConnection): void;
