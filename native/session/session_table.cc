@@ -107,14 +107,13 @@ bool SessionTable::DeclareDead(SessionClaim claim) noexcept {
 }
 
 std::optional<SessionHandle> SessionTable::Allocate(SessionClaim claim) noexcept {
-  for (uint32_t looks = 0; looks < slot_count_ * 2; ++looks) {
-    const FreeRing::Taken taken = free_ring_.Take();
-    if (taken.outcome == FreeRing::Outcome::kDamaged) Suspect();
-    if (taken.outcome != FreeRing::Outcome::kSlot) break;
-    if (const std::optional<SessionHandle> handle = Claim(taken.slot, claim)) return handle;
+  // Twice, because a recovery that fills the ring anew empties it first, and may be over when the mark is
+  // looked at.
+  for (uint32_t attempt = 0; attempt < 2; ++attempt) {
+    if (const std::optional<SessionHandle> handle = TakeFree(claim)) return handle;
+    if (Load(header_->suspect) != 0) return Scan(claim);
   }
-  if (Load(header_->suspect) == 0) return std::nullopt;
-  return Scan(claim);
+  return std::nullopt;
 }
 
 bool SessionTable::Open(SessionHandle handle, const SessionIdentity& identity, uint32_t tick) noexcept {
@@ -176,6 +175,16 @@ TableSlot* SessionTable::Find(SessionHandle handle) const noexcept {
   if (handle >> (kHandleSlotBits + kGenerationBits) != 0 || GenerationOf(handle) == 0) return nullptr;
   const auto slot = static_cast<uint32_t>(handle & kSlotMask);
   return slot < slot_count_ ? &slots_[slot] : nullptr;
+}
+
+std::optional<SessionHandle> SessionTable::TakeFree(SessionClaim claim) noexcept {
+  for (uint32_t looks = 0; looks < slot_count_ * 2; ++looks) {
+    const FreeRing::Taken taken = free_ring_.Take();
+    if (taken.outcome == FreeRing::Outcome::kDamaged) Suspect();
+    if (taken.outcome != FreeRing::Outcome::kSlot) return std::nullopt;
+    if (const std::optional<SessionHandle> handle = Claim(taken.slot, claim)) return handle;
+  }
+  return std::nullopt;
 }
 
 std::optional<SessionHandle> SessionTable::Claim(uint32_t slot, SessionClaim claim) noexcept {

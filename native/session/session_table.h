@@ -59,6 +59,8 @@ class SessionTable {
   SessionTable(uint8_t* memory, uint32_t slot_count, SessionDirectory* directory) noexcept;
 
   [[nodiscard]] TableSlot* Find(SessionHandle handle) const noexcept;
+  // By the ring alone.
+  [[nodiscard]] std::optional<SessionHandle> TakeFree(SessionClaim claim) noexcept;
   [[nodiscard]] std::optional<SessionHandle> Claim(uint32_t slot, SessionClaim claim) noexcept;
   [[nodiscard]] std::optional<SessionHandle> Scan(SessionClaim claim) noexcept;
   void Refuse(TableSlot& slot, uint32_t word, SessionClaim claim) noexcept;

@@ -156,15 +156,13 @@ export class SessionTable {
 
   /** The same; undefined when the table is full. */
   tryAllocate(claim: Claim): SessionHandle | undefined {
-    for (let looks = 0; looks < this.slotCount * 2; looks += 1) {
-      const slot = this.freeRing.take();
-      if (slot === DAMAGED) this.#suspect();
-      if (slot === DAMAGED || slot === NO_SLOT) break;
-      const handle = this.#claim(slot, claim);
+    // A table that is full says so at once; but while a recovery fills the ring anew it is empty for a moment, which
+    // may be over when the mark is looked at. Then there is something the second time.
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const handle = this.#takeFree(claim);
       if (handle !== undefined) return handle;
+      if (Atomics.load(this.#words, SUSPECT) !== 0) return this.#scan(claim, this.slotCount);
     }
-    // Only while the ring is known to miss some, or may: a table that is full says so at once.
-    if (Atomics.load(this.#words, SUSPECT) !== 0) return this.#scan(claim, this.slotCount);
     if (this.#directory === undefined || this.#directory.boundCount() >= this.slotCount) return undefined;
     return this.#scan(claim, Math.min(maxLooks, this.slotCount));
   }
@@ -349,6 +347,18 @@ export class SessionTable {
     const at = this.#wordOf(slot) + CLAIM;
     if (Atomics.compareExchange(this.#words, at, claim, 0) !== claim) return;
     if (!this.freeRing.put(slot)) this.#suspect();
+  }
+
+  /** By the ring alone. */
+  #takeFree(claim: Claim): SessionHandle | undefined {
+    for (let looks = 0; looks < this.slotCount * 2; looks += 1) {
+      const slot = this.freeRing.take();
+      if (slot === DAMAGED) this.#suspect();
+      if (slot === DAMAGED || slot === NO_SLOT) return undefined;
+      const handle = this.#claim(slot, claim);
+      if (handle !== undefined) return handle;
+    }
+    return undefined;
   }
 
   #claim(slot: number, claim: Claim): SessionHandle | undefined {

@@ -12,7 +12,7 @@ import {
   TABLE_SUSPECT_OFFSET,
   TABLE_TAIL_OFFSET,
 } from "#internal/session/table_layout.js";
-import { type Explored, explore, finish, type Operation, type ThreadState } from "./explore.js";
+import { type Explored, explore, exploresAll, finish, type Operation, type ThreadState } from "./explore.js";
 import { loadStepped, type Mutation, type Stepped } from "./stepped.js";
 
 interface Table {
@@ -168,6 +168,76 @@ function recover(recovery: Recovery): void {
   assert.fail("recovery does not end");
 }
 
+/**
+ * One has ended after any number of its accesses; while what it left is put in order, another goes on. There is always
+ * a slot for it.
+ */
+function exploreRecovery(script: readonly Step[], mutations: readonly Mutation[] = []): number {
+  let states = 0;
+  let last = "";
+  for (let accesses = 1; ; accesses += 1) {
+    const scene = tableOf(2, 4, [few, ...mutations]);
+    const { claims, memory, Recovery, SessionTable } = scene;
+    const [dead, worker, rebuilder] = claims as [Claim, Claim, Claim];
+    const gone = endAfter(
+      accesses,
+      life.map((step) => operationOf(scene, dead, step)),
+    );
+    if (gone === undefined) return states;
+    // An access that wrote nothing has left what the last one did.
+    const left = new Int32Array(memory).join();
+    if (left === last) continue;
+    last = left;
+    assert.ok(finish(scene.table.environments.declareDead(dead)));
+    const recover: Operation<Known> = function* (known) {
+      const recovery = new Recovery(new SessionTable(memory), rebuilder);
+      while (!(yield* recovery.step(1)));
+      return known;
+    };
+    const explored = explore<Known>({
+      watched: watchedOf(memory),
+      threads: [
+        { known: { ...fresh, gone }, operations: [recover] },
+        { known: fresh, operations: script.map((step) => operationOf(scene, worker, step)) },
+      ],
+      finally([recovered, other]) {
+        assert.equal(other!.known.refused, 0, "it was refused beside a free slot");
+        finish(new Recovery(scene.table, rebuilder).step(1_000));
+        checkEnd(scene, 2, [recovered!, other!]);
+      },
+    });
+    states += explored.states;
+  }
+}
+
+/** Whoever asks who has ended asks this many; 64 would be as many steps. */
+const few = {
+  file: "session/table_layout.js",
+  from: "TABLE_MAX_ENVIRONMENTS = 64",
+  to: "TABLE_MAX_ENVIRONMENTS = 4",
+};
+
+/** Makes so many accesses of these operations, and says which handles the thread had had; undefined when there are fewer. */
+function endAfter(
+  accesses: number,
+  operations: readonly Operation<Known>[],
+): readonly SessionHandle[] | undefined {
+  let known = fresh;
+  let left = accesses;
+  for (const operation of operations) {
+    const run = operation(known);
+    let step = run.next();
+    while (!step.done) {
+      if (typeof step.value === "function" && left === 0)
+        return known.held === null ? known.gone : [known.held];
+      if (typeof step.value === "function") left -= 1;
+      step = run.next(typeof step.value === "function" ? step.value() : undefined);
+    }
+    known = step.value;
+  }
+  return undefined;
+}
+
 const life: readonly Step[] = ["allocate", "open", "touch", "lookup", "release"];
 
 describe("the session table, in every order of what its threads do", () => {
@@ -183,6 +253,13 @@ describe("the session table, in every order of what its threads do", () => {
   it("loses no slot, and resolves no stale handle, when threads end between any two of their accesses", () => {
     const { states } = exploreTable(2, [life, ["allocate", "release", "allocate"]], { crashes: 2 });
     assert.ok(states > 2_000, `only ${states} states`);
+  });
+});
+
+describe("the recovery of a session table", () => {
+  it("brings back what a thread left that ended after any of its accesses, beside one that goes on", () => {
+    const states = exploreRecovery(exploresAll ? ["allocate", "release", "allocate"] : ["allocate"]);
+    assert.ok(states > 10_000, `only ${states} states`);
   });
 });
 
@@ -223,6 +300,11 @@ describe("the proof of the session table", () => {
       () => exploreTable(2, [["allocate"], ["allocate"]], { mutations: [stored, doubled] }),
       assert.AssertionError,
     );
+  });
+
+  it("finds out that an allocation looks once where a recovery has emptied the ring", () => {
+    const hasty = { file: "session/table.js", from: "attempt < 2", to: "attempt < 1" };
+    assert.throws(() => exploreRecovery(["allocate"], [hasty]), /refused beside a free slot/);
   });
 
   it("finds out that the slots of the dead are forgotten", () => {
