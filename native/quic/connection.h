@@ -31,7 +31,9 @@
 
 namespace millrace {
 
+class DatagramBatch;
 class Stream;
+struct OutboundDatagram;
 
 // How a connection is ended.
 struct Closing {
@@ -88,7 +90,9 @@ class Connection final : public Resource {
   // JS thread. Starts what `waits_to_start`.
   void Launch() noexcept;
   void SendFrames(uint16_t lane, SendRequest* request) noexcept;
-  void SendDatagram(SendRequest* request) noexcept;
+  void SendDatagram(OutboundDatagram* datagram) noexcept;
+  // After the last of a batch.
+  void FinishDatagrams(DatagramBatch* batch) noexcept;
   void Close(const Closing& closing) noexcept;
   void RefreshStatistics() noexcept;
   // Answers with kStatistics.
@@ -181,8 +185,8 @@ class Connection final : public Resource {
   void OnEnded() noexcept;
   void OnDatagramState(uint32_t max_bytes) noexcept;
   void OnDatagram(const QUIC_BUFFER& buffer) noexcept;
-  void OnDatagramSendState(QUIC_DATAGRAM_SEND_STATE state, void** request) noexcept;
-  void PostOutcome(const SendRequest& request, DatagramOutcome outcome) noexcept;
+  void OnDatagramSendState(QUIC_DATAGRAM_SEND_STATE state, void** context) noexcept;
+  void PostOutcome(const OutboundDatagram& datagram, DatagramOutcome outcome) noexcept;
   void PostClosed() noexcept;
   void ReadRoundTrip() noexcept;
   void PostStatistics() noexcept;

@@ -1,22 +1,24 @@
 // A connection's datagrams, and what becomes of each.
 
 #include "native/quic/connection.h"
+#include "native/quic/datagram_batch.h"
 #include "native/quic/library.h"
-#include "native/quic/send_request.h"
 
 namespace millrace {
 
-void Connection::SendDatagram(SendRequest* request) noexcept {
-  request->Charge(kDatagramOverheadBytes);
-  queued_bytes_.fetch_add(request->charged());
-  request->CountSent();
+void Connection::SendDatagram(OutboundDatagram* datagram) noexcept {
   const HQUIC handle = this->handle();
   if (handle != nullptr &&
-      QUIC_SUCCEEDED(Api().DatagramSend(handle, request->buffers(), 1, QUIC_SEND_FLAG_NONE, request))) {
+      QUIC_SUCCEEDED(Api().DatagramSend(handle, &datagram->buffer, 1, QUIC_SEND_FLAG_NONE, datagram))) {
     return;
   }
-  PostOutcome(*request, DatagramOutcome::kCancelled);
-  SendRequest::Complete(request);
+  PostOutcome(*datagram, DatagramOutcome::kCancelled);
+  DatagramBatch::Complete(datagram);
+}
+
+void Connection::FinishDatagrams(DatagramBatch* batch) noexcept {
+  queued_bytes_.fetch_add(batch->charged());
+  batch->Close();
 }
 
 void Connection::OnDatagramState(uint32_t max_bytes) noexcept {
@@ -41,35 +43,35 @@ void Connection::OnDatagram(const QUIC_BUFFER& buffer) noexcept {
   port().CountDroppedDatagram(*this);
 }
 
-// `request` is msquic's memory of whose datagram it is, which we clear when we are done with it. One without
+// `context` is msquic's memory of whose datagram it is, which we clear when we are done with it. One without
 // a tag is when it was sent: its bytes are in a packet then, and nobody asks what becomes of that.
-void Connection::OnDatagramSendState(QUIC_DATAGRAM_SEND_STATE state, void** request) noexcept {
-  auto* const send = static_cast<SendRequest*>(*request);
-  if (send == nullptr) return;
+void Connection::OnDatagramSendState(QUIC_DATAGRAM_SEND_STATE state, void** context) noexcept {
+  auto* const datagram = static_cast<OutboundDatagram*>(*context);
+  if (datagram == nullptr) return;
   switch (state) {
     case QUIC_DATAGRAM_SEND_SENT:
-      if (send->tag().has_value()) return PostOutcome(*send, DatagramOutcome::kSent);
+      if (datagram->tag.has_value()) return PostOutcome(*datagram, DatagramOutcome::kSent);
       break;
     case QUIC_DATAGRAM_SEND_ACKNOWLEDGED:
     case QUIC_DATAGRAM_SEND_ACKNOWLEDGED_SPURIOUS:  // late, after it was thought lost
-      PostOutcome(*send, DatagramOutcome::kAcknowledged);
+      PostOutcome(*datagram, DatagramOutcome::kAcknowledged);
       break;
     case QUIC_DATAGRAM_SEND_LOST_DISCARDED:
-      PostOutcome(*send, DatagramOutcome::kLost);
+      PostOutcome(*datagram, DatagramOutcome::kLost);
       break;
     case QUIC_DATAGRAM_SEND_CANCELED:
-      PostOutcome(*send, DatagramOutcome::kCancelled);
+      PostOutcome(*datagram, DatagramOutcome::kCancelled);
       break;
     default:
       return;  // not the last word on it
   }
-  *request = nullptr;
-  SendRequest::Complete(send);
+  *context = nullptr;
+  DatagramBatch::Complete(datagram);
 }
 
-void Connection::PostOutcome(const SendRequest& request, DatagramOutcome outcome) noexcept {
-  if (!request.tag().has_value()) return;
-  const DatagramOutcomeEvent event{*request.tag(), static_cast<uint32_t>(outcome)};
+void Connection::PostOutcome(const OutboundDatagram& datagram, DatagramOutcome outcome) noexcept {
+  if (!datagram.tag.has_value()) return;
+  const DatagramOutcomeEvent event{*datagram.tag, static_cast<uint32_t>(outcome)};
   port().Write({.kind = EventKind::kDatagramOutcome,
                 .slot = slot(),
                 .generation = generation(),

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "native/quic/connection.h"
+#include "native/quic/datagram_batch.h"
 #include "native/quic/stream.h"
 #include "native/quic/wake_hold.h"
 
@@ -45,6 +47,7 @@ bool Outbox::Flush(uint32_t bytes) noexcept {
     Run(header, slab_.subspan(at, header.bytes));
     at += Padded(header.bytes);
   }
+  FinishDatagrams();
   SubmitAll();
   return well_formed;
 }
@@ -71,6 +74,7 @@ void Outbox::Run(const CommandHeader& header, std::span<const uint8_t> payload) 
       break;
     }
     case CommandKind::kRelease:
+      FinishDatagrams();  // while the slot is its own
       if (resource->outbox_index != Resource::kNotInOutbox) {
         Submit(pending_[resource->outbox_index], false);
         pending_[resource->outbox_index].resource = nullptr;
@@ -82,17 +86,26 @@ void Outbox::Run(const CommandHeader& header, std::span<const uint8_t> payload) 
 
 void Outbox::SendDatagram(const CommandHeader& header, Connection* connection,
                           std::span<const uint8_t> payload) noexcept {
-  uint32_t tag = 0;
-  const bool tagged = (header.flags & kSendTagged) != 0 && payload.size() >= sizeof(tag);
-  if (tagged) {
-    std::memcpy(&tag, payload.data(), sizeof(tag));
-    payload = payload.subspan(sizeof(tag));
+  std::optional<uint32_t> tag;
+  if ((header.flags & kSendTagged) != 0 && payload.size() >= sizeof(*tag)) {
+    std::memcpy(&tag.emplace(), payload.data(), sizeof(*tag));
+    payload = payload.subspan(sizeof(*tag));
   }
-  SendRequest* request = SendRequest::New(connection, static_cast<uint32_t>(payload.size()));
-  if (request == nullptr) return connection->OnOutOfMemory();
-  if (tagged) request->set_tag(tag);
-  (void)request->Append(payload);
-  connection->SendDatagram(request);
+  if (datagrams_ != nullptr && datagrams_->target() != connection) FinishDatagrams();
+  OutboundDatagram* datagram = datagrams_ != nullptr ? datagrams_->Add(payload, tag) : nullptr;
+  if (datagram == nullptr) {
+    const bool another = datagrams_ != nullptr;  // where there was a second, there are likely to be more
+    FinishDatagrams();
+    datagrams_ = DatagramBatch::New(connection, payload.size(), another);
+    if (datagrams_ == nullptr) return connection->OnOutOfMemory();
+    datagram = datagrams_->Add(payload, tag);
+  }
+  connection->SendDatagram(datagram);
+}
+
+void Outbox::FinishDatagrams() noexcept {
+  DatagramBatch* batch = std::exchange(datagrams_, nullptr);
+  if (batch != nullptr) static_cast<Connection*>(batch->target())->FinishDatagrams(batch);
 }
 
 void Outbox::Collect(const CommandHeader& header, Resource* resource,
@@ -194,6 +207,7 @@ uint32_t Outbox::Publish(CommandKind kind, uint16_t lane, std::span<const uint32
 
 bool Outbox::PublishTo(Resource* resource, CommandKind kind, uint16_t lane,
                        const Ref<SharedPayload>& payload) noexcept {
+  if (kind == CommandKind::kSendDatagram) return PublishTo(static_cast<Connection*>(resource), payload);
   SendRequest* request = SendRequest::NewShared(resource, payload);
   if (request == nullptr) {
     resource->OnOutOfMemory();
@@ -201,11 +215,21 @@ bool Outbox::PublishTo(Resource* resource, CommandKind kind, uint16_t lane,
   }
   if (kind == CommandKind::kWriteStream) {
     static_cast<Stream*>(resource)->Send(request, false);
-  } else if (kind == CommandKind::kSendDatagram) {
-    static_cast<Connection*>(resource)->SendDatagram(request);
   } else {
     static_cast<Connection*>(resource)->SendFrames(lane, request);
   }
+  return true;
+}
+
+bool Outbox::PublishTo(Connection* connection, const Ref<SharedPayload>& payload) noexcept {
+  DatagramBatch* batch = DatagramBatch::New(connection, 0, false);
+  OutboundDatagram* datagram = batch != nullptr ? batch->AddShared(payload) : nullptr;
+  if (datagram == nullptr) {
+    connection->OnOutOfMemory();
+    return false;
+  }
+  connection->SendDatagram(datagram);
+  connection->FinishDatagrams(batch);
   return true;
 }
 

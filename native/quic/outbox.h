@@ -11,6 +11,7 @@
 namespace millrace {
 
 class Connection;
+class DatagramBatch;
 
 // Turns what JavaScript queued in a tick into as few sends as possible: the bytes of one lane or stream
 // become one StreamSend. JS thread.
@@ -43,6 +44,8 @@ class Outbox {
   void Run(const CommandHeader& header, std::span<const uint8_t> payload) noexcept;
   void SendDatagram(const CommandHeader& header, Connection* connection,
                     std::span<const uint8_t> payload) noexcept;
+  // The batch under construction: every datagram of it is sent.
+  void FinishDatagrams() noexcept;
   void Collect(const CommandHeader& header, Resource* resource, std::span<const uint8_t> payload) noexcept;
   [[nodiscard]] static bool Append(Pending& pending, std::span<const uint8_t> payload) noexcept;
   void Submit(Pending& pending, bool fin) noexcept;
@@ -50,10 +53,12 @@ class Outbox {
   // False when memory is short.
   [[nodiscard]] static bool PublishTo(Resource* resource, CommandKind kind, uint16_t lane,
                                       const Ref<SharedPayload>& payload) noexcept;
+  [[nodiscard]] static bool PublishTo(Connection* connection, const Ref<SharedPayload>& payload) noexcept;
 
   Environment& environment_;
   const std::span<const uint8_t> slab_;
   std::vector<Pending> pending_;
+  DatagramBatch* datagrams_ = nullptr;  // of one flush, and the connection whose datagrams come one by one
 };
 
 }  // namespace millrace

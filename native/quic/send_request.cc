@@ -71,9 +71,9 @@ void SendRequest::SetPrefix(uint64_t prefix) noexcept {
 
 void SendRequest::Complete(SendRequest* request) noexcept {
   const Ref<Resource> target = request->target_;
-  const uint32_t charged = request->charged();
+  const uint32_t bytes = request->bytes();
   Discard(request);
-  target->OnSendComplete(charged);
+  target->OnSendComplete(bytes);
 }
 
 void SendRequest::Discard(SendRequest* request) noexcept {

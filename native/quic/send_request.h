@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "native/memory/ref_counted.h"
@@ -28,7 +27,7 @@ class SharedPayload : public RefCounted<SharedPayload> {
   uint32_t bytes_;
 };
 
-// One StreamSend or DatagramSend: the bytes and the QUIC_BUFFER array, which msquic owns until it says
+// One StreamSend: the bytes and the QUIC_BUFFER array, which msquic owns until it says
 // SEND_COMPLETE, and a lease on whose queue they are in. It lies at the front of the slab that holds its
 // bytes.
 class SendRequest {
@@ -52,13 +51,6 @@ class SendRequest {
 
   // Adds it to the process's counters.
   void CountSent() const noexcept;
-  // Counts more as queued than its bytes.
-  void Charge(uint32_t overhead_bytes) noexcept { overhead_bytes_ = overhead_bytes; }
-  // What it counts in its target's queue.
-  [[nodiscard]] uint32_t charged() const noexcept { return bytes() + overhead_bytes_; }
-  // A datagram's, by which JavaScript is told what became of it.
-  void set_tag(uint32_t tag) noexcept { tag_ = tag; }
-  [[nodiscard]] const std::optional<uint32_t>& tag() const noexcept { return tag_; }
 
   [[nodiscard]] uint32_t bytes() const noexcept { return buffers_[1].Length; }
   [[nodiscard]] uint32_t capacity() const noexcept { return capacity_; }
@@ -79,8 +71,6 @@ class SendRequest {
   Ref<Resource> target_;
   Ref<SharedPayload> shared_;
   Slab slab_;  // holds this object
-  std::optional<uint32_t> tag_;
-  uint32_t overhead_bytes_ = 0;
   uint32_t capacity_;
   bool has_prefix_ = false;
 };

@@ -193,7 +193,7 @@ void Stream::OnShutdownComplete(bool connection_ended) noexcept {
 }
 
 void Stream::Send(SendRequest* request, bool fin) noexcept {
-  queued_bytes_.fetch_add(request->charged());
+  queued_bytes_.fetch_add(request->bytes());
   request->CountSent();
   connection_->SendBegins();
   QUIC_SEND_FLAGS flags = fin ? QUIC_SEND_FLAG_FIN : QUIC_SEND_FLAG_NONE;
