@@ -1,15 +1,24 @@
 #include <napi.h>
 
+#include <span>
+
 #include "bindings/arguments.h"
 #include "bindings/constants.h"
 #include "bindings/counters.h"
 #include "bindings/environment_wrap.h"
 #include "bindings/session_directory_wrap.h"
+#include "native/memory/large_pages.h"
 #include "native/quic/counters.h"
 #include "native/quic/pkcs12.h"
 
 namespace millrace {
 namespace {
+
+// preferLargePages(words)
+void PreferLargePagesOf(const Napi::CallbackInfo& info) {
+  const std::span<int32_t> words = Elements<int32_t>(info[0]);
+  PreferLargePages(words.data(), words.size_bytes());
+}
 
 // readPkcs12(der, passphrase) → {certificatePem, privateKeyPem}, or a word that says why not
 Napi::Value ReadPkcs12Of(const Napi::CallbackInfo& info) {
@@ -51,6 +60,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("processCounters", Napi::Function::New(env, ProcessCountersOf, "processCounters"));
   exports.Set("transportCounters", Napi::Function::New(env, TransportCountersOf, "transportCounters"));
   exports.Set("readPkcs12", Napi::Function::New(env, ReadPkcs12Of, "readPkcs12"));
+  exports.Set("preferLargePages", Napi::Function::New(env, PreferLargePagesOf, "preferLargePages"));
   exports.Set("currentThreadId", Napi::Function::New(env, CurrentThread, "currentThreadId"));
   return exports;
 }

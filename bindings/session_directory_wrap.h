@@ -2,6 +2,8 @@
 
 #include <napi.h>
 
+#include <utility>
+
 #include "bindings/wake_guard.h"
 #include "native/session/session_directory.h"
 
@@ -25,8 +27,6 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
   Napi::Value Ended(const Napi::CallbackInfo& info);
   Napi::Value Bury(const Napi::CallbackInfo& info);
   Napi::Value Wake(const Napi::CallbackInfo& info);
-  Napi::Value Bind(const Napi::CallbackInfo& info);
-  Napi::Value Unbind(const Napi::CallbackInfo& info);
   Napi::Value BoundGeneration(const Napi::CallbackInfo& info);
   Napi::Value LastGeneration(const Napi::CallbackInfo& info);
   Napi::Value BoundCount(const Napi::CallbackInfo& info);
@@ -35,6 +35,12 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
   Napi::Value Find(const Napi::CallbackInfo& info);
   Napi::Value Erase(const Napi::CallbackInfo& info);
   Napi::Value IndexSize(const Napi::CallbackInfo& info);
+
+  void DefineFast(const Napi::CallbackInfo& info, const char* name, napi_callback method);
+  static std::pair<uint32_t, uint32_t> SlotOf(napi_env env, napi_callback_info info,
+                                              SessionDirectoryWrap** self);
+  static napi_value Bind(napi_env env, napi_callback_info info);
+  static napi_value Unbind(napi_env env, napi_callback_info info);
 
   static void OnCleanup(void* self);
   void Leave() noexcept;

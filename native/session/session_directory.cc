@@ -88,10 +88,10 @@ bool SessionDirectory::Bind(uint32_t slot, uint32_t generation, uint32_t environ
   return true;
 }
 
-bool SessionDirectory::Unbind(uint32_t slot, uint32_t generation) noexcept {
+bool SessionDirectory::Unbind(uint32_t slot, uint32_t generation, uint32_t environment) noexcept {
   if (slot >= slots_.size()) return false;
-  uint64_t word = slots_[slot].load();
-  if ((word & kHolderMask) == 0 || GenerationIn(word) != generation) return false;
+  const uint64_t word = slots_[slot].load();
+  if ((word & kHolderMask) != environment + 1 || GenerationIn(word) != generation) return false;
   return Free(slots_[slot], word);
 }
 

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <vector>
 
+#include "native/memory/large_pages.h"
 #include "native/memory/ref_counted.h"
 #include "native/session/session_index.h"
 #include "native/session/session_table.h"
@@ -36,7 +37,8 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   // Notes that `environment` has the slot in this generation. False when somebody has it, or had it in this
   // generation or a later one.
   bool Bind(uint32_t slot, uint32_t generation, uint32_t environment) noexcept;
-  bool Unbind(uint32_t slot, uint32_t generation) noexcept;
+  // False when the environment does not have it in this generation.
+  bool Unbind(uint32_t slot, uint32_t generation, uint32_t environment) noexcept;
   // 0 when nobody has it.
   [[nodiscard]] uint32_t BoundGeneration(uint32_t slot) const noexcept;
   [[nodiscard]] uint32_t LastGeneration(uint32_t slot) const noexcept;
@@ -82,7 +84,7 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   const uint32_t id_;
   uint32_t attached_ = 1;  // under the registry's lock
   // The last generation, above 0 or the environment that has it + 1 (8 bits).
-  std::vector<std::atomic<uint64_t>> slots_;
+  std::vector<std::atomic<uint64_t>, LargePageAllocator<std::atomic<uint64_t>>> slots_;
   SessionIndex index_;
   std::atomic<uint32_t> bound_count_{0};
   mutable std::mutex mutex_;  // of the two below; held for a few instructions

@@ -8,6 +8,8 @@
 #include <shared_mutex>
 #include <vector>
 
+#include "native/memory/large_pages.h"
+
 namespace millrace {
 
 // 128 bits of a session's or a client's id, and which of the two it is.
@@ -79,9 +81,10 @@ class SessionIndex {
     SessionKey key{};
     uint64_t handle = 0;  // 0: free
   };
+  using Entries = std::vector<Entry, LargePageAllocator<Entry>>;
   struct Shard {
     std::shared_mutex mutex;
-    std::vector<Entry> entries = std::vector<Entry>(kFirstEntries);  // a power of two
+    Entries entries = Entries(kFirstEntries);  // a power of two
     size_t used = 0;
   };
 
@@ -129,7 +132,7 @@ class SessionIndex {
   // Keeps the live entries, in twice the room when they fill more than half.
   template <typename IsLive>
   void Rehash(Shard& shard, const IsLive& is_live) const {
-    std::vector<Entry> before;
+    Entries before;
     before.swap(shard.entries);
     std::erase_if(before, [&](const Entry& entry) { return entry.handle == 0 || !is_live(entry.handle); });
     size_t size = kFirstEntries;

@@ -162,7 +162,8 @@ bool SessionTable::Release(SessionHandle handle, SessionClaim claim) noexcept {
   if (slot == nullptr || Load(slot->claim) != claim) return false;
   const uint32_t generation = GenerationOf(handle);
   if (Load(slot->state) != StateWord(generation, SlotState::kClosed)) return false;
-  if (directory_ != nullptr) directory_->Unbind(static_cast<uint32_t>(handle & kSlotMask), generation);
+  if (directory_ != nullptr)
+    directory_->Unbind(static_cast<uint32_t>(handle & kSlotMask), generation, claim & kEnvironmentMask);
   const uint32_t free = StateWord(NextGeneration(generation), SlotState::kFree);
   if (!Exchange(slot->state, StateWord(generation, SlotState::kClosed), free)) return false;
   // The claim first: a hint of a slot that is still claimed is lost.
@@ -203,7 +204,7 @@ std::optional<SessionHandle> SessionTable::Claim(uint32_t slot, SessionClaim cla
   uint32_t* const words = &entry.state;
   for (uint32_t i = offsetof(TableSlot, transport) / 4; i < kSlotBytes / 4; ++i) Store(words[i], 0);
   if (!Exchange(entry.state, word, StateWord(generation, SlotState::kOpening))) {
-    if (directory_ != nullptr) directory_->Unbind(slot, generation);
+    if (directory_ != nullptr) directory_->Unbind(slot, generation, claim & kEnvironmentMask);
     Refuse(entry, word, claim);
     return std::nullopt;
   }

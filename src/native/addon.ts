@@ -24,6 +24,8 @@ export interface NativeAddon {
   processCounters(): ProcessCounters;
   /** What QUIC has done for the process: see quic/counters.ts. */
   transportCounters(): Readonly<Record<string, number>>;
+  /** Asks the kernel for large pages under the memory, best before it is first written to. */
+  preferLargePages(words: Int32Array): void;
   /** Opens a PKCS#12 file; a word says why it does not open. */
   readPkcs12(der: Uint8Array, passphrase: string): Pkcs12Identity | Pkcs12Failure;
   /** Names the calling thread, as `threadCounters` does. */

@@ -8,7 +8,7 @@ export interface SlotDirectory {
    * @returns false when somebody has it, or had it in this generation or a later one: the table is damaged there.
    */
   bind(slot: number, generation: number): boolean;
-  /** Ends that. False when it was not so. */
+  /** Ends that. False when it was not so, or another environment has the slot. */
   unbind(slot: number, generation: number): boolean;
   /** The generation in which the slot is in use, or 0. */
   boundGeneration(slot: number): number;

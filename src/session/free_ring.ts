@@ -20,6 +20,9 @@ const maxTurns = 1_000_000;
  * What it holds are hints: a slot that is in it twice, or not at all, does no harm beyond a look, because the slot's own
  * claim decides who has it, and the table puts back what is missing.
  *
+ * Positions and cells are read plainly: they are guesses that the exchange of the cell confirms, since a cell says its
+ * lap. What is said of the ring without an exchange is read again by Atomics.
+ *
  * A cell is `lap | 0` when it waits for a slot, and `lap | slot + 1` when it has one; the lap is the position without
  * the bits that say which cell.
  */
@@ -44,9 +47,9 @@ export class FreeRing {
     const words = this.#words;
     const mask = this.#mask;
     for (let turn = 0; turn < maxTurns; turn += 1) {
-      const tail = Atomics.load(words, TAIL);
+      const tail = words[TAIL]!;
       const at = this.#cells + (tail & mask);
-      const cell = Atomics.load(words, at);
+      const cell = words[at]!;
       const lap = tail & ~mask;
       if (cell === lap) {
         if (Atomics.compareExchange(words, at, cell, lap | (slot + 1)) !== cell) continue;
@@ -69,14 +72,14 @@ export class FreeRing {
     const words = this.#words;
     const mask = this.#mask;
     for (let turn = 0; turn < maxTurns; turn += 1) {
-      const head = Atomics.load(words, HEAD);
+      const head = words[HEAD]!;
       const at = this.#cells + (head & mask);
-      const cell = Atomics.load(words, at);
+      const cell = words[at]!;
       const lap = head & ~mask;
       const nextLap = (lap + this.#size) | 0;
       if ((cell & ~mask) === lap) {
         if ((cell & mask) === 0) {
-          if (Atomics.load(words, HEAD) === head) return NO_SLOT;
+          if (Atomics.load(words, HEAD) === head && Atomics.load(words, at) === cell) return NO_SLOT;
           continue;
         }
         if (Atomics.compareExchange(words, at, cell, nextLap) !== cell) continue;

@@ -109,8 +109,8 @@ export class Sessions {
    * @throws InvalidArgumentError (ERR_MILLRACE_INVALID_ARGUMENT)
    */
   static create(options: SessionsOptions = {}, behaviour: SessionsBehaviour = {}): Sessions {
-    const { maxSessions, maxEnvironments, inboxBytes } = readOptions(schema, options);
-    const table = createTableMemory(maxSessions);
+const { maxSessions, maxEnvironments, inboxBytes } = readOptions(schema, options);
+    const table = createTableMemory(maxSessions, loadAddon().preferLargePages);
     const inboxes = Array.from({ length: maxEnvironments ** 2 }, () => createRing(inboxBytes));
     const directory = new (loadAddon().SessionDirectory)(maxSessions, maxEnvironments);
     return new Sessions(
@@ -201,10 +201,10 @@ export class Sessions {
    * written over comes back into use after an audit.
    */
   release(handle: SessionHandle): void {
-    if (this.ownerOf(handle) !== this.environment) return;
+    if (!this.#directory.unbind(slotOf(handle), generationOf(handle))) return;
     this.table.startClose(handle);
     this.table.finishClose(handle, this.claim);
-    if (!this.table.release(handle, this.claim)) this.#directory.unbind(slotOf(handle), generationOf(handle));
+    this.table.release(handle, this.claim, true);
   }
 
   /** The environment that has the session; -1 when it lives no longer. The directory's word, not the table's. */

@@ -104,6 +104,10 @@ export interface TableFaults {
  * the claimant takes the last two steps. No operation waits for another thread, and one that stops between two steps
  * leaves nothing that `Recovery` does not put in order once its environment is declared dead.
  *
+ * Atomics are where they decide something, each a call of some ten nanoseconds. Words that only the claimant writes are
+ * stored plainly, and are others' to see once the exchange of the state behind them has happened; what is read plainly is
+ * a guess that an exchange then confirms, or spoils no more than a number.
+ *
  * Another thread can write anything anywhere in shared memory. Every index is checked before it is used; what is
  * authoritative is in the directory.
  */
@@ -175,16 +179,13 @@ export class SessionTable {
     const base = this.#baseOf(handle);
     const generation = generationOf(handle);
     const words = this.#words;
-    if (base < 0 || Atomics.load(words, base + STATE) !== stateWord(generation, SlotState.opening))
-      return false;
-    Atomics.store(words, base + TRANSPORT, identity.transport);
-    Atomics.store(words, base + CONNECTION, identity.connection);
-    for (let word = 0; word < sessionIdWords; word += 1) {
-      Atomics.store(words, base + SESSION_ID + word, identity.id[word]!);
-    }
-    Atomics.store(words, base + LAST_ACTIVITY, tick);
+    if (base < 0 || words[base + STATE] !== stateWord(generation, SlotState.opening)) return false;
+    words[base + TRANSPORT] = identity.transport;
+    words[base + CONNECTION] = identity.connection;
+    for (let word = 0; word < sessionIdWords; word += 1) words[base + SESSION_ID + word] = identity.id[word]!;
+    words[base + LAST_ACTIVITY] = tick;
     const check = this.#checkOf(base, generation);
-    Atomics.store(words, base + CHECK, check);
+    words[base + CHECK] = check;
     return this.#step(handle, SlotState.opening, SlotState.open);
   }
 
@@ -203,17 +204,19 @@ export class SessionTable {
 
   /**
    * closed → free, by its owner: the handle names nobody from now on.
+   * @param isUnbound whether the caller has told the directory.
    * @returns false when it is not closed, not the caller's, or stale.
    */
-  release(handle: SessionHandle, claim: Claim): boolean {
+  release(handle: SessionHandle, claim: Claim, isUnbound = false): boolean {
     const base = this.#baseOf(handle);
-    if (base < 0 || Atomics.load(this.#words, base + CLAIM) !== claim) return false;
+    const words = this.#words;
+    if (base < 0 || words[base + CLAIM] !== claim) return false;
     const generation = generationOf(handle);
     const closed = stateWord(generation, SlotState.closed);
-    if (Atomics.load(this.#words, base + STATE) !== closed) return false;
-    this.#directory?.unbind(slotOf(handle), generation);
+    if (words[base + STATE] !== closed) return false;
+    if (!isUnbound) this.#directory?.unbind(slotOf(handle), generation);
     const free = stateWord(nextGeneration(generation), SlotState.free);
-    if (Atomics.compareExchange(this.#words, base + STATE, closed, free) !== closed) return false;
+    if (Atomics.compareExchange(words, base + STATE, closed, free) !== closed) return false;
     this.giveBack(slotOf(handle), claim);
     return true;
   }
@@ -233,10 +236,11 @@ export class SessionTable {
   touch(handle: SessionHandle, tick: number): boolean {
     const slot = slotOf(handle);
     if (slot >= this.slotCount) return false;
+    const words = this.#words;
     const base = firstSlot + (slot << slotShift);
     const open = stateWord(generationOf(handle), SlotState.open);
-    if (Atomics.load(this.#words, base) !== open) return false;
-    Atomics.store(this.#words, base + LAST_ACTIVITY, tick);
+    if (words[base + STATE] !== open) return false;
+    words[base + LAST_ACTIVITY] = tick;
     return true;
   }
 
@@ -256,8 +260,10 @@ export class SessionTable {
 
   /** A number of a session, 0 to 2^32 - 1; undefined when the handle is stale, also when it became so meanwhile. */
   get(handle: SessionHandle, number: SessionNumber): number | undefined {
-    if (this.lookup(handle) === undefined) return undefined;
-    const value = Atomics.load(this.#words, this.#baseOf(handle) + number);
+    const base = this.#baseOf(handle);
+    if (base < 0) return undefined;
+    // The number first: whose handle is not stale behind it, whose number it was.
+    const value = Atomics.load(this.#words, base + number);
     return this.lookup(handle) === undefined ? undefined : value >>> 0;
   }
 
@@ -285,7 +291,8 @@ export class SessionTable {
   /** Whether the slot is claimed by this environment; says nothing of a handle that is stale. */
   isOwn(handle: SessionHandle, claim: Claim): boolean {
     const base = this.#baseOf(handle);
-    return base >= 0 && Atomics.load(this.#words, base + CLAIM) === claim;
+    const words = this.#words;
+    return base >= 0 && words[base + CLAIM] === claim;
   }
 
   /** @internal A slot's first word as it stands. */
@@ -365,13 +372,13 @@ export class SessionTable {
     const base = this.#wordOf(slot);
     const words = this.#words;
     if (Atomics.compareExchange(words, base + CLAIM, 0, claim) !== 0) return undefined;
-    const word = Atomics.load(words, base + STATE);
+    const word = words[base + STATE]!;
     const generation = generationIn(word);
     if (stateIn(word) !== SlotState.free || generation === 0) return this.#refuse(base, word, claim);
     if (this.#directory?.bind(slot, generation) === false) {
       return this.#refuse(base, word, claim);
     }
-    for (let number = TRANSPORT; number < slotWords; number += 1) Atomics.store(words, base + number, 0);
+    for (let number = TRANSPORT; number < slotWords; number += 1) words[base + number] = 0;
     const opening = stateWord(generation, SlotState.opening);
     if (Atomics.compareExchange(words, base + STATE, word, opening) !== word) {
       this.#directory?.unbind(slot, generation);
@@ -419,10 +426,10 @@ export class SessionTable {
   }
 
   #checkOf(base: number, generation: number): number {
+    const words = this.#words;
     let check = Math.imul(generation, 0x9e3779b1);
     for (let word = TRANSPORT; word < SESSION_ID + sessionIdWords; word += 1) {
-      const value = Atomics.load(this.#words, base + word);
-      check = Math.imul((check ^ value) + word, 0x85ebca6b);
+      check = Math.imul((check ^ words[base + word]!) + word, 0x85ebca6b);
       check ^= check >>> 15;
     }
     return check;
@@ -441,9 +448,13 @@ export class SessionTable {
 /**
  * The memory of an empty table.
  * @param slotCount how many sessions it holds: 2 to 1,048,576.
+ * @param prepare is given the memory before anything is written into it.
  * @throws InvalidArgumentError (ERR_MILLRACE_INVALID_ARGUMENT)
  */
-export function createTableMemory(slotCount: number): SharedArrayBuffer {
+export function createTableMemory(
+  slotCount: number,
+  prepare?: (words: Int32Array) => void,
+): SharedArrayBuffer {
   if (!isSlotCount(slotCount)) {
     throw new InvalidArgumentError(
       `a session table has ${TABLE_MIN_SLOTS} to ${TABLE_MAX_SLOTS} slots, and not ${slotCount}`,
@@ -451,6 +462,7 @@ export function createTableMemory(slotCount: number): SharedArrayBuffer {
   }
   const memory = new SharedArrayBuffer(tableBytesOf(slotCount));
   const words = new Int32Array(memory);
+  prepare?.(words);
   words[TABLE_MAGIC_OFFSET >> 2] = TABLE_MAGIC;
   words[TABLE_VERSION_OFFSET >> 2] = TABLE_VERSION;
   words[TABLE_SLOT_COUNT_OFFSET >> 2] = slotCount;

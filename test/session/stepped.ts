@@ -75,7 +75,7 @@ function compile(path: string, source: string): string {
     target: ts.ScriptTarget.ES2022,
     ignoreDeprecations: "6.0",
   };
-  const transformers = cutFiles.has(path) ? { before: [cut] } : {};
+  const transformers = cutFiles.has(path) ? { before: [cut(path.includes("session"))] } : {};
   return ts.transpileModule(source, { compilerOptions: options, transformers }).outputText;
 }
 
@@ -107,8 +107,19 @@ function isRetried({ initializer, condition, statement }: ts.ForStatement, file:
   return name !== undefined && ts.isIdentifier(name) && name.text === "turn";
 }
 
-/** Methods become generators, accesses are yielded, and calls of methods are gone through step by step. */
-const cut: ts.TransformerFactory<ts.SourceFile> = (context) => (file) => {
+/** A word of shared memory, read or stored without Atomics. */
+function isWord(node: ts.Node): node is ts.ElementAccessExpression {
+  return ts.isElementAccessExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "words";
+}
+
+function isStore(node: ts.Node): node is ts.BinaryExpression {
+  return ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken && isWord(node.left);
+}
+
+/**
+ * With `hasPlainWords`, what is done to a word without Atomics is a step as well: elsewhere that is only done to words
+ * that no other thread has now. Methods become generators, accesses are yielded, and calls of methods are gone through step by step. */
+const cut = (hasPlainWords: boolean): ts.TransformerFactory<ts.SourceFile> => (context) => (file) => {
   const { factory } = context;
   const plain = plainMethodsOf(file);
   const yieldAccess = (expression: ts.Expression, immediate = false): ts.Expression => {
@@ -138,9 +149,10 @@ const cut: ts.TransformerFactory<ts.SourceFile> = (context) => (file) => {
       return factory.createBlock([mark(LoopMark.begin), loop]);
     }
     // A word that is read without Atomics: what it was then must not be read again when the call is gone through again.
-    if (ts.isElementAccessExpression(visited) && visited.expression.getText(file) === "words") {
-      return yieldAccess(visited, true);
+    if (isWord(visited)) {
+      return isStore(node.parent) && node.parent.left === node ? visited : yieldAccess(visited, !hasPlainWords);
     }
+    if (isStore(visited)) return hasPlainWords ? yieldAccess(visited) : visited;
     if (!ts.isCallExpression(visited)) return visited;
     const callee = visited.expression;
     if (!ts.isPropertyAccessExpression(callee)) return visited;
