@@ -30,8 +30,10 @@ export interface BenchmarkOptions {
   readonly durationMs: number;
   /** Connections of the memory benchmarks. */
   readonly idleConnections: number;
-  /** Events of the ring benchmark. */
+  /** Events of the benchmarks of rings. */
   readonly events: number;
+  /** Of the session table. */
+  readonly sessions: number;
   progress(step: string): void;
 }
 

@@ -18,11 +18,13 @@ import { quicRequests } from "./quic_requests.js";
 import { type BenchmarkResult, writeResult } from "./results.js";
 import { ring } from "./ring.js";
 import { root } from "./root.js";
+import { sessionTable } from "./session_table.js";
 import { webSocketEcho } from "./websocket_echo.js";
 
 const benchmarks: readonly Benchmark[] = [
   ring,
   codec,
+  sessionTable,
   quicEcho,
   quicBulk,
   quicRequests,
@@ -39,6 +41,7 @@ const measured: Omit<BenchmarkOptions, "progress" | "repetitions"> = {
   durationMs: 3_000,
   idleConnections: 10_000,
   events: 5_000_000,
+  sessions: 1_000_000,
 };
 /** Just enough to see that everything still runs. */
 const smoke: Omit<BenchmarkOptions, "progress"> = {
@@ -47,6 +50,7 @@ const smoke: Omit<BenchmarkOptions, "progress"> = {
   durationMs: 300,
   idleConnections: 1_000,
   events: 200_000,
+  sessions: 20_000,
 };
 
 interface Flags {

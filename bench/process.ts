@@ -16,8 +16,8 @@ export class BenchProcess {
   readonly #name: string;
   #errors = "";
 
-  private constructor(command: readonly string[], core: number) {
-    const [program, ...arguments_] = onCore(core, command);
+  private constructor(command: readonly string[], core: number | undefined) {
+    const [program, ...arguments_] = core === undefined ? command : onCore(core, command);
     this.#name = command.join(" ");
     this.#child = spawn(program!, arguments_, { stdio: ["pipe", "pipe", "pipe"] });
     this.#lines = createInterface({ input: this.#child.stdout! });
@@ -27,10 +27,10 @@ export class BenchProcess {
     this.#child.stdin!.on("error", () => {}); // a child that is gone is noticed by its exit
   }
 
-  /** Starts it and resolves with it and its first line. */
+  /** Starts it and resolves with it and its first line. Without a core it runs on all of them. */
   static async start<Ready>(
     command: readonly string[],
-    options: { readonly core: number; readonly deadlineMs?: number },
+    options: { readonly core?: number; readonly deadlineMs?: number },
   ): Promise<{ process: BenchProcess; ready: Ready }> {
     const started = new BenchProcess(command, options.core);
     try {
@@ -48,7 +48,7 @@ export class BenchProcess {
    */
   static async run<Result>(
     command: readonly string[],
-    options: { readonly core: number; readonly deadlineMs: number },
+    options: { readonly core?: number; readonly deadlineMs: number },
   ): Promise<Result> {
     const { process, ready } = await BenchProcess.start<Result>(command, options);
     await process.stop();

@@ -55,7 +55,6 @@ Napi::Function SessionDirectoryWrap::Define(Napi::Env env) {
                          InstanceMethod("boundGeneration", &Wrap::BoundGeneration),
                          InstanceMethod("lastGeneration", &Wrap::LastGeneration),
                          InstanceMethod("boundCount", &Wrap::BoundCount),
-                         InstanceMethod("ownerOf", &Wrap::OwnerOf),
                          InstanceMethod("assign", &Wrap::Assign),
                          InstanceMethod("find", &Wrap::Find),
                          InstanceMethod("erase", &Wrap::Erase),
@@ -79,10 +78,11 @@ SessionDirectoryWrap::SessionDirectoryWrap(const Napi::CallbackInfo& info)
   (void)napi_add_env_cleanup_hook(info.Env(), OnCleanup, this);
   DefineFast(info, "bind", Bind);
   DefineFast(info, "unbind", Unbind);
+  DefineFast(info, "ownerOf", OwnerOf);
 }
 
-// A method of this object alone: the two that every session takes cost a third of what those of the class do,
-// which look for the object first. They live as long as the object does.
+// A method of this object alone: those that every session or message takes cost a third of what those of the
+// class do, which look for the object first. They live as long as the object does.
 void SessionDirectoryWrap::DefineFast(const Napi::CallbackInfo& info, const char* name,
                                       napi_callback method) {
   napi_value function = nullptr;
@@ -113,7 +113,7 @@ Napi::Value SessionDirectoryWrap::Id(const Napi::CallbackInfo& info) {
   return Number(info, directory_ ? directory_->id() : 0);
 }
 
-// join(wake) → claim, or 0
+// join(wake, changes) → claim, or 0
 Napi::Value SessionDirectoryWrap::Join(const Napi::CallbackInfo& info) {
   if (!directory_ || claim_ != 0 || !info[0].IsFunction()) return Number(info, 0);
   // Made before the guard's function is used, and removed and added again so that it runs before that is
@@ -121,8 +121,11 @@ Napi::Value SessionDirectoryWrap::Join(const Napi::CallbackInfo& info) {
   (void)napi_remove_env_cleanup_hook(info.Env(), OnCleanup, this);
   wake_guard_ = WakeGuard::Open(info.Env(), info[0].As<Napi::Function>());
   (void)napi_add_env_cleanup_hook(info.Env(), OnCleanup, this);
-  if (!wake_guard_) return Number(info, 0);
-  claim_ = directory_->Join(millrace::Ref<SessionWaker>(new GuardedSessionWaker(wake_guard_)));
+  const std::span<uint32_t> changes = Elements<uint32_t>(info[1]);
+  if (!wake_guard_ || changes.empty()) return Number(info, 0);
+  changes_ = Napi::Persistent(info[1].As<Napi::Object>());
+  claim_ =
+      directory_->Join(millrace::Ref<SessionWaker>(new GuardedSessionWaker(wake_guard_)), changes.data());
   if (claim_ == 0) {
     wake_guard_->Close();
     wake_guard_ = {};
@@ -194,6 +197,17 @@ napi_value SessionDirectoryWrap::Unbind(napi_env env, napi_callback_info info) {
   return unbound;
 }
 
+// ownerOf(slot, generation) → environment or -1
+napi_value SessionDirectoryWrap::OwnerOf(napi_env env, napi_callback_info info) {
+  SessionDirectoryWrap* self = nullptr;
+  const auto [slot, generation] = SlotOf(env, info, &self);
+  const SessionHandle handle = (SessionHandle{generation} << kHandleSlotBits) | slot;
+  const bool is_handle = self->directory_ && slot < kTableMaxSlots;
+  napi_value owner = nullptr;
+  (void)napi_create_int32(env, is_handle ? self->directory_->OwnerOf(handle) : -1, &owner);
+  return owner;
+}
+
 Napi::Value SessionDirectoryWrap::BoundGeneration(const Napi::CallbackInfo& info) {
   return Number(info, directory_ ? directory_->BoundGeneration(Uint(info[0])) : 0);
 }
@@ -204,12 +218,6 @@ Napi::Value SessionDirectoryWrap::LastGeneration(const Napi::CallbackInfo& info)
 
 Napi::Value SessionDirectoryWrap::BoundCount(const Napi::CallbackInfo& info) {
   return Number(info, directory_ ? directory_->bound_count() : 0);
-}
-
-// ownerOf(slot, generation) → environment or -1
-Napi::Value SessionDirectoryWrap::OwnerOf(const Napi::CallbackInfo& info) {
-  const SessionHandle handle = (SessionHandle{Uint(info[1])} << kHandleSlotBits) | Uint(info[0]);
-  return Number(info, directory_ && Uint(info[0]) < kTableMaxSlots ? directory_->OwnerOf(handle) : -1);
 }
 
 // assign(kind, id, handle)

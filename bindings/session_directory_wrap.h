@@ -30,7 +30,6 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
   Napi::Value BoundGeneration(const Napi::CallbackInfo& info);
   Napi::Value LastGeneration(const Napi::CallbackInfo& info);
   Napi::Value BoundCount(const Napi::CallbackInfo& info);
-  Napi::Value OwnerOf(const Napi::CallbackInfo& info);
   Napi::Value Assign(const Napi::CallbackInfo& info);
   Napi::Value Find(const Napi::CallbackInfo& info);
   Napi::Value Erase(const Napi::CallbackInfo& info);
@@ -40,6 +39,7 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
   static std::pair<uint32_t, uint32_t> SlotOf(napi_env env, napi_callback_info info,
                                               SessionDirectoryWrap** self);
   static napi_value Bind(napi_env env, napi_callback_info info);
+  static napi_value OwnerOf(napi_env env, napi_callback_info info);
   static napi_value Unbind(napi_env env, napi_callback_info info);
 
   static void OnCleanup(void* self);
@@ -47,7 +47,8 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
 
   millrace::Ref<SessionDirectory> directory_;  // null when construction failed, and after the cleanup
   millrace::Ref<WakeGuard> wake_guard_;
-  SessionClaim claim_ = 0;  // 0: has not joined
+  SessionClaim claim_ = 0;         // 0: has not joined
+  Napi::ObjectReference changes_;  // keeps the word that the directory counts up
 };
 
 }  // namespace millrace

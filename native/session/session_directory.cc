@@ -132,7 +132,7 @@ bool SessionDirectory::Erase(const SessionKey& key, SessionHandle handle) {
   return handle != 0 && index_.Erase(key, handle);
 }
 
-SessionClaim SessionDirectory::Join(Ref<SessionWaker> waker) {
+SessionClaim SessionDirectory::Join(Ref<SessionWaker> waker, uint32_t* changes) {
   const std::lock_guard lock(mutex_);
   for (uint32_t index = 0; index < places_.size(); ++index) {
     Place& place = places_[index];
@@ -141,6 +141,7 @@ SessionClaim SessionDirectory::Join(Ref<SessionWaker> waker) {
     if (place.epoch == 0) place.epoch = 1;
     place.claim = (place.epoch << kClaimEnvironmentBits) | index;
     place.waker = std::move(waker);
+    place.changes = changes;
     return place.claim;
   }
   return 0;
@@ -159,6 +160,10 @@ void SessionDirectory::Leave(SessionClaim claim) noexcept {
   const std::lock_guard lock(mutex_);
   places_[index].claim = 0;
   waker = std::exchange(places_[index].waker, {});
+  places_[index].changes = nullptr;
+  for (const Place& place : places_) {
+    if (place.changes != nullptr) ++std::atomic_ref<uint32_t>(*place.changes);
+  }
   ended_.push_back(claim);
 }
 

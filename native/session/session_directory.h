@@ -56,7 +56,8 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   // Gives an environment a place, and a claim that nobody had there; 0 when all places are taken. It has both
   // until Leave, which frees every slot that it has, and the place for the next one: what it left in the
   // table says its claim, and not the next one's.
-  [[nodiscard]] SessionClaim Join(Ref<SessionWaker> waker);
+  // `changes`, where there is one, is counted up whenever another has left; it lasts until Leave.
+  [[nodiscard]] SessionClaim Join(Ref<SessionWaker> waker, uint32_t* changes = nullptr);
   void Leave(SessionClaim claim) noexcept;
   [[nodiscard]] bool IsAlive(SessionClaim claim) const noexcept;
   // False when there is no such environment any more.
@@ -76,6 +77,7 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
     SessionClaim claim = 0;  // 0: vacant
     uint32_t epoch = 0;      // of the last claim
     Ref<SessionWaker> waker;
+    uint32_t* changes = nullptr;  // (non-owning)
   };
 
   bool Free(std::atomic<uint64_t>& slot, uint64_t word) noexcept;

@@ -35,8 +35,11 @@ export interface NativeAddon {
 /** What is known of sessions in memory that no script writes: native/session/session_directory.h. */
 export interface NativeSessionDirectory {
   id(): number;
-  /** A place for this environment: its claim, or 0 when there is none. */
-  join(wake: () => void): number;
+  /**
+   * A place for this environment: its claim, or 0 when there is none.
+   * @param changes one word, counted up whenever another environment has left.
+   */
+  join(wake: () => void, changes: Int32Array): number;
   leave(): void;
   isAlive(claim: number): boolean;
   /** The claims of environments that have ended and are not buried. */

@@ -54,16 +54,16 @@ export class InboxWriter {
     if (!this.#hasRoom(skipped + recordBytes)) return Written.noRoom;
     if (skipped > 0) {
       const padding = (RING_HEADER_BYTES + (this.#tail & mask)) >> 2;
-      Atomics.store(words, padding, 0);
-      Atomics.store(words, padding + 1, RECORD_PADDING);
+      words[padding] = 0;
+      words[padding + 1] = RECORD_PADDING;
     }
     const place = (this.#tail + skipped) & mask;
     const header = (RING_HEADER_BYTES + place) >> 2;
-    Atomics.store(words, header, payload.length);
-    Atomics.store(words, header + 1, kind);
-    Atomics.store(words, header + 2, slot);
-    Atomics.store(words, header + 3, generation);
-    Atomics.store(words, header + 4, sender);
+    words[header] = payload.length;
+    words[header + 1] = kind;
+    words[header + 2] = slot;
+    words[header + 3] = generation;
+    words[header + 4] = sender;
     this.#data.set(payload, place + RECORD_HEADER_BYTES);
     this.#tail = (this.#tail + skipped + recordBytes) | 0;
     // The record first, then the position, then a look at the flag: a reader sets the flag, then looks at the position.

@@ -9,11 +9,12 @@ import { createRing, RingReader } from "../native/ring.js";
 import { readOptions } from "../options/read.js";
 import { integer, object, powerOfTwo, withDefault } from "../options/schema.js";
 import { Audit } from "./audit.js";
-import type { SlotDirectory } from "./directory.js";
+import { OwnDirectory, type SlotDirectory } from "./directory.js";
 import { type Claim, environmentOf } from "./environments.js";
 import { generationOf, handleOf, type SessionHandle, slotOf } from "./handle.js";
 import { InboxWriter, Written } from "./inbox_writer.js";
 import { Recovery } from "./recovery.js";
+import { Routes } from "./routes.js";
 import { createTableMemory, type SessionIdentity, SessionTable } from "./table.js";
 import { TABLE_MAX_ENVIRONMENTS, TABLE_MAX_SLOTS, TABLE_MIN_SLOTS } from "./table_layout.js";
 
@@ -39,6 +40,7 @@ const schema = object({
 export interface SharedSessions {
   readonly table: SharedArrayBuffer;
   readonly directoryId: number;
+  readonly maxSessions: number;
   readonly maxEnvironments: number;
   /** From environment f to environment t: at f * maxEnvironments + t. */
   readonly inboxes: readonly SharedArrayBuffer[];
@@ -59,6 +61,8 @@ const maintenanceMs = 250;
 const sliceSlots = 32_768;
 const sliceMs = 4;
 const auditSlots = 16_384;
+/** Then the event loop has its turn. */
+const maxReceived = 4_096;
 
 /**
  * One environment's part in the sessions of the process: the table, the directory that it is checked against, and the
@@ -69,14 +73,17 @@ export class Sessions {
   readonly claim: Claim;
   readonly #shared: SharedSessions;
   readonly #directory: NativeSessionDirectory;
+  readonly #own: OwnDirectory;
+  readonly #routes: Routes;
   readonly #behaviour: SessionsBehaviour;
   readonly #recovery: Recovery;
   readonly #audit: Audit;
-  readonly #writers = new Map<number, InboxWriter>();
+  readonly #writers: (InboxWriter | undefined)[] = [];
   readonly #readers = new Map<number, RingReader>();
   readonly #blocked = new Set<number>();
   readonly #maintenance: NodeJS.Timeout;
   #isClosed = false;
+  #isReceivingAgain = false;
   #misdirected = 0;
   #spoiledInboxes = 0;
 
@@ -88,12 +95,15 @@ export class Sessions {
     this.#shared = shared;
     this.#directory = directory;
     this.#behaviour = behaviour;
-    this.table = new SessionTable(shared.table, directory);
-    this.claim = directory.join(() => this.#receive()) as Claim;
+    const changes = new Int32Array(1);
+    this.claim = directory.join(() => this.#receive(), changes) as Claim;
     if ((this.claim as number) === 0) {
       directory.leave();
       throw new ResourceExhaustedError(`these sessions have at most ${shared.maxEnvironments} environments`);
     }
+    this.#own = new OwnDirectory(directory, shared.maxSessions);
+    this.table = new SessionTable(shared.table, this.#own);
+    this.#routes = new Routes(this.table, directory, changes);
     this.#recovery = new Recovery(this.table, this.claim, directory);
     this.#audit = new Audit(this.table, directory);
     for (let sender = 0; sender < shared.maxEnvironments; sender += 1) {
@@ -114,7 +124,7 @@ const { maxSessions, maxEnvironments, inboxBytes } = readOptions(schema, options
     const inboxes = Array.from({ length: maxEnvironments ** 2 }, () => createRing(inboxBytes));
     const directory = new (loadAddon().SessionDirectory)(maxSessions, maxEnvironments);
     return new Sessions(
-      { table, directoryId: directory.id(), maxEnvironments, inboxes },
+      { table, directoryId: directory.id(), maxSessions, maxEnvironments, inboxes },
       directory,
       behaviour,
     );
@@ -201,10 +211,7 @@ const { maxSessions, maxEnvironments, inboxBytes } = readOptions(schema, options
    * written over comes back into use after an audit.
    */
   release(handle: SessionHandle): void {
-    if (!this.#directory.unbind(slotOf(handle), generationOf(handle))) return;
-    this.table.startClose(handle);
-    this.table.finishClose(handle, this.claim);
-    this.table.release(handle, this.claim, true);
+    this.table.end(handle, this.claim);
   }
 
   /** The environment that has the session; -1 when it lives no longer. The directory's word, not the table's. */
@@ -220,8 +227,8 @@ const { maxSessions, maxEnvironments, inboxBytes } = readOptions(schema, options
    * @throws InvalidArgumentError for more bytes than half of an inbox.
    */
   sendTo(handle: SessionHandle, kind: number, bytes: Uint8Array): "sent" | "blocked" | "gone" {
-    const owner = this.ownerOf(handle);
-    if (owner < 0 || owner >= this.#shared.maxEnvironments) return "gone";
+    const owner = this.#routes.ownerOf(handle);
+    if (owner < 0) return "gone";
     const writer = this.#writerTo(owner);
     if (!Number.isInteger(kind) || kind < 1 || kind > 0xffff || bytes.length > writer.maxPayloadBytes) {
       throw new InvalidArgumentError(
@@ -265,17 +272,35 @@ const { maxSessions, maxEnvironments, inboxBytes } = readOptions(schema, options
   }
 
   #writerTo(receiver: number): InboxWriter {
-    let writer = this.#writers.get(receiver);
+    let writer = this.#writers[receiver];
     if (writer === undefined) {
       writer = new InboxWriter(this.#inbox(this.environment, receiver));
-      this.#writers.set(receiver, writer);
+      this.#writers[receiver] = writer;
     }
     return writer;
   }
 
   #receive(): void {
-    for (const sender of this.#readers.keys()) this.#receiveFrom(sender);
-    for (const receiver of this.#blocked) this.#drain(receiver);
+    let isAwake = false;
+    try {
+      for (const sender of this.#readers.keys()) if (this.#receiveFrom(sender)) isAwake = true;
+      for (const receiver of this.#blocked) this.#drain(receiver);
+    } catch (cause) {
+      isAwake = true; // what a handler throws is the application's; the others' messages wait
+      throw cause;
+    } finally {
+      if (isAwake) this.#receiveAgain();
+    }
+  }
+
+  /** In the next turn of the event loop. */
+  #receiveAgain(): void {
+    if (this.#isReceivingAgain) return;
+    this.#isReceivingAgain = true;
+    setImmediate(() => {
+      this.#isReceivingAgain = false;
+      if (!this.#isClosed) this.#receive();
+    });
   }
 
   #drain(receiver: number): void {
@@ -283,31 +308,35 @@ const { maxSessions, maxEnvironments, inboxBytes } = readOptions(schema, options
     this.#behaviour.drain?.(receiver);
   }
 
-  #receiveFrom(sender: number): void {
+  /** @returns true when there may be more: nobody will say so. */
+  #receiveFrom(sender: number): boolean {
     try {
       const reader = this.#readers.get(sender)!;
-      do {
-        while (reader.next()) this.#deliver(reader, sender);
-        reader.release();
-        if (reader.takeStarved()) this.#directory.wake(sender);
-      } while (!reader.trySleep());
+      let received = 0;
+      while (received < maxReceived && reader.next()) {
+        received += 1;
+        this.#deliver(reader, sender);
+      }
+      reader.release();
+      if (reader.takeStarved()) this.#directory.wake(sender);
+      // Who sent something may well send more: it is looked at once again before it has to wake anybody.
+      return received > 0 || !reader.trySleep();
     } catch (cause) {
       if (!(cause instanceof InternalError)) throw cause;
       this.#restart(sender);
+      return true;
     }
   }
 
   #deliver(reader: RingReader, sender: number): void {
     const handle = handleOf(reader.slot, reader.generation);
-    if (this.ownerOf(handle) !== this.environment) this.#misdirected += 1;
+    if (!this.#own.has(reader.slot, reader.generation)) this.#misdirected += 1;
     else this.#behaviour.message?.(handle, reader.kind, reader.bytes(), sender);
   }
 
   /** Somebody wrote over the inbox: what is in it is lost, and what comes after is read again. */
   #restart(sender: number): void {
     this.#spoiledInboxes += 1;
-    const reader = RingReader.atEnd(this.#inbox(sender, this.environment));
-    this.#readers.set(sender, reader);
-    if (!reader.trySleep()) setImmediate(() => this.#receive());
+    this.#readers.set(sender, RingReader.atEnd(this.#inbox(sender, this.environment)));
   }
 }

@@ -204,19 +204,44 @@ export class SessionTable {
 
   /**
    * closed → free, by its owner: the handle names nobody from now on.
-   * @param isUnbound whether the caller has told the directory.
    * @returns false when it is not closed, not the caller's, or stale.
    */
-  release(handle: SessionHandle, claim: Claim, isUnbound = false): boolean {
+  release(handle: SessionHandle, claim: Claim): boolean {
     const base = this.#baseOf(handle);
     const words = this.#words;
     if (base < 0 || words[base + CLAIM] !== claim) return false;
     const generation = generationOf(handle);
     const closed = stateWord(generation, SlotState.closed);
     if (words[base + STATE] !== closed) return false;
-    if (!isUnbound) this.#directory?.unbind(slotOf(handle), generation);
+    this.#directory?.unbind(slotOf(handle), generation);
     const free = stateWord(nextGeneration(generation), SlotState.free);
     if (Atomics.compareExchange(words, base + STATE, closed, free) !== closed) return false;
+    this.giveBack(slotOf(handle), claim);
+    return true;
+  }
+
+  /**
+   * startClose, finishClose and release in one step, by its owner.
+   * @returns false when the session is not the caller's, or stale.
+   */
+  end(handle: SessionHandle, claim: Claim): boolean {
+    const base = this.#baseOf(handle);
+    if (base < 0) return false;
+    const words = this.#words;
+    const generation = generationOf(handle);
+    let word = words[base + STATE]!; // asked for before the directory is, so that memory answers both at once
+    if (this.#directory?.unbind(slotOf(handle), generation) === false) return false;
+    // With a directory it is that which says whose the session was.
+    if (this.#directory === undefined && words[base + CLAIM] !== claim) return false;
+    const free = stateWord(nextGeneration(generation), SlotState.free);
+    for (;;) {
+      const state = stateIn(word);
+      if (generationIn(word) !== generation || state === SlotState.free || state > SlotState.closed)
+        return false;
+      const found = Atomics.compareExchange(words, base + STATE, word, free);
+      if (found === word) break;
+      word = found; // somebody asked it to close
+    }
     this.giveBack(slotOf(handle), claim);
     return true;
   }
@@ -293,6 +318,26 @@ export class SessionTable {
     const base = this.#baseOf(handle);
     const words = this.#words;
     return base >= 0 && words[base + CLAIM] === claim;
+  }
+
+  /** @internal For how long an open session that has this claim had no traffic; -1 where there is none. */
+  idleTicksAt(slot: number, claim: Claim, tick: number): number {
+    const words = this.#words;
+    const base = this.#wordOf(slot);
+    if (words[base + CLAIM] !== claim || stateIn(words[base + STATE]!) !== SlotState.open) return -1;
+    return Math.max(0, (tick - words[base + LAST_ACTIVITY]!) | 0);
+  }
+
+  /** @internal Whether the table says so, at a glance. */
+  isLive(handle: SessionHandle): boolean {
+    const base = this.#baseOf(handle);
+    if (base < 0) return false;
+    const words = this.#words;
+    const word = words[base + STATE]!;
+    const state = stateIn(word);
+    return (
+      generationIn(word) === generationOf(handle) && state !== SlotState.free && state <= SlotState.closed
+    );
   }
 
   /** @internal A slot's first word as it stands. */

@@ -105,13 +105,15 @@ export class IdleSweep {
    */
   step(tick: number, found: (handle: SessionHandle, idleTicks: number) => void): boolean {
     const { claim, idleTicks, budgetSlots } = this.#options;
-    this.#cursor = walk(this.#table, this.#cursor, budgetSlots, (handle) => {
-      if (!this.#table.isOwn(handle, claim) || this.#table.lookup(handle) !== SlotState.open) return;
-      const last = this.#table.get(handle, SessionNumber.lastActivity);
-      if (last === undefined) return;
-      const idle = (tick - last) | 0;
-      if (idle >= idleTicks) found(handle, idle);
-    });
+    const table = this.#table;
+    const end = Math.min(this.#cursor + Math.max(1, budgetSlots), table.slotCount);
+    for (let slot = this.#cursor; slot < end; slot += 1) {
+      const idle = table.idleTicksAt(slot, claim, tick);
+      if (idle < 0 || idle < idleTicks) continue;
+      const handle = table.sessionAt(slot);
+      if (handle !== undefined) found(handle, idle);
+    }
+    this.#cursor = end < table.slotCount ? end : 0;
     return this.#cursor === 0;
   }
 }
