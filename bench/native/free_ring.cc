@@ -18,9 +18,9 @@ int main(int count, char** arguments) {
   using millrace::FreeRing;
   using Clock = std::chrono::steady_clock;
   if (count != 4) return 2;
-  const auto thread_count = static_cast<uint32_t>(std::atoi(arguments[1]));
-  const auto rounds = static_cast<uint32_t>(std::atoi(arguments[2]));
-  const auto slots = static_cast<uint32_t>(std::atoi(arguments[3]));
+  const auto thread_count = static_cast<uint32_t>(std::strtoul(arguments[1], nullptr, 10));
+  const auto rounds = static_cast<uint32_t>(std::strtoul(arguments[2], nullptr, 10));
+  const auto slots = static_cast<uint32_t>(std::strtoul(arguments[3], nullptr, 10));
 
   std::vector<uint64_t> memory(millrace::TableBytesOf(slots) / 8);
   auto& header = *reinterpret_cast<millrace::TableHeader*>(memory.data());
