@@ -119,7 +119,7 @@ export class Sessions {
    * @throws InvalidArgumentError (ERR_MILLRACE_INVALID_ARGUMENT)
    */
   static create(options: SessionsOptions = {}, behaviour: SessionsBehaviour = {}): Sessions {
-const { maxSessions, maxEnvironments, inboxBytes } = readOptions(schema, options);
+    const { maxSessions, maxEnvironments, inboxBytes } = readOptions(schema, options);
     const table = createTableMemory(maxSessions, loadAddon().preferLargePages);
     const inboxes = Array.from({ length: maxEnvironments ** 2 }, () => createRing(inboxBytes));
     const directory = new (loadAddon().SessionDirectory)(maxSessions, maxEnvironments);

@@ -16,7 +16,7 @@ export interface CppThreads {
   join(): number;
   leave(claim: number): void;
   bind(slot: number, generation: number, environment: number): number;
-  unbind(slot: number, generation: number): number;
+  unbind(slot: number, generation: number, environment: number): number;
   boundGeneration(slot: number): number;
   lastGeneration(slot: number): number;
   boundCount(): number;
@@ -37,7 +37,7 @@ export class SharedDirectory implements SlotDirectory {
   }
 
   unbind(slot: number, generation: number): boolean {
-    return cppThreads.unbind(slot, generation) !== 0;
+    return cppThreads.unbind(slot, generation, environmentOf(this.claim)) !== 0;
   }
 
   boundGeneration(slot: number): number {

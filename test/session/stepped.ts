@@ -109,87 +109,98 @@ function isRetried({ initializer, condition, statement }: ts.ForStatement, file:
 
 /** A word of shared memory, read or stored without Atomics. */
 function isWord(node: ts.Node): node is ts.ElementAccessExpression {
-  return ts.isElementAccessExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "words";
+  return (
+    ts.isElementAccessExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "words"
+  );
 }
 
 function isStore(node: ts.Node): node is ts.BinaryExpression {
-  return ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken && isWord(node.left);
+  return (
+    ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken && isWord(node.left)
+  );
 }
 
 /**
  * With `hasPlainWords`, what is done to a word without Atomics is a step as well: elsewhere that is only done to words
- * that no other thread has now. Methods become generators, accesses are yielded, and calls of methods are gone through step by step. */
-const cut = (hasPlainWords: boolean): ts.TransformerFactory<ts.SourceFile> => (context) => (file) => {
-  const { factory } = context;
-  const plain = plainMethodsOf(file);
-  const yieldAccess = (expression: ts.Expression, immediate = false): ts.Expression => {
-    const access = factory.createArrowFunction(undefined, undefined, [], undefined, undefined, expression);
-    const mark = factory.createObjectLiteralExpression([
-      factory.createPropertyAssignment("immediate", factory.createTrue()),
-    ]);
-    const assign = factory.createPropertyAccessExpression(factory.createIdentifier("Object"), "assign");
-    const marked = immediate ? factory.createCallExpression(assign, undefined, [access, mark]) : access;
-    return factory.createParenthesizedExpression(factory.createYieldExpression(undefined, marked));
+ * that no other thread has now. Methods become generators, accesses are yielded, and calls of methods are gone through
+ * step by step.
+ */
+const cut =
+  (hasPlainWords: boolean): ts.TransformerFactory<ts.SourceFile> =>
+  (context) =>
+  (file) => {
+    const { factory } = context;
+    const plain = plainMethodsOf(file);
+    const yieldAccess = (expression: ts.Expression, immediate = false): ts.Expression => {
+      const access = factory.createArrowFunction(undefined, undefined, [], undefined, undefined, expression);
+      const mark = factory.createObjectLiteralExpression([
+        factory.createPropertyAssignment("immediate", factory.createTrue()),
+      ]);
+      const assign = factory.createPropertyAccessExpression(factory.createIdentifier("Object"), "assign");
+      const marked = immediate ? factory.createCallExpression(assign, undefined, [access, mark]) : access;
+      return factory.createParenthesizedExpression(factory.createYieldExpression(undefined, marked));
+    };
+    const mark = (kind: LoopMark): ts.Statement =>
+      factory.createExpressionStatement(
+        factory.createYieldExpression(undefined, factory.createStringLiteral(kind)),
+      );
+    const inMethod = (node: ts.Node): ts.Node => {
+      const visited = ts.visitEachChild(node, inMethod, context);
+      if (
+        ts.isForStatement(node) &&
+        ts.isForStatement(visited) &&
+        isRetried(node, file) &&
+        ts.isBlock(visited.statement)
+      ) {
+        const { initializer, condition, incrementor } = visited;
+        const body = factory.createBlock([mark(LoopMark.turn), ...visited.statement.statements]);
+        const loop = factory.createForStatement(initializer, condition, incrementor, body);
+        return factory.createBlock([mark(LoopMark.begin), loop]);
+      }
+      // A word that is read without Atomics: what it was then must not be read again when the call is gone through again.
+      if (isWord(visited)) {
+        return isStore(node.parent) && node.parent.left === node
+          ? visited
+          : yieldAccess(visited, !hasPlainWords);
+      }
+      if (isStore(visited)) return hasPlainWords ? yieldAccess(visited) : visited;
+      if (!ts.isCallExpression(visited)) return visited;
+      const callee = visited.expression;
+      if (!ts.isPropertyAccessExpression(callee)) return visited;
+      if (ts.isIdentifier(callee.expression) && callee.expression.text === "Atomics")
+        return yieldAccess(visited);
+      const target = callee.expression.getText(file);
+      if (/^this(\.#?\w+)*\.#directory$/.test(target)) return yieldAccess(visited);
+      if (/#data$/.test(target)) return yieldAccess(visited);
+      if (!/^this(\.#?(table|freeRing|environments))*$/.test(target)) return visited;
+      if (target === "this" && plain.has(callee.name.text)) return visited;
+      return factory.createParenthesizedExpression(
+        factory.createYieldExpression(factory.createToken(ts.SyntaxKind.AsteriskToken), visited),
+      );
+    };
+    const inClass = (node: ts.Node): ts.Node => {
+      const isCut =
+        ts.isMethodDeclaration(node) &&
+        !node.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.StaticKeyword) &&
+        node.asteriskToken === undefined &&
+        !plain.has(node.name.getText(file));
+      if (!isCut || node.body === undefined) {
+        return ts.isClassDeclaration(node) || ts.isSourceFile(node)
+          ? ts.visitEachChild(node, inClass, context)
+          : node;
+      }
+      const body = ts.visitEachChild(node.body, inMethod, context);
+      return factory.updateMethodDeclaration(
+        node,
+        node.modifiers,
+        factory.createToken(ts.SyntaxKind.AsteriskToken),
+        node.name,
+        undefined,
+        undefined,
+        node.parameters,
+        undefined,
+        body,
+      );
+    };
+    return ts.visitNode(file, inClass) as ts.SourceFile;
   };
-  const mark = (kind: LoopMark): ts.Statement =>
-    factory.createExpressionStatement(
-      factory.createYieldExpression(undefined, factory.createStringLiteral(kind)),
-    );
-  const inMethod = (node: ts.Node): ts.Node => {
-    const visited = ts.visitEachChild(node, inMethod, context);
-    if (
-      ts.isForStatement(node) &&
-      ts.isForStatement(visited) &&
-      isRetried(node, file) &&
-      ts.isBlock(visited.statement)
-    ) {
-      const { initializer, condition, incrementor } = visited;
-      const body = factory.createBlock([mark(LoopMark.turn), ...visited.statement.statements]);
-      const loop = factory.createForStatement(initializer, condition, incrementor, body);
-      return factory.createBlock([mark(LoopMark.begin), loop]);
-    }
-    // A word that is read without Atomics: what it was then must not be read again when the call is gone through again.
-    if (isWord(visited)) {
-      return isStore(node.parent) && node.parent.left === node ? visited : yieldAccess(visited, !hasPlainWords);
-    }
-    if (isStore(visited)) return hasPlainWords ? yieldAccess(visited) : visited;
-    if (!ts.isCallExpression(visited)) return visited;
-    const callee = visited.expression;
-    if (!ts.isPropertyAccessExpression(callee)) return visited;
-    if (ts.isIdentifier(callee.expression) && callee.expression.text === "Atomics")
-      return yieldAccess(visited);
-    const target = callee.expression.getText(file);
-    if (/^this(\.#?\w+)*\.#directory$/.test(target)) return yieldAccess(visited);
-    if (/#data$/.test(target)) return yieldAccess(visited);
-    if (!/^this(\.#?(table|freeRing|environments))*$/.test(target)) return visited;
-    if (target === "this" && plain.has(callee.name.text)) return visited;
-    return factory.createParenthesizedExpression(
-      factory.createYieldExpression(factory.createToken(ts.SyntaxKind.AsteriskToken), visited),
-    );
-  };
-  const inClass = (node: ts.Node): ts.Node => {
-    const isCut =
-      ts.isMethodDeclaration(node) &&
-      !node.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.StaticKeyword) &&
-      node.asteriskToken === undefined &&
-      !plain.has(node.name.getText(file));
-    if (!isCut || node.body === undefined) {
-      return ts.isClassDeclaration(node) || ts.isSourceFile(node)
-        ? ts.visitEachChild(node, inClass, context)
-        : node;
-    }
-    const body = ts.visitEachChild(node.body, inMethod, context);
-    return factory.updateMethodDeclaration(
-      node,
-      node.modifiers,
-      factory.createToken(ts.SyntaxKind.AsteriskToken),
-      node.name,
-      undefined,
-      undefined,
-      node.parameters,
-      undefined,
-      body,
-    );
-  };
-  return ts.visitNode(file, inClass) as ts.SourceFile;
-};

@@ -143,7 +143,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export(exports, "bind",
          [](const Info& info) { return Directory()->Bind(Uint(info[0]), Uint(info[1]), Uint(info[2])); });
   Export(exports, "unbind",
-         [](const Info& info) { return Directory()->Unbind(Uint(info[0]), Uint(info[1])); });
+         [](const Info& info) { return Directory()->Unbind(Uint(info[0]), Uint(info[1]), Uint(info[2])); });
   Export(exports, "boundGeneration",
          [](const Info& info) { return Directory()->BoundGeneration(Uint(info[0])); });
   Export(exports, "lastGeneration",
