@@ -215,12 +215,13 @@ describe("sessions that threads share", () => {
 
   it("are taken back by another when whoever was doing it ends as well", async (test) => {
     const slots = 1024;
+    // Before there are any sessions: their own timer may come while the worker ends.
+    test.mock.timers.enable({ apis: ["setInterval", "setImmediate"] });
     const sessions = Sessions.create({ maxSessions: slots });
     const worker = await start(sessions, "hoard", holdersOf(slots));
     await worker.terminate();
     // One begins, and does not go on: another has waited long enough at its second look.
     const second = Sessions.join(sessions.shared);
-    test.mock.timers.enable({ apis: ["setInterval", "setImmediate"] });
     const begun = new Recovery(second.table, second.claim, second.directory);
     assert.equal(begun.step(1), false);
     sessions.maintain();
