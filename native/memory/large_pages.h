@@ -16,9 +16,10 @@ namespace millrace {
 inline void PreferLargePages(void* memory, size_t bytes) noexcept {
 #ifdef __linux__
   constexpr uintptr_t kPageBytes = 4096;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(memory) + kPageBytes - 1) & ~(kPageBytes - 1);
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(memory) + bytes) & ~(kPageBytes - 1);
-  if (begin < end) (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+  const size_t before = (0 - reinterpret_cast<uintptr_t>(memory)) & (kPageBytes - 1);  // the first whole page
+  if (bytes < before + kPageBytes) return;
+  (void)madvise(static_cast<std::byte*>(memory) + before, (bytes - before) & ~(kPageBytes - 1),
+                MADV_HUGEPAGE);
 #else
   (void)memory;
   (void)bytes;

@@ -24,8 +24,8 @@ test("a client that was never heard again is sent no more than three times of wh
     port: 0,
     alpn: [rawAlpn],
     tls: loopback.identity,
-    handshakeTimeoutMs: 1_500,
-    initialRttMs: 50, // so that what it sends again comes soon: after 150, 450 and 1,050 ms
+    handshakeTimeoutMs: 4_000,
+    initialRttMs: 50, // so that what it sends again comes soon: after 150, 450, 1,050 and 2,250 ms
   });
   const client = network.client.start(new URL("./silent_program.js", import.meta.url));
   await client.call("fire", {
