@@ -5,7 +5,7 @@ import { root } from "./tree.mjs";
 
 /** Installs the npm packages of package-lock.json, unless node_modules has exactly these. */
 export function installPackages() {
-  return install({ name: "npm", title: "Installing npm packages", folder: "." });
+  return install({ name: "npm", title: "Installing npm packages", folder: ".", command: ["ci"] });
 }
 
 /** Installs the libraries that benchmarks put beside millrace. */
@@ -14,12 +14,14 @@ export function installBenchPeers() {
     name: "npm-bench-peers",
     title: "Installing peers to measure",
     folder: join("bench", "peers"),
+    // One of them names packages for other platforms that were never published, over which `npm ci` gives up.
+    command: ["install", "--no-save"],
   });
 }
 
-async function install({ name, title, folder }) {
+async function install({ name, title, folder, command }) {
   if (packagesFit(folder)) return;
-  const args = ["ci", "--prefix", join(root, folder), "--ignore-scripts", "--no-audit", "--no-fund"];
+  const args = [...command, "--prefix", join(root, folder), "--ignore-scripts", "--no-audit", "--no-fund"];
   await runStep({ name, title, command: "npm", args });
 }
 
