@@ -1,5 +1,5 @@
 import type { SlotDirectory } from "./directory.js";
-import { generationIn, nextGeneration, stateIn } from "./handle.js";
+import { generationIn, isInUse, nextGeneration, stateIn } from "./handle.js";
 import type { SessionTable } from "./table.js";
 import { SlotState } from "./table_layout.js";
 
@@ -63,7 +63,7 @@ export class Audit {
   #agrees(slot: number, bound: number, word: number, claim: number): boolean {
     const state = stateIn(word);
     if (bound === 0) return state === SlotState.free && claim === 0 && generationIn(word) !== 0;
-    if (generationIn(word) !== bound || state === SlotState.free || state > SlotState.closed) return false;
+    if (generationIn(word) !== bound || !isInUse(word)) return false;
     return state !== SlotState.open || this.#table.isIntact(slot, bound);
   }
 }

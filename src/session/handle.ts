@@ -1,4 +1,4 @@
-import { GENERATION_BITS, type SlotState, STATE_BITS } from "./table_layout.js";
+import { GENERATION_BITS, SlotState, STATE_BITS } from "./table_layout.js";
 
 /**
  * Names one session of a table for as long as it lasts, in every environment and in C++: slot and generation in one
@@ -34,6 +34,12 @@ export function stateWord(generation: number, state: SlotState): number {
 /** 0 to 7; those beyond SlotState are damage. */
 export function stateIn(word: number): number {
   return word & stateMask;
+}
+
+/** Whether a session has the slot, opening and closed ones too: it is neither free nor damaged. */
+export function isInUse(word: number): boolean {
+  const state = stateIn(word);
+  return state !== SlotState.free && state <= SlotState.closed;
 }
 
 export function generationIn(word: number): number {

@@ -1,6 +1,6 @@
 import type { SlotDirectory } from "./directory.js";
 import type { Claim } from "./environments.js";
-import { generationIn, nextGeneration, stateIn, stateWord } from "./handle.js";
+import { generationIn, isInUse, nextGeneration, stateIn, stateWord } from "./handle.js";
 import type { SessionTable } from "./table.js";
 import {
   SLOT_BYTES,
@@ -112,8 +112,7 @@ export class Recovery {
     if (Atomics.compareExchange(words, base + CLAIM, claim, this.#claim) !== claim) return;
     for (;;) {
       const word = Atomics.load(words, base + STATE);
-      const state = stateIn(word);
-      if (state === SlotState.free || state > SlotState.closed) break;
+      if (!isInUse(word)) break;
       const free = stateWord(nextGeneration(generationIn(word)), SlotState.free);
       // Others may ask it to close at the same time; then it is looked at again.
       if (Atomics.compareExchange(words, base + STATE, word, free) === word) break;

@@ -197,7 +197,7 @@ export class Sessions {
     id: Uint32Array,
   ): { readonly handle: SessionHandle; readonly owner: number } | undefined {
     const handle = this.#directory.find(kind, id) as SessionHandle;
-    const owner = handle === 0 ? -1 : this.#directory.ownerOf(slotOf(handle), generationOf(handle));
+    const owner = handle === 0 ? -1 : this.ownerOf(handle);
     return owner < 0 ? undefined : { handle, owner };
   }
 

@@ -6,6 +6,7 @@ import {
   generationIn,
   generationOf,
   handleOf,
+  isInUse,
   nextGeneration,
   type SessionHandle,
   slotOf,
@@ -235,9 +236,7 @@ export class SessionTable {
     if (this.#directory === undefined && words[base + CLAIM] !== claim) return false;
     const free = stateWord(nextGeneration(generation), SlotState.free);
     for (;;) {
-      const state = stateIn(word);
-      if (generationIn(word) !== generation || state === SlotState.free || state > SlotState.closed)
-        return false;
+      if (generationIn(word) !== generation || !isInUse(word)) return false;
       const found = Atomics.compareExchange(words, base + STATE, word, free);
       if (found === word) break;
       word = found; // somebody asked it to close
@@ -251,10 +250,8 @@ export class SessionTable {
     const base = this.#baseOf(handle);
     if (base < 0) return undefined;
     const word = Atomics.load(this.#words, base + STATE);
-    const state = stateIn(word);
-    if (generationIn(word) !== generationOf(handle)) return undefined;
-    if (state === SlotState.free || state > SlotState.closed) return undefined;
-    return state as SlotState;
+    if (generationIn(word) !== generationOf(handle) || !isInUse(word)) return undefined;
+    return stateIn(word) as SlotState;
   }
 
   /** Notes that the open session had traffic. False when it is not open, or the handle is stale. */
@@ -334,10 +331,7 @@ export class SessionTable {
     if (base < 0) return false;
     const words = this.#words;
     const word = words[base + STATE]!;
-    const state = stateIn(word);
-    return (
-      generationIn(word) === generationOf(handle) && state !== SlotState.free && state <= SlotState.closed
-    );
+    return generationIn(word) === generationOf(handle) && isInUse(word);
   }
 
   /** @internal A slot's first word as it stands. */
@@ -348,9 +342,7 @@ export class SessionTable {
   /** The session that has a slot now; undefined when none has. */
   sessionAt(slot: number): SessionHandle | undefined {
     const word = this.wordAt(slot);
-    const state = stateIn(word);
-    if (state === SlotState.free || state > SlotState.closed) return undefined;
-    return handleOf(slot, generationIn(word));
+    return isInUse(word) ? handleOf(slot, generationIn(word)) : undefined;
   }
 
   faults(): TableFaults {
