@@ -24,6 +24,13 @@ export const hotHeadBytes = 48;
 const sizePrefixBytes = 4;
 const payloadLengthOffset = 44;
 
+/** The words that are the same in every hot frame, as they are drawn above; {@link hasHotTemplate} has them in bytes. */
+const rootWord = 16;
+const vtableWord = 0x0018_0008;
+const fieldsWord = 0x0014_0004;
+const tableWord = 8;
+const payloadWord = 4;
+
 /** The fixed part of every frame. */
 export interface FrameHeader {
   /** 0..255; see `Kind`. */
@@ -54,18 +61,18 @@ export function writeHotHead(
   header: Readonly<FrameHeader>,
   payloadBytes: number,
 ): void {
-  target.setUint32(offset + 4, 16, true);
+  target.setUint32(offset + 4, rootWord, true);
   target.setUint32(offset + 8, 0, true);
-  target.setUint32(offset + 12, 0x0018_0008, true);
-  target.setUint32(offset + 16, 0x0014_0004, true);
-  target.setUint32(offset + 20, 8, true);
+  target.setUint32(offset + 12, vtableWord, true);
+  target.setUint32(offset + 16, fieldsWord, true);
+  target.setUint32(offset + 20, tableWord, true);
   target.setUint8(offset + 24, header.kind);
   target.setUint8(offset + 25, header.flags);
   target.setUint16(offset + 26, header.channel, true);
   target.setUint32(offset + 28, header.type, true);
   target.setUint32(offset + 32, header.seq, true);
   target.setUint32(offset + 36, header.ref, true);
-  target.setUint32(offset + 40, 4, true);
+  target.setUint32(offset + 40, payloadWord, true);
   setHotPayloadBytes(target, offset, payloadBytes);
 }
 
@@ -76,46 +83,47 @@ export function setHotPayloadBytes(target: DataView, offset: number, payloadByte
 }
 
 /**
- * Reads the header of a hot frame into `into`. A frame that is recognised is thereby verified: its payload is
- * the {@link hotPayloadBytes} bytes from {@link hotHeadBytes} on, and lies in `frame`.
+ * Reads the header of a hot frame into `into`. A frame that is recognised is thereby verified.
  * @param frame one whole frame.
- * @returns false, with `into` untouched, when this is not a hot frame; it may be a valid one all the same.
+ * @returns the payload's length: it begins at {@link hotHeadBytes} and lies in `frame`; -1, with `into` untouched,
+ *   when this is not a hot frame. It may be a valid one all the same.
  */
-export function readHotHead(frame: Uint8Array, into: FrameHeader): boolean {
+export function readHotHead(frame: Uint8Array, into: FrameHeader): number {
   const bytes = frame.length;
-  if (bytes < hotHeadBytes || !hasHotTemplate(frame)) return false;
+  if (bytes < hotHeadBytes || !hasHotTemplate(frame)) return -1;
+  const payloadBytes = loadI32(frame, payloadLengthOffset);
   if (
-    loadU32(frame, 0) !== bytes - sizePrefixBytes ||
-    loadU32(frame, payloadLengthOffset) > bytes - hotHeadBytes
+    loadI32(frame, 0) !== bytes - sizePrefixBytes ||
+    payloadBytes < 0 ||
+    payloadBytes > bytes - hotHeadBytes
   ) {
-    return false;
+    return -1;
   }
   into.kind = frame[24]!;
   into.flags = frame[25]!;
   into.channel = frame[26]! | (frame[27]! << 8);
-  into.type = loadU32(frame, 28);
-  into.seq = loadU32(frame, 32);
-  into.ref = loadU32(frame, 36);
-  return true;
+  into.type = loadI32(frame, 28) >>> 0;
+  into.seq = loadI32(frame, 32) >>> 0;
+  into.ref = loadI32(frame, 36) >>> 0;
+  return payloadBytes;
 }
 
 /**
  * The same, of a frame that begins at `words[first]` of a larger memory: a few words in place of many bytes.
  * @param words little-endian; another thread may write there, so each is read once.
  * @param bytes how long the frame is; it lies in `words`.
- * @returns the payload's length, which with {@link hotHeadBytes} before it is at most `bytes`; -1, with `into`
- *   untouched, when this is not a hot frame.
+ * @returns as {@link readHotHead}.
  */
 export function readHotWords(words: Int32Array, first: number, bytes: number, into: FrameHeader): number {
   if (bytes < hotHeadBytes) return -1;
   const payloadBytes = words[first + 11]!;
   if (
     words[first] !== bytes - sizePrefixBytes ||
-    words[first + 1] !== 16 ||
-    words[first + 3] !== 0x0018_0008 ||
-    words[first + 4] !== 0x0014_0004 ||
-    words[first + 5] !== 8 ||
-    words[first + 10] !== 4 ||
+    words[first + 1] !== rootWord ||
+    words[first + 3] !== vtableWord ||
+    words[first + 4] !== fieldsWord ||
+    words[first + 5] !== tableWord ||
+    words[first + 10] !== payloadWord ||
     payloadBytes < 0 ||
     payloadBytes > bytes - hotHeadBytes
   ) {
@@ -129,11 +137,6 @@ export function readHotWords(words: Int32Array, first: number, bytes: number, in
   into.seq = words[first + 8]! >>> 0;
   into.ref = words[first + 9]! >>> 0;
   return payloadBytes;
-}
-
-/** The payload's length in a frame that {@link readHotHead} has recognised. */
-export function hotPayloadBytes(frame: Uint8Array): number {
-  return loadU32(frame, payloadLengthOffset);
 }
 
 /** Byte by byte and in one expression: V8 inlines only so much, and a call for each word costs more than all of it. */
@@ -154,10 +157,10 @@ function hasHotTemplate(frame: Uint8Array): boolean {
 
 /** The bytes of a whole frame, by its first four, which must be there. 4..2^32+3. */
 export function frameBytesByPrefix(bytes: Uint8Array, offset = 0): number {
-  return sizePrefixBytes + loadU32(bytes, offset);
+  return sizePrefixBytes + (loadI32(bytes, offset) >>> 0);
 }
 
 // A DataView for each frame would cost more than the reads.
-function loadU32(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+function loadI32(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }

@@ -1,14 +1,7 @@
 import { Builder, ByteBuffer, Encoding } from "flatbuffers";
 import { FrameMalformedError } from "../errors.js";
 import type { PlacedFrame } from "../transport/connection.js";
-import {
-  type FrameHeader,
-  hotHeadBytes,
-  hotPayloadBytes,
-  readHotHead,
-  readHotWords,
-  writeHotHead,
-} from "./codec.js";
+import { type FrameHeader, hotHeadBytes, readHotHead, readHotWords, writeHotHead } from "./codec.js";
 import { Entry } from "./generated/millrace/wire/entry.js";
 import { Frame } from "./generated/millrace/wire/frame.js";
 import { Header } from "./generated/millrace/wire/header.js";
@@ -90,10 +83,11 @@ export class FrameView implements FrameContents {
 
   /** Takes a hot frame. @returns false, untouched, when it is none. */
   readHot(frame: Uint8Array): boolean {
-    if (!readHotHead(frame, this)) return false;
+    const payloadBytes = readHotHead(frame, this);
+    if (payloadBytes < 0) return false;
     this.#form = Form.bytes;
     this.#bytes = frame;
-    this.#payloadBytes = hotPayloadBytes(frame);
+    this.#payloadBytes = payloadBytes;
     if (this.#frame !== undefined) this.#drop();
     return true;
   }

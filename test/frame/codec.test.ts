@@ -6,8 +6,8 @@ import { FrameMalformedError } from "millrace";
 import {
   frameBytesByPrefix,
   hotHeadBytes,
-  hotPayloadBytes,
   readHotHead,
+  readHotWords,
   writeHotHead,
 } from "#internal/frame/codec.js";
 import { decodeFrame, decodePlaced, encodeFrame, FrameView } from "#internal/frame/frame.js";
@@ -88,16 +88,20 @@ describe("a hot frame", () => {
     assert.ok(target.slice(7 + hotHeadBytes).every((value) => value === 0xee));
   });
 
-  it("is recognised only where the general verifier passes it, with a payload inside of it", () => {
+  it("is recognised by bytes and by words alike, only where the general verifier passes it, with a payload inside of it", () => {
     const template = encodeFrame(header, new Uint8Array(16));
     const places = fc.integer({ min: 0, max: template.length - 1 });
     fc.assert(
       fc.property(fc.array(fc.tuple(places, byte), { maxLength: 4 }), (changes) => {
         const frame = template.slice();
         for (const [place, value] of changes) frame[place] = value;
-        if (!readHotHead(frame, { ...header })) return;
+        const [byBytes, byWords] = [{ ...header }, { ...header }];
+        const payloadBytes = readHotHead(frame, byBytes);
+        assert.equal(readHotWords(new Int32Array(frame.buffer), 0, frame.length, byWords), payloadBytes);
+        assert.deepEqual(byBytes, byWords);
+        if (payloadBytes < 0) return;
         assert.equal(verifyFrame(frame), "valid");
-        assert.ok(hotHeadBytes + hotPayloadBytes(frame) <= frame.length);
+        assert.ok(hotHeadBytes + payloadBytes <= frame.length);
       }),
       { numRuns: 2_000 },
     );
@@ -105,7 +109,7 @@ describe("a hot frame", () => {
 
   it("leaves the reader's object alone when it is not recognised", () => {
     const into = { ...header, seq: 77 };
-    assert.equal(readHotHead(encodeFrame(header, new Uint8Array(1), { subject: "a" }), into), false);
+    assert.equal(readHotHead(encodeFrame(header, new Uint8Array(1), { subject: "a" }), into), -1);
     assert.equal(into.seq, 77);
   });
 });
