@@ -2,6 +2,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { Program } from "./program.js";
+import { until } from "./until.js";
 
 const run = promisify(execFile);
 const PREFIX = "millrace-";
@@ -30,6 +31,14 @@ export class Namespace {
 
   async setting(path: string, value: number): Promise<void> {
     await run("ip", ["netns", "exec", this.name, "sh", "-c", `echo ${value} > /proc/sys/net/${path}`]);
+  }
+
+  /** Until then its cables drop what is sent, without a word. */
+  async connected(): Promise<void> {
+    await until(`the cables of ${this.name} carry`, async () => {
+      const { stdout } = await run("ip", ["-n", this.name, "-o", "link", "show", "type", "veth"]);
+      return stdout.split("\n").every((cable) => cable === "" || cable.includes(" state UP "));
+    });
   }
 
   async end(): Promise<void> {
@@ -68,6 +77,7 @@ export class Network {
     }
     await network.#connect(client, "client", 1);
     await network.#connect(server, "server", 2);
+    await Promise.all([client, middle, server].map((namespace) => namespace.connected()));
     await middle.setting("ipv4/ip_forward", 1);
     await middle.setting("ipv6/conf/all/forwarding", 1);
     return network;
@@ -81,8 +91,10 @@ export class Network {
   }
 
   async #connect(end: Namespace, cable: string, subnet: number): Promise<void> {
+    // Where both ends of a cable have the same index, each in its namespace, Linux lets it carry up to a second later.
+    const index = ["index", String(100 + subnet)];
     const peer = ["type", "veth", "peer", "name", cable, "netns", this.middle.name];
-    await run("ip", ["-n", end.name, "link", "add", "wan", ...peer]);
+    await run("ip", ["-n", end.name, "link", "add", "wan", ...index, ...peer]);
     for (const [namespace, device, host] of [
       [this.middle, cable, 1],
       [end, "wan", 2],

@@ -44,5 +44,6 @@ answerCalls({
   changes: () => changes,
   peers: () => connections.map(({ remoteAddress }) => remoteAddress),
   statistics: () => Promise.all(connections.map((connection) => connection.statistics())),
+  counters: () => quic.quicCounters(),
   counts: () => ({ open: listener.connectionCount, refused: listener.refused }),
 });
