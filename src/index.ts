@@ -1,5 +1,5 @@
 /**
- * Whole messages over QUIC and WebSocket through one API; and the errors of all of millrace.
+ * Whole messages over QUIC, WebSocket and TCP through one API; and the errors of all of millrace.
  * @module millrace
  */
 export * from "./errors.js";
@@ -30,6 +30,7 @@ export {
   type TransportBehaviour,
   type TransportConnection,
 } from "./transport/connection.js";
+export type { Control, StreamFraming } from "./transport/control.js";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./transport/http.js";
 export type { ClientTlsOptions, PemSource, ServerTlsOptions } from "./transport/tls.js";
 export type {

@@ -14,7 +14,9 @@ const exitUsage = 2;
 function program(): Command {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const root = new Command("millrace")
-    .description("A native-accelerated transport engine for Node.js: QUIC and WebSocket through one API.")
+    .description(
+      "A native-accelerated transport engine for Node.js: QUIC, WebSocket and TCP through one API.",
+    )
     .version(version)
     .showHelpAfterError("(--help says more)");
   for (const command of [serveCommand(), chatCommand(), echoCommand()]) {

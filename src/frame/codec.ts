@@ -21,7 +21,8 @@
 /** Bytes of a hot frame before its payload. */
 export const hotHeadBytes = 48;
 
-const sizePrefixBytes = 4;
+/** Bytes of a frame that say how many follow. */
+export const sizePrefixBytes = 4;
 const payloadLengthOffset = 44;
 
 /** The words that are the same in every hot frame, as they are drawn above; {@link hasHotTemplate} has them in bytes. */

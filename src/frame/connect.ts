@@ -7,7 +7,8 @@ import { transportOf, transportOptions } from "./transports.js";
 
 /**
  * Connects to a listener.
- * @param url `quic://host:port`, `ws://host:port/path` or `wss://…`, or a scheme of `options.transports`.
+ * @param url `quic://host:port`, `ws://host:port/path` or `wss://…`, `tcp://host:port` or `tls://…`, or a scheme of
+ *   `options.transports`.
  * @param behaviour without a `message` handler the connection is read as an async iterator.
  * @returns the open connection; `behaviour.open` has been called for it.
  * @throws InvalidArgumentError, UnknownTransportError

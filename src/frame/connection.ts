@@ -14,7 +14,7 @@ import type { ConnectionId, ConnectionState, SendResult } from "../transport/con
 export interface Connection<Data = unknown> extends AsyncDisposable, AsyncIterable<Uint8Array> {
   /** Never used again while the process lives. */
   readonly id: ConnectionId;
-  /** `quic` or `websocket`, or the name of a transport of the application's own. */
+  /** `quic`, `websocket` or `tcp`, or the name of a transport of the application's own. */
   readonly transport: string;
   /** The negotiated ALPN or subprotocol. */
   readonly protocol: string;

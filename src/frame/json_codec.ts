@@ -28,6 +28,7 @@ const newline = 0x0a;
 export const jsonCodec: Codec = {
   name: "json",
   text: true,
+  lines: true,
   maxUnitBytes: (payloadBytes) => Math.ceil(payloadBytes / 3) * 4 + maxFrameOverheadBytes,
   encode(frame) {
     const { kind, flags, channel, type, seq, ref, payload, subject, meta } = frame;

@@ -36,8 +36,8 @@ export interface Listener<Data = unknown> extends AsyncDisposable {
 
 /**
  * Listens on all URLs, or on none.
- * @param urls `quic://host:port`, `ws://host:port/path` or `wss://…`, or a scheme of `options.transports`;
- *   port 0 is a free one of the operating system's choice.
+ * @param urls `quic://host:port`, `ws://host:port/path` or `wss://…`, `tcp://host:port` or `tls://…`, or a scheme of
+ *   `options.transports`; port 0 is a free one of the operating system's choice.
  * @throws InvalidArgumentError, UnknownTransportError
  * @throws AddressInUseError, AddressForbiddenError, AddressUnavailableError
  * @throws CredentialMissingError and the other classes of `errors.ts` for what is wrong with `options.tls`

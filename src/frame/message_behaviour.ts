@@ -8,13 +8,14 @@ import { CloseCode, type CloseInfo } from "../transport/close.js";
 import type { PlacedFrame, TransportBehaviour, TransportConnection } from "../transport/connection.js";
 import { ignorableFlag } from "./codec.js";
 import type { Behaviour, Connection } from "./connection.js";
+import { controlOf } from "./control.js";
 import { decodeFrame, decodePlaced, type FrameContents, FrameView, Kind } from "./frame.js";
 import { callHandler } from "./handler_call.js";
 import { type Codec, frameCodec, protocolOf } from "./message_codec.js";
 import { MessageConnection, type MessageContext } from "./message_connection.js";
 import { isPlain, openPayload } from "./opened_payload.js";
 import type { ResolvedMessageOptions } from "./options.js";
-import { decodeUnit } from "./unit.js";
+import { carriesFrames, decodeUnit } from "./unit.js";
 
 /** The class of async functions, which has no global name. */
 const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
@@ -46,7 +47,7 @@ export class MessageBehaviour<Data> implements TransportBehaviour {
   frame(transport: TransportConnection, frame: Uint8Array): void {
     const connection = this.of(transport);
     try {
-      this.#take(connection, decode(transport, connection.otherCodec, frame));
+      this.#take(connection, transport, decode(transport, connection.otherCodec, frame));
     } catch (error) {
       refuse(connection, error);
     }
@@ -57,7 +58,7 @@ export class MessageBehaviour<Data> implements TransportBehaviour {
     const codec = connection.otherCodec;
     try {
       const decoded = decodePlaced(frame, transport.framesVerified, view);
-      this.#take(connection, codec === undefined ? decoded : decodeUnit(codec, decoded.payload));
+      this.#take(connection, transport, codec === undefined ? decoded : decodeUnit(codec, decoded.payload));
     } catch (error) {
       refuse(connection, error);
     }
@@ -74,14 +75,18 @@ export class MessageBehaviour<Data> implements TransportBehaviour {
   }
 
   /** @throws what {@link refuse} has a close code for. */
-  #take(connection: MessageConnection<Data>, frame: Readonly<FrameContents>): void {
+  #take(
+    connection: MessageConnection<Data>,
+    transport: TransportConnection,
+    frame: Readonly<FrameContents>,
+  ): void {
     const { kind, flags } = frame;
     if (kind === Kind.Message && isPlain(flags)) {
       connection.deliver(frame.payload);
     } else if (kind === Kind.Message) {
       const messages = openPayload(frame.payload, flags, this.#context.maxMessageBytes);
       for (const message of messages) connection.deliver(message);
-    } else if ((flags & ignorableFlag) === 0) {
+    } else if (!takeControl(transport, frame) && (flags & ignorableFlag) === 0) {
       throw unknownKind(kind);
     }
   }
@@ -118,8 +123,17 @@ function decode(
   bytes: Uint8Array,
 ): Readonly<FrameContents> {
   if (codec === undefined) return decodeFrame(bytes, transport.framesVerified, view);
-  if (!transport.framesVerified) return decodeUnit(codec, bytes);
-  return decodeUnit(codec, decodeFrame(bytes, true, view).payload);
+  if (!carriesFrames(transport)) return decodeUnit(codec, bytes);
+  const frame = decodeFrame(bytes, transport.framesVerified, view);
+  return frame.kind === Kind.Message ? decodeUnit(codec, frame.payload) : frame;
+}
+
+/** False where it is none, or none that this transport takes so. */
+function takeControl(transport: TransportConnection, frame: Readonly<FrameContents>): boolean {
+  const control = transport.control === undefined ? undefined : controlOf(frame);
+  if (control === undefined) return false;
+  transport.control!(control);
+  return true;
 }
 
 const closeCodes: readonly (readonly [new (...args: never[]) => MillraceError, number])[] = [

@@ -4,10 +4,10 @@ import { decodeFrame, encodeFrame, type FrameContents, FrameView } from "./frame
 
 /**
  * Turns frames into bytes and back. Which one a connection uses is negotiated: a codec named `x` is ALPN
- * `millrace-x/1` on QUIC and subprotocol `millrace.x.v1` on WebSocket.
+ * `millrace-x/1` on QUIC and TCP, and subprotocol `millrace.x.v1` on WebSocket.
  *
- * What it makes of one frame is a unit: one message of a WebSocket; on QUIC the payload of a frame, since its
- * lanes carry those.
+ * What it makes of one frame is a unit: one message of a WebSocket; on QUIC and TCP the payload of a frame, since
+ * they carry those; on TCP a line, where the codec writes lines.
  * @see docs/wire.md; docs/codecs.md has a whole one
  */
 export interface Codec {
@@ -15,6 +15,11 @@ export interface Codec {
   readonly name: string;
   /** Units are UTF-8: a WebSocket carries them as text messages. False by default. */
   readonly text?: boolean;
+  /**
+   * Units of such a codec have no newline, but perhaps at their end: TCP carries them as lines, so that `nc` can read
+   * and write them. Needs `text`; false by default.
+   */
+  readonly lines?: boolean;
   /** The size of the largest unit whose frame has `payloadBytes` of payload; a larger one is not taken. */
   maxUnitBytes(payloadBytes: number): number;
   /** @returns one unit, the caller's own. */
@@ -64,8 +69,9 @@ export function asMalformed(error: unknown, message: string): FrameMalformedErro
 /** Whether this is a {@link Codec}. */
 export function isCodec(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const { name, text, maxUnitBytes, encode, decode } = value as Partial<Record<keyof Codec, unknown>>;
+  const { name, text, lines, maxUnitBytes, encode, decode } = value as Partial<Record<keyof Codec, unknown>>;
   const functions = [maxUnitBytes, encode, decode].every((part) => typeof part === "function");
   const named = typeof name === "string" && /^[a-z0-9-]{1,32}$/.test(name);
-  return functions && named && (text === undefined || typeof text === "boolean");
+  const flags = [text, lines].every((flag) => flag === undefined || typeof flag === "boolean");
+  return functions && named && flags && (!lines || text === true);
 }

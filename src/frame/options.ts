@@ -28,7 +28,7 @@ export interface MessageOptions {
   /** An open connection that hears nothing for so long is closed; 30,000 ms by default, 0 turns it off. */
   readonly idleTimeoutMs?: number;
   /**
-   * QUIC: a message that takes longer from its first byte to its last closes the connection with
+   * QUIC and TCP: a message that takes longer from its first byte to its last closes the connection with
    * `CloseCode.policy`; 30,000 ms by default, 0 turns it off. While this side takes no bytes, no time passes.
    * WebSocket's libraries show whole messages only, so a URL of theirs is refused with it.
    */
@@ -36,8 +36,8 @@ export interface MessageOptions {
   /** A handshake that takes longer fails; 10,000 ms by default. */
   readonly handshakeTimeoutMs?: number;
   /**
-   * ALPN names or subprotocols, the most wanted first; `millrace/1` on QUIC, `millrace.v1` on WebSocket. A WebSocket
-   * leaves out those that are no tokens (RFC 6455 section 4.1), like all with a slash.
+   * ALPN names or subprotocols, the most wanted first; `millrace/1` on QUIC and TCP, `millrace.v1` on WebSocket. A
+   * WebSocket leaves out those that are no tokens (RFC 6455 section 4.1), like all with a slash.
    */
   readonly protocols?: readonly string[];
   /**
@@ -50,7 +50,7 @@ export interface MessageOptions {
 }
 
 export interface ListenOptions extends MessageOptions {
-  /** Required by `quic` and `wss`. */
+  /** Required by `quic`, `wss` and `tls`. */
   readonly tls?: ServerTlsOptions;
   /** Answers plain HTTP requests on WebSocket's port. */
   readonly http?: HttpHandler;

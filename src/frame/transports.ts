@@ -2,18 +2,25 @@ import { InvalidArgumentError, UnknownTransportError } from "../errors.js";
 import type { TransportUrl } from "../transport/address.js";
 import type { Transport, TransportOptions } from "../transport/transport.js";
 import { hotHeadBytes } from "./codec.js";
+import { streamFraming } from "./control.js";
 import { type Codec, frameCodec, protocolOf } from "./message_codec.js";
 import type { ResolvedMessageOptions } from "./options.js";
 
-/** Loaded when first asked for: a program that speaks QUIC only never loads WebSocket, nor the other way. */
+/** Each is loaded when it is first asked for: a program that speaks QUIC only never loads WebSocket. */
 const builtIn: Readonly<Record<string, () => Promise<Transport>>> = {
   quic: async () => (await import("../quic/transport.js")).quicTransport,
   ws: loadWebSocket,
   wss: loadWebSocket,
+  tcp: loadTcp,
+  tls: loadTcp,
 };
 
 async function loadWebSocket(): Promise<Transport> {
   return (await import("../websocket/transport.js")).webSocketTransport;
+}
+
+async function loadTcp(): Promise<Transport> {
+  return (await import("../tcp/transport.js")).tcpTransport;
 }
 
 /**
@@ -39,11 +46,12 @@ export function transportOptions(transport: Transport, options: ResolvedMessageO
     frameTimeoutMs: options.frameTimeoutMs,
     handshakeTimeoutMs: options.handshakeTimeoutMs,
     maxFrameBytes: Math.max(...codecs.map((codec) => maxUnitBytes(codec, maxMessageBytes))),
+    stream: streamFraming(codecs),
     protocols: options.protocols ?? codecs.map((codec) => protocolOf(codec, transport.name)),
   };
 }
 
-/** Of the largest unit, and of the frame that QUIC puts around those of other codecs. */
+/** Of the largest unit, and of the frame that QUIC and TCP put around those of other codecs. */
 function maxUnitBytes(codec: Codec, maxMessageBytes: number): number {
   const bytes = codec.maxUnitBytes(maxMessageBytes);
   if (Number.isSafeInteger(bytes) && bytes > 0) return codec === frameCodec ? bytes : bytes + hotHeadBytes;

@@ -24,9 +24,14 @@ export function messageUnit(codec: Codec, message: Uint8Array): Uint8Array {
   return codec.encode({ ...header, payload: message });
 }
 
+/** Whether units of other codecs go inside of frames on a connection. */
+export function carriesFrames(transport: TransportConnection): boolean {
+  return transport.carriesFrames ?? transport.framesVerified;
+}
+
 /** Sends a unit: by itself, or in a frame where the transport carries those alone. */
 export function sendUnit(transport: TransportConnection, codec: Codec, unit: Uint8Array): SendResult {
-  if (transport.framesVerified) return transport.send(messageHead(unit), unit);
+  if (carriesFrames(transport)) return transport.send(messageHead(unit), unit);
   if (codec.text && transport.sendText !== undefined) return transport.sendText(unit);
   return transport.send(unit);
 }
@@ -39,7 +44,7 @@ export function publishUnit(
   unit: Uint8Array,
 ): number {
   if (publisher !== undefined) {
-    const framed = connections[0]!.framesVerified;
+    const framed = carriesFrames(connections[0]!);
     return publisher.publish(connections, framed ? messageHead(unit) : unit, framed ? unit : nothing);
   }
   const accepted = connections.filter(

@@ -1,5 +1,6 @@
 import type { SocketAddress } from "./address.js";
 import type { CloseInfo, CloseOptions } from "./close.js";
+import type { Control } from "./control.js";
 
 declare const connectionIdBrand: unique symbol;
 
@@ -31,12 +32,12 @@ export type ConnectionState = "open" | "closing" | "closed";
  */
 export interface TransportConnection {
   readonly id: ConnectionId;
-  /** The transport's name: `quic`, `websocket`. */
+  /** The transport's name: `quic`, `websocket`, `tcp`. */
   readonly transport: string;
   readonly state: ConnectionState;
   readonly remoteAddress: SocketAddress;
   readonly localAddress: SocketAddress;
-  /** The negotiated ALPN (QUIC) or subprotocol (WebSocket); empty where there is none. */
+  /** The negotiated ALPN (QUIC, TCP) or subprotocol (WebSocket); empty where there is none. */
   readonly protocol: string;
   /** Bytes accepted by `send` that the transport still holds. */
   readonly bytesQueued: number;
@@ -44,6 +45,11 @@ export interface TransportConnection {
   readonly roundTripMs: number | undefined;
   /** True where frames were verified before they reached this thread. */
   readonly framesVerified: boolean;
+  /**
+   * True where this connection carries frames alone, so that the units of other codecs go inside of them. As
+   * `framesVerified` where it is missing.
+   */
+  readonly carriesFrames?: boolean;
   /** The layer above keeps its object here; the transport never looks at it. */
   owner: unknown;
 
@@ -56,6 +62,12 @@ export interface TransportConnection {
 
   /** Queues a text message, given as UTF-8, by the rules of `send`, where the transport has such messages. */
   sendText?(text: Uint8Array): SendResult;
+
+  /**
+   * Takes what the peer's connection said among the frames. Where this is missing, the transport has words of its own,
+   * and a peer that says it so is closed.
+   */
+  control?(control: Control): void;
 
   /** Sends one frame to many connections of this kind; where it is missing, a loop over `send` does. */
   readonly publisher?: Publisher;

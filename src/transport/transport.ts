@@ -1,11 +1,12 @@
 import type { SocketAddress, TransportUrl } from "./address.js";
 import type { TransportBehaviour, TransportConnection } from "./connection.js";
+import type { StreamFraming } from "./control.js";
 import type { HttpHandler } from "./http.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "./tls.js";
 
 /** Options that listening and connecting share. */
 export interface TransportOptions {
-  /** ALPN names (QUIC) or subprotocols (WebSocket), the most wanted first. */
+  /** ALPN names (QUIC, TLS) or subprotocols (WebSocket), the most wanted first. */
   readonly protocols: readonly string[];
   /** The largest frame taken from the peer, in bytes; a larger one closes the connection. */
   readonly maxFrameBytes: number;
@@ -20,6 +21,8 @@ export interface TransportOptions {
   readonly frameTimeoutMs?: number | undefined;
   /** A handshake that takes longer fails. */
   readonly handshakeTimeoutMs: number;
+  /** How frames lie in a stream of bytes; always there for those that `listen` and `connect` call. */
+  readonly stream?: StreamFraming | undefined;
 }
 
 export interface TransportListenOptions extends TransportOptions {
@@ -48,7 +51,7 @@ export interface TransportListener {
 }
 
 /**
- * A way to carry frames. QUIC and WebSocket are built in; others join by implementing this.
+ * A way to carry frames. QUIC, WebSocket and TCP are built in; others join by implementing this.
  * `listen` and `connect` reject with the classes of `errors.ts`, each within its deadline.
  */
 export interface Transport {

@@ -2,19 +2,12 @@ import type { IncomingMessage } from "node:http";
 import { isIP, type Socket } from "node:net";
 import { WebSocket } from "ws";
 import {
-  AbortedError,
-  AddressUnavailableError,
-  CertificateExpiredError,
-  CertificateNameError,
-  CertificateRequiredError,
-  CertificateUntrustedError,
-  ConnectionRefusedError,
   HandshakeFailedError,
-  HandshakeTimeoutError,
   InvalidArgumentError,
   type MillraceError,
   ProtocolMismatchError,
 } from "../errors.js";
+import { connectAborted, connectError, connectTimedOut } from "../transport/connect_error.js";
 import { type ClientCredential, loadClientCredential } from "../transport/credential.js";
 import type { TransportConnectOptions } from "../transport/transport.js";
 import type { WebSocketBehaviour } from "./behaviour.js";
@@ -30,7 +23,7 @@ export async function connect(
   const isSecure = options.url.scheme === "wss";
   if (isSecure) refuseQuicTls(options.tls);
   const credential = isSecure ? await loadClientCredential(options.tls, options.url.host) : undefined;
-  if (options.signal?.aborted) throw aborted(options.signal);
+  if (options.signal?.aborted) throw connectAborted(options.signal);
   return new Promise((resolve, reject) => {
     new Handshake(options, createSocket(options, credential), behaviour, resolve, reject);
   });
@@ -42,7 +35,7 @@ class Handshake {
   readonly #socket: WebSocket;
   readonly #reject: (error: MillraceError) => void;
   readonly #timer: NodeJS.Timeout;
-  readonly #onAbort = (): void => this.#fail(aborted(this.#options.signal));
+  readonly #onAbort = (): void => this.#fail(connectAborted(this.#options.signal));
   #tcp: Socket | undefined;
 
   constructor(
@@ -56,9 +49,12 @@ class Handshake {
     this.#socket = socket;
     this.#reject = reject;
     const { handshakeTimeoutMs, signal } = options;
-    this.#timer = setTimeout(() => this.#fail(timedOut(options)), handshakeTimeoutMs);
+    this.#timer = setTimeout(
+      () => this.#fail(connectTimedOut(where(options), handshakeTimeoutMs)),
+      handshakeTimeoutMs,
+    );
     signal?.addEventListener("abort", this.#onAbort);
-    socket.on("error", (cause) => this.#fail(connectError(cause, options)));
+    socket.on("error", (cause) => this.#fail(connectError(cause, where(options))));
     socket.on("unexpected-response", (_request, response) => {
       this.#fail(refusalError(response, options));
     });
@@ -140,16 +136,6 @@ function list(protocols: readonly string[]): string {
   return protocols.length === 0 ? "none" : protocols.map((protocol) => `"${protocol}"`).join(", ");
 }
 
-function aborted(signal: AbortSignal | undefined): MillraceError {
-  return new AbortedError("connecting was aborted by the caller's signal", { cause: signal?.reason });
-}
-
-function timedOut(options: TransportConnectOptions): MillraceError {
-  return new HandshakeTimeoutError(
-    `${where(options)} did not complete the handshake within ${options.handshakeTimeoutMs} ms`,
-  );
-}
-
 /** The server answered with plain HTTP. A millrace server that refuses a subprotocol names those it has. */
 function refusalError(response: IncomingMessage, options: TransportConnectOptions): MillraceError {
   const status = response.statusCode ?? 0;
@@ -161,54 +147,4 @@ function refusalError(response: IncomingMessage, options: TransportConnectOption
   return new HandshakeFailedError(
     `${where(options)} answered HTTP ${status} instead of a WebSocket; check the URL's path "${options.url.path}"`,
   );
-}
-
-/** The error class for a handshake that failed in TCP, TLS or HTTP. */
-function connectError(cause: Error, options: TransportConnectOptions): MillraceError {
-  const code = (cause as NodeJS.ErrnoException).code ?? "";
-  const target = where(options);
-  switch (code) {
-    case "ECONNREFUSED":
-      return new ConnectionRefusedError(`nothing listens on ${target}; is the server running?`, { cause });
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-    case "EADDRNOTAVAIL":
-    case "EHOSTUNREACH":
-    case "ENETUNREACH":
-      return new AddressUnavailableError(
-        `${target} cannot be reached (${code}); check the host and the network`,
-        {
-          cause,
-        },
-      );
-    case "ETIMEDOUT":
-      return new HandshakeTimeoutError(`${target} does not answer`, { cause });
-    case "CERT_HAS_EXPIRED":
-    case "CERT_NOT_YET_VALID":
-      return new CertificateExpiredError(`the certificate of ${target} is out of its time of validity`, {
-        cause,
-      });
-    case "ERR_TLS_CERT_ALTNAME_INVALID":
-      return new CertificateNameError(`the certificate of ${target} is for another name: ${cause.message}`, {
-        cause,
-      });
-    case "DEPTH_ZERO_SELF_SIGNED_CERT":
-    case "SELF_SIGNED_CERT_IN_CHAIN":
-    case "UNABLE_TO_GET_ISSUER_CERT":
-    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
-    case "CERT_UNTRUSTED":
-    case "CERT_SIGNATURE_FAILURE":
-    case "INVALID_CA":
-      return new CertificateUntrustedError(
-        `the certificate of ${target} is not trusted here (${code}); pass its CA as tls.ca`,
-        { cause },
-      );
-    case "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED":
-      return new CertificateRequiredError(`${target} requires a client certificate`, { cause });
-    default:
-      return new HandshakeFailedError(`the handshake with ${target} failed: ${cause.message || code}`, {
-        cause,
-      });
-  }
 }

@@ -14,10 +14,10 @@ import {
   readCloseOptions,
 } from "../transport/close.js";
 import { type ConnectionState, nextConnectionId, type SendResult } from "../transport/connection.js";
+import type { Watched } from "../transport/liveness.js";
 import type { WebSocketConnection } from "./behaviour.js";
 import { lostCloseInfo, toWireCode, WireCode } from "./close_code.js";
 import type { WebSocketContext } from "./context.js";
-import type { Watched } from "./liveness.js";
 
 /** A close that this side began. */
 interface Closing {

@@ -1,6 +1,6 @@
+import { Liveness } from "../transport/liveness.js";
 import type { TransportOptions } from "../transport/transport.js";
 import type { WebSocketBehaviour } from "./behaviour.js";
-import { Liveness } from "./liveness.js";
 
 /** What the connections of one listener, or of one connect, share. */
 export class WebSocketContext {

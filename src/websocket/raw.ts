@@ -13,7 +13,7 @@ import { webSocketTransport } from "./transport.js";
  * The transport's options, each with a default: no subprotocol, frames and queue of 1 MiB, 30 s until idle, 10 s for the
  * handshake.
  */
-export type WebSocketOptions = Partial<Omit<TransportOptions, "frameTimeoutMs">>;
+export type WebSocketOptions = Partial<Omit<TransportOptions, "frameTimeoutMs" | "stream">>;
 
 export interface WebSocketListenOptions extends WebSocketOptions {
   readonly tls?: ServerTlsOptions;

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "../errors.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
 
-/** Options that only QUIC honours: taken and ignored, they would give a false sense of safety. */
+/** Options that WebSocket does not honour: taken and ignored, they would give a false sense of safety. */
 const quicOnly = ["clientCertificate", "clientCa", "serverNames", "cipherSuites", "keyLogFile"] as const;
 
 /** @throws InvalidArgumentError naming an option that WebSocket does not honour. */
@@ -9,7 +9,7 @@ export function refuseQuicTls(tls: ServerTlsOptions | ClientTlsOptions | undefin
   for (const name of quicOnly) {
     if ((tls as Readonly<Record<string, unknown>> | undefined)?.[name] === undefined) continue;
     throw new InvalidArgumentError(
-      `tls.${name} works on QUIC only; leave it out where a ws or wss URL is served or called`,
+      `tls.${name} works on QUIC and TCP only; leave it out where a ws or wss URL is served or called`,
     );
   }
 }

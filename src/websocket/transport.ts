@@ -55,7 +55,7 @@ async function listen(
 function assertNoFrameTimeout({ frameTimeoutMs }: TransportOptions): void {
   if (frameTimeoutMs === undefined) return;
   throw new InvalidArgumentError(
-    "frameTimeoutMs is for QUIC; WebSocket's libraries show whole messages only, so leave it out here",
+    "frameTimeoutMs is for QUIC and TCP; WebSocket's libraries show whole messages only, so leave it out here",
   );
 }
 

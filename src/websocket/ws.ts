@@ -5,11 +5,11 @@ import {
   STATUS_CODES,
 } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import type { AddressInfo, Socket, Server as TcpServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { bindServer } from "../transport/bind.js";
 import type { HttpHandler } from "../transport/http.js";
-import { listenError } from "./bind.js";
 import { WebSocketContext } from "./context.js";
 import { negotiate, type Refusal } from "./handshake.js";
 import { respond } from "./http_answer.js";
@@ -24,7 +24,7 @@ export const wsLibrary: ServerLibrary = {
     const server = createServer(request);
     server.on("request", (http, response) => answerHttp(options.http, http, response));
     server.on("upgrade", upgradeHandler(request, context));
-    await bind(server, request.address, options.url.port);
+    await bindServer(server, request.address, options.url.port);
     // A failed accept (too many open files) concerns one client, not the server.
     server.on("error", (error) => process.emitWarning(error));
     return new WsServer(server, context);
@@ -95,17 +95,6 @@ function answerHttp(
   const answer = respond(handler, { method: request.method ?? "GET", path: request.url ?? "/" });
   response.writeHead(answer.status, answer.headers);
   response.end(answer.body);
-}
-
-function bind(server: TcpServer, address: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (cause: Error) => reject(listenError(cause, address, port));
-    server.once("error", onError);
-    server.listen({ host: address, port, exclusive: true }, () => {
-      server.off("error", onError);
-      resolve();
-    });
-  });
 }
 
 class WsServer implements Server {

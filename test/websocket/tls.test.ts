@@ -49,7 +49,7 @@ test("a wss client shows the certificate that it has", async (t) => {
   assert.equal(request.socket.getPeerX509Certificate()?.subject, "CN=alice");
 });
 
-test("options that only QUIC honours are refused where WebSocket would ignore them", async () => {
+test("options that only QUIC and TCP honour are refused where WebSocket would ignore them", async () => {
   const server = {
     clientCertificate: "require",
     clientCa: authority.certificate,
@@ -58,7 +58,7 @@ test("options that only QUIC honours are refused where WebSocket would ignore th
     keyLogFile: "/nowhere",
   } as const;
   const isRefused = (name: string) => (error: Error) =>
-    error instanceof InvalidArgumentError && error.message.includes(`tls.${name} works on QUIC only`);
+    error instanceof InvalidArgumentError && error.message.includes(`tls.${name} works on QUIC and TCP only`);
   for (const [name, value] of Object.entries(server)) {
     const tls = { ...identity, [name]: value };
     await assert.rejects(listen("wss://127.0.0.1:0/", {}, { tls }), isRefused(name), name);

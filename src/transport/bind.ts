@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import {
   AddressForbiddenError,
   AddressInUseError,
@@ -8,7 +8,7 @@ import {
 } from "../errors.js";
 
 /** The error class for why the operating system refuses to listen. */
-export function listenError(cause: unknown, address: string, port: number): MillraceError {
+function listenError(cause: unknown, address: string, port: number): MillraceError {
   const where = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
   const code = (cause as NodeJS.ErrnoException).code;
   switch (code) {
@@ -32,6 +32,21 @@ export function listenError(cause: unknown, address: string, port: number): Mill
     default:
       return new InternalError(`listening on TCP ${where} failed with ${code}`, { cause });
   }
+}
+
+/**
+ * Listens on an address and port, which no other process of a cluster shares.
+ * @throws AddressInUseError, AddressForbiddenError, AddressUnavailableError
+ */
+export function bindServer(server: Server, address: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (cause: Error) => reject(listenError(cause, address, port));
+    server.once("error", onError);
+    server.listen({ host: address, port, exclusive: true }, () => {
+      server.off("error", onError);
+      resolve();
+    });
+  });
 }
 
 /**

@@ -1,0 +1,32 @@
+import { InternalError } from "../errors.js";
+import type { TransportBehaviour } from "../transport/connection.js";
+import type { StreamFraming } from "../transport/control.js";
+import { Liveness } from "../transport/liveness.js";
+import type { TransportOptions } from "../transport/transport.js";
+import { FrameDeadlines } from "./frame_deadlines.js";
+
+const defaultFrameTimeoutMs = 30_000;
+
+/** What the connections of one listener, or of one connect, share. */
+export class TcpContext {
+  readonly behaviour: TransportBehaviour;
+  readonly framing: StreamFraming;
+  readonly maxFrameBytes: number;
+  readonly highWaterMarkBytes: number;
+  /** Undefined where nobody watches. */
+  readonly liveness: Liveness | undefined;
+  readonly frameDeadlines: FrameDeadlines | undefined;
+  /** Connections opened and not yet closed. */
+  connectionCount = 0;
+
+  constructor(options: TransportOptions, behaviour: TransportBehaviour) {
+    const { stream, idleTimeoutMs, frameTimeoutMs = defaultFrameTimeoutMs } = options;
+    if (stream === undefined) throw new InternalError("TCP was not told how frames lie in a stream");
+    this.behaviour = behaviour;
+    this.framing = stream;
+    this.maxFrameBytes = options.maxFrameBytes;
+    this.highWaterMarkBytes = options.highWaterMarkBytes;
+    this.liveness = idleTimeoutMs === 0 ? undefined : new Liveness(idleTimeoutMs);
+    this.frameDeadlines = frameTimeoutMs === 0 ? undefined : new FrameDeadlines(frameTimeoutMs);
+  }
+}

@@ -1,0 +1,144 @@
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { formatHost, type SocketAddress, socketAddress } from "../transport/address.js";
+import { bindServer } from "../transport/bind.js";
+import type { TransportBehaviour } from "../transport/connection.js";
+import type { ServerCredential } from "../transport/credential.js";
+import type { TransportListener, TransportListenOptions } from "../transport/transport.js";
+import { Acceptance, type Acceptor, accept } from "./acceptance.js";
+import { TcpContext } from "./context.js";
+import { configureSocket } from "./keep_alive.js";
+import { keyLogger, serverTls } from "./tls.js";
+
+/** What a listener is opened with. */
+export interface ListenerRequest {
+  readonly options: TransportListenOptions;
+  /** The URL's host, resolved. */
+  readonly address: string;
+  /** Undefined where the listener is clear. */
+  readonly credential: ServerCredential | undefined;
+  readonly behaviour: TransportBehaviour;
+}
+
+/** Accepts TCP connections, clear or in TLS. */
+export class TcpListener implements TransportListener {
+  readonly transport = "tcp";
+  readonly address: SocketAddress;
+  readonly url: string;
+  readonly #server: Server;
+  readonly #acceptor: Acceptor;
+
+  static async open({ options, address, credential, behaviour }: ListenerRequest): Promise<TcpListener> {
+    const acceptor: Acceptor = {
+      context: new TcpContext(options, behaviour),
+      protocols: options.protocols,
+      waiting: new Set(),
+    };
+    const server =
+      credential === undefined
+        ? createClearServer(acceptor, options)
+        : createSecureServer(acceptor, options, credential);
+    await bindServer(server, address, options.url.port);
+    // A failed accept (too many open files) concerns one client, not the server.
+    server.on("error", (error) => process.emitWarning(error));
+    return new TcpListener(server, acceptor, options, address);
+  }
+
+  private constructor(server: Server, acceptor: Acceptor, { url }: TransportListenOptions, address: string) {
+    const { port } = server.address() as AddressInfo;
+    this.#server = server;
+    this.#acceptor = acceptor;
+    this.address = socketAddress(address, port);
+    this.url = `${url.scheme}://${formatHost(url.host)}:${port}`;
+  }
+
+  get connectionCount(): number {
+    return this.#acceptor.context.connectionCount;
+  }
+
+  close(): Promise<void> {
+    this.#server.close();
+    for (const socket of this.#acceptor.waiting) socket.destroy();
+    return Promise.resolve();
+  }
+}
+
+function createClearServer(acceptor: Acceptor, options: TransportListenOptions): Server {
+  return createServer({ allowHalfOpen: true }, (socket) => {
+    configureSocket(socket, options);
+    new Acceptance(acceptor, socket, options.handshakeTimeoutMs);
+  });
+}
+
+function createSecureServer(
+  acceptor: Acceptor,
+  options: TransportListenOptions,
+  credential: ServerCredential,
+): Server {
+  const { handshakeTimeoutMs, protocols } = options;
+  const tls = { ...serverTls(credential, protocols), handshakeTimeout: handshakeTimeoutMs };
+  const handshakes = new Handshakes(acceptor.waiting);
+  const server = createTlsServer({ ...tls, allowHalfOpen: true }, (socket) => {
+    const tookMs = handshakes.end(socket);
+    if (isRefused(socket)) {
+      socket.destroy();
+      return;
+    }
+    configureSocket(socket, options);
+    acceptSecure(acceptor, socket, Math.max(1, handshakeTimeoutMs - tookMs));
+  });
+  server.on("connection", (socket: Socket) => handshakes.begin(socket));
+  const { keyLogFile } = credential;
+  if (keyLogFile !== undefined) server.on("keylog", keyLogger(keyLogFile));
+  return server;
+}
+
+/** TLS handshakes under way. Node shows their raw sockets only; by the client's address the two are known as one's. */
+class Handshakes {
+  readonly #waiting: Set<Socket>;
+  readonly #begun = new Map<string, { readonly socket: Socket; readonly at: number }>();
+
+  constructor(waiting: Set<Socket>) {
+    this.#waiting = waiting;
+  }
+
+  begin(socket: Socket): void {
+    const client = clientOf(socket);
+    this.#begun.set(client, { socket, at: performance.now() });
+    this.#waiting.add(socket);
+    socket.once("close", () => {
+      this.#waiting.delete(socket);
+      if (this.#begun.get(client)?.socket === socket) this.#begun.delete(client);
+    });
+  }
+
+  /** @returns how long it took. */
+  end(socket: TLSSocket): number {
+    const client = clientOf(socket);
+    const begun = this.#begun.get(client);
+    if (begun === undefined) return 0;
+    this.#begun.delete(client);
+    this.#waiting.delete(begun.socket);
+    return performance.now() - begun.at;
+  }
+}
+
+function clientOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+/** A certificate that was shown, and that no CA of ours vouches for; where none has to be, none is well. */
+function isRefused(socket: TLSSocket): boolean {
+  return !socket.authorized && socket.getPeerX509Certificate() !== undefined;
+}
+
+function acceptSecure(acceptor: Acceptor, socket: TLSSocket, timeoutMs: number): void {
+  const { alpnProtocol } = socket;
+  if (!alpnProtocol) {
+    new Acceptance(acceptor, socket, timeoutMs);
+    return;
+  }
+  const { framing } = acceptor.context;
+  socket.write(framing.encodeControl(alpnProtocol, { kind: "pong", code: 0, text: "" }));
+  accept(acceptor.context, socket, alpnProtocol, Buffer.alloc(0));
+}

@@ -1,0 +1,130 @@
+import { FrameTooLargeError } from "../errors.js";
+import type { StreamFraming } from "../transport/control.js";
+
+const newline = 0x0a;
+
+/**
+ * Cuts a stream of bytes into whole units: frames, by the size that each begins with, or lines. A unit that lies inside
+ * one chunk is a view of it; only one that spans chunks is assembled, in memory that grows with the bytes that really
+ * arrived: who announces a large frame pays for it byte by byte. It is pulled, so that a reader may stop at any unit.
+ *
+ * On QUIC the same is done off this thread (native/frame/splitter.h).
+ */
+export class Splitter {
+  readonly #framing: StreamFraming;
+  readonly #lines: boolean;
+  readonly #maxBytes: number;
+  #chunk: Buffer | undefined = undefined;
+  /** Where in the chunk the next unit begins. */
+  #offset = 0;
+  /** The beginning of a unit whose end has not come: `#assembled` bytes of it. */
+  #assembly: Buffer | undefined = undefined;
+  #assembled = 0;
+
+  /** @param maxBytes of the largest unit. */
+  constructor(framing: StreamFraming, lines: boolean, maxBytes: number) {
+    this.#framing = framing;
+    this.#lines = lines;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Whether whole units may wait for {@link next}. */
+  get hasMore(): boolean {
+    return this.#chunk !== undefined;
+  }
+
+  /** Whether all that is left is the beginning of a unit. */
+  get isInside(): boolean {
+    return this.#chunk === undefined && this.#assembled > 0;
+  }
+
+  /** @param chunk the splitter's own from now on. */
+  push(chunk: Buffer): void {
+    const rest = this.#chunk?.subarray(this.#offset);
+    this.#chunk = rest === undefined ? chunk : Buffer.concat([rest, chunk]);
+    this.#offset = 0;
+  }
+
+  /**
+   * The next whole unit, valid until the next call; undefined where it is not here yet.
+   * @throws FrameTooLargeError; the stream is of no more use then.
+   */
+  next(): Uint8Array | undefined {
+    const chunk = this.#chunk;
+    if (chunk === undefined) return undefined;
+    const unit = this.#lines ? this.#nextLine(chunk) : this.#nextFrame(chunk);
+    if (this.#offset === chunk.length) this.#chunk = undefined;
+    return unit;
+  }
+
+  /** The beginning of a unit, at the stream's end: the last line may lack its newline. */
+  rest(): Uint8Array | undefined {
+    return this.#assembled === 0 ? undefined : this.#takeAssembly();
+  }
+
+  #nextFrame(chunk: Buffer): Uint8Array | undefined {
+    const { prefixBytes } = this.#framing;
+    const available = chunk.length - this.#offset;
+    if (this.#assembled > 0 || available < prefixBytes) return this.#assembleFrame(chunk);
+    const bytes = this.#checked(this.#framing.frameBytes(chunk, this.#offset));
+    if (bytes <= available) return this.#view(chunk, bytes);
+    this.#assemble(chunk, available, bytes);
+    return undefined;
+  }
+
+  #assembleFrame(chunk: Buffer): Uint8Array | undefined {
+    const { prefixBytes } = this.#framing;
+    if (this.#assembled < prefixBytes) {
+      const bytes = Math.min(prefixBytes - this.#assembled, chunk.length - this.#offset);
+      this.#assemble(chunk, bytes, prefixBytes);
+      if (this.#assembled < prefixBytes) return undefined;
+    }
+    const bytes = this.#checked(this.#framing.frameBytes(this.#assembly!, 0));
+    this.#assemble(chunk, Math.min(bytes - this.#assembled, chunk.length - this.#offset), bytes);
+    return this.#assembled < bytes ? undefined : this.#takeAssembly();
+  }
+
+  #nextLine(chunk: Buffer): Uint8Array | undefined {
+    const end = chunk.indexOf(newline, this.#offset);
+    const bytes = (end < 0 ? chunk.length : end + 1) - this.#offset;
+    this.#checked(this.#assembled + bytes);
+    if (end >= 0 && this.#assembled === 0) return this.#view(chunk, bytes);
+    this.#assemble(chunk, bytes, this.#maxBytes);
+    return end < 0 ? undefined : this.#takeAssembly();
+  }
+
+  #checked(bytes: number): number {
+    if (bytes <= this.#maxBytes) return bytes;
+    const what = this.#lines ? "line" : "frame";
+    throw new FrameTooLargeError(`the peer sent a ${what} of more than ${this.#maxBytes} bytes`);
+  }
+
+  /** Not as a Buffer: its slice() would not copy. */
+  #view(chunk: Buffer, bytes: number): Uint8Array {
+    const view = new Uint8Array(chunk.buffer, chunk.byteOffset + this.#offset, bytes);
+    this.#offset += bytes;
+    return view;
+  }
+
+  /** @param unitBytes as large as the unit can be: the memory never is larger. */
+  #assemble(chunk: Buffer, bytes: number, unitBytes: number): void {
+    const needed = this.#assembled + bytes;
+    const capacity = this.#assembly?.length ?? 0;
+    if (needed > capacity) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(2 * capacity, unitBytes)));
+      this.#assembly?.copy(grown, 0, 0, this.#assembled);
+      this.#assembly = grown;
+    }
+    chunk.copy(this.#assembly!, this.#assembled, this.#offset, this.#offset + bytes);
+    this.#assembled = needed;
+    this.#offset += bytes;
+  }
+
+  #takeAssembly(): Uint8Array {
+    const { buffer, byteOffset } = this.#assembly!;
+    const unit = new Uint8Array(buffer, byteOffset, this.#assembled);
+    this.#assembly = undefined;
+    this.#assembled = 0;
+    return unit;
+  }
+}
