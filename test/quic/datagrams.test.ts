@@ -62,6 +62,33 @@ describe("a datagram with a tag", () => {
     for (const each of outcomes.values()) assert.equal(each.filter(isLast).length, 1);
   });
 
+  test("that the path loses was sent and then lost, once each, and the next is acknowledged", async (t) => {
+    const listener = await loopback.listenRaw(t, {});
+    const relay = await createRelay({ target: listener.address });
+    t.after(() => relay.close());
+    const outcomes = new Map<number, quic.OutcomeOfDatagram[]>();
+    const client = await loopback.connectRaw(t, relay.address.port, {
+      datagramOutcome(_, tag, outcome) {
+        outcomes.set(tag, [...(outcomes.get(tag) ?? []), outcome]);
+      },
+    });
+    relay.set({ toServer: { lossRate: 1 } });
+    const tags = Array.from({ length: 10 }, (_, tag) => tag);
+    for (const tag of tags) client.sendDatagram(new Uint8Array(100), { tag });
+    await until("all have left", () => outcomes.size === 10);
+    const { dropped } = relay.counters.toServer;
+    assert.ok(dropped > 0);
+    relay.set({ toServer: { lossRate: 0 } });
+    client.sendDatagram(new Uint8Array(100), { tag: 10 });
+    await until("all are decided", () => {
+      client.sendDatagram(new Uint8Array(1)); // a loss is found when something later is acknowledged
+      return [...outcomes.values()].flat().length >= 22;
+    });
+    await client.close();
+    for (const tag of tags) assert.deepEqual(outcomes.get(tag), ["sent", "lost"]);
+    assert.deepEqual(outcomes.get(10), ["sent", "acknowledged"]);
+  });
+
   test("is cancelled where the connection ends before it was sent", async (t) => {
     const listener = await loopback.listenRaw(t, {});
     const relay = await createRelay({ target: listener.address });

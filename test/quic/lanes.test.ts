@@ -232,6 +232,13 @@ describe("a peer that speaks lanes by hand", () => {
       },
     ],
     [
+      "announces a frame of all that 32 bits can say",
+      CloseCode.frameTooLarge,
+      (byHand) => {
+        byHand.stream([prefix(0, 0), Buffer.from([0xff, 0xff, 0xff, 0xff])], { open: true });
+      },
+    ],
+    [
       "asks to close in too many words",
       CloseCode.protocolViolation,
       (byHand) => {
