@@ -196,8 +196,9 @@ EnvironmentWrap::PendingConfigurations EnvironmentWrap::FindConfigurations(const
   return found;
 }
 
-millrace::Ref<ServerConfigurations> EnvironmentWrap::Collect(const PendingConfigurations& pending) {
-  auto configurations = MakeRef<ServerConfigurations>();
+millrace::Ref<ServerConfigurations> EnvironmentWrap::Collect(const PendingConfigurations& pending,
+                                                             const std::string& credential) {
+  auto configurations = MakeRef<ServerConfigurations>(credential);
   for (const auto& [name, configuration] : pending) {
     if (!configuration->object) return {};
     configurations->Add(name, configuration->object);
@@ -205,8 +206,8 @@ millrace::Ref<ServerConfigurations> EnvironmentWrap::Collect(const PendingConfig
   return configurations->For({}) ? configurations : millrace::Ref<ServerConfigurations>();
 }
 
-// listen(request, configurations, address, port, shared, alpns, connectionOptions, limits, terms, resumption)
-// → listener id. The completion's value is the bound port.
+// listen(request, configurations, address, port, shared, alpns, connectionOptions, limits, terms, credential,
+// resumption) → listener id. The completion's value is the bound port.
 Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
   PendingConfigurations configurations = FindConfigurations(info[1]);
   Listener::Endpoint endpoint{};
@@ -218,15 +219,16 @@ Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
   endpoint.alpns = Texts(info[5]);
   endpoint.limits = ReadAdmissionLimits(info[7]);
   endpoint.terms = Text(info[8]);
-  endpoint.resumption = ReadResumption(info[9]);
+  endpoint.resumption = ReadResumption(info[10]);
   const uint32_t id = ++last_id_;
   const auto pending = MakeRef<Pending<Listener>>();
   listeners_.emplace(id, pending);
   Listener::Member member{environment_, ReadConnectionOptions(info[6]), id};
   Library::Get().control().Post([pending, request = Uint(info[0]), endpoint = std::move(endpoint),
-                                 configurations = std::move(configurations), member = std::move(member)] {
+                                 credential = Text(info[9]), configurations = std::move(configurations),
+                                 member = std::move(member)] {
     QUIC_STATUS status = QUIC_STATUS_INVALID_STATE;
-    auto collected = Collect(configurations);
+    auto collected = Collect(configurations, credential);
     if (collected && !member.environment->closed()) {
       pending->object = Listener::Open(endpoint, std::move(collected), member, &status);
     }
@@ -249,13 +251,14 @@ Napi::Value EnvironmentWrap::Refusals(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// updateListener(request, id, configurations): handshakes from now on use these.
+// updateListener(request, id, configurations, credential): handshakes from now on use these.
 Napi::Value EnvironmentWrap::UpdateListener(const Napi::CallbackInfo& info) {
   const auto listener = listeners_.find(Uint(info[1]));
   Library::Get().control().Post(
       [request = Uint(info[0]), environment = environment_, configurations = FindConfigurations(info[2]),
+       credential = Text(info[3]),
        pending = listener == listeners_.end() ? millrace::Ref<Pending<Listener>>() : listener->second] {
-        auto collected = Collect(configurations);
+        auto collected = Collect(configurations, credential);
         QUIC_STATUS status = QUIC_STATUS_INVALID_STATE;
         if (pending && pending->object && collected) {
           status = pending->object->SetConfigurations(std::move(collected));

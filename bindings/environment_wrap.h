@@ -84,7 +84,8 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
   // [name, configuration][]; empty when one of them is not known.
   [[nodiscard]] PendingConfigurations FindConfigurations(const Napi::Value& value) const;
   // Control thread. Null when one of them failed.
-  [[nodiscard]] static millrace::Ref<ServerConfigurations> Collect(const PendingConfigurations& pending);
+  [[nodiscard]] static millrace::Ref<ServerConfigurations> Collect(const PendingConfigurations& pending,
+                                                                   const std::string& credential);
 
   std::map<uint32_t, millrace::Ref<Pending<Configuration>>> configurations_;
   std::map<uint32_t, millrace::Ref<Pending<Listener>>> listeners_;

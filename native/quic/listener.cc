@@ -72,6 +72,7 @@ Ref<Listener> Listener::Open(const Endpoint& endpoint, Ref<ServerConfigurations>
   for (Listener* open : OpenListeners()) {
     const bool same = endpoint.shared && open->endpoint_.shared && open->endpoint_.alpns == endpoint.alpns &&
                       open->endpoint_.terms == endpoint.terms &&
+                      open->configurations_->credential() == configurations->credential() &&
                       QuicAddrCompare(&open->address_, &endpoint.address);
     if (!same) continue;
     const std::lock_guard lock(open->mutex_);

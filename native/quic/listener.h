@@ -32,7 +32,8 @@ class Listener : public RefCounted<Listener> {
     std::vector<std::string> alpns;
     bool shared = false;  // another environment of this process may join
     AdmissionLimits limits{};
-    std::string terms{};  // what else those that share it must have in common, however JavaScript writes it
+    // What else those that share it must have in common beside the configurations' credential.
+    std::string terms{};
     std::optional<Resumption::Options> resumption{};  // the first one's
   };
 

@@ -6,6 +6,9 @@
 
 namespace millrace {
 
+ServerConfigurations::ServerConfigurations(std::string credential) noexcept
+    : credential_(std::move(credential)) {}
+
 void ServerConfigurations::Add(std::string name, Ref<Configuration> configuration) noexcept {
   by_name_.insert_or_assign(std::move(name), std::move(configuration));
 }

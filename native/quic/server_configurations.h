@@ -15,6 +15,9 @@ namespace millrace {
 // once shared.
 class ServerConfigurations : public RefCounted<ServerConfigurations> {
  public:
+  // `credential` tells whether another one serves the same TLS, however JavaScript writes it.
+  explicit ServerConfigurations(std::string credential = {}) noexcept;
+
   // `name` is lower-case ASCII: a host, or `*.` and a domain, which stands for one label; empty names the
   // default.
   void Add(std::string name, Ref<Configuration> configuration) noexcept;
@@ -25,11 +28,14 @@ class ServerConfigurations : public RefCounted<ServerConfigurations> {
   // Of all of them; see ticket.h. Blocking; control thread.
   [[nodiscard]] QUIC_STATUS SetTicketKeys(std::span<const uint8_t> keys) const noexcept;
 
+  [[nodiscard]] const std::string& credential() const noexcept { return credential_; }
+
   ~ServerConfigurations() = default;
 
  private:
   [[nodiscard]] Ref<Configuration> Find(const std::string& name) const noexcept;
 
+  const std::string credential_;
   std::unordered_map<std::string, Ref<Configuration>> by_name_;
 };
 

@@ -111,6 +111,8 @@ export interface NativeEnvironment {
     limits: NativeAdmissionLimits,
     /** What those who share the listener must have in common beside address and ALPN. */
     terms: string,
+    /** The same of their TLS, which `updateListener` changes. */
+    credential: string,
     resumption: NativeResumption | undefined,
   ): number;
   /** What a listener's limits have refused. */
@@ -118,7 +120,7 @@ export interface NativeEnvironment {
     id: number,
   ): readonly [connections: number, connectionsPerAddress: number, handshakesPerAddress: number] | undefined;
   /** Handshakes from now on use these, for all that share the listener. */
-  updateListener(request: number, id: number, configurations: NativeConfigurations): void;
+  updateListener(request: number, id: number, configurations: NativeConfigurations, credential: string): void;
   /** Replaces the keys of a listener that gives tickets. */
   setTicketKeys(request: number, id: number, ticketKeys: Uint8Array): void;
   closeListener(request: number, id: number): void;

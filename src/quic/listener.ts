@@ -10,6 +10,7 @@ import { formatAddress, type SocketAddress } from "../transport/address.js";
 import type { ServerCredential } from "../transport/credential.js";
 import { type ConfigurationSettings, serverConfigurations } from "./configuration.js";
 import { bindError } from "./status.js";
+import { fingerprint } from "./tls/fingerprint.js";
 
 /** Where an engine listener binds, and what its connections have in common. */
 export interface ListenerOptions {
@@ -81,10 +82,10 @@ export class EngineListener implements Acceptor {
           JSON.stringify([
             settings,
             limits,
-            credential.clientCertificate,
-            credential.clientCaPem,
+            connectionOptions.authenticates,
             { ...resumption, ticketKeys: [] }, // the first thread's keys are everybody's
           ]),
+          fingerprint(credential),
           resumption,
         );
       });
@@ -144,7 +145,7 @@ export class EngineListener implements Acceptor {
     );
     try {
       const { status } = await this.#engine.request((request) =>
-        this.#engine.native.updateListener(request, this.#id, configurations.byName),
+        this.#engine.native.updateListener(request, this.#id, configurations.byName, fingerprint(credential)),
       );
       if (status !== 0) throw new ListenerClosedError("the listener is closed; listen again");
     } finally {

@@ -47,7 +47,7 @@ export function bindError(status: number, where: string): MillraceError {
       );
     case code.alpnInUse:
       return new AddressInUseError(
-        `UDP ${where} already has a listener for these protocols; close it, choose another port, or share it with the same options`,
+        `UDP ${where} already has a listener for these protocols; close it, choose another port, or share it with the same options and TLS`,
       );
     case code.forbidden:
       return new AddressForbiddenError(

@@ -20,7 +20,7 @@ export interface EarlyRelay {
 export async function earlyRelay(
   t: TestContext,
   loopback: Loopback,
-  listener: quic.QuicListener,
+  listener: Pick<quic.QuicListener, "address">,
   options: Partial<quic.QuicConnectOptions> = {},
 ): Promise<EarlyRelay> {
   const relay = await createRelay({ target: listener.address, record: true });

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { describe, type TestContext, test } from "node:test";
-import { Worker } from "node:worker_threads";
 import * as quic from "millrace/quic";
 import {
   ConnectionClosedError,
@@ -15,9 +13,9 @@ import {
 import { deferred } from "../kit/deferred.js";
 import { Loopback, rawAlpn } from "../kit/loopback.js";
 import { openPair, type Pair, type Side } from "../kit/pair.js";
+import { SharedThread } from "../kit/shared_thread.js";
 import { silentUdp } from "../kit/silent_peer.js";
 import { until } from "../kit/until.js";
-import type { SharedTask } from "./shared_worker.js";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -397,22 +395,16 @@ describe("options", () => {
   test("shared lets two threads listen on one port, and spreads connections evenly", async (t) => {
     const listener = await loopback.listenRaw(t, {}, { shared: true });
     const { port } = listener.address;
-    const workerData: SharedTask = { port, alpn: rawAlpn, ...loopback.identity };
-    const worker = new Worker(new URL("./shared_worker.js", import.meta.url), { workerData });
-    t.after(() => worker.terminate());
-    assert.deepEqual(await once(worker, "message"), ["listening"]);
-    let theirs = 0;
-    worker.on("message", () => {
-      theirs += 1;
-    });
+    const other = await SharedThread.start(t);
+    assert.equal(await other.listen({ port, tls: loopback.identity }), undefined);
     // The clients are this thread's, and count as its load: so a client is opened for each of its connections.
     const clients: quic.QuicConnection[] = [];
     for (let i = 0; i < 10; i++) clients.push(await loopback.connectRaw(t, port));
-    await until("all have been accepted", () => listener.connectionCount + theirs === 10);
-    assert.ok(theirs >= 5, `the idle thread got ${theirs} of 10`);
-    await worker.terminate();
+    await until("all have been accepted", () => listener.connectionCount + other.opened === 10);
+    assert.ok(other.opened >= 5, `the idle thread got ${other.opened} of 10`);
+    await other.terminate();
     const again = await loopback.connectRaw(t, port);
-    await until("the thread that is left accepts", () => listener.connectionCount + theirs >= 11);
+    await until("the thread that is left accepts", () => listener.connectionCount + other.opened >= 11);
     assert.equal(again.state, "open");
   });
 

@@ -3,16 +3,12 @@ import { randomBytes } from "node:crypto";
 import { describe, type TestContext, test } from "node:test";
 import * as quic from "millrace/quic";
 import { createRelay } from "millrace/testing";
-import { type EarlyRelay, earlyRelay } from "../kit/early_relay.js";
+import { earlyRelay } from "../kit/early_relay.js";
 import { Loopback } from "../kit/loopback.js";
-import { loopbackAddress, UdpAttacker } from "../kit/udp_attacker.js";
+import { captured, EFFECT_BYTES, order, replay } from "../kit/replay.js";
 import { until } from "../kit/until.js";
 
 const REPLAYS = 1_000;
-/** At once: the server's socket buffer takes what so many send. */
-const ATTACKERS = 10;
-/** Enough for 0-RTT packets of their own, behind the one that carries the handshake. */
-const EFFECT_BYTES = 4_000;
 
 const loopback = await Loopback.make();
 
@@ -49,13 +45,6 @@ function listenEarly(
   return loopback.listenRaw(t, behaviour, { resumption, ...times });
 }
 
-function order(connection: quic.QuicConnection, text: string): quic.QuicStream {
-  const stream = connection.openStream({ idempotent: true });
-  stream.write(Buffer.from(text));
-  stream.end();
-  return stream;
-}
-
 /** A client whose first flight is held on its way, and has overtaken it in a hundred copies. */
 async function overtaken(t: TestContext, decision: quic.EarlyDataDecision) {
   const effects = new Effects();
@@ -70,51 +59,14 @@ async function overtaken(t: TestContext, decision: quic.EarlyDataDecision) {
   return { effects, way, text, connection, stream };
 }
 
-/** Sends the flight again and again, each time from another address; resolves when the server has given up on all. */
-async function replay(flight: readonly Uint8Array[], port: number, times = REPLAYS): Promise<void> {
-  const before = quic.quicCounters();
-  for (let sent = 0; sent < times; sent += ATTACKERS) {
-    const attackers = await Promise.all(
-      Array.from({ length: ATTACKERS }, (_, i) => UdpAttacker.open(port, loopbackAddress(sent + i))),
-    );
-    for (const attacker of attackers) for (const datagram of flight) await attacker.send(datagram);
-    const created = before.connectionsCreated + sent + ATTACKERS;
-    await until(
-      "the server takes each for a client",
-      () => quic.quicCounters().connectionsCreated >= created,
-    );
-    await Promise.all(attackers.map((attacker) => attacker.close()));
-  }
-  const { connectionsAllocated } = before;
-  await until(
-    "none of them is there any more",
-    () => quic.quicCounters().connectionsAllocated <= connectionsAllocated,
-    60_000,
-  );
-}
-
-/** A client's order that has been carried out, and the packets that carried it. */
-async function captured(way: EarlyRelay, effects: Effects): Promise<{ text: string; flight: Uint8Array[] }> {
-  const text = randomBytes(EFFECT_BYTES / 2).toString("hex");
-  const connection = await way.connectUnanswered();
-  const stream = order(connection, text);
-  const flight = await way.firstFlight(EFFECT_BYTES);
-  way.release();
-  await stream.closed;
-  assert.equal(connection.earlyDataAccepted, true);
-  assert.equal(effects.of(text), 1);
-  await connection.close();
-  return { text, flight };
-}
-
 describe(`a first flight that is replayed ${REPLAYS} times`, () => {
   for (const decision of ["accept", "hold"] as const) {
     test(`has no second effect where early data waits for "${decision}"`, async (t) => {
       const effects = new Effects();
       const listener = await listenEarly(t, effects, decision);
       const way = await earlyRelay(t, loopback, listener);
-      const { text, flight } = await captured(way, effects);
-      await replay(flight, listener.address.port);
+      const { text, flight } = await captured(way, (text) => effects.of(text));
+      await replay(flight, listener.address.port, REPLAYS);
       assert.deepEqual([...effects.counts], [[text, 1]]);
     });
   }
@@ -124,12 +76,12 @@ describe(`a first flight that is replayed ${REPLAYS} times`, () => {
     const keys = [{ id: randomBytes(16), key: randomBytes(32) }];
     const listener = await listenEarly(t, effects, "accept", keys);
     const way = await earlyRelay(t, loopback, listener);
-    const { text, flight } = await captured(way, effects);
+    const { text, flight } = await captured(way, (text) => effects.of(text));
     const otherNode = await listenEarly(t, effects, "accept", keys);
-    await replay(flight, otherNode.address.port);
+    await replay(flight, otherNode.address.port, REPLAYS);
     await listener.close();
     const restarted = await listenEarly(t, effects, "accept", keys);
-    await replay(flight, restarted.address.port);
+    await replay(flight, restarted.address.port, REPLAYS);
     assert.deepEqual([...effects.counts], [[text, 1]]);
   });
 

@@ -18,8 +18,11 @@ export interface QuicListenOptions extends QuicOptions, WaitOptions {
   readonly port: number;
   readonly tls: ServerTlsOptions;
   /**
-   * Other threads of this process may listen here too, with the same options; connections go to the thread with the
-   * fewest. Default false.
+   * Other threads of this process may listen here too; connections go to the thread with the fewest. Default false.
+   * They need the same options, `tls` as it is since the last `updateTls`, and `authenticate` in all behaviours or in
+   * none; else AddressInUseError. Limits, tickets and their keys are common to all: the `ticketKeys` of the first
+   * thread hold until `setTicketKeys`. The behaviour, `highWaterMarkBytes` and `peerAbortsPerSecond` are each thread's
+   * own.
    */
   readonly shared?: boolean | undefined;
   /** How many connections the listener has at most, handshakes included; further ones are refused. No limit by default. */

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { Worker } from "node:worker_threads";
 import {
   CertificateExpiredError,
   CertificateRequiredError,
@@ -14,10 +12,9 @@ import {
 } from "millrace";
 import type * as quic from "millrace/quic";
 import { Authority, type Identity } from "millrace/testing";
-import { rawAlpn } from "../../kit/loopback.js";
+import { SharedThread } from "../../kit/shared_thread.js";
 import { serveTls, type TlsServer } from "../../kit/tls_pair.js";
 import { until } from "../../kit/until.js";
-import type { SharedTask } from "../shared_worker.js";
 
 const authority = await Authority.make();
 
@@ -136,17 +133,11 @@ describe("updateTls", () => {
     const old = await named("old");
     const server = await serveTls(t, old, { shared: true });
     const { port } = server.listener.address;
-    const workerData: SharedTask = { port, alpn: rawAlpn, ...old };
-    const worker = new Worker(new URL("../shared_worker.js", import.meta.url), { workerData });
-    t.after(() => worker.terminate());
-    assert.deepEqual(await once(worker, "message"), ["listening"]);
-    let theirs = 0;
-    worker.on("message", () => {
-      theirs += 1;
-    });
+    const other = await SharedThread.start(t);
+    assert.equal(await other.listen({ port, tls: old }), undefined);
     await server.listener.updateTls(await named("new"));
     for (let i = 0; i < 10; i++) assert.equal(await shownBy(server), "CN=new");
-    await until("all have been accepted", () => server.opened.length + theirs === 10);
-    assert.ok(theirs > 0, "some of them by the other thread");
+    await until("all have been accepted", () => server.opened.length + other.opened === 10);
+    assert.ok(other.opened > 0, "some of them by the other thread");
   });
 });
