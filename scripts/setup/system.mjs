@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -72,6 +72,14 @@ const tools = {
     brew: "python",
   },
   ip: { commands: ["ip"], apt: "iproute2", dnf: "iproute", apk: "iproute2", brew: "iproute2mac" },
+  nc: {
+    commands: ["nc"],
+    fits: ncFits,
+    apt: "netcat-openbsd",
+    dnf: "netcat",
+    apk: "netcat-openbsd",
+    brew: "netcat",
+  },
   openssl: { commands: ["openssl"], apt: "openssl", dnf: "openssl", apk: "openssl", brew: "openssl" },
   tshark: { commands: ["tshark"], apt: "tshark", dnf: "wireshark-cli", apk: "tshark", brew: "wireshark" },
   tmux: { commands: ["tmux"], apt: "tmux", dnf: "tmux", apk: "tmux", brew: "tmux" },
@@ -81,9 +89,9 @@ const tools = {
 export const buildTools = ["cmake", "make", "perl", "compiler", "cargo"];
 /**
  * What the tests need besides: a real browser, a real terminal, another language's stack, network namespaces, and
- * others who write certificates and read captures.
+ * others who write certificates, read captures, and speak TCP by hand.
  */
-export const testTools = ["chromium", "tmux", "python", "ip", "openssl", "tshark"];
+export const testTools = ["chromium", "tmux", "python", "ip", "openssl", "nc", "tshark"];
 /** What .ci/run needs besides: formatting, lint, fuzzing and the native tests. */
 export const checkTools = ["clang", "clang-format", "clang-tidy", "googletest"];
 
@@ -142,6 +150,12 @@ function cargoFits() {
 /** Debian's python3 makes no virtual environments on its own. */
 function pythonFits() {
   return output("python3", ["-c", "import ensurepip, sys; assert sys.version_info >= (3, 11)"]) !== undefined;
+}
+
+/** OpenBSD's, which ends its side of a connection where its input ends (-N); it tells its options on stderr. */
+function ncFits() {
+  const { stderr } = spawnSync("nc", ["-h"], { encoding: "utf8" });
+  return stderr.startsWith("OpenBSD netcat") || /-N\b/.test(stderr);
 }
 
 /** apt-get with the right to install, or undefined where there is none. */
