@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { FrameMalformedError } from "../errors.js";
 import type { FrameContents, MetaEntry } from "./frame.js";
 import { Kind } from "./generated/millrace/wire/kind.js";
+import { checkJsonShape } from "./json_shape.js";
 import { asMalformed, type Codec, maxFrameOverheadBytes } from "./message_codec.js";
 
 /** Kinds by their names on a line: `message`, `goAway`, … */
@@ -13,6 +14,8 @@ const kinds = new Map([...kindNames].map(([kind, name]) => [name, kind]));
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 const newline = 0x0a;
+/** As many `{`, `[` and `,` as a frame with all its metadata has, and then some for members that nobody knows. */
+const maxStructure = 4_096;
 
 /**
  * A frame as a line of JSON, for people and scripts:
@@ -55,6 +58,7 @@ export const jsonCodec: Codec = {
 
 /** @param text a copy: the decoder takes no shared memory in browsers, nor everywhere in Node.js. */
 function parse(text: Uint8Array): unknown {
+  checkJsonShape(text, maxStructure);
   try {
     return JSON.parse(decoder.decode(text));
   } catch (error) {

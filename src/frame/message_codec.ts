@@ -25,7 +25,7 @@ export interface Codec {
   /** @returns one unit, the caller's own. */
   encode(frame: Readonly<FrameContents>): Uint8Array;
   /**
-   * @param unit bytes of a stranger, valid during the call only.
+   * @param unit bytes of a stranger, valid during the call only; never in shared memory.
    * @returns what they say; it may be views of them.
    * @throws anything where they are no unit: the connection is closed with `CloseCode.frameMalformed`, and told a
    *   FrameMalformedError whose cause this is. Codecs of ours throw that error themselves.

@@ -1,13 +1,15 @@
 /** `millrace/msgpack`: frames as MessagePack. Needs the package msgpackr, an optional peer. */
-import { Packr } from "msgpackr";
+import { Packr } from "msgpackr/pack"; // without its native part, which a stranger's bytes are not for
 import { FrameMalformedError } from "../errors.js";
 import type { FrameContents, MetaEntry } from "./frame.js";
-import { asMalformed, type Codec, maxFrameOverheadBytes } from "./message_codec.js";
+import { type Codec, maxFrameOverheadBytes } from "./message_codec.js";
 import { checkMessagePack } from "./message_pack_shape.js";
+import { unshared } from "./unshared.js";
 
 const packr = new Packr({ useRecords: false, copyBuffers: false });
-/** The frame, its metadata, an entry. */
-const maxDepth = 3;
+const maxEntries = 1024;
+/** Of the frame, its metadata, an entry. */
+const maxElements = [9, maxEntries, 2];
 
 /**
  * A frame as a MessagePack array: `[kind, flags, channel, type, seq, ref, payload, subject, meta]`, where payload is
@@ -23,18 +25,11 @@ export const messagePackCodec: Codec = {
     return new Uint8Array(unit);
   },
   decode(unit) {
-    checkMessagePack(unit, maxDepth);
-    return readFrame(unpack(unit));
+    const own = unshared(unit);
+    checkMessagePack(own, maxElements);
+    return readFrame(packr.unpack(own));
   },
 };
-
-function unpack(unit: Uint8Array): unknown {
-  try {
-    return packr.unpack(unit);
-  } catch (error) {
-    throw asMalformed(error, "a unit holds MessagePack that no frame does");
-  }
-}
 
 function readFrame(value: unknown): FrameContents {
   if (!Array.isArray(value) || value.length !== 9) throw wrong("array of nine");
@@ -56,7 +51,7 @@ function readFrame(value: unknown): FrameContents {
 
 function readMeta(meta: unknown): MetaEntry[] {
   if (meta === null) return [];
-  if (!Array.isArray(meta) || meta.length > 1024) throw wrong("meta");
+  if (!Array.isArray(meta) || meta.length > maxEntries) throw wrong("meta");
   return meta.map((entry) => {
     if (!Array.isArray(entry) || typeof entry[0] !== "string" || !(entry[1] instanceof Uint8Array)) {
       throw wrong("meta");

@@ -3,6 +3,7 @@ import type { Publisher, SendResult, TransportConnection } from "../transport/co
 import { type FrameHeader, hotHeadBytes, setHotPayloadBytes, writeHotHead } from "./codec.js";
 import { Kind } from "./frame.js";
 import { asMalformed, type Codec } from "./message_codec.js";
+import { unshared } from "./unshared.js";
 
 // One head serves all sends: the transport has copied it before send returns.
 const header: FrameHeader = { kind: Kind.Message, flags: 0, channel: 0, type: 0, seq: 0, ref: 0 };
@@ -58,7 +59,7 @@ const nothing = new Uint8Array(0);
 /** What a unit says, however its codec refuses it. @throws FrameMalformedError */
 export function decodeUnit(codec: Codec, unit: Uint8Array): ReturnType<Codec["decode"]> {
   try {
-    const frame = codec.decode(unit);
+    const frame = codec.decode(unshared(unit));
     if (frame.payload instanceof Uint8Array) return frame;
   } catch (error) {
     throw asMalformed(error, `codec "${codec.name}" does not know these bytes`);

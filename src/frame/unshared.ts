@@ -1,0 +1,9 @@
+import { isSharedArrayBuffer } from "node:util/types";
+
+/**
+ * Bytes in memory that no other thread writes: a copy, where they lie in shared memory. What reads a stranger's bytes
+ * twice must find the same ones, and native code that knows no shared memory reads beside it.
+ */
+export function unshared(bytes: Uint8Array): Uint8Array {
+  return isSharedArrayBuffer(bytes.buffer) ? new Uint8Array(bytes) : bytes;
+}
