@@ -1,3 +1,4 @@
+import { throwUncaught } from "../transport/uncaught.js";
 import type { Behaviour, Connection } from "./connection.js";
 
 /** The handlers that are called for a connection. */
@@ -46,10 +47,4 @@ export function reportError<Data>(
   } catch (second) {
     throwUncaught(second);
   }
-}
-
-function throwUncaught(cause: unknown): void {
-  queueMicrotask(() => {
-    throw cause;
-  });
 }

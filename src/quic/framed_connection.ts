@@ -10,6 +10,7 @@ import type {
   TransportBehaviour,
   TransportConnection,
 } from "../transport/connection.js";
+import { throwUncaught } from "../transport/uncaught.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
 import type { FramedOptions } from "./options/framed_options.js";
 import { SendQueue } from "./stream/send_queue.js";
@@ -139,8 +140,12 @@ export class FramedConnection extends EngineConnection implements TransportConne
       return;
     }
     const bytes = record.length;
-    if (this.#behaviour.placedFrame !== undefined) this.#behaviour.placedFrame(this, record);
-    else this.#behaviour.frame(this, record.bytes());
+    try {
+      if (this.#behaviour.placedFrame !== undefined) this.#behaviour.placedFrame(this, record);
+      else this.#behaviour.frame(this, record.bytes());
+    } catch (cause) {
+      throwUncaught(cause); // the credit is the peer's all the same
+    }
     this.#consumed(bytes);
   }
 
@@ -159,7 +164,11 @@ export class FramedConnection extends EngineConnection implements TransportConne
     while (!this.#paused && delivered < backlog.frames.length) {
       const frame = backlog.frames[delivered]!;
       delivered += 1;
-      this.#behaviour.frame(this, frame);
+      try {
+        this.#behaviour.frame(this, frame);
+      } catch (cause) {
+        throwUncaught(cause);
+      }
       this.#consumed(frame.length);
     }
     backlog.frames.splice(0, delivered);

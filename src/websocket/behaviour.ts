@@ -12,7 +12,10 @@ export interface WebSocketConnection extends TransportConnection {
   sendText(text: Uint8Array): SendResult;
 }
 
-/** A transport behaviour that may take text messages too; one object serves all connections of a listener. */
+/**
+ * A transport behaviour that may take text messages too; one object serves all connections of a listener. What a handler
+ * throws becomes an uncaught exception; the connection goes on.
+ */
 export interface WebSocketBehaviour {
   /** A peer has connected. */
   open(connection: WebSocketConnection): void;

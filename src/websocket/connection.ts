@@ -15,6 +15,7 @@ import {
 } from "../transport/close.js";
 import { type ConnectionState, nextConnectionId, type SendResult } from "../transport/connection.js";
 import type { Watched } from "../transport/liveness.js";
+import { throwUncaught } from "../transport/uncaught.js";
 import type { WebSocketConnection } from "./behaviour.js";
 import { lostCloseInfo, toWireCode, WireCode } from "./close_code.js";
 import type { WebSocketContext } from "./context.js";
@@ -117,14 +118,23 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
         localFault(CloseCode.frameTooLarge, "message too large", new FrameTooLargeError(what)),
         WireCode.messageTooBig,
       );
-    } else if (binary) {
-      behaviour.frame(this, bytes);
-    } else if (behaviour.text !== undefined) {
-      behaviour.text(this, bytes);
+    } else if (binary || behaviour.text !== undefined) {
+      this.#deliver(bytes, binary);
     } else {
       const error = new ProtocolViolationError("the peer sent a text message; only binary ones are frames");
       const code = CloseCode.protocolViolation;
       this.beginClose(localFault(code, "text message", error), toWireCode(code));
+    }
+  }
+
+  /** What a handler throws must not reach the library: ws would read no further from the socket. */
+  #deliver(bytes: Uint8Array, binary: boolean): void {
+    const { behaviour } = this.context;
+    try {
+      if (binary) behaviour.frame(this, bytes);
+      else behaviour.text?.(this, bytes);
+    } catch (cause) {
+      throwUncaught(cause);
     }
   }
 
@@ -134,7 +144,11 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
       this.#shutDown();
     } else if (this.blocked && this.bytesQueued < this.context.highWaterMarkBytes / 2) {
       this.blocked = false;
-      this.context.behaviour.drain(this);
+      try {
+        this.context.behaviour.drain(this);
+      } catch (cause) {
+        throwUncaught(cause);
+      }
     }
   }
 

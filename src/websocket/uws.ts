@@ -9,7 +9,7 @@ import type { HttpHandler } from "../transport/http.js";
 import type { TransportListenOptions } from "../transport/transport.js";
 import { WebSocketContext } from "./context.js";
 import { negotiate, type Refusal } from "./handshake.js";
-import { respond } from "./http_answer.js";
+import { endsWithHeaders, respond } from "./http_answer.js";
 import { withCredentialFiles } from "./key_file.js";
 import type { Server, ServerLibrary, ServerRequest } from "./server.js";
 import { UwsConnection, type UwsUserData } from "./uws_connection.js";
@@ -139,19 +139,15 @@ function answerHttp(
   request: uws.HttpRequest,
 ): void {
   const method = request.getCaseSensitiveMethod();
-  const { status, headers, body = "" } = respond(handler, { method, path: fullPath(request) });
-  try {
-    response.writeStatus(statusLine(status));
-    for (const [name, value] of Object.entries(headers ?? {})) response.writeHeader(name, value);
-    if (method === "HEAD") {
-      response.writeHeader("content-length", `${Buffer.byteLength(body)}`).endWithoutBody();
-    } else {
-      response.end(body);
-    }
-  } catch (error) {
-    // A header that is no string, for instance. The library aborts the process where nothing was answered.
-    response.close();
-    throw error;
+  const { status, headers, body } = respond(handler, { method, path: fullPath(request) });
+  response.writeStatus(statusLine(status));
+  for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
+  if (endsWithHeaders(status)) {
+    response.endWithoutBody();
+  } else if (method === "HEAD") {
+    response.writeHeader("content-length", `${Buffer.byteLength(body)}`).endWithoutBody();
+  } else {
+    response.end(body);
   }
 }
 

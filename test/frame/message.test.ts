@@ -18,6 +18,8 @@ import {
   UnknownTransportError,
 } from "millrace";
 import { encodeFrame, Kind } from "#internal/frame/frame.js";
+import { collectUncaught } from "../kit/uncaught.js";
+import { until } from "../kit/until.js";
 import { FakeTransport } from "./fake_transport.js";
 
 interface Pair<Data> {
@@ -173,21 +175,15 @@ describe("a handler that fails", () => {
   }
 
   it("is an uncaught exception where there is no error()", async (t) => {
-    const uncaught = withResolvers<Error>();
-    const listeners = process.listeners("uncaughtException");
-    process.removeAllListeners("uncaughtException");
-    process.once("uncaughtException", uncaught.resolve);
-    t.after(() => {
-      process.removeAllListeners("uncaughtException");
-      for (const listener of listeners) process.on("uncaughtException", listener);
-    });
+    const uncaught = collectUncaught(t);
     const { client, listener } = await pair({
       message() {
         throw new Error("nobody listens");
       },
     });
     client.send(bytes("x"));
-    assert.equal((await uncaught.promise).message, "nobody listens");
+    await until("it is told", () => uncaught.length > 0);
+    assert.equal((uncaught[0] as Error).message, "nobody listens");
     assert.equal(client.state, "open");
     await listener.close();
   });

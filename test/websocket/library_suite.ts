@@ -20,6 +20,8 @@ import {
   ProtocolMismatchError,
   ProtocolViolationError,
 } from "#internal/errors.js";
+import { collectUncaught } from "../kit/uncaught.js";
+import { until } from "../kit/until.js";
 import { RawClient } from "./raw_client.js";
 
 const opcode = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
@@ -314,6 +316,96 @@ export function describeServerLibrary(library: "uws" | "ws"): void {
       assert.equal(await head.text(), "");
       const bare = await serve(t);
       assert.equal((await fetch(`http://127.0.0.1:${bare.port}/`)).status, 404);
+    });
+
+    test("answers 500 for a handler that throws or returns no response, whole, and goes on", async (t) => {
+      const uncaught = collectUncaught(t);
+      const wrong: Readonly<Record<string, () => unknown>> = {
+        "/throws": () => {
+          throw new Error("mine");
+        },
+        "/accessor": () => ({
+          get status() {
+            throw new Error("mine, too");
+          },
+        }),
+        "/later": async () => ({ status: 200 }),
+        "/number": () => 5,
+        "/status": () => ({ status: "200 OK\r\nx: y" }),
+        "/informational": () => ({ status: 101 }),
+        "/split": () => ({ status: 200, headers: { location: "/\r\nset-cookie: stolen=1" } }),
+        "/name": () => ({ status: 200, headers: { "x: y\r\nz": "1" } }),
+        "/header": () => ({ status: 200, headers: { x: null } }),
+        "/length": () => ({ status: 200, headers: { "Content-Length": "5" }, body: "123" }),
+        "/body": () => ({ status: 200, body: { a: 1 } }),
+      };
+      const http = ({ path }: { path: string }) => wrong[path]?.() as never;
+      const { port } = await serve(t, { http });
+      for (const path of Object.keys(wrong)) {
+        const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+        assert.equal(answer.status, 500, path);
+        assert.equal(answer.headers.get("set-cookie"), null);
+        assert.equal(await answer.text(), "internal error\n");
+      }
+      assert.equal((await fetch(`http://127.0.0.1:${port}/else`)).status, 404);
+      assert.equal(uncaught.length, Object.keys(wrong).length);
+      assert.ok(uncaught.slice(2).every((cause) => cause instanceof InvalidArgumentError));
+    });
+
+    test("sends no body with a status that has none, so that the next answer is not taken for it", async (t) => {
+      const { port } = await serve(t, {
+        http: ({ path }) => ({ status: path === "/none" ? 204 : path === "/same" ? 304 : 200, body: path }),
+      });
+      const client = await RawClient.connect(port);
+      t.after(() => client.socket.destroy());
+      const requests = ["/none", "/same", "/last"].map((path) => `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`);
+      let answers = "";
+      client.socket.on("data", (chunk) => {
+        answers += chunk;
+      });
+      client.socket.write(requests.join(""));
+      await until("the last answer came", () => answers.includes("/last"));
+      assert.match(answers, /^HTTP\/1\.1 204 .*?\r\n\r\nHTTP\/1\.1 304 .*?\r\n\r\nHTTP\/1\.1 200 /s);
+    });
+
+    test("goes on with a connection whose handlers have thrown, and so does our client", async (t) => {
+      const uncaught = collectUncaught(t);
+      const got: string[] = [];
+      const throwing = (side: string): WebSocketBehaviour => ({
+        open() {},
+        frame(connection, [value]) {
+          got.push(`${side} frame ${value}`);
+          if (side === "server") connection.send(Uint8Array.of(value!));
+          throw new Error("mine");
+        },
+        text(connection, text) {
+          got.push(`${side} text ${text[0]}`);
+          if (side === "server") connection.sendText(text);
+          throw new Error("mine");
+        },
+        drain() {},
+        close() {
+          got.push(`${side} close`);
+          throw new Error("mine");
+        },
+      });
+      const listener = await listen("ws://127.0.0.1:0", throwing("server"));
+      t.after(() => listener.close());
+      const client = await connect(listener.url, throwing("client"));
+      for (const value of [1, 2]) {
+        client.send(Uint8Array.of(value));
+        client.sendText(Uint8Array.of(value));
+      }
+      await until("all was answered", () => got.length === 8);
+      client.close();
+      await until("both have ended", () => got.length === 10);
+      assert.equal(listener.connectionCount, 0);
+      for (const side of ["server", "client"]) {
+        const own = got.filter((what) => what.startsWith(side)).map((what) => what.slice(side.length + 1));
+        assert.deepEqual(own, ["frame 1", "text 1", "frame 2", "text 2", "close"]);
+      }
+      assert.deepEqual(new Set(uncaught.map((cause) => (cause as Error).message)), new Set(["mine"]));
+      await until("every exception was told", () => uncaught.length === 10);
     });
 
     test("serves wss and leaves no key on the disk", async (t) => {
