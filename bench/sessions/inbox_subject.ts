@@ -63,9 +63,11 @@ function sendByInbox({ messages, shared, target }: Required<Task>): void {
   const bytes = new Uint8Array(bytesPerMessage);
   let sent = 0;
   const send = (): void => {
-    for (; sent < messages; sent += 1) {
+    while (sent < messages) {
       bytes[0] = sent;
-      if (sessions.sendTo(target, 1, bytes) !== "sent") return;
+      const result = sessions.sendTo(target, 1, bytes);
+      if (result === "sent" || result === "blocked") sent += 1;
+      if (result !== "sent") return;
     }
   };
   const sessions = Sessions.join(shared, { drain: send });

@@ -72,15 +72,21 @@ export class InboxWriter {
     return Atomics.exchange(words, SLEEPING, 0) === 0 ? Written.silently : Written.wake;
   }
 
+  /** Half of the ring is taken: the high-water mark. */
+  isAtMark(): boolean {
+    return !this.#hasRoom(this.#capacity / 2 + RECORD_ALIGNMENT);
+  }
+
   /**
-   * Asks the reader to say when it has made room.
-   * @returns false when there is room for such a payload after all, and nothing will be said.
+   * Asks the reader to say when it has made room: at half of the mark, and for such a payload wherever it falls.
+   * @returns false when there is that room already, and nothing will be said.
    */
   awaitRoom(payloadBytes: number): boolean {
+    const anywhere = 2 * (RECORD_HEADER_BYTES + payloadBytes + RECORD_ALIGNMENT);
+    const room = Math.min(this.#capacity, Math.max((this.#capacity / 4) * 3, anywhere));
     Atomics.store(this.#words, STARVED, 1);
     // The mark first, then the look: a reader gives room, then looks at the mark.
-    if (!this.#hasRoom(Math.min(this.#capacity, 2 * (RECORD_HEADER_BYTES + payloadBytes + RECORD_ALIGNMENT))))
-      return true;
+    if (!this.#hasRoom(room)) return true;
     Atomics.store(this.#words, STARVED, 0);
     return false;
   }

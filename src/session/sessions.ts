@@ -49,9 +49,19 @@ export interface SharedSessions {
 export interface SessionsBehaviour {
   /** Another environment sent this to a session of this one. `bytes` are valid during the call only. */
   message?(handle: SessionHandle, kind: number, bytes: Uint8Array, sender: number): void;
-  /** The way to an environment that was blocked has room again. */
+  /** The way to an environment that was blocked, or full, has room again: below half of its high-water mark. */
   drain?(environment: number): void;
 }
+
+/**
+ * What became of what was sent to a session:
+ * - `sent`: taken;
+ * - `blocked`: taken, and the way to its environment is now at the high-water mark, half of an inbox: wait for `drain`;
+ * - `dropped`: not taken, since it found no room: wait for `drain`. Whoever waits when told does not meet it, unless with
+ *   more than a quarter of an inbox at once;
+ * - `gone`: not taken, since the session lives no longer.
+ */
+export type InboxResult = "sent" | "blocked" | "dropped" | "gone";
 
 /** What an id is of. */
 export const IdKind = { session: 1, client: 2 } as const;
@@ -80,7 +90,8 @@ export class Sessions {
   readonly #audit: Audit;
   readonly #writers: (InboxWriter | undefined)[] = [];
   readonly #readers = new Map<number, RingReader>();
-  readonly #blocked = new Set<number>();
+  /** The environments that a `drain` is owed of, and the largest payload that found no room there. */
+  readonly #blocked = new Map<number, number>();
   readonly #maintenance: NodeJS.Timeout;
   #isClosed = false;
   #isReceivingAgain = false;
@@ -222,11 +233,9 @@ export class Sessions {
   /**
    * Hands a frame or a command to the environment that has the session, which may be this one.
    * @param kind 1 to 65535, for the receiver.
-   * @returns "blocked" when nothing was taken because the way is full: `drain` says when it is not. "gone" when the
-   *   session lives no longer.
    * @throws InvalidArgumentError for more bytes than half of an inbox.
    */
-  sendTo(handle: SessionHandle, kind: number, bytes: Uint8Array): "sent" | "blocked" | "gone" {
+  sendTo(handle: SessionHandle, kind: number, bytes: Uint8Array): InboxResult {
     const owner = this.#routes.ownerOf(handle);
     if (owner < 0) return "gone";
     const writer = this.#writerTo(owner);
@@ -238,10 +247,10 @@ export class Sessions {
     for (;;) {
       const written = writer.write(kind, slotOf(handle), generationOf(handle), this.environment, bytes);
       if (written === Written.wake) this.#directory.wake(owner);
-      if (written !== Written.noRoom) return "sent";
-      if (!writer.awaitRoom(bytes.length)) continue;
-      this.#blocked.add(owner);
-      return "blocked";
+      if (written !== Written.noRoom) {
+        return writer.isAtMark() && this.#awaits(owner, writer, 0) ? "blocked" : "sent";
+      }
+      if (this.#awaits(owner, writer, bytes.length)) return "dropped";
     }
   }
 
@@ -256,8 +265,12 @@ export class Sessions {
     }
     // What an ended environment left is no damage; when another takes it back, this waits for it.
     if (this.#directory.ended().length === 0) this.#audit.step(auditSlots);
-    // Whoever waits for an environment that has ended is to learn it: its sessions are gone.
-    for (const receiver of this.#blocked) if (!this.#directory.wake(receiver)) this.#drain(receiver);
+    // Whoever waits for an environment that has ended is to learn it: its sessions are gone. And where somebody wrote over
+    // the mark, nobody else says that there is room.
+    for (const receiver of [...this.#blocked.keys()]) {
+      if (this.#directory.wake(receiver)) this.#drainIfRoom(receiver);
+      else this.#drain(receiver);
+    }
   }
 
   /** Leaves: whatever this environment still has is taken back by the others. */
@@ -284,7 +297,8 @@ export class Sessions {
     let isAwake = false;
     try {
       for (const sender of this.#readers.keys()) if (this.#receiveFrom(sender)) isAwake = true;
-      for (const receiver of this.#blocked) this.#drain(receiver);
+      if (this.#blocked.size > 0)
+        for (const receiver of [...this.#blocked.keys()]) this.#drainIfRoom(receiver);
     } catch (cause) {
       isAwake = true; // what a handler throws is the application's; the others' messages wait
       throw cause;
@@ -301,6 +315,18 @@ export class Sessions {
       this.#isReceivingAgain = false;
       if (!this.#isClosed) this.#receive();
     });
+  }
+
+  /** @returns false when there is room after all. Else `drain` will say so. */
+  #awaits(receiver: number, writer: InboxWriter, payloadBytes: number): boolean {
+    const before = this.#blocked.get(receiver);
+    if (before === undefined && !writer.awaitRoom(payloadBytes)) return false;
+    this.#blocked.set(receiver, Math.max(before ?? 0, payloadBytes));
+    return true;
+  }
+
+  #drainIfRoom(receiver: number): void {
+    if (!this.#writerTo(receiver).awaitRoom(this.#blocked.get(receiver)!)) this.#drain(receiver);
   }
 
   #drain(receiver: number): void {

@@ -20,6 +20,7 @@ interface Writer {
     sender: number,
     payload: Uint8Array,
   ): Stepped<Written>;
+  isAtMark(): Stepped<boolean>;
   awaitRoom(payloadBytes: number): Stepped<boolean>;
 }
 
@@ -51,6 +52,8 @@ interface Scene {
   /** How often the reader is called: once to begin with, and when it was woken. */
   readonly calls: number;
   readonly crashes?: boolean;
+  /** Whether a writer waits when it is told that the ring is at its mark, or goes on until nothing is taken. */
+  readonly heedsMark?: boolean;
   readonly mutations?: readonly Mutation[];
 }
 
@@ -66,7 +69,7 @@ const [WOKEN, DRAINED] = [0, 1];
  * thread knows, so that an operation has no memory but that.
  */
 function exploreInboxes(scene: Scene): Explored {
-  const { writers, writes, payloadBytes, calls, crashes = false, mutations = [] } = scene;
+  const { writers, writes, payloadBytes, calls, crashes = false, heedsMark = false, mutations = [] } = scene;
   const files = ["session/inbox_writer.js", "native/ring.js"];
   const { InboxWriter, RingReader } = loadStepped<Module>(files, mutations);
   const inboxes = Array.from({ length: writers }, () => createRing(RING_MIN_CAPACITY));
@@ -93,6 +96,7 @@ function exploreInboxes(scene: Scene): Explored {
       if (known.blocked && (yield () => Atomics.exchange(signals, DRAINED + sender, 0)) === 0) return known;
       const number = known.counts[0]! + 1;
       const writer = made(InboxWriter, ring, known.positions[0]!);
+      if (known.blocked && (yield* writer.awaitRoom(payloadBytes))) return known;
       // Large ones are of zeros, so that nobody has to watch them.
       const payload = new Uint8Array(payloadBytes).fill(payloadBytes > 8 ? 0 : number);
       for (;;) {
@@ -102,7 +106,8 @@ function exploreInboxes(scene: Scene): Explored {
         if (yield* writer.awaitRoom(payloadBytes)) return { ...known, blocked: true };
       }
       const position = (yield () => Atomics.load(new Int32Array(ring), TAIL)) as number;
-      return { positions: [position], counts: [number], blocked: false };
+      const blocked = heedsMark && (yield* writer.isAtMark()) && (yield* writer.awaitRoom(0));
+      return { positions: [position], counts: [number], blocked };
     };
 
   const receive = (isFirst: boolean): Operation<Known> =>
@@ -197,6 +202,11 @@ describe("inboxes, in every order of their writers and their reader", () => {
     const { states } = exploreInboxes({ ...large, writes: 5 });
     assert.ok(states > 500_000, `only ${states} states`);
   });
+
+  it("tell a writer that waits at the high-water mark when they are below it", () => {
+    const { states } = exploreInboxes({ ...large, writes: 4, heedsMark: true });
+    assert.ok(states > 50_000, `only ${states} states`);
+  });
 });
 
 describe("the proof of the inboxes", () => {
@@ -230,9 +240,12 @@ describe("the proof of the inboxes", () => {
   it("finds out that a writer without room does not look again after it has said so", () => {
     const hasty = {
       file: "session/inbox_writer.js",
-      from: "if (!this.#hasRoom(Math.min(this.#capacity, 2 * (RECORD_HEADER_BYTES + payloadBytes + RECORD_ALIGNMENT))))\n            return true;",
+      from: "if (!this.#hasRoom(room))\n            return true;",
       to: "return true;",
     };
-    assert.throws(() => exploreInboxes({ ...large, mutations: [hasty] }), /its writer waits beside room/);
+    for (const heedsMark of [false, true]) {
+      const scene = { ...large, heedsMark, mutations: [hasty] };
+      assert.throws(() => exploreInboxes(scene), /its writer waits beside room/);
+    }
   });
 });

@@ -8,6 +8,9 @@ import {
   SessionsClosedError,
   SessionTableFullError,
 } from "millrace";
+import type { NativeSessionDirectory } from "#internal/native/addon.js";
+import { RING_SLEEPING_OFFSET } from "#internal/native/ring.js";
+import type { SlotDirectory } from "#internal/session/directory.js";
 import type { SessionHandle } from "#internal/session/handle.js";
 import { Recovery } from "#internal/session/recovery.js";
 import { IdKind, Sessions } from "#internal/session/sessions.js";
@@ -121,26 +124,113 @@ describe("sessions that threads share", () => {
     sessions.close();
   });
 
-  it("say that the way is full, and when it is not", async () => {
+  it("say sent below the high-water mark, blocked from there on, dropped where nothing was taken, and drain below half of it", async () => {
     const drained: number[] = [];
-    let received = 0;
+    const received: number[] = [];
     const sessions = Sessions.create(
       { maxSessions: 4, maxEnvironments: 1 },
-      { message: () => (received += 1), drain: (environment) => drained.push(environment) },
+      {
+        message: (_, kind) => received.push(kind),
+        drain: (environment) => drained.push(environment),
+      },
     );
     const handle = sessions.allocate();
+    // With their headers 1024 bytes: 64 of them fill an inbox of 64 KiB, 32 half of it.
     const bytes = new Uint8Array(1000);
-    let sent = 0;
-    while (sessions.sendTo(handle, 1, bytes) === "sent") sent += 1;
-    assert.ok(sent > 50 && sent < 66, `${sent} times 1024 bytes in 64 KiB`);
-    assert.equal(received, 0);
+    const results = Array.from({ length: 70 }, (_, index) => sessions.sendTo(handle, index + 1, bytes));
+    assert.deepEqual(results, [
+      ...Array<string>(31).fill("sent"),
+      ...Array<string>(33).fill("blocked"),
+      ...Array<string>(6).fill("dropped"),
+    ]);
+    assert.deepEqual(received, [], "nothing is handed over within the call");
     await until("there is room", () => drained.length > 0);
     assert.deepEqual(drained, [sessions.environment]);
-    assert.equal(received, sent);
+    assert.deepEqual(
+      received,
+      Array.from({ length: 64 }, (_, index) => index + 1),
+      "what was taken, once and in order, and no more",
+    );
     assert.equal(sessions.sendTo(handle, 1, bytes), "sent");
     assert.throws(() => sessions.sendTo(handle, 1, new Uint8Array(40_000)), InvalidArgumentError);
     assert.throws(() => sessions.sendTo(handle, 0, bytes), InvalidArgumentError);
     sessions.close();
+  });
+
+  it("carry everything that was taken, of whoever waits for drain when blocked or dropped", async () => {
+    const messages = 5_000;
+    const counts = { sent: 0, blocked: 0, dropped: 0, gone: 0, drains: 0 };
+    let next = 0;
+    const numbers: number[] = [];
+    const receiver = Sessions.create(
+      { maxSessions: 4, maxEnvironments: 2 },
+      {
+        message(_, __, bytes) {
+          numbers.push(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true));
+        },
+      },
+    );
+    const handle = receiver.allocate();
+    const send = (): void => {
+      while (next < messages) {
+        // Every seventh takes nearly half of an inbox.
+        const bytes = new Uint8Array(next % 7 === 0 ? 30_000 : 100);
+        new DataView(bytes.buffer).setUint32(0, next, true);
+        const result = sender.sendTo(handle, 1, bytes);
+        counts[result] += 1;
+        if (result === "sent" || result === "blocked") next += 1;
+        // Whoever does not wait when blocked meets dropped.
+        if (result === "dropped" || (result === "blocked" && next % 16 === 0)) return;
+      }
+    };
+    const sender = Sessions.join(receiver.shared, {
+      drain() {
+        counts.drains += 1;
+        send();
+      },
+    });
+    send();
+    await until("all have come", () => numbers.length === messages, 30_000);
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: messages }, (_, index) => index),
+    );
+    assert.ok(counts.blocked > 0 && counts.dropped > 0, JSON.stringify(counts));
+    assert.equal(counts.gone, 0);
+    assert.ok(counts.drains <= counts.blocked + counts.dropped, "one drain for each time that it was owed");
+    sender.close();
+    receiver.close();
+  });
+
+  it("wake whoever sleeps once, however much is sent to it in one turn", async () => {
+    const each = 1_000;
+    let received = 0;
+    const receiver = Sessions.create(
+      { maxSessions: 4, maxEnvironments: 2 },
+      { message: () => (received += 1) },
+    );
+    const handle = receiver.allocate();
+    const sender = Sessions.join(receiver.shared);
+    const directory = sender.directory as SlotDirectory & Pick<NativeSessionDirectory, "wake">;
+    const wake = directory.wake.bind(directory);
+    const woken: number[] = [];
+    Object.defineProperty(directory, "wake", {
+      value: (environment: number) => woken.push(environment) > 0 && wake(environment),
+    });
+    const { maxEnvironments, inboxes } = receiver.shared;
+    const inbox = inboxes[sender.environment * maxEnvironments + receiver.environment]!;
+    const sleeping = new Int32Array(inbox, RING_SLEEPING_OFFSET, 1);
+    for (let turn = 1; turn <= 3; turn += 1) {
+      await until("the receiver sleeps", () => Atomics.load(sleeping, 0) === 1);
+      for (let sent = 0; sent < each; sent += 1) {
+        assert.equal(sender.sendTo(handle, 1, new Uint8Array(8)), "sent");
+      }
+      assert.deepEqual(woken, Array(turn).fill(receiver.environment));
+      await until("all have come", () => received === turn * each);
+    }
+    assert.equal(woken.length, 3, "nor later");
+    sender.close();
+    receiver.close();
   });
 
   it("take no more environments than were asked for", () => {
@@ -273,7 +363,7 @@ describe("sessions that threads share", () => {
     const other = Sessions.join(sessions.shared);
     const handle = other.allocate();
     const bytes = new Uint8Array(1000);
-    while (sessions.sendTo(handle, 1, bytes) === "sent");
+    while (sessions.sendTo(handle, 1, bytes) !== "dropped");
     other.close();
     sessions.maintain();
     assert.deepEqual(drained, [other.environment]);
