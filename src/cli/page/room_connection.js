@@ -1,4 +1,4 @@
-import { hotHeadBytes, hotPayloadBytes, readHotHead, writeHotHead } from "../../frame/codec.js";
+import { hotHeadBytes, readHotHead, writeHotHead } from "../../frame/codec.js";
 
 /** `Kind.Message` of schemas/frame.fbs. */
 const messageKind = 4;
@@ -56,8 +56,9 @@ export class RoomConnection extends EventTarget {
   #receive(frame) {
     this.#hear();
     const header = { ...this.#header };
-    if (!readHotHead(frame, header) || header.kind !== messageKind) return;
-    const payload = frame.subarray(hotHeadBytes, hotHeadBytes + hotPayloadBytes(frame));
+    const payloadBytes = readHotHead(frame, header);
+    if (payloadBytes < 0 || header.kind !== messageKind) return;
+    const payload = frame.subarray(hotHeadBytes, hotHeadBytes + payloadBytes);
     const message = JSON.parse(decoder.decode(payload));
     if (message.type === "ping") this.send({ type: "pong", id: message.id });
     // The room's patience is measured from a welcome on: a server that only accepts is not there yet.
