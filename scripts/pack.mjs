@@ -1,9 +1,9 @@
 // Makes the tarballs to publish, in build/packages: millrace itself, which never compiles anything, and this
-// platform's package, which holds the native addon.
+// platform's package, which holds the native addon: pack.mjs, without arguments.
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runMain } from "./setup/failure.mjs";
+import { runMain, takesNoArguments } from "./setup/failure.mjs";
 import { msquicSources } from "./setup/native.mjs";
 import { manifest, root } from "./setup/tree.mjs";
 import { setUp } from "./setup.mjs";
@@ -14,6 +14,7 @@ const published = ["linux-x64-gnu"];
 const packages = join(root, "build", "packages");
 
 await runMain(async () => {
+  takesNoArguments("npm run pack:all");
   await setUp();
   const { currentPlatform, platformName } = await import("../dist/native/platform.js");
   const platform = currentPlatform();
@@ -25,9 +26,10 @@ await runMain(async () => {
 
 function packMain() {
   const folder = stage("millrace");
-  const { name, version, description, license, keywords, type, exports, bin, files, engines, dependencies } =
-    manifest;
-  for (const path of [...files, "README.md", "LICENSE"]) {
+  const { name, version, description, license, keywords, type, exports, bin, files, engines } = manifest;
+  const { dependencies, peerDependencies, peerDependenciesMeta } = manifest;
+  const included = files.filter((path) => !path.startsWith("!"));
+  for (const path of [...included, "README.md", "LICENSE"]) {
     cpSync(join(root, path), join(folder, path), { recursive: true });
   }
   chmodSync(join(folder, bin.millrace), 0o755);
@@ -35,7 +37,7 @@ function packMain() {
   const optionalDependencies = Object.fromEntries(published.map((each) => [`@millrace/${each}`, version]));
   pack(folder, {
     ...{ name, version, description, license, keywords, type, exports, bin, files, engines },
-    ...{ dependencies, optionalDependencies },
+    ...{ dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta },
   });
 }
 

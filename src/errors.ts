@@ -233,6 +233,11 @@ export class UnknownTransportError extends MillraceError {
   readonly code = "ERR_MILLRACE_UNKNOWN_TRANSPORT";
 }
 
+/** An optional package that this needs is not installed, or cannot be loaded; the message has the command. */
+export class PackageMissingError extends MillraceError {
+  readonly code = "ERR_MILLRACE_PACKAGE_MISSING";
+}
+
 /** A fault of millrace or of a library below it; please report it with its cause. */
 export class InternalError extends MillraceError {
   readonly code = "ERR_MILLRACE_INTERNAL";

@@ -7,6 +7,12 @@ export class SetupFailure extends Error {
   }
 }
 
+/** Refuses arguments where a script has none: one that is not understood must not start a long build. */
+export function takesNoArguments(command) {
+  const [, , first] = process.argv;
+  if (first !== undefined) throw new SetupFailure(`${command} takes no arguments, and not ${first}`);
+}
+
 /** Runs a script's main function; prints what failed and exits with 1. */
 export async function runMain(main) {
   try {

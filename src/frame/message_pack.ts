@@ -1,10 +1,16 @@
 /** `millrace/msgpack`: frames as MessagePack. Needs the package msgpackr, an optional peer. */
-import { Packr } from "msgpackr/pack"; // without its native part, which a stranger's bytes are not for
-import { FrameMalformedError } from "../errors.js";
+import { FrameMalformedError, PackageMissingError } from "../errors.js";
 import type { FrameContents, MetaEntry } from "./frame.js";
 import { type Codec, maxFrameOverheadBytes } from "./message_codec.js";
 import { checkMessagePack } from "./message_pack_shape.js";
 import { unshared } from "./unshared.js";
+
+// Without its native part, which a stranger's bytes are not for.
+const { Packr } = await import("msgpackr/pack").catch((cause: unknown) => {
+  throw new PackageMissingError("millrace/msgpack needs the package msgpackr: npm install msgpackr@2", {
+    cause,
+  });
+});
 
 const packr = new Packr({ useRecords: false, copyBuffers: false });
 const maxEntries = 1024;

@@ -105,6 +105,17 @@ describe("the published packages", () => {
     }
     const binary = readdirSync(platformFolder()).filter((name) => name.endsWith(".node"));
     assert.deepEqual(binary, ["millrace.node"]);
+    assert.deepEqual(manifest.peerDependenciesMeta, { msgpackr: { optional: true } });
+    const readme = readFileSync(join(installed, "README.md"), "utf8");
+    for (const [, path] of readme.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+      assert.ok(existsSync(join(installed, path!)), `README.md links to ${path}`);
+    }
+  });
+
+  it("say which package to install where MessagePack is asked for", async () => {
+    const code = 'import("millrace/msgpack").catch((error) => console.log(error.code, error.message))';
+    const { stdout } = await run(process.execPath, ["-e", code], { cwd: folder });
+    assert.match(stdout, /^ERR_MILLRACE_PACKAGE_MISSING .*npm install msgpackr@2\n$/);
   });
 
   it("echo over QUIC and WebSocket with install scripts off", async () => {
