@@ -8,6 +8,8 @@ import { root } from "./setup/tree.mjs";
 const guide = join(root, "docs", "quic.md");
 
 await runMain(async () => {
+  const unknown = process.argv.slice(2).find((option) => option !== "--check");
+  if (unknown !== undefined) throw new SetupFailure(`npm run guide -- [--check]: there is no ${unknown}`);
   const before = readFileSync(guide, "utf8");
   const after = before.replaceAll(
     /(<!-- example: (\S+) -->\n)```js\n.*?```\n/gs,

@@ -10,6 +10,7 @@ clang_tidy=$(command -v clang-tidy-14 || command -v clang-tidy) || { echo "clang
 mapfile -t files < <(git ls-files --cached --others --exclude-standard -- 'native/*.cc' 'bindings/*.cc' | grep -v /generated/)
 if (($# > 0)); then
   mapfile -t files < <(printf '%s\n' "${files[@]}" | grep -F "$(printf '%s\n' "$@")")
+  ((${#files[@]} > 0)) || { echo "scripts/tidy.sh: no file's path contains $*" >&2; exit 2; }
 fi
 
 # Of each file it says how many warnings it did not show, those of other people's headers.
