@@ -49,6 +49,24 @@ test("the README's server and client, with the README's certificate, echo over b
   }
 });
 
+test("the README's programs over QUIC and through the relay run to their end", async () => {
+  const folder = mkdtempSync(join(root, "out", "readme-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const [certificate] = /openssl req [^`]+/.exec(readme)!;
+  await run("sh", ["-ec", certificate], { cwd: folder });
+  const onFreePort = codeOf("quic.mjs")
+    .replace("port: 4433", "port: 0")
+    .replace('"quic://localhost:4433"', '"quic://localhost:" + listener.address.port');
+  for (const [file, code, printed] of [
+    ["quic.mjs", onFreePort, /^hello\n$/],
+    ["relay.mjs", codeOf("relay.mjs"), /forwarded|passed|received/],
+  ] as const) {
+    writeFileSync(join(folder, file), code);
+    const { stdout } = await run(process.execPath, [file], { cwd: folder, timeout: 60_000 });
+    assert.match(stdout, printed);
+  }
+});
+
 test("the README's echo is 15 lines of server and client at most, each", () => {
   for (const file of ["server.mjs", "client.mjs"]) {
     const lines = codeOf(file).trim().split("\n");
