@@ -13,6 +13,7 @@ import { untilSignal } from "./until_signal.js";
 
 interface ChatOptions {
   readonly name: string;
+  readonly ca?: string;
   readonly insecure?: boolean;
 }
 
@@ -27,14 +28,15 @@ export function chatCommand(): Command {
     .description("join the room of `millrace serve` from a terminal")
     .argument("<url>", "quic://localhost:4433, wss://localhost:4433 or ws://localhost:8080")
     .option("--name <name>", "what the others call you", defaultName())
+    .option("--ca <file>", "trust this authority, or this server's own certificate, PEM")
     .option("--insecure", "accept any certificate; somebody in between can then read and change everything")
     .addHelpText("after", "\nIn the room: /who lists who is there, /quit leaves, so do Ctrl-C and Ctrl-D.")
     .action(chat);
 }
 
-async function chat(url: string, { name, insecure = false }: ChatOptions): Promise<void> {
+async function chat(url: string, { name, ca, insecure = false }: ChatOptions): Promise<void> {
   const { host, scheme } = parseTransportUrl(url);
-  const trust = scheme === "ws" ? undefined : await clientTrust(host, insecure);
+  const trust = scheme === "ws" ? undefined : await clientTrust(host, { ca, insecure });
   const screen = new Screen(process.stdout);
   if (trust?.note) process.stderr.write(`${trust.note}\n`);
   const leaving = new AbortController();

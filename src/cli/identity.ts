@@ -55,11 +55,18 @@ export interface ClientTrust {
   readonly note: string | undefined;
 }
 
-/** @param insecure takes any certificate. */
-export async function clientTrust(host: string, insecure: boolean): Promise<ClientTrust> {
+/**
+ * @param ca a PEM file; it alone is trusted.
+ * @param insecure takes any certificate.
+ */
+export async function clientTrust(
+  host: string,
+  { ca, insecure }: { readonly ca?: string | undefined; readonly insecure: boolean },
+): Promise<ClientTrust> {
   if (insecure) {
     return { tls: { insecure: true }, note: "the server's certificate is not checked (--insecure)" };
   }
+  if (ca !== undefined) return { tls: { ca }, note: undefined };
   const development = isLoopback(host) ? await findDevelopmentCertificate() : undefined;
   if (development === undefined) return { tls: undefined, note: undefined };
   return {

@@ -56,7 +56,7 @@ function printAddresses(urls: RoomUrls, { development }: ServerIdentity): void {
     `  QUIC       ${cyan(urls.quic)}`,
     `  WebSocket  ${cyan(urls.wss)}   ${dim(`or ${urls.ws}`)}`,
     "",
-    `  join from another terminal: npm run millrace -- chat ${urls.quic}`,
+    `  join from another terminal: ${ownCommand()} chat ${urls.quic}`,
   ];
   if (development) {
     const until = development.expires.toISOString().slice(0, 10);
@@ -68,6 +68,11 @@ function printAddresses(urls: RoomUrls, { development }: ServerIdentity): void {
     );
   }
   process.stdout.write(`${lines.join("\n")}\n\n${dim("Ctrl-C stops it.")}\n`);
+}
+
+/** How the user called us: through the clone's script, or as an installed program. */
+function ownCommand(): string {
+  return process.env["npm_lifecycle_event"] === undefined ? "millrace" : "npm run millrace --";
 }
 
 function describeCertificate({ development, tls }: ServerIdentity): object {

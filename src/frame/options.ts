@@ -22,44 +22,44 @@ import { type Codec, checkCodecs, isCodec } from "./message_codec.js";
 /** Options that listening and connecting share. */
 export interface MessageOptions {
   /** The largest message, 1..64 MiB; 1 MiB by default. A peer that sends a larger one is closed. */
-  readonly maxMessageBytes?: number;
+  readonly maxMessageBytes?: number | undefined;
   /** The queue size from which on `send` answers `blocked`, 1 B..1 GiB; 1 MiB by default. */
-  readonly highWaterMarkBytes?: number;
-  /** An open connection that hears nothing for so long is closed; 30,000 ms by default, 0 turns it off. */
-  readonly idleTimeoutMs?: number;
+  readonly highWaterMarkBytes?: number | undefined;
+  /** An open connection that hears nothing for so long is closed; 30,000 ms by default, 0 turns it off. Up to 2^31-1. */
+  readonly idleTimeoutMs?: number | undefined;
   /**
    * QUIC and TCP: a message that takes longer from its first byte to its last closes the connection with
    * `CloseCode.policy`; 30,000 ms by default, 0 turns it off. While this side takes no bytes, no time passes.
    * WebSocket's libraries show whole messages only, so a URL of theirs is refused with it.
    */
-  readonly frameTimeoutMs?: number;
+  readonly frameTimeoutMs?: number | undefined;
   /** A handshake that takes longer fails; 10,000 ms by default. */
-  readonly handshakeTimeoutMs?: number;
+  readonly handshakeTimeoutMs?: number | undefined;
   /**
    * ALPN names or subprotocols, the most wanted first; `millrace/1` on QUIC and TCP, `millrace.v1` on WebSocket. A
    * WebSocket leaves out those that are no tokens (RFC 6455 section 4.1), like all with a slash.
    */
-  readonly protocols?: readonly string[];
+  readonly protocols?: readonly string[] | undefined;
   /**
    * How frames are written, the most wanted first; `[frameCodec]` by default. The two sides agree on one by ALPN or
    * subprotocol, which is then not for `protocols` to name.
    */
-  readonly codecs?: readonly Codec[];
+  readonly codecs?: readonly Codec[] | undefined;
   /** Transports beside those that are built in; theirs is the first choice of scheme. */
-  readonly transports?: readonly Transport[];
+  readonly transports?: readonly Transport[] | undefined;
 }
 
 export interface ListenOptions extends MessageOptions {
   /** Required by `quic`, `wss` and `tls`. */
-  readonly tls?: ServerTlsOptions;
+  readonly tls?: ServerTlsOptions | undefined;
   /** Answers plain HTTP requests on WebSocket's port. */
-  readonly http?: HttpHandler;
+  readonly http?: HttpHandler | undefined;
 }
 
 export interface ConnectOptions extends MessageOptions {
-  readonly tls?: ClientTlsOptions;
+  readonly tls?: ClientTlsOptions | undefined;
   /** Gives up connecting; an open connection it leaves alone. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const MIB = 1024 * 1024;

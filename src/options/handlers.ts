@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from "../errors.js";
+import { nearest } from "./nearest.js";
 import { show } from "./read.js";
 
 /**
- * Checks a behaviour. It may be an instance with members of its own, so other names are not looked at.
+ * Checks a behaviour. It may have members of its own, so a name that nearly is a handler's is warned of, not refused.
  * @param required those of the names that cannot be left out.
  * @throws InvalidArgumentError where it is no object, or one of its handlers no function.
  */
@@ -18,5 +19,13 @@ export function checkHandlers(
     const handler: unknown = (behaviour as Readonly<Record<string, unknown>>)[name];
     if (typeof handler === "function" || (handler === undefined && !required.includes(name))) continue;
     throw new InvalidArgumentError(`behaviour.${name} must be a function, and not ${show(handler)}`);
+  }
+  for (const [given, value] of Object.entries(behaviour)) {
+    if (typeof value !== "function" || names.includes(given)) continue;
+    const meant = nearest(given.replace(/^on(?=[A-Z])/, ""), names);
+    if (meant === undefined || Object.hasOwn(behaviour, meant)) continue;
+    process.emitWarning(`behaviour.${given} is never called; there is ${meant}`, {
+      code: "MILLRACE_UNKNOWN_HANDLER",
+    });
   }
 }

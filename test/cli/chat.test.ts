@@ -17,11 +17,12 @@ interface Urls {
 
 let server: MillraceProcess;
 let urls: Urls;
+let certificate: { readonly path: string };
 let browser: Browser;
 
 before(async () => {
   server = new MillraceProcess(["serve", "--json", "--port", "0", "--http-port", "0"], { env });
-  ({ urls } = await server.ready<{ urls: Urls }>());
+  ({ urls, certificate } = await server.ready<{ urls: Urls; certificate: { path: string } }>());
   browser = await launchBrowser();
 });
 
@@ -198,6 +199,11 @@ test("a server nobody runs, and a certificate nobody trusts, are told with a cod
     const insecure = await runMillrace(["chat", url, "--insecure"], { env: otherCache, input: "/quit\n" });
     assert.equal(insecure.code, 0, insecure.stderr);
     assert.match(insecure.stderr, /not checked/);
+    const trusted = await runMillrace(["chat", url, "--ca", certificate.path], {
+      env: otherCache,
+      input: "/quit\n",
+    });
+    assert.deepEqual([trusted.code, trusted.stderr], [0, ""]);
   }
   const unknown = await runMillrace(["chat", "gopher://localhost:70"], { env });
   assert.equal(unknown.code, 1);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { InvalidArgumentError } from "#internal/errors.js";
 import { checkHandlers } from "#internal/options/handlers.js";
 import { nearest } from "#internal/options/nearest.js";
@@ -140,4 +141,18 @@ it("a behaviour's handlers must be functions; other members are its own", () => 
       (error) => error instanceof InvalidArgumentError && error.message === said,
     );
   }
+});
+
+it("a member that nearly has a handler's name is warned of, once for each behaviour that lacks the handler", async () => {
+  const warnings: string[] = [];
+  const listener = (warning: Error) => void warnings.push(warning.message);
+  process.on("warning", listener);
+  checkHandlers({ mesage() {}, onClose() {}, helper() {}, open: undefined }, ["open", "close", "message"]);
+  checkHandlers({ message() {}, mesage() {} }, ["open", "close", "message"]);
+  await setImmediate();
+  process.off("warning", listener);
+  assert.deepEqual(warnings, [
+    "behaviour.mesage is never called; there is message",
+    "behaviour.onClose is never called; there is close",
+  ]);
 });
