@@ -7,6 +7,9 @@ import type * as quic from "millrace/quic";
 import {
   ConnectionClosedError,
   InvalidArgumentError,
+  MillraceError,
+  ReaderLockedError,
+  StreamClosedError,
   StreamResetError,
   StreamStoppedError,
 } from "#internal/errors.js";
@@ -275,6 +278,80 @@ describe("a stream as Web Streams", () => {
     const writer = client.openStream().toWebStreams().writable!.getWriter();
     await assert.rejects(writer.write("text" as never), InvalidArgumentError);
   });
+});
+
+/** Writes more than the peer takes, by one adapter or the other: each write's outcome. */
+const adapters: Readonly<Record<string, (stream: quic.QuicStream, chunk: Uint8Array) => Promise<unknown>[]>> =
+  {
+    Duplex(stream, chunk) {
+      const duplex = stream.toDuplex();
+      duplex.on("error", () => {});
+      return [1, 2].map(() => new Promise((resolve) => duplex.write(chunk, resolve)));
+    },
+    "web stream"(stream, chunk) {
+      const writer = stream.toWebStreams().writable!.getWriter();
+      writer.closed.catch(() => {});
+      return [1, 2].map(() => writer.write(chunk).catch((error: unknown) => error));
+    },
+  };
+
+for (const [name, writeTwice] of Object.entries(adapters)) {
+  describe(`a write that waits in a ${name} is told`, () => {
+    const chunk = new Uint8Array(512 * KiB);
+
+    test("that the stream was reset past it", async (t) => {
+      const stream = await narrow(t, firstStream(), 256 * KiB);
+      const writes = writeTwice(stream, chunk);
+      await until("it waits", () => stream.bytesQueued >= 256 * KiB);
+      stream.reset(5);
+      for (const error of await Promise.all(writes)) assert.ok(error instanceof StreamClosedError);
+    });
+
+    test("what became of it when the stream was ended past it and the peer reads", async (t) => {
+      const first = firstStream();
+      const stream = await narrow(t, first, 256 * KiB);
+      const [taken, late] = writeTwice(stream, chunk);
+      await until("it waits", () => stream.bytesQueued >= 256 * KiB);
+      stream.end();
+      let bytes = 0;
+      for await (const chunks of await first.stream) for (const part of chunks) bytes += part.length;
+      assert.equal(bytes, chunk.length);
+      assert.equal((await taken) ?? undefined, undefined);
+      assert.ok((await late) instanceof StreamClosedError);
+    });
+
+    test("that the connection has gone, also when the stream was ended past it", async (t) => {
+      const stream = await narrow(t, firstStream(), 256 * KiB);
+      const writes = writeTwice(stream, chunk);
+      await until("it waits", () => stream.bytesQueued >= 256 * KiB);
+      stream.end();
+      await stream.connection.close({ graceful: false });
+      for (const error of await Promise.all(writes)) assert.ok(error instanceof MillraceError);
+    });
+  });
+}
+
+test("a WritableStream is aborted at once, whatever waits in it for a peer that does not read", async (t) => {
+  const reset = deferred<number>();
+  const first = firstStream({ reset: (_stream, code) => reset.resolve(code) });
+  const stream = await narrow(t, first, 256 * KiB);
+  const writer = stream.toWebStreams().writable!.getWriter();
+  writer.closed.catch(() => {});
+  const writing = assert.rejects(writer.write(new Uint8Array(512 * KiB)));
+  await until("it waits", () => stream.bytesQueued >= 256 * KiB);
+  await writer.abort(9);
+  await writing;
+  assert.equal(await reset.promise, 9);
+});
+
+test("a stream has one adapter, also where there is nothing to read", async (t) => {
+  const { client } = await openPair(loopback, t);
+  for (const direction of ["unidirectional", "bidirectional"] as const) {
+    const stream = client.openStream({ direction });
+    stream.toWebStreams();
+    assert.throws(() => stream.toWebStreams(), ReaderLockedError);
+    assert.throws(() => stream.toDuplex(), ReaderLockedError);
+  }
 });
 
 test("a Node Writable that fails in a pipeline stops the peer", async (t) => {

@@ -45,12 +45,16 @@ class StreamDuplex extends Duplex implements StreamReader, StreamWriter {
 
   override _destroy(error: Error | null, callback: Callback): void {
     const code = codeOf(error);
+    const blocked = this.#blocked;
+    this.#blocked = undefined; // it is told this error, and not that the stream was reset for it
     if (this.#stream.writable) this.#stream.reset(code);
     if (this.#stream.readable) this.#stream.stopSending(code);
-    const blocked = this.#blocked;
-    this.#blocked = undefined;
     blocked?.callback(error);
     callback(error);
+  }
+
+  get waiting(): boolean {
+    return this.#blocked !== undefined;
   }
 
   changed(): void {

@@ -275,7 +275,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
     } else this.#opening?.accepted();
     this.#ended = true;
     // Made only where somebody gets it: an error's stack costs more than all else that a stream does.
-    if (this.sending.open || this.receiving.open) {
+    if (this.sending.open || this.receiving.open || this.sending.isAwaited) {
       const failure = this.#error ?? new ConnectionClosedError("the stream has ended");
       this.sending.fail(failure);
       this.receiving.fail(failure);

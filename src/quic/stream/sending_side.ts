@@ -1,4 +1,4 @@
-import { type MillraceError, StreamClosedError } from "../../errors.js";
+import { type MillraceError, ReaderLockedError, StreamClosedError } from "../../errors.js";
 import { CommandKind, Flag } from "../../native/constants.js";
 import type { SendResult } from "../../transport/connection.js";
 import { checkBytes, checkCode, readChunks } from "../argument.js";
@@ -9,6 +9,8 @@ const NO_BYTES = new Uint8Array(0);
 
 /** Who writes a stream in place of the application: an adapter. */
 export interface StreamWriter {
+  /** It waits for `drained` or `failed`. */
+  readonly waiting: boolean;
   /** The queue is below half of its mark again. */
   drained(): void;
   /** Nothing more can be written. */
@@ -41,8 +43,19 @@ export class SendingSide {
     return this.open && this.#stream.connection.state === "open";
   }
 
-  /** Drain and failure go to the writer from here on. */
+  /** Somebody has to be told when nothing will drain any more. */
+  get isAwaited(): boolean {
+    return this.#writer?.waiting === true;
+  }
+
+  /**
+   * Drain and failure go to the writer from here on.
+   * @throws ReaderLockedError where there is one.
+   */
   setWriter(writer: StreamWriter): void {
+    if (this.#writer !== undefined) {
+      throw new ReaderLockedError("the stream is written by an adapter; use that one");
+    }
     this.#writer = writer;
   }
 
@@ -89,20 +102,22 @@ export class SendingSide {
     this.open = false;
     engine.outbox.flush();
     engine.native.resetStream(slot, generation, code);
+    if (this.isAwaited) this.fail(new StreamClosedError("the stream's sending side was reset by this side"));
   }
 
   onDrain(): void {
     const { connection, engine, slot } = this.#stream;
-    if (!this.#queue.onDrain(engine, slot, this.#mark) || !this.writable) return;
-    if (this.#writer !== undefined) this.#writer.drained();
-    else connection.call(() => connection.behaviour.drain?.(this.#stream), this.#stream);
+    if (!this.#queue.onDrain(engine, slot, this.#mark) || connection.state !== "open") return;
+    if (this.#writer !== undefined)
+      this.#writer.drained(); // also after FIN: it waits for what came before
+    else if (this.open) connection.call(() => connection.behaviour.drain?.(this.#stream), this.#stream);
   }
 
   /** The peer wants no more; or the connection has ended. */
   fail(error: MillraceError): void {
-    if (!this.open) return;
+    if (this.open) this.failure = error;
+    else if (!this.isAwaited) return;
     this.open = false;
-    this.failure = error;
     this.#writer?.failed(error);
   }
 

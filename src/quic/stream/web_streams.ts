@@ -77,6 +77,14 @@ class Sink implements UnderlyingSink<Uint8Array>, StreamWriter {
     this.#controller = controller;
     this.#stream.sending.setWriter(this);
     if (this.#stream.sending.failure !== undefined) controller.error(this.#stream.sending.failure);
+    // `abort` is called behind the write that is under way, which may wait for a peer that never reads. (Older types of
+    // Node do not know of the signal.)
+    const { signal } = controller as unknown as { readonly signal: AbortSignal };
+    signal.addEventListener("abort", () => this.#drained?.reject(signal.reason));
+  }
+
+  get waiting(): boolean {
+    return this.#drained !== undefined;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -87,7 +95,9 @@ class Sink implements UnderlyingSink<Uint8Array>, StreamWriter {
       const result = this.#stream.write(chunk);
       if (result === "sent") return;
       this.#drained = new Promised();
-      await this.#drained.promise;
+      await this.#drained.promise.finally(() => {
+        this.#drained = undefined;
+      });
       if (result === "blocked") return;
     }
   }
