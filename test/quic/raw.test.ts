@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { describe, type TestContext, test } from "node:test";
+import { CloseCode, PolicyViolationError } from "millrace";
 import * as quic from "millrace/quic";
 import {
   ConnectionClosedError,
@@ -12,7 +13,7 @@ import {
 } from "#internal/errors.js";
 import { deferred } from "../kit/deferred.js";
 import { Loopback, rawAlpn } from "../kit/loopback.js";
-import { openPair, type Pair, type Side } from "../kit/pair.js";
+import { type Ends, openEnds, openPair, type Pair, type Role, roles, type Side } from "../kit/pair.js";
 import { SharedThread } from "../kit/shared_thread.js";
 import { silentUdp } from "../kit/silent_peer.js";
 import { until } from "../kit/until.js";
@@ -29,6 +30,16 @@ function pair(
   client: Side<quic.QuicConnectOptions> = {},
 ): Promise<Pair> {
   return openPair(loopback, t, server, client);
+}
+
+/** The same by roles. */
+function ends(
+  t: TestContext,
+  role: Role,
+  own: Side<quic.QuicOptions> = {},
+  peer: Side<quic.QuicOptions> = {},
+): Promise<Ends> {
+  return openEnds(loopback, t, role, own, peer);
 }
 
 /** Echoes and holds the peer back when its answers are not taken. */
@@ -228,48 +239,6 @@ describe("streams", () => {
     await ended.promise;
     assert.equal(hash.digest("hex"), createHash("sha256").update(bytes).digest("hex"));
   });
-
-  test("above the peer's limit wait for one to close", async (t) => {
-    let closed = 0;
-    const { client } = await pair(
-      t,
-      { behaviour: { end: (stream) => stream.end() }, options: { peerBidiStreams: 2 } },
-      {
-        behaviour: {
-          streamClose: () => {
-            closed += 1;
-          },
-        },
-      },
-    );
-    const streams = Array.from({ length: 10 }, () => client.openStream());
-    for (const stream of streams) stream.write(new Uint8Array(1));
-    await until("the peer has allowed as many as it does", () => streams[1]!.bytesQueued === 0);
-    assert.equal(streams[2]!.bytesQueued, 1);
-    for (const stream of streams) stream.end();
-    await until("all have had their turn", () => closed === 10);
-  });
-
-  test("above the peer's limit fail instead, where that was asked", async (t) => {
-    for (const direction of ["bidirectional", "unidirectional"] as const) {
-      const closed: quic.QuicStream[] = [];
-      const options = { peerBidiStreams: 1, peerUniStreams: 1 };
-      const { client } = await pair(
-        t,
-        { options },
-        { behaviour: { streamClose: (stream) => void closed.push(stream) } },
-      );
-      const first = client.openStream({ direction, whenBlocked: "fail" });
-      first.write(new Uint8Array(1));
-      await first.opened;
-      const second = client.openStream({ direction, whenBlocked: "fail" });
-      await assert.rejects(second.opened, StreamLimitError);
-      assert.ok((await second.closed).error instanceof StreamLimitError);
-      assert.deepEqual(closed, [second]);
-      assert.throws(() => second.write(new Uint8Array(1)), StreamClosedError);
-      assert.equal(client.state, "open");
-    }
-  });
 });
 
 describe("datagrams", () => {
@@ -294,32 +263,9 @@ describe("datagrams", () => {
         error instanceof InvalidArgumentError && error.message.includes(String(client.maxDatagramBytes)),
     );
   });
-
-  test("that the peer does not take cannot be sent", async (t) => {
-    const { client } = await pair(t, { options: { datagrams: false } });
-    assert.equal(client.maxDatagramBytes, 0);
-    assert.throws(() => client.sendDatagram(new Uint8Array(1)), InvalidArgumentError);
-  });
 });
 
 describe("options", () => {
-  test("idleTimeoutMs ends a silent connection on both sides", async (t) => {
-    const { client, server } = await pair(t, { options: { idleTimeoutMs: 200 } });
-    for (const end of [client, server]) {
-      const info = await end.closed;
-      assert.equal(info.by, "transport");
-      assert.ok(info.error instanceof ConnectionLostError);
-    }
-  });
-
-  test("keepAliveMs keeps a silent connection that would have timed out", async (t) => {
-    const options = { idleTimeoutMs: 400 };
-    const { client, server } = await pair(t, { options }, { options: { ...options, keepAliveMs: 50 } });
-    // A silent one beside it tells when the time is over, twice.
-    for (let i = 0; i < 2; i++) await (await pair(t, { options })).client.closed;
-    assert.deepEqual([client.state, server.state], ["open", "open"]);
-  });
-
   test("handshakeTimeoutMs ends a connect to nobody", async (t) => {
     const silent = await silentUdp();
     t.after(() => silent.close());
@@ -327,50 +273,6 @@ describe("options", () => {
     const attempt = loopback.connectRaw(t, silent.port, {}, { handshakeTimeoutMs: 200 });
     await assert.rejects(attempt, HandshakeTimeoutError);
     assert.ok(performance.now() - begun >= 190);
-  });
-
-  test("peerUniStreams and peerBidiStreams of 0 allow none", async (t) => {
-    const { client } = await pair(t, { options: { peerBidiStreams: 0, peerUniStreams: 0 } });
-    for (const direction of ["bidirectional", "unidirectional"] as const) {
-      const stream = client.openStream({ direction, whenBlocked: "fail" });
-      await assert.rejects(stream.opened, StreamLimitError);
-    }
-  });
-
-  test("the windows bound what a reader who stands still is sent", async (t) => {
-    // The engine takes up to 256 KiB of a stream for JavaScript, and no more than a window; beyond, the windows count.
-    for (const [options, taken, bound] of [
-      [{ streamWindowBytes: 4 * KiB, connectionWindowBytes: 16 * KiB }, 16 * KiB, 32 * KiB],
-      [{ streamWindowBytes: 16 * KiB, connectionWindowBytes: 64 * KiB }, 64 * KiB, 128 * KiB],
-      [{ streamWindowBytes: 64 * KiB, connectionWindowBytes: 16 * MiB }, 256 * KiB, 4 * MiB],
-    ] as const) {
-      const paused = deferred<quic.QuicStream>();
-      const { client } = await pair(
-        t,
-        {
-          behaviour: {
-            data(stream) {
-              stream.pause();
-              paused.resolve(stream);
-            },
-          },
-          options,
-        },
-        { options: { highWaterMarkBytes: 64 * MiB } },
-      );
-      const stream = client.openStream();
-      const total = 16 * MiB;
-      for (let sent = 0; sent < total; sent += 4 * KiB) stream.write(new Uint8Array(4 * KiB));
-      const held = await paused.promise;
-      let came = 0;
-      await until("no more comes", () => {
-        const before = came;
-        came = held.bytesReceived;
-        return came === before && came >= taken;
-      });
-      assert.equal(came, taken);
-      assert.ok(total - stream.bytesQueued <= bound, `${total - stream.bytesQueued} of at most ${bound}`);
-    }
   });
 
   test("highWaterMarkBytes is where write says blocked, and drain is below half of it", async (t) => {
@@ -449,6 +351,189 @@ describe("options", () => {
     }
   });
 });
+
+for (const role of roles) {
+  describe(`options of a ${role}`, () => {
+    test("idleTimeoutMs ends a silent connection on both sides", async (t) => {
+      const { own, peer } = await ends(t, role, { options: { idleTimeoutMs: 200 } });
+      for (const end of [own, peer]) {
+        const info = await end.closed;
+        assert.equal(info.by, "transport");
+        assert.ok(info.error instanceof ConnectionLostError);
+      }
+    });
+
+    test("idleTimeoutMs of 0 leaves it to the peer, and where both do, silence has no end", async (t) => {
+      const never = { options: { idleTimeoutMs: 0 } };
+      const quiet = await ends(t, role, never, never);
+      // One that its peer ends tells when the time is over, twice.
+      for (let i = 0; i < 2; i++) {
+        const { own } = await ends(t, role, never, { options: { idleTimeoutMs: 200 } });
+        assert.equal((await own.closed).by, "transport");
+      }
+      assert.deepEqual([quiet.own.state, quiet.peer.state], ["open", "open"]);
+    });
+
+    test("keepAliveMs keeps a silent connection that would have timed out", async (t) => {
+      const options = { idleTimeoutMs: 400 };
+      const { own, peer } = await ends(t, role, { options: { ...options, keepAliveMs: 50 } }, { options });
+      // A silent one beside it tells when the time is over, twice.
+      for (let i = 0; i < 2; i++) await (await ends(t, role, { options })).own.closed;
+      assert.deepEqual([own.state, peer.state], ["open", "open"]);
+    });
+
+    test("peerBidiStreams lets no more streams begin than may be open at once", async (t) => {
+      let closed = 0;
+      const { peer } = await ends(
+        t,
+        role,
+        { behaviour: { end: (stream) => stream.end() }, options: { peerBidiStreams: 2 } },
+        {
+          behaviour: {
+            streamClose: () => {
+              closed += 1;
+            },
+          },
+        },
+      );
+      const streams = Array.from({ length: 10 }, () => peer.openStream());
+      for (const stream of streams) stream.write(new Uint8Array(1));
+      await until("as many as are allowed have begun", () => streams[1]!.bytesQueued === 0);
+      assert.equal(streams[2]!.bytesQueued, 1);
+      for (const stream of streams) stream.end();
+      await until("all have had their turn", () => closed === 10);
+    });
+
+    test("peerBidiStreams and peerUniStreams: what is above fails instead, where that was asked", async (t) => {
+      for (const direction of ["bidirectional", "unidirectional"] as const) {
+        const closed: quic.QuicStream[] = [];
+        const { peer } = await ends(
+          t,
+          role,
+          { options: { peerBidiStreams: 1, peerUniStreams: 1 } },
+          { behaviour: { streamClose: (stream) => void closed.push(stream) } },
+        );
+        const first = peer.openStream({ direction, whenBlocked: "fail" });
+        first.write(new Uint8Array(1));
+        await first.opened;
+        const second = peer.openStream({ direction, whenBlocked: "fail" });
+        await assert.rejects(second.opened, StreamLimitError);
+        assert.ok((await second.closed).error instanceof StreamLimitError);
+        assert.deepEqual(closed, [second]);
+        assert.throws(() => second.write(new Uint8Array(1)), StreamClosedError);
+        assert.equal(peer.state, "open");
+      }
+    });
+
+    test("peerBidiStreams and peerUniStreams of 0 allow none", async (t) => {
+      const { peer } = await ends(t, role, { options: { peerBidiStreams: 0, peerUniStreams: 0 } });
+      for (const direction of ["bidirectional", "unidirectional"] as const) {
+        const stream = peer.openStream({ direction, whenBlocked: "fail" });
+        await assert.rejects(stream.opened, StreamLimitError);
+      }
+    });
+
+    test("peerAbortsPerSecond ends a connection whose peer aborts more, and none whose peer does not", async (t) => {
+      const abortMany = async ({ peer }: Ends, times: number) => {
+        const streams = Array.from({ length: times }, () => peer.openStream({ direction: "unidirectional" }));
+        for (const stream of streams) stream.write(new Uint8Array(1));
+        await until("all have begun", () => streams.every((stream) => stream.bytesQueued === 0));
+        for (const stream of streams) stream.reset(1);
+        await Promise.all(streams.map((stream) => stream.closed));
+      };
+      const strict = await ends(t, role, { options: { peerAbortsPerSecond: 5 } });
+      const borne = await ends(t, role, { options: { peerAbortsPerSecond: 0 } });
+      for (const each of [strict, borne]) await abortMany(each, 50);
+      assert.equal(strict.own.state, "open", "its budget is that of ten seconds");
+      for (const each of [strict, borne]) await abortMany(each, 50);
+      assert.equal(borne.own.state, "open");
+      const { by, code, error } = await strict.own.closed;
+      assert.deepEqual({ by, code }, { by: "local", code: CloseCode.policy });
+      assert.ok(error instanceof PolicyViolationError);
+    });
+
+    test("datagrams: false leaves the peer unable to send any", async (t) => {
+      const { peer } = await ends(t, role, { options: { datagrams: false } });
+      assert.equal(peer.maxDatagramBytes, 0);
+      assert.throws(() => peer.sendDatagram(new Uint8Array(1)), InvalidArgumentError);
+    });
+
+    test("the windows bound what a reader who stands still is sent", async (t) => {
+      // The engine takes up to 256 KiB of a stream for JavaScript, and no more than a window; beyond, the windows count.
+      for (const [options, taken, bound] of [
+        [{ streamWindowBytes: 4 * KiB, connectionWindowBytes: 16 * KiB }, 16 * KiB, 32 * KiB],
+        [{ streamWindowBytes: 16 * KiB, connectionWindowBytes: 64 * KiB }, 64 * KiB, 128 * KiB],
+        [{ streamWindowBytes: 64 * KiB, connectionWindowBytes: 16 * MiB }, 256 * KiB, 4 * MiB],
+      ] as const) {
+        const paused = deferred<{ held: quic.QuicStream; first: number }>();
+        const { peer } = await ends(
+          t,
+          role,
+          {
+            behaviour: {
+              data(stream, chunk) {
+                stream.pause();
+                paused.resolve({ held: stream, first: chunk.length });
+              },
+            },
+            options,
+          },
+          { options: { highWaterMarkBytes: 64 * MiB } },
+        );
+        const stream = peer.openStream();
+        const total = 16 * MiB;
+        for (let sent = 0; sent < total; sent += 4 * KiB) stream.write(new Uint8Array(4 * KiB));
+        const { held, first } = await paused.promise;
+        let came = 0;
+        await until("no more comes", () => {
+          const before = came;
+          came = held.bytesReceived;
+          return came === before && came >= taken;
+        });
+        // What was handed over is consumed: where the engine has not yet come to a stop, it takes as much again.
+        assert.ok(came <= taken + first, `${came} came, ${first} of it before the pause`);
+        assert.ok(
+          total - stream.bytesQueued <= bound + first,
+          `${total - stream.bytesQueued} of at most ${bound + first}`,
+        );
+      }
+    });
+
+    test("deadlineMs is when a graceful close gives up on a peer that reads nothing", async (t) => {
+      const closing = async (deadlineMs: number) => {
+        const held = deferred<quic.QuicStream>();
+        const { own, peer } = await ends(
+          t,
+          role,
+          {},
+          {
+            behaviour: {
+              data(stream) {
+                stream.pause();
+                held.resolve(stream);
+              },
+            },
+            options: { streamWindowBytes: 4 * KiB, connectionWindowBytes: 16 * KiB },
+          },
+        );
+        const stream = own.openStream();
+        stream.write(new Uint8Array(MiB));
+        stream.end();
+        const unread = await held.promise;
+        return { own, peer, unread, closing: own.close({ deadlineMs }) };
+      };
+      const patient = await closing(60_000);
+      const begun = performance.now();
+      const hasty = await closing(300);
+      assert.equal((await hasty.closing).by, "local");
+      assert.ok(performance.now() - begun >= 290);
+      await hasty.peer.closed;
+      assert.ok(hasty.unread.bytesReceived < MiB, `${hasty.unread.bytesReceived} bytes had arrived`);
+      assert.equal(patient.own.state, "closing");
+      await patient.own.close({ graceful: false });
+    });
+  });
+}
 
 test("a close carries its code and reason, and ends streams and sends", async (t) => {
   const { client, server } = await pair(t);

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { describe, type TestContext, test } from "node:test";
-import type { QuicConnection, QuicListenOptions } from "millrace/quic";
+import type { QuicListenOptions, QuicOptions } from "millrace/quic";
 import * as quic from "millrace/quic";
 import { createRelay, type Relay, type RelayOptions } from "millrace/testing";
 import { ConnectionLostError, HandshakeTimeoutError, InvalidArgumentError } from "#internal/errors.js";
 import { Loopback } from "../kit/loopback.js";
+import { type Ends, openEnds, type Role, roles } from "../kit/pair.js";
 import { until } from "../kit/until.js";
 
 const MiB = 1024 * 1024;
@@ -15,51 +16,53 @@ const ipv4HeaderBytes = 20 + 8;
 
 const loopback = await Loopback.make();
 
-/** A server that counts what it reads, behind a relay. */
-async function counting(
-  t: TestContext,
-  faults: Partial<RelayOptions> = {},
-  options: Partial<QuicListenOptions> = {},
-): Promise<{
-  relay: Relay;
-  server: { readonly bytes: number; readonly accepted: readonly QuicConnection[] };
-}> {
-  const server = { bytes: 0, accepted: [] as QuicConnection[] };
-  const listener = await loopback.listenRaw(
-    t,
-    {
-      open: (connection) => void server.accepted.push(connection),
-      data: (_, chunk) => {
-        server.bytes += chunk.length;
-      },
-    },
-    options,
-  );
-  const relay = await createRelay({ target: listener.address, ...faults });
-  t.after(() => relay.close());
-  // Their clients may be unable to tell them that they are gone.
-  t.after(() => Promise.all(server.accepted.map((connection) => connection.close({ graceful: false }))));
-  return { relay, server };
+/** Both ends of a connection through a relay. */
+interface Relayed extends Ends {
+  readonly relay: Relay;
+  /** What `peer` has read of streams. */
+  readonly read: { readonly bytes: number };
 }
 
-function sizes(relay: Relay, direction: "toServer" | "toClient"): number[] {
+/** A connection whose end of that role has those options. */
+async function relayed(
+  t: TestContext,
+  role: Role,
+  options: Partial<QuicOptions> = {},
+  {
+    faults = {},
+    peerOptions = {},
+  }: { faults?: Partial<RelayOptions>; peerOptions?: Partial<QuicOptions> } = {},
+): Promise<Relayed> {
+  const read = { bytes: 0 };
+  const behaviour = {
+    data: (_: unknown, chunk: Uint8Array) => {
+      read.bytes += chunk.length;
+    },
+  };
+  let relay!: Relay;
+  const ends = await openEnds(
+    loopback,
+    t,
+    role,
+    { options },
+    { behaviour, options: peerOptions },
+    async (target) => {
+      relay = await createRelay({ target, ...faults });
+      t.after(() => relay.close());
+      return relay.address.port;
+    },
+  );
+  // One may be unable to tell the other that it is gone.
+  t.after(() => Promise.all([ends.own, ends.peer].map((end) => end.close({ graceful: false }))));
+  return { ...ends, relay, read };
+}
+
+/** Of the IP packets that the end of that role has sent. */
+function sizes(relay: Relay, role: Role): number[] {
+  const direction = role === "client" ? "toServer" : "toClient";
   const datagrams = relay.recorded.filter((datagram) => datagram.direction === direction);
   return datagrams.map(({ bytes }) => bytes.length + ipv4HeaderBytes);
 }
-
-test("disconnectTimeoutMs is how long a peer may acknowledge nothing", async (t) => {
-  const { relay } = await counting(t);
-  const hasty = await loopback.connectRaw(t, relay.address.port, {}, { disconnectTimeoutMs: 300 });
-  const patient = await loopback.connectRaw(t, relay.address.port);
-  relay.blockUdp();
-  for (const client of [hasty, patient]) client.openStream().write(new Uint8Array(1));
-  const { by, error } = await hasty.closed;
-  assert.equal(by, "transport");
-  assert.ok(error instanceof ConnectionLostError && /stopped acknowledging/.test(error.message));
-  assert.equal(patient.state, "open");
-  relay.unblockUdp();
-  await patient.close();
-});
 
 test("initialRttMs is how long the first packet waits for its answer before it is sent again", async (t) => {
   const socket = createSocket("udp4");
@@ -81,79 +84,97 @@ test("initialRttMs is how long the first packet waits for its answer before it i
   assert.ok(hasty >= 2 * patient, `${hasty} datagrams at 5 ms, ${patient} at 1 s`);
 });
 
-describe("the MTU", () => {
-  test("begins with minimumMtu", async (t) => {
-    const { relay } = await counting(t, { record: true });
-    await loopback.connectRaw(t, relay.address.port, {}, { minimumMtu: 1_400 });
-    assert.equal(sizes(relay, "toServer")[0], 1_400);
+for (const role of roles) {
+  test(`disconnectTimeoutMs of a ${role} is how long its peer may acknowledge nothing`, async (t) => {
+    const hasty = await relayed(t, role, { disconnectTimeoutMs: 300 });
+    const patient = await relayed(t, role);
+    for (const { relay, own } of [hasty, patient]) {
+      relay.blockUdp();
+      own.openStream().write(new Uint8Array(1));
+    }
+    const { by, error } = await hasty.own.closed;
+    assert.equal(by, "transport");
+    assert.ok(error instanceof ConnectionLostError && /stopped acknowledging/.test(error.message));
+    assert.equal(patient.own.state, "open");
+    patient.relay.unblockUdp();
+    await patient.own.close();
   });
 
-  test("rises to what the path carries, and with it the largest datagram", async (t) => {
-    const { relay } = await counting(t);
-    const client = await loopback.connectRaw(t, relay.address.port);
-    const { mtuBytes } = await client.statistics();
-    const datagramBytes = client.maxDatagramBytes;
-    await until("the MTU was found", async () => (await client.statistics()).mtuBytes === 1_500);
-    assert.ok(mtuBytes < 1_500);
-    await until(
-      "datagrams may be larger",
-      () => client.maxDatagramBytes === datagramBytes + 1_500 - mtuBytes,
-    );
-  });
-
-  test("does not rise above maximumMtu, on either side", async (t) => {
-    const { relay } = await counting(t, { record: true }, { maximumMtu: 1_350 });
-    const client = await loopback.connectRaw(t, relay.address.port, {}, { maximumMtu: 1_300 });
-    await until("the client's MTU was found", async () => (await client.statistics()).mtuBytes === 1_300);
-    const stream = client.openStream();
-    stream.write(new Uint8Array(200_000));
-    await until("all is acknowledged", () => stream.bytesQueued === 0);
-    assert.equal(Math.max(...sizes(relay, "toServer")), 1_300);
-    assert.ok(Math.max(...sizes(relay, "toClient")) <= 1_350);
-  });
-
-  test("is found below a path that carries less", async (t) => {
-    const { relay } = await counting(t, { maxDatagramBytes: 1_400 - ipv4HeaderBytes });
-    const client = await loopback.connectRaw(t, relay.address.port);
-    const stream = client.openStream();
-    stream.write(new Uint8Array(MiB));
-    await until("all is acknowledged", () => stream.bytesQueued === 0);
-    const { mtuBytes } = await client.statistics();
-    assert.ok(mtuBytes <= 1_400, `an MTU of ${mtuBytes}`);
-  });
-});
-
-test("congestionControl: random loss shrinks the window of cubic, and not that of bbr", async (t) => {
-  const windowOf = async (congestionControl: "cubic" | "bbr"): Promise<number> => {
-    const { relay, server } = await counting(t, { lossRate: 0.03, delayMs: 10 });
-    const options = { congestionControl, highWaterMarkBytes: 8 * MiB };
-    const client = await loopback.connectRaw(t, relay.address.port, {}, options);
-    client.openStream().write(new Uint8Array(3 * MiB));
-    let largest = 0;
-    await until("half has arrived", () => server.bytes > MiB);
-    await until("the rest has arrived", async () => {
-      largest = Math.max(largest, (await client.statistics()).congestionWindowBytes);
-      return server.bytes === 3 * MiB;
+  describe(`the MTU of a ${role}`, () => {
+    test("begins with minimumMtu", async (t) => {
+      const { relay } = await relayed(t, role, { minimumMtu: 1_400 }, { faults: { record: true } });
+      assert.equal(sizes(relay, role)[0], 1_400);
     });
-    assert.ok((await client.statistics()).packetsSuspectedLost > 0);
-    return largest;
-  };
-  const [cubic, bbr] = [await windowOf("cubic"), await windowOf("bbr")];
-  assert.ok(bbr > 2 * cubic, `bbr had ${bbr} bytes, cubic ${cubic}`);
-});
 
-test("sendBuffering takes what is written off the queue before it is acknowledged", async (t) => {
-  const { relay } = await counting(t);
-  const buffered = await loopback.connectRaw(t, relay.address.port, {}, { sendBuffering: true });
-  const plain = await loopback.connectRaw(t, relay.address.port);
-  relay.blockUdp();
-  const streams = [plain, buffered].map((client) => client.openStream());
-  for (const stream of streams) stream.write(new Uint8Array(1_000));
-  await until("msquic has copied it", () => streams[1]!.bytesQueued === 0);
-  assert.equal(streams[0]!.bytesQueued, 1_000);
-  relay.unblockUdp();
-  await until("it is acknowledged", () => streams[0]!.bytesQueued === 0);
-});
+    test("rises to what the path carries, and with it the largest datagram", async (t) => {
+      const fixed = await relayed(t, role, { minimumMtu: 1_400, maximumMtu: 1_400 });
+      const { own } = await relayed(t, role);
+      const { mtuBytes } = await own.statistics();
+      await until("the MTU was found", async () => (await own.statistics()).mtuBytes === 1_500);
+      assert.ok(mtuBytes < 1_500);
+      const largest = fixed.own.maxDatagramBytes + 100;
+      await until("datagrams may be larger", () => own.maxDatagramBytes === largest);
+    });
+
+    test("does not rise above maximumMtu, whatever the peer's is", async (t) => {
+      const { own, relay } = await relayed(
+        t,
+        role,
+        { maximumMtu: 1_300 },
+        { faults: { record: true }, peerOptions: { maximumMtu: 1_350 } },
+      );
+      await until("it was found", async () => (await own.statistics()).mtuBytes === 1_300);
+      const stream = own.openStream();
+      stream.write(new Uint8Array(200_000));
+      await until("all is acknowledged", () => stream.bytesQueued === 0);
+      assert.equal(Math.max(...sizes(relay, role)), 1_300);
+      assert.ok(Math.max(...sizes(relay, role === "client" ? "server" : "client")) <= 1_350);
+    });
+
+    test("is found below a path that carries less", async (t) => {
+      const { own } = await relayed(t, role, {}, { faults: { maxDatagramBytes: 1_400 - ipv4HeaderBytes } });
+      const stream = own.openStream();
+      stream.write(new Uint8Array(MiB));
+      await until("all is acknowledged", () => stream.bytesQueued === 0);
+      const { mtuBytes } = await own.statistics();
+      assert.ok(mtuBytes <= 1_400, `an MTU of ${mtuBytes}`);
+    });
+  });
+
+  test(`congestionControl of a ${role}: random loss shrinks the window of cubic, and not that of bbr`, async (t) => {
+    const windowOf = async (congestionControl: "cubic" | "bbr"): Promise<number> => {
+      const options = { congestionControl, highWaterMarkBytes: 8 * MiB };
+      const { own, read } = await relayed(t, role, options, { faults: { lossRate: 0.03, delayMs: 10 } });
+      own.openStream().write(new Uint8Array(3 * MiB));
+      let largest = 0;
+      await until("half has arrived", () => read.bytes > MiB);
+      await until("the rest has arrived", async () => {
+        largest = Math.max(largest, (await own.statistics()).congestionWindowBytes);
+        return read.bytes === 3 * MiB;
+      });
+      const { packetsSuspectedLost, congestionEvents } = await own.statistics();
+      assert.ok(packetsSuspectedLost > 0);
+      assert.ok(congestionEvents > 0 && congestionEvents <= packetsSuspectedLost, `${congestionEvents}`);
+      return largest;
+    };
+    const [cubic, bbr] = [await windowOf("cubic"), await windowOf("bbr")];
+    assert.ok(bbr > 2 * cubic, `bbr had ${bbr} bytes, cubic ${cubic}`);
+  });
+
+  test(`sendBuffering of a ${role} takes what is written off the queue before it is acknowledged`, async (t) => {
+    const both = [await relayed(t, role), await relayed(t, role, { sendBuffering: true })];
+    const [plain, buffered] = both.map(({ own, relay }) => {
+      relay.blockUdp();
+      const stream = own.openStream();
+      stream.write(new Uint8Array(1_000));
+      return stream;
+    });
+    await until("msquic has copied it", () => buffered!.bytesQueued === 0);
+    assert.equal(plain!.bytesQueued, 1_000);
+    for (const { relay } of both) relay.unblockUdp();
+    await until("it is acknowledged", () => plain!.bytesQueued === 0);
+  });
+}
 
 test("settings that contradict each other are refused", async () => {
   const good = { host: "127.0.0.1", port: 0, alpn: ["a"], tls: loopback.identity };
