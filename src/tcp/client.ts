@@ -153,7 +153,9 @@ class Handshake {
       const what = "ended the connection when it had seen this side's certificate; ask its operator for one";
       return new CertificateRequiredError(`${this.#target} ${what}`, options);
     }
-    return new HandshakeFailedError(`${this.#target} ended the connection before the handshake did`, options);
+    const what = "ended the connection before the handshake did";
+    const advice = this.#credential === undefined ? "; if it speaks TLS, connect by tls://" : "";
+    return new HandshakeFailedError(`${this.#target} ${what}${advice}`, options);
   }
 
   /** The server speaks something else; of TLS it can be said. */

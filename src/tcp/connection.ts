@@ -66,6 +66,8 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
   #ended = false;
   /** The socket is closed. */
   #gone = false;
+  /** The beginning of a unit has come and its end has not: a clock runs. */
+  #unfinished = false;
   /** This side has sent its last byte. */
   #shut = false;
   /** How the connection ends, from the moment that it begins to. */
@@ -256,7 +258,6 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
   }
 
   #deliver(): void {
-    const wasInside = this.#splitter.isInside;
     let delivered = 0;
     while (this.#flowing && this.#state === "open") {
       const unit = this.#next();
@@ -264,9 +265,18 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
       delivered += 1;
       this.#deliverUnit(unit);
     }
+    this.#watchUnfinished(delivered > 0);
+  }
+
+  /** @param isAnother whether the unit that is unfinished now is another one than before. */
+  #watchUnfinished(isAnother: boolean): void {
     const { frameDeadlines } = this.#context;
-    if (this.#state !== "open" || !this.#splitter.isInside) frameDeadlines?.end(this);
-    else if (delivered > 0 || !wasInside) frameDeadlines?.begin(this);
+    if (isAnother) this.#unfinished = false;
+    // Where more is here than this side has taken, the peer is not the one to wait for.
+    const isUnfinished = this.#state === "open" && this.#splitter.isInside && !this.#splitter.hasMore;
+    if (!isUnfinished) frameDeadlines?.end(this);
+    else if (!this.#unfinished) frameDeadlines?.begin(this);
+    this.#unfinished = isUnfinished;
   }
 
   #next(): Uint8Array | undefined {

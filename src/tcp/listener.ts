@@ -88,6 +88,8 @@ function createSecureServer(
     acceptSecure(acceptor, socket, Math.max(1, handshakeTimeoutMs - tookMs));
   });
   server.on("connection", (socket: Socket) => handshakes.begin(socket));
+  // Node only tells of a handshake whose time is over.
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
   const { keyLogFile } = credential;
   if (keyLogFile !== undefined) server.on("keylog", keyLogger(keyLogFile));
   return server;

@@ -33,9 +33,9 @@ export class Splitter {
     return this.#chunk !== undefined;
   }
 
-  /** Whether all that is left is the beginning of a unit. */
+  /** Whether the beginning of a unit waits for its end. */
   get isInside(): boolean {
-    return this.#chunk === undefined && this.#assembled > 0;
+    return this.#assembled > 0;
   }
 
   /** @param chunk the splitter's own from now on. */
