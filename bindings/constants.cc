@@ -146,6 +146,7 @@ Napi::Object Constants(Napi::Env env) {
                                         {"connectionEarly", Of(EventKind::kConnectionEarly)},
                                         {"connectionReady", Of(EventKind::kConnectionReady)},
                                         {"ticket", Of(EventKind::kTicket)},
+                                        {"handshakeFailed", Of(EventKind::kHandshakeFailed)},
                                     }));
   constants.Set("command", Group(env, {
                                           {"sendFrame", Of(CommandKind::kSendFrame)},

@@ -49,6 +49,7 @@ Napi::Function EnvironmentWrap::Define(Napi::Env env) {
                          InstanceMethod<&Wrap::ReleaseConfiguration>("releaseConfiguration"),
                          InstanceMethod<&Wrap::Listen>("listen"),
                          InstanceMethod<&Wrap::Refusals>("refusals"),
+                         InstanceMethod<&Wrap::HeedFailures>("heedFailures"),
                          InstanceMethod<&Wrap::UpdateListener>("updateListener"),
                          InstanceMethod<&Wrap::SetTicketKeys>("setTicketKeys"),
                          InstanceMethod<&Wrap::CloseListener>("closeListener"),
@@ -224,6 +225,9 @@ Napi::Value EnvironmentWrap::Listen(const Napi::CallbackInfo& info) {
   const auto pending = MakeRef<Pending<Listener>>();
   listeners_.emplace(id, pending);
   Listener::Member member{environment_, ReadConnectionOptions(info[6]), id};
+  if (!member.options->framed) {
+    member.options->failures = failures_.emplace(id, MakeRef<FailureNotice>()).first->second;
+  }
   Library::Get().control().Post([pending, request = Uint(info[0]), endpoint = std::move(endpoint),
                                  credential = Text(info[9]), configurations = std::move(configurations),
                                  member = std::move(member)] {
@@ -249,6 +253,13 @@ Napi::Value EnvironmentWrap::Refusals(const Napi::CallbackInfo& info) {
   Napi::Array result = Napi::Array::New(info.Env(), counts.size());
   for (uint32_t i = 0; i < counts.size(); ++i) result.Set(i, static_cast<double>(counts[i]));
   return result;
+}
+
+// heedFailures(listener) → how many failed handshakes no event has told of; the next one is told again.
+Napi::Value EnvironmentWrap::HeedFailures(const Napi::CallbackInfo& info) {
+  const auto failures = failures_.find(Uint(info[0]));
+  const uint32_t missed = failures == failures_.end() ? 0 : failures->second->Heed();
+  return Napi::Number::New(info.Env(), missed);
 }
 
 // updateListener(request, id, configurations, credential): handshakes from now on use these.
@@ -289,6 +300,7 @@ Napi::Value EnvironmentWrap::SetTicketKeys(const Napi::CallbackInfo& info) {
 // closeListener(request, id): completes when the port is free, or others still share it.
 Napi::Value EnvironmentWrap::CloseListener(const Napi::CallbackInfo& info) {
   auto listener = listeners_.extract(Uint(info[1]));
+  failures_.erase(Uint(info[1]));
   Library::Get().control().Post([request = Uint(info[0]), id = Uint(info[1]), environment = environment_,
                                  pending = listener.empty() ? millrace::Ref<Pending<Listener>>()
                                                             : std::move(listener.mapped())]() mutable {

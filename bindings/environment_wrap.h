@@ -35,6 +35,7 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
   Napi::Value ReleaseConfiguration(const Napi::CallbackInfo& info);
   Napi::Value Listen(const Napi::CallbackInfo& info);
   Napi::Value Refusals(const Napi::CallbackInfo& info);
+  Napi::Value HeedFailures(const Napi::CallbackInfo& info);
   Napi::Value UpdateListener(const Napi::CallbackInfo& info);
   Napi::Value SetTicketKeys(const Napi::CallbackInfo& info);
   Napi::Value CloseListener(const Napi::CallbackInfo& info);
@@ -89,6 +90,7 @@ class EnvironmentWrap final : public Napi::ObjectWrap<EnvironmentWrap> {
 
   std::map<uint32_t, millrace::Ref<Pending<Configuration>>> configurations_;
   std::map<uint32_t, millrace::Ref<Pending<Listener>>> listeners_;
+  std::map<uint32_t, millrace::Ref<millrace::FailureNotice>> failures_;  // by listener
   uint32_t last_id_ = 0;
 };
 

@@ -36,21 +36,24 @@ size_t AddressKey::Hash(uint64_t seed) const noexcept {
 Admissions::Admissions(const AdmissionLimits& limits) noexcept
     : limits_(limits), counts_(0, Hash{RandomSeed()}) {}
 
-std::optional<Admissions::Place> Admissions::Admit(const QUIC_ADDR& remote) noexcept {
+std::optional<Admissions::Place> Admissions::Admit(const QUIC_ADDR& remote, FailedBy* reached) noexcept {
   const AddressKey key(remote);
   const std::lock_guard lock(mutex_);
   if (connections_ >= limits_.connections) {
     refused_.connections.fetch_add(1, std::memory_order_relaxed);
+    *reached = FailedBy::kConnections;
     return std::nullopt;
   }
   const auto found = counts_.find(key);
   const Count now = found == counts_.end() ? Count{} : found->second;
   if (now.connections >= limits_.connections_per_address) {
     refused_.connections_per_address.fetch_add(1, std::memory_order_relaxed);
+    *reached = FailedBy::kConnectionsPerAddress;
     return std::nullopt;
   }
   if (now.handshakes >= limits_.handshakes_per_address) {
     refused_.handshakes_per_address.fetch_add(1, std::memory_order_relaxed);
+    *reached = FailedBy::kHandshakesPerAddress;
     return std::nullopt;
   }
   Count& count = found == counts_.end() ? counts_[key] : found->second;

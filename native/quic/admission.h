@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "native/memory/ref_counted.h"
+#include "native/quic/events.h"
 
 namespace millrace {
 
@@ -66,8 +67,8 @@ class Admissions : public RefCounted<Admissions> {
   explicit Admissions(const AdmissionLimits& limits) noexcept;
   ~Admissions() = default;
 
-  // Empty when a limit is reached.
-  [[nodiscard]] std::optional<Place> Admit(const QUIC_ADDR& remote) noexcept;
+  // Empty when a limit is reached; `reached` says which.
+  [[nodiscard]] std::optional<Place> Admit(const QUIC_ADDR& remote, FailedBy* reached) noexcept;
   [[nodiscard]] const Refused& refused() const noexcept { return refused_; }
   // Addresses that have a connection now.
   [[nodiscard]] size_t addresses() noexcept;

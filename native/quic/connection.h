@@ -188,6 +188,7 @@ class Connection final : public Resource {
   void OnDatagramSendState(QUIC_DATAGRAM_SEND_STATE state, void** context) noexcept;
   void PostOutcome(const OutboundDatagram& datagram, DatagramOutcome outcome) noexcept;
   void PostClosed() noexcept;
+  void PostHandshakeFailed() noexcept;
   void ReadRoundTrip() noexcept;
   void PostStatistics() noexcept;
   // Control thread.
@@ -231,6 +232,7 @@ class Connection final : public Resource {
     std::string reason;
   };
   std::unique_ptr<End> end_;
+  [[nodiscard]] End ReadEnd() noexcept;
   ControlThread::Timer close_deadline_;
   Ref<PeerCertificate> peer_certificate_;
   std::unique_ptr<Takeoff> takeoff_;         // ours and early only, until the handshake is complete

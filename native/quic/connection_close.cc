@@ -104,6 +104,8 @@ void Connection::OnEnded() noexcept {
   if (announced_ || listener_ == 0) {
     if (!options_->framed) PostStatistics();  // the last that can be read
     PostClosed();
+  } else {
+    PostHandshakeFailed();
   }
   socket_ = SocketUse();  // msquic closes it with its last connection
   Release();              // msquic's lease
@@ -121,12 +123,21 @@ void Connection::ReadPeerReason() noexcept {
   }
 }
 
+Connection::End Connection::ReadEnd() noexcept {
+  const std::lock_guard lock(mutex_);
+  return end_ == nullptr ? End{} : *end_;
+}
+
+void Connection::PostHandshakeFailed() noexcept {
+  if (!options_->failures) return;
+  const End end = ReadEnd();
+  const HandshakeFailedEvent failure{
+      .listener = listener_, .by = static_cast<uint32_t>(end.by), .status = end.status, .code = end.code};
+  options_->failures->Tell(port(), failure, path().remote);
+}
+
 void Connection::PostClosed() noexcept {
-  End end;
-  {
-    const std::lock_guard lock(mutex_);
-    if (end_ != nullptr) end = *end_;
-  }
+  const End end = ReadEnd();
   const ClosedEvent closed{static_cast<uint32_t>(end.by), end.status, end.code};
   port().Write({.kind = EventKind::kConnectionClosed,
                 .slot = slot(),

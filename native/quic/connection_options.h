@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "native/memory/ref_counted.h"
+#include "native/quic/failure_notice.h"
 #include "native/quic/resumption.h"
 
 namespace millrace {
@@ -20,8 +21,9 @@ struct ConnectionOptions : RefCounted<ConnectionOptions> {
   std::chrono::milliseconds frame_timeout{0};
   // Raw only: a peer that aborts more streams a second ends its connection (churn_budget.h); 0 is no limit.
   uint32_t peer_aborts_per_second = 0;
-  bool wants_tickets = false;  // of a server: JavaScript is given its tickets
-  Ref<Resumption> resumption;  // of a listener that gives tickets; it sets this itself
+  bool wants_tickets = false;   // of a server: JavaScript is given its tickets
+  Ref<FailureNotice> failures;  // raw only, of a listener
+  Ref<Resumption> resumption;   // of a listener that gives tickets; it sets this itself
 };
 
 // Close codes that the engine itself sends; src/transport/close.ts has the same.

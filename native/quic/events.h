@@ -32,6 +32,9 @@ enum class EventKind : uint16_t {
       21,  // connection of a peer: early data came before its kConnectionOpened; the same payload
   kConnectionReady = 22,  // connection of ours that has a ticket: open streams, then start it
   kTicket = 23,           // connection of ours; payload = TicketEvent, then the ticket
+  // A listener's; payload = HandshakeFailedEvent, then the peer's address as text. Nobody was told of it
+  // before.
+  kHandshakeFailed = 24,
 };
 
 enum ReceiveFlag : uint16_t {
@@ -62,6 +65,23 @@ struct ClosedEvent {
   uint32_t by;     // ClosedBy
   int32_t status;  // QUIC_STATUS where `by` is kTransport
   uint64_t code;   // the application's code, or the transport's
+};
+
+enum class FailedBy : uint32_t {
+  kLocal = 0,  // as ClosedBy
+  kPeer = 1,
+  kTransport = 2,
+  kConnections = 3,  // a limit of the listener
+  kConnectionsPerAddress = 4,
+  kHandshakesPerAddress = 5,
+};
+
+struct HandshakeFailedEvent {
+  uint32_t listener = 0;
+  uint32_t by = 0;     // FailedBy
+  int32_t status = 0;  // as in ClosedEvent
+  uint32_t reserved = 0;
+  uint64_t code = 0;
 };
 
 struct PeerCertificateEvent {

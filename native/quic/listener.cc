@@ -180,8 +180,14 @@ QUIC_STATUS Listener::OnNewConnection(HQUIC handle, const QUIC_NEW_CONNECTION_IN
     }
   }
   if (!environment) return QUIC_STATUS_CONNECTION_REFUSED;
-  std::optional<Admissions::Place> place = admissions_->Admit(*info.RemoteAddress);
-  if (!place) return QUIC_STATUS_CONNECTION_REFUSED;
+  FailedBy reached{};
+  std::optional<Admissions::Place> place = admissions_->Admit(*info.RemoteAddress, &reached);
+  if (!place) {
+    const HandshakeFailedEvent failure{.listener = id, .by = static_cast<uint32_t>(reached)};
+    if (options->failures)
+      options->failures->Tell(*environment->ports().front(), failure, *info.RemoteAddress);
+    return QUIC_STATUS_CONNECTION_REFUSED;
+  }
   const std::string_view server_name{info.ServerName, info.ServerNameLength};
   const Ref<Configuration> configuration = configurations->For(server_name);
   std::unique_ptr<Handshake> handshake = Handshake::For(*configuration, std::string(server_name));

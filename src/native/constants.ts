@@ -25,6 +25,7 @@ export const EventKind = {
   connectionEarly: 21,
   connectionReady: 22,
   ticket: 23,
+  handshakeFailed: 24,
 } as const;
 
 /** Kinds of commands in the outbound slab. */

@@ -32,6 +32,8 @@ export interface EngineResource {
 export interface Acceptor {
   /** The first event of a peer's connection; returns what gets the others. */
   onConnection(slot: number, generation: number, record: RingReader): EngineResource;
+  /** A handshake that was refused or failed before anybody was told of it. */
+  onHandshakeFailed(record: RingReader): void;
 }
 
 /** The answer to a request that the engine carried out on its control thread. */
@@ -210,7 +212,10 @@ export class Engine {
     try {
       const resource = this.#resources[record.slot];
       if (record.kind === EventKind.completion) this.#complete(record);
-      else if (resource !== undefined && resource.generation === record.generation) resource.onEvent(record);
+      else if (record.kind === EventKind.handshakeFailed) {
+        this.#acceptors.get(record.uint32(0))?.onHandshakeFailed(record);
+      } else if (resource !== undefined && resource.generation === record.generation)
+        resource.onEvent(record);
       else if (beginsConnection(record.kind)) this.#accept(record);
       else if (record.kind === EventKind.streamOpened) this.#acceptStream(record);
     } catch (cause) {

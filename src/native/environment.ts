@@ -119,6 +119,8 @@ export interface NativeEnvironment {
   refusals(
     id: number,
   ): readonly [connections: number, connectionsPerAddress: number, handshakesPerAddress: number] | undefined;
+  /** How many failed handshakes of a listener no event has told of; the next one is told again. */
+  heedFailures(id: number): number;
   /** Handshakes from now on use these, for all that share the listener. */
   updateListener(request: number, id: number, configurations: NativeConfigurations, credential: string): void;
   /** Replaces the keys of a listener that gives tickets. */

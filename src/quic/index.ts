@@ -5,13 +5,14 @@
 
 import { sharedEngine } from "../native/engine.js";
 import { checkHandlers } from "../options/handlers.js";
-import type { SocketAddress } from "../transport/address.js";
+import { formatHost, type SocketAddress } from "../transport/address.js";
 import { loadClientCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
 import { readWait, throwIfAborted, type WaitOptions, within } from "../transport/wait.js";
 import { behaviourHandlers, type QuicBehaviour } from "./behaviour.js";
 import type { QuicConnection } from "./connection.js";
+import { publishFailedHandshake } from "./diagnostics.js";
 import { dial } from "./dial.js";
 import { EngineListener, type RefusedConnections } from "./listener.js";
 import { type QuicConnectOptions, readConnectOptions, readUrl } from "./options/connect_options.js";
@@ -50,7 +51,7 @@ export type {
   SendDatagramOptions,
 } from "./connection.js";
 export { type QuicCounters, quicCounters } from "./counters.js";
-export type { QuicDiagnostics } from "./diagnostics.js";
+export type { FailedHandshake, QuicDiagnostics } from "./diagnostics.js";
 export type { RefusedConnections } from "./listener.js";
 export type { QuicConnectOptions } from "./options/connect_options.js";
 export { configureEngine, type EngineOptions } from "./options/engine_options.js";
@@ -194,14 +195,18 @@ export async function connect(
     resumption === undefined
       ? undefined
       : new ServerTickets(resumption, { host, port, alpns: settings.alpns }, credential);
-  return dial(
-    engine,
-    { host, port, settings, credential, connectionOptions, socket, signal, tickets },
-    (slot, generation, opening) =>
-      new RawConnection(engine, slot, generation, behaviour, connectionOptions, {
-        opening,
-        authenticator,
-        tickets,
-      }),
-  );
+  const extras = { authenticator, tickets };
+  try {
+    return await dial(
+      engine,
+      { host, port, settings, credential, connectionOptions, socket, signal, tickets },
+      (slot, generation, opening) =>
+        new RawConnection(engine, slot, generation, behaviour, connectionOptions, { opening, ...extras }),
+    );
+  } catch (cause) {
+    const remote = `${formatHost(host)}:${port}`;
+    const error = cause as Error;
+    publishFailedHandshake(() => ({ side: "client", localAddress: undefined, remote, error, missed: 0 }));
+    throw cause;
+  }
 }

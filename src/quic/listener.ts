@@ -9,6 +9,7 @@ import type { RingReader } from "../native/ring.js";
 import { formatAddress, type SocketAddress } from "../transport/address.js";
 import type { ServerCredential } from "../transport/credential.js";
 import { type ConfigurationSettings, serverConfigurations } from "./configuration.js";
+import { FailureWatch } from "./failure_watch.js";
 import { bindError } from "./status.js";
 import { fingerprint } from "./tls/fingerprint.js";
 
@@ -51,6 +52,7 @@ export class EngineListener implements Acceptor {
   readonly #settings: ConfigurationSettings;
   readonly #accept: (slot: number, generation: number, onEnd: () => void) => AcceptedConnection;
   readonly #givesTickets: boolean;
+  readonly #failures: FailureWatch;
   #closing: Promise<void> | undefined;
   #lastRefusals: readonly [number, number, number] = [0, 0, 0];
   readonly #onEnd = () => {
@@ -110,6 +112,7 @@ export class EngineListener implements Acceptor {
     this.#id = id;
     this.#givesTickets = resumption !== undefined;
     this.address = address;
+    this.#failures = new FailureWatch(engine, id, address);
     this.#settings = settings;
     this.#accept = accept;
     engine.setAcceptor(id, this);
@@ -121,6 +124,10 @@ export class EngineListener implements Acceptor {
     this.connectionCount += 1;
     connection.accepted(record);
     return connection;
+  }
+
+  onHandshakeFailed(record: RingReader): void {
+    this.#failures.onEvent(record);
   }
 
   get refused(): RefusedConnections {

@@ -4,6 +4,7 @@ import { DatagramOutcome, EventKind, Flag } from "../native/constants.js";
 import type { Engine } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
+import { formatAddress } from "../transport/address.js";
 import type { CloseInfo } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
 import { readWait, throwIfAborted, type WaitOptions, within } from "../transport/wait.js";
@@ -20,6 +21,7 @@ import {
   publishConnectionClose,
   publishConnectionOpen,
   publishError,
+  publishFailedHandshake,
   publishStreamOpen,
 } from "./diagnostics.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
@@ -329,8 +331,8 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
       return;
     }
     this.engine.native.authenticate(this.slot, this.generation, false, refusal.alert);
-    if (!this.#isAccepted) this.refusedPeer = refusal.error;
-    else if (refusal.error.cause !== undefined) this.report(refusal.error.cause);
+    this.refusedPeer = refusal.error;
+    if (this.#isAccepted && refusal.error.cause !== undefined) this.report(refusal.error.cause);
   }
 
   #onDatagram(record: RingReader): void {
@@ -376,7 +378,8 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     this.#datagrams?.end();
     this.#early?.discard();
     if (!this.#opened.is) this.#opened.fail(info?.error ?? neverOpened());
-    if (info === undefined) return;
+    if (info === undefined) return; // whoever waits for it tells
+    if (!this.#opened.is) this.#publishFailure(this.refusedPeer ?? info.error ?? neverOpened());
     this.#closeInfo = info;
     this.#closed?.resolve(info);
     // Else the behaviour has never heard of it.
@@ -384,6 +387,16 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     if (!isKnown) return;
     publishConnectionClose(this, info);
     this.call(() => this.behaviour.close?.(this, info));
+  }
+
+  #publishFailure(error: Error): void {
+    publishFailedHandshake(() => ({
+      side: this.#isAccepted ? "server" : "client",
+      localAddress: this.localAddress,
+      remote: formatAddress(this.remoteAddress),
+      error,
+      missed: 0,
+    }));
   }
 }
 

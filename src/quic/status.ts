@@ -120,6 +120,26 @@ function alertError(alert: number, status: number, where: string, shown?: X509Ce
   }
 }
 
+/** Why the handshake of a peer that came to us failed, when neither application asked for it. */
+export function acceptError(status: number, from: string): MillraceError {
+  const code = statusCodes();
+  if (status === code.connectionTimeout || status === code.connectionIdle) {
+    return new HandshakeTimeoutError(`${from} did not complete its handshake in time`);
+  }
+  const alert = status - code.tlsAlert!;
+  const what = alert >= 0 && alert < 256 ? `TLS alert ${alert}` : `msquic's status ${status}`;
+  switch (alert) {
+    case TlsAlert.certificateRequired:
+      return new CertificateRequiredError(`${from} has shown no certificate`);
+    case TlsAlert.unknownCa:
+      return new CertificateUntrustedError(
+        `the handshake with ${from} failed with ${what}: one certificate is signed by no CA that the other side trusts`,
+      );
+    default:
+      return new HandshakeFailedError(`the handshake with ${from} failed with ${what}`);
+  }
+}
+
 /** The names that a certificate has, as a part of a message: a peer's may have thousands. */
 function namesOf(certificate: X509Certificate | undefined): string {
   if (certificate === undefined) return "";

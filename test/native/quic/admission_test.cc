@@ -45,6 +45,11 @@ TEST(AddressKey, FallsElsewhereWithEachSeed) {
   EXPECT_NE(key.Hash(1), key.Hash(2));
 }
 
+std::optional<Admissions::Place> Admit(Admissions& admissions, const QUIC_ADDR& address) {
+  FailedBy reached{};
+  return admissions.Admit(address, &reached);
+}
+
 TEST(Admissions, RefuseAndCountWhatIsAboveEachLimit) {
   const auto admissions = MakeRef<Admissions>(
       AdmissionLimits{.connections = 5, .connections_per_address = 3, .handshakes_per_address = 2});
@@ -52,7 +57,7 @@ TEST(Admissions, RefuseAndCountWhatIsAboveEachLimit) {
   const QUIC_ADDR two = Address("192.0.2.2");
   std::vector<Admissions::Place> places;
   const auto admit = [&](const QUIC_ADDR& address) {
-    std::optional<Admissions::Place> place = admissions->Admit(address);
+    std::optional<Admissions::Place> place = Admit(*admissions, address);
     if (place) places.push_back(std::move(*place));
     return place.has_value();
   };
@@ -83,7 +88,7 @@ TEST(Admissions, KeepCountWhenThreadsComeAndGo) {
       QUIC_ADDR address = Address("192.0.2.0");
       for (int i = 0; i < 5'000; ++i) {
         address.Ipv4.sin_addr.s_addr = static_cast<uint32_t>(i % (7 + t));
-        std::optional<Admissions::Place> place = admissions->Admit(address);
+        std::optional<Admissions::Place> place = Admit(*admissions, address);
         ASSERT_TRUE(place);
         if (i % 2 == 0) place->HandshakeDone();
       }
