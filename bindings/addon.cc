@@ -14,10 +14,15 @@
 namespace millrace {
 namespace {
 
-// preferLargePages(words)
-void PreferLargePagesOf(const Napi::CallbackInfo& info) {
-  const std::span<int32_t> words = Elements<int32_t>(info[0]);
-  PreferLargePages(words.data(), words.size_bytes());
+// largePagesIn(memory, bytes) → where they begin
+Napi::Value LargePagesIn(const Napi::CallbackInfo& info) {
+  const std::span<uint8_t> memory = Elements<uint8_t>(info[0]);
+  const uint32_t bytes = Uint(info[1]);
+  const size_t alignment = bytes >= kLargePageBytes ? kLargePageBytes : kCacheLineBytes;
+  const size_t offset = (0 - reinterpret_cast<uintptr_t>(memory.data())) & (alignment - 1);
+  if (memory.size() < bytes || memory.size() - bytes < offset) return Napi::Number::New(info.Env(), 0);
+  PreferLargePages(memory.data() + offset, memory.size() - offset);
+  return Napi::Number::New(info.Env(), static_cast<double>(offset));
 }
 
 // readPkcs12(der, passphrase) → {certificatePem, privateKeyPem}, or a word that says why not
@@ -60,7 +65,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("processCounters", Napi::Function::New(env, ProcessCountersOf, "processCounters"));
   exports.Set("transportCounters", Napi::Function::New(env, TransportCountersOf, "transportCounters"));
   exports.Set("readPkcs12", Napi::Function::New(env, ReadPkcs12Of, "readPkcs12"));
-  exports.Set("preferLargePages", Napi::Function::New(env, PreferLargePagesOf, "preferLargePages"));
+  exports.Set("largePagesIn", Napi::Function::New(env, LargePagesIn, "largePagesIn"));
   exports.Set("currentThreadId", Napi::Function::New(env, CurrentThread, "currentThreadId"));
   return exports;
 }

@@ -88,6 +88,8 @@ void AddSessionTable(Napi::Object constants) {
                                         {"environmentStateBits", kEnvironmentStateBits},
                                         {"claimEnvironmentBits", kClaimEnvironmentBits},
                                         {"epochBits", kEpochBits},
+                                        {"recentHeaderWords", kRecentHeaderWords},
+                                        {"maxRecentSlots", kMaxRecentSlots},
                                     }));
   constants.Set("slotState", Group(env, {
                                             {"free", Of(SlotState::kFree)},

@@ -103,6 +103,7 @@ void SessionDirectoryWrap::OnCleanup(void* self) {
 void SessionDirectoryWrap::Leave() noexcept {
   if (wake_guard_) wake_guard_->Close();
   wake_guard_ = {};
+  slots_ = nullptr;
   if (!directory_) return;
   if (claim_ != 0) directory_->Leave(std::exchange(claim_, 0));
   directory_->Detach();
@@ -113,7 +114,7 @@ Napi::Value SessionDirectoryWrap::Id(const Napi::CallbackInfo& info) {
   return Number(info, directory_ ? directory_->id() : 0);
 }
 
-// join(wake, changes) → claim, or 0
+// join(wake, changes, table) → claim, or 0
 Napi::Value SessionDirectoryWrap::Join(const Napi::CallbackInfo& info) {
   if (!directory_ || claim_ != 0 || !info[0].IsFunction()) return Number(info, 0);
   // Made before the guard's function is used, and removed and added again so that it runs before that is
@@ -124,6 +125,11 @@ Napi::Value SessionDirectoryWrap::Join(const Napi::CallbackInfo& info) {
   const std::span<uint32_t> changes = Elements<uint32_t>(info[1]);
   if (!wake_guard_ || changes.empty()) return Number(info, 0);
   changes_ = Napi::Persistent(info[1].As<Napi::Object>());
+  const std::span<uint32_t> table = Elements<uint32_t>(info[2]);
+  if (table.size_bytes() == TableBytesOf(directory_->slot_count())) {
+    table_ = Napi::Persistent(info[2].As<Napi::Object>());
+    slots_ = table.data() + kTableHeaderBytes / sizeof(uint32_t);
+  }
   claim_ =
       directory_->Join(millrace::Ref<SessionWaker>(new GuardedSessionWaker(wake_guard_)), changes.data());
   if (claim_ == 0) {
@@ -175,6 +181,14 @@ std::pair<uint32_t, uint32_t> SessionDirectoryWrap::SlotOf(napi_env env, napi_ca
   return {slot, generation};
 }
 
+// Whoever ends a session is about to write into its slot: memory answers while the directory is asked.
+void SessionDirectoryWrap::Prefetch(uint32_t slot) const noexcept {
+  constexpr int kForWriting = 1;
+  if (slots_ != nullptr && slot < directory_->slot_count()) {
+    __builtin_prefetch(slots_ + size_t{slot} * (kSlotBytes / sizeof(uint32_t)), kForWriting);
+  }
+}
+
 // bind(slot, generation) → boolean
 napi_value SessionDirectoryWrap::Bind(napi_env env, napi_callback_info info) {
   SessionDirectoryWrap* self = nullptr;
@@ -190,6 +204,7 @@ napi_value SessionDirectoryWrap::Bind(napi_env env, napi_callback_info info) {
 napi_value SessionDirectoryWrap::Unbind(napi_env env, napi_callback_info info) {
   SessionDirectoryWrap* self = nullptr;
   const auto [slot, generation] = SlotOf(env, info, &self);
+  self->Prefetch(slot);
   napi_value unbound = nullptr;
   (void)napi_get_boolean(
       env, self->claim_ != 0 && self->directory_->Unbind(slot, generation, self->claim_ & kEnvironmentMask),

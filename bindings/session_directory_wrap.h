@@ -42,13 +42,16 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
   static napi_value OwnerOf(napi_env env, napi_callback_info info);
   static napi_value Unbind(napi_env env, napi_callback_info info);
 
+  void Prefetch(uint32_t slot) const noexcept;
   static void OnCleanup(void* self);
   void Leave() noexcept;
 
   millrace::Ref<SessionDirectory> directory_;  // null when construction failed, and after the cleanup
   millrace::Ref<WakeGuard> wake_guard_;
-  SessionClaim claim_ = 0;         // 0: has not joined
-  Napi::ObjectReference changes_;  // keeps the word that the directory counts up
+  SessionClaim claim_ = 0;           // 0: has not joined
+  Napi::ObjectReference changes_;    // keeps the word that the directory counts up
+  Napi::ObjectReference table_;      // keeps the slots
+  const uint32_t* slots_ = nullptr;  // of the table; null: not known
 };
 
 }  // namespace millrace

@@ -3,10 +3,12 @@
  * Arguments: threads, rounds of each, slots. bench/native/free_ring.cc does the same in C++.
  */
 import { isMainThread, Worker, workerData } from "node:worker_threads";
-import { createTableMemory, SessionTable } from "#internal/session/table.js";
+import { SessionTable } from "#internal/session/table.js";
+import type { TableMemory } from "#internal/session/table_layout.js";
+import { createTableMemory } from "#internal/session/table_memory.js";
 
 interface Task {
-  readonly table: SharedArrayBuffer;
+  readonly table: TableMemory;
   /** How many threads are ready, and how many have ended. */
   readonly gate: SharedArrayBuffer;
   readonly threads: number;

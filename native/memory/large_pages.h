@@ -10,6 +10,9 @@
 
 namespace millrace {
 
+inline constexpr size_t kLargePageBytes = size_t{2} << 20;
+inline constexpr size_t kCacheLineBytes = 64;
+
 // Asks for pages of 2 MiB where the kernel gives them: what is read here and there all over 64 MiB spends
 // most of its time in finding its pages otherwise. Best before the memory is first touched; without effect
 // elsewhere, or on less than such a page.
@@ -30,7 +33,6 @@ inline void PreferLargePages(void* memory, size_t bytes) noexcept {
 template <typename T>
 struct LargePageAllocator {
   using value_type = T;
-  static constexpr size_t kLargePageBytes = size_t{2} << 20;
 
   LargePageAllocator() noexcept = default;
   template <typename U>

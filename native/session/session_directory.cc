@@ -84,7 +84,7 @@ bool SessionDirectory::Bind(uint32_t slot, uint32_t generation, uint32_t environ
   const bool is_later = word == 0 ? generation != 0 : IsLater(generation, GenerationIn(word));
   if ((word & kHolderMask) != 0 || !is_later || !slots_[slot].compare_exchange_strong(word, bound))
     return false;
-  ++bound_count_;
+  CountBound(environment, 1);
   return true;
 }
 
@@ -92,13 +92,22 @@ bool SessionDirectory::Unbind(uint32_t slot, uint32_t generation, uint32_t envir
   if (slot >= slots_.size()) return false;
   const uint64_t word = slots_[slot].load();
   if ((word & kHolderMask) != environment + 1 || GenerationIn(word) != generation) return false;
-  return Free(slots_[slot], word);
+  // Nobody but its environment changes the word of a slot that somebody has.
+  slots_[slot].store(word & ~kHolderMask, std::memory_order_release);
+  CountBound(environment, -1);
+  return true;
 }
 
-bool SessionDirectory::Free(std::atomic<uint64_t>& slot, uint64_t word) noexcept {
-  if (!slot.compare_exchange_strong(word, word & ~kHolderMask)) return false;
-  --bound_count_;
-  return true;
+// Each environment counts its own, so nobody waits for another's line.
+void SessionDirectory::CountBound(uint32_t environment, int32_t more) noexcept {
+  std::atomic<int32_t>& count = bound_counts_[environment].count;
+  count.store(count.load(std::memory_order_relaxed) + more, std::memory_order_release);
+}
+
+uint32_t SessionDirectory::bound_count() const noexcept {
+  int32_t sum = 0;
+  for (const BoundCount& each : bound_counts_) sum += each.count.load();
+  return static_cast<uint32_t>(std::max(sum, 0));
 }
 
 uint32_t SessionDirectory::BoundGeneration(uint32_t slot) const noexcept {
@@ -154,8 +163,9 @@ void SessionDirectory::Leave(SessionClaim claim) noexcept {
   // when the place is another's.
   for (std::atomic<uint64_t>& slot : slots_) {
     const uint64_t word = slot.load();
-    if ((word & kHolderMask) == index + 1) Free(slot, word);
+    if ((word & kHolderMask) == index + 1) slot.store(word & ~kHolderMask, std::memory_order_release);
   }
+  bound_counts_[index].count.store(0);
   Ref<SessionWaker> waker;  // let go of behind the lock
   const std::lock_guard lock(mutex_);
   places_[index].claim = 0;

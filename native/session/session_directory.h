@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -34,6 +35,7 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   void Detach() noexcept;
   ~SessionDirectory() = default;
 
+  // Bind, Unbind and Leave of one environment are its own thread's.
   // Notes that `environment` has the slot in this generation. False when somebody has it, or had it in this
   // generation or a later one.
   bool Bind(uint32_t slot, uint32_t generation, uint32_t environment) noexcept;
@@ -43,7 +45,7 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   [[nodiscard]] uint32_t BoundGeneration(uint32_t slot) const noexcept;
   [[nodiscard]] uint32_t LastGeneration(uint32_t slot) const noexcept;
   // How many slots somebody has.
-  [[nodiscard]] uint32_t bound_count() const noexcept { return bound_count_.load(); }
+  [[nodiscard]] uint32_t bound_count() const noexcept;
   // The environment that has the session, or -1.
   [[nodiscard]] int32_t OwnerOf(SessionHandle handle) const noexcept;
 
@@ -80,7 +82,11 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
     uint32_t* changes = nullptr;  // (non-owning)
   };
 
-  bool Free(std::atomic<uint64_t>& slot, uint64_t word) noexcept;
+  struct alignas(kCacheLineBytes) BoundCount {
+    std::atomic<int32_t> count{0};
+  };
+
+  void CountBound(uint32_t environment, int32_t more) noexcept;
   [[nodiscard]] bool IsLive(SessionHandle handle) const noexcept { return OwnerOf(handle) >= 0; }
 
   const uint32_t id_;
@@ -88,7 +94,7 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   // The last generation, above 0 or the environment that has it + 1 (8 bits).
   std::vector<std::atomic<uint64_t>, LargePageAllocator<std::atomic<uint64_t>>> slots_;
   SessionIndex index_;
-  std::atomic<uint32_t> bound_count_{0};
+  std::array<BoundCount, kTableMaxEnvironments> bound_counts_;
   mutable std::mutex mutex_;  // of the two below; held for a few instructions
   std::vector<Place> places_;
   std::vector<SessionClaim> ended_;

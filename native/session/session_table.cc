@@ -82,6 +82,8 @@ SessionTable::SessionTable(uint8_t* memory, uint32_t slot_count, SessionDirector
     : header_(reinterpret_cast<TableHeader*>(memory)),
       slots_(reinterpret_cast<TableSlot*>(memory + kTableHeaderBytes)),
       slot_count_(slot_count),
+      recent_(reinterpret_cast<uint32_t*>(slots_ + slot_count) + CellCountOf(slot_count),
+              RecentWordsOf(slot_count)),
       free_ring_(&header_->head, &header_->tail, reinterpret_cast<uint32_t*>(slots_ + slot_count),
                  CellCountOf(slot_count), slot_count),
       directory_(directory) {}
@@ -108,10 +110,12 @@ bool SessionTable::DeclareDead(SessionClaim claim) noexcept {
 
 std::optional<SessionHandle> SessionTable::Allocate(SessionClaim claim) noexcept {
   // Twice, because a recovery that fills the ring anew empties it first, and may be over when the mark is
-  // looked at.
+  // looked at; and because what others let go of may move into it behind this one's look.
   for (uint32_t attempt = 0; attempt < 2; ++attempt) {
     if (const std::optional<SessionHandle> handle = TakeFree(claim)) return handle;
     if (Load(header_->suspect) != 0) return Scan(claim);
+    if (IsFull()) return std::nullopt;
+    if (const std::optional<SessionHandle> handle = TakeRecent(claim)) return handle;
   }
   return std::nullopt;
 }
@@ -186,6 +190,21 @@ std::optional<SessionHandle> SessionTable::TakeFree(SessionClaim claim) noexcept
     if (const std::optional<SessionHandle> handle = Claim(taken.slot, claim)) return handle;
   }
   return std::nullopt;
+}
+
+std::optional<SessionHandle> SessionTable::TakeRecent(SessionClaim claim) noexcept {
+  for (uint32_t& word : recent_) {
+    const uint32_t slot = Load(word) - 1;
+    if (slot >= slot_count_) continue;
+    if (Load(slots_[slot].claim) != 0 || StateIn(Load(slots_[slot].state)) != SlotState::kFree) continue;
+    if (const std::optional<SessionHandle> handle = Claim(slot, claim)) return handle;
+  }
+  return std::nullopt;
+}
+
+// By the directory, which counts right whatever was written over; without one nobody knows.
+bool SessionTable::IsFull() const noexcept {
+  return directory_ != nullptr && directory_->bound_count() >= slot_count_;
 }
 
 std::optional<SessionHandle> SessionTable::Claim(uint32_t slot, SessionClaim claim) noexcept {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "native/session/free_ring.h"
 #include "native/session/table_layout.h"
@@ -62,6 +63,9 @@ class SessionTable {
   // By the ring alone.
   [[nodiscard]] std::optional<SessionHandle> TakeFree(SessionClaim claim) noexcept;
   [[nodiscard]] std::optional<SessionHandle> Claim(uint32_t slot, SessionClaim claim) noexcept;
+  // Of those that environments of JavaScript let go of last.
+  [[nodiscard]] std::optional<SessionHandle> TakeRecent(SessionClaim claim) noexcept;
+  [[nodiscard]] bool IsFull() const noexcept;
   [[nodiscard]] std::optional<SessionHandle> Scan(SessionClaim claim) noexcept;
   void Refuse(TableSlot& slot, uint32_t word, SessionClaim claim) noexcept;
   void Suspect() noexcept;
@@ -70,6 +74,7 @@ class SessionTable {
   TableHeader* header_;
   TableSlot* slots_;
   uint32_t slot_count_;
+  std::span<uint32_t> recent_;
   FreeRing free_ring_;
   SessionDirectory* directory_;  // (non-owning)
 };

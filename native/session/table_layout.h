@@ -1,16 +1,18 @@
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
 // The session table as it lies in memory that JavaScript allocated (one SharedArrayBuffer), little-endian.
 // src/session/table_layout.ts has the same numbers; a test compares them.
 //
-//     0        64        128       192        256            1024          + 64 * slots
-//     +--------+---------+---------+----------+--------------+-------------+----------------------+
-//     | format | head    | tail    | faults   | environments | slots       | cells of the         |
-//     |        | of the free slots |          | 64 words     | 64 bytes    | free slots, 4 bytes  |
-//     +--------+---------+---------+----------+--------------+-------------+----------------------+
+//     0        64        128       192        256            1024          + 64 * slots  + 4 * cells
+//     +--------+---------+---------+----------+--------------+-------------+-------------+---------------+
+//     | format | head    | tail    | faults   | environments | slots       | cells of    | recent slots, |
+//     |        | of the free slots |          | 64 words     | 64 bytes    | free slots  | 64 times      |
+//     +--------+---------+---------+----------+--------------+-------------+-------------+---------------+
 //
 // A slot takes one cache line:
 //
@@ -24,7 +26,9 @@
 //   check   of what does not change while a session is open: found wrong, somebody wrote over it
 //
 // An environment's word is its epoch above EnvironmentState (2 bits). A cell is a lap, the high bits of a
-// position, above 0 or slot + 1.
+// position, above 0 or slot + 1. The recent slots of an environment are those that it let go of last, and
+// that lie in no cell: two positions (in a line of their own), then words of 0 or slot + 1. They are hints,
+// as the cells are.
 
 namespace millrace {
 
@@ -40,7 +44,7 @@ enum class SlotState : uint32_t {
 enum class EnvironmentState : uint32_t { kVacant = 0, kAlive = 1, kDead = 2 };
 
 inline constexpr uint32_t kTableMagic = 0x4253524d;  // "MRSB"
-inline constexpr uint32_t kTableVersion = 1;
+inline constexpr uint32_t kTableVersion = 2;
 inline constexpr uint32_t kTableHeaderBytes = 1024;
 inline constexpr uint32_t kTableMinSlots = 2;
 inline constexpr uint32_t kTableMaxSlots = 1u << 20;
@@ -52,6 +56,8 @@ inline constexpr uint32_t kEnvironmentStateBits = 2;
 inline constexpr uint32_t kClaimEnvironmentBits = 8;
 inline constexpr uint32_t kEpochBits = 24;
 inline constexpr uint32_t kHandleSlotBits = 20;
+inline constexpr uint32_t kRecentHeaderWords = 16;
+inline constexpr uint32_t kMaxRecentSlots = 1024;
 
 struct TableHeader {
   uint32_t magic;
@@ -131,8 +137,21 @@ static_assert(kTableMaxSlots == 1u << kHandleSlotBits);
   return cells;
 }
 
+// What an environment keeps of the slots that it let go of: a power of two, and of all environments together
+// no more than there are slots; 0 where that is less than one each.
+[[nodiscard]] constexpr uint32_t RecentSlotsOf(uint32_t slot_count) noexcept {
+  const uint32_t share = slot_count / kTableMaxEnvironments;
+  return share == 0 ? 0 : std::min(kMaxRecentSlots, std::bit_floor(share));
+}
+
+[[nodiscard]] constexpr uint32_t RecentWordsOf(uint32_t slot_count) noexcept {
+  const uint32_t slots = RecentSlotsOf(slot_count);
+  return slots == 0 ? 0 : kTableMaxEnvironments * (kRecentHeaderWords + slots);
+}
+
 [[nodiscard]] constexpr size_t TableBytesOf(uint32_t slot_count) noexcept {
-  return kTableHeaderBytes + size_t{slot_count} * kSlotBytes + size_t{CellCountOf(slot_count)} * 4;
+  return kTableHeaderBytes + size_t{slot_count} * kSlotBytes +
+         (size_t{CellCountOf(slot_count)} + RecentWordsOf(slot_count)) * 4;
 }
 
 }  // namespace millrace

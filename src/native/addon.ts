@@ -24,8 +24,11 @@ export interface NativeAddon {
   processCounters(): ProcessCounters;
   /** What QUIC has done for the process: see quic/counters.ts. */
   transportCounters(): Readonly<Record<string, number>>;
-  /** Asks the kernel for large pages under the memory, best before it is first written to. */
-  preferLargePages(words: Int32Array): void;
+  /**
+   * Asks the kernel for large pages under so many bytes of memory that nobody has written to yet.
+   * @returns where they begin: at such a page where there is room for one, else at a cache line.
+   */
+  largePagesIn(memory: Uint8Array, bytes: number): number;
   /** Opens a PKCS#12 file; a word says why it does not open. */
   readPkcs12(der: Uint8Array, passphrase: string): Pkcs12Identity | Pkcs12Failure;
   /** Names the calling thread, as `threadCounters` does. */
@@ -38,8 +41,9 @@ export interface NativeSessionDirectory {
   /**
    * A place for this environment: its claim, or 0 when there is none.
    * @param changes one word, counted up whenever another environment has left.
+   * @param table all of the session table, of which `unbind` asks memory for what is needed next.
    */
-  join(wake: () => void, changes: Int32Array): number;
+  join(wake: () => void, changes: Int32Array, table: Int32Array): number;
   leave(): void;
   isAlive(claim: number): boolean;
   /** The claims of environments that have ended and are not buried. */

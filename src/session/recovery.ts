@@ -47,7 +47,7 @@ export class Recovery {
   constructor(table: SessionTable, claim: Claim, directory?: SlotDirectory) {
     this.#table = table;
     this.#directory = directory;
-    this.#words = new Int32Array(table.memory);
+    this.#words = table.memory;
     this.#claim = claim;
   }
 

@@ -9,14 +9,20 @@ import { createRing, RingReader } from "../native/ring.js";
 import { readOptions } from "../options/read.js";
 import { integer, object, powerOfTwo, withDefault } from "../options/schema.js";
 import { Audit } from "./audit.js";
-import { OwnDirectory, type SlotDirectory } from "./directory.js";
+import { OwnSlots, type SlotDirectory } from "./directory.js";
 import { type Claim, environmentOf } from "./environments.js";
 import { generationOf, handleOf, type SessionHandle, slotOf } from "./handle.js";
 import { InboxWriter, Written } from "./inbox_writer.js";
 import { Recovery } from "./recovery.js";
 import { Routes } from "./routes.js";
-import { createTableMemory, type SessionIdentity, SessionTable } from "./table.js";
-import { TABLE_MAX_ENVIRONMENTS, TABLE_MAX_SLOTS, TABLE_MIN_SLOTS } from "./table_layout.js";
+import { type SessionIdentity, SessionTable } from "./table.js";
+import {
+  TABLE_MAX_ENVIRONMENTS,
+  TABLE_MAX_SLOTS,
+  TABLE_MIN_SLOTS,
+  type TableMemory,
+} from "./table_layout.js";
+import { createTableMemory, type TablePlace } from "./table_memory.js";
 
 export interface SessionsOptions {
   /** How many sessions there may be at once, 2 to 1,048,576. Default 65,536. */
@@ -38,7 +44,7 @@ const schema = object({
 
 /** What another thread needs to join: goes into workerData, or through postMessage. */
 export interface SharedSessions {
-  readonly table: SharedArrayBuffer;
+  readonly table: TableMemory;
   readonly directoryId: number;
   readonly maxSessions: number;
   readonly maxEnvironments: number;
@@ -67,6 +73,12 @@ export type InboxResult = "sent" | "blocked" | "dropped" | "gone";
 export const IdKind = { session: 1, client: 2 } as const;
 export type IdKind = (typeof IdKind)[keyof typeof IdKind];
 
+/** Two MiB each, where the table has as much and the kernel gives them. */
+const largePages: TablePlace = {
+  slackBytes: 2 ** 21,
+  offsetIn: (memory, bytes) => loadAddon().largePagesIn(new Uint8Array(memory), bytes),
+};
+
 const maintenanceMs = 250;
 const sliceSlots = 32_768;
 const sliceMs = 4;
@@ -83,7 +95,7 @@ export class Sessions {
   readonly claim: Claim;
   readonly #shared: SharedSessions;
   readonly #directory: NativeSessionDirectory;
-  readonly #own: OwnDirectory;
+  readonly #own: OwnSlots;
   readonly #routes: Routes;
   readonly #behaviour: SessionsBehaviour;
   readonly #recovery: Recovery;
@@ -107,12 +119,12 @@ export class Sessions {
     this.#directory = directory;
     this.#behaviour = behaviour;
     const changes = new Int32Array(1);
-    this.claim = directory.join(() => this.#receive(), changes) as Claim;
+    this.claim = directory.join(() => this.#receive(), changes, shared.table) as Claim;
     if ((this.claim as number) === 0) {
       directory.leave();
       throw new ResourceExhaustedError(`these sessions have at most ${shared.maxEnvironments} environments`);
     }
-    this.#own = new OwnDirectory(directory, shared.maxSessions);
+    this.#own = new OwnSlots(directory, this.environment);
     this.table = new SessionTable(shared.table, this.#own);
     this.#routes = new Routes(this.table, directory, changes);
     this.#recovery = new Recovery(this.table, this.claim, directory);
@@ -131,7 +143,7 @@ export class Sessions {
    */
   static create(options: SessionsOptions = {}, behaviour: SessionsBehaviour = {}): Sessions {
     const { maxSessions, maxEnvironments, inboxBytes } = readOptions(schema, options);
-    const table = createTableMemory(maxSessions, loadAddon().preferLargePages);
+    const table = createTableMemory(maxSessions, largePages);
     const inboxes = Array.from({ length: maxEnvironments ** 2 }, () => createRing(inboxBytes));
     const directory = new (loadAddon().SessionDirectory)(maxSessions, maxEnvironments);
     return new Sessions(

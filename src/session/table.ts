@@ -1,5 +1,5 @@
 import { InvalidArgumentError, SessionTableFullError } from "../errors.js";
-import type { SlotDirectory } from "./directory.js";
+import type { SlotHolders } from "./directory.js";
 import { type Claim, Environments, environmentOf } from "./environments.js";
 import { DAMAGED, FreeRing, NO_SLOT } from "./free_ring.js";
 import {
@@ -13,8 +13,13 @@ import {
   stateIn,
   stateWord,
 } from "./handle.js";
+import { RecentSlots } from "./recent_slots.js";
 import {
   cellCountOf,
+  isSlotCount,
+  RECENT_HEADER_WORDS,
+  recentSlotsOf,
+  recentWordsOf,
   SLOT_ACK_SEQUENCE_OFFSET,
   SLOT_BYTES,
   SLOT_CHECK_OFFSET,
@@ -35,14 +40,14 @@ import {
   TABLE_HEADER_BYTES,
   TABLE_MAGIC,
   TABLE_MAGIC_OFFSET,
-  TABLE_MAX_SLOTS,
-  TABLE_MIN_SLOTS,
+  TABLE_MAX_ENVIRONMENTS,
   TABLE_QUARANTINED_OFFSET,
   TABLE_RECOVERED_OFFSET,
   TABLE_SLOT_COUNT_OFFSET,
   TABLE_SUSPECT_OFFSET,
   TABLE_VERSION,
   TABLE_VERSION_OFFSET,
+  type TableMemory,
   tableBytesOf,
 } from "./table_layout.js";
 
@@ -113,21 +118,28 @@ export interface TableFaults {
  * authoritative is in the directory.
  */
 export class SessionTable {
-  readonly memory: SharedArrayBuffer;
+  /** All of the table. */
+  readonly memory: TableMemory;
   readonly slotCount: number;
   readonly environments: Environments;
   /** @internal The free slots; Recovery rebuilds it. */
   readonly freeRing: FreeRing;
   readonly #words: Int32Array;
-  readonly #directory: SlotDirectory | undefined;
+  readonly #directory: SlotHolders | undefined;
+  /** Of all environments, one after the other: the first word, and how many. */
+  readonly #firstRecent: number;
+  readonly #recentWords: number;
+  readonly #recentSize: number;
+  readonly #recents: RecentSlots[] = [];
   #scanned = 0;
+  #looked = 0;
 
   /**
    * Works with a table that `createTableMemory` made, here or in another thread.
    * @throws InvalidArgumentError when the memory is no table of this version.
    */
-  constructor(memory: SharedArrayBuffer, directory?: SlotDirectory) {
-    const words = new Int32Array(memory, 0, memory.byteLength >> 2);
+  constructor(memory: TableMemory, directory?: SlotHolders) {
+    const words = memory;
     const slotCount = words[TABLE_SLOT_COUNT_OFFSET >> 2] ?? 0;
     if (
       words[TABLE_MAGIC_OFFSET >> 2] !== TABLE_MAGIC ||
@@ -143,6 +155,9 @@ export class SessionTable {
     this.environments = new Environments(words);
     const cells = firstSlot + slotCount * slotWords;
     this.freeRing = new FreeRing(words, cells, cellCountOf(slotCount), slotCount);
+    this.#firstRecent = cells + cellCountOf(slotCount);
+    this.#recentWords = recentWordsOf(slotCount);
+    this.#recentSize = recentSlotsOf(slotCount);
     this.#words = words;
     this.#directory = directory;
   }
@@ -161,15 +176,20 @@ export class SessionTable {
 
   /** The same; undefined when the table is full. */
   tryAllocate(claim: Claim): SessionHandle | undefined {
+    const recent = this.#takeRecent(claim);
+    if (recent !== undefined) return recent;
     // A table that is full says so at once; but while a recovery fills the ring anew it is empty for a moment, which
-    // may be over when the mark is looked at. Then there is something the second time.
+    // may be over when the mark is looked at, and what others let go of may move into it unseen. Then there is something
+    // the second time.
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const handle = this.#takeFree(claim);
       if (handle !== undefined) return handle;
       if (Atomics.load(this.#words, SUSPECT) !== 0) return this.#scan(claim, this.slotCount);
+      if (this.#isFull()) return undefined;
+      const others = this.#takeRecentOfAny(claim);
+      if (others !== undefined) return others;
     }
-    if (this.#directory === undefined || this.#directory.boundCount() >= this.slotCount) return undefined;
-    return this.#scan(claim, Math.min(maxLooks, this.slotCount));
+    return this.#directory === undefined ? undefined : this.#scan(claim, Math.min(maxLooks, this.slotCount));
   }
 
   /**
@@ -217,7 +237,7 @@ export class SessionTable {
     this.#directory?.unbind(slotOf(handle), generation);
     const free = stateWord(nextGeneration(generation), SlotState.free);
     if (Atomics.compareExchange(words, base + STATE, closed, free) !== closed) return false;
-    this.giveBack(slotOf(handle), claim);
+    this.#letGo(slotOf(handle), claim);
     return true;
   }
 
@@ -230,18 +250,18 @@ export class SessionTable {
     if (base < 0) return false;
     const words = this.#words;
     const generation = generationOf(handle);
-    let word = words[base + STATE]!; // asked for before the directory is, so that memory answers both at once
     if (this.#directory?.unbind(slotOf(handle), generation) === false) return false;
     // With a directory it is that which says whose the session was.
     if (this.#directory === undefined && words[base + CLAIM] !== claim) return false;
     const free = stateWord(nextGeneration(generation), SlotState.free);
+    let word = words[base + STATE]!;
     for (;;) {
       if (generationIn(word) !== generation || !isInUse(word)) return false;
       const found = Atomics.compareExchange(words, base + STATE, word, free);
       if (found === word) break;
       word = found; // somebody asked it to close
     }
-    this.giveBack(slotOf(handle), claim);
+    this.#letGo(slotOf(handle), claim);
     return true;
   }
 
@@ -393,6 +413,68 @@ export class SessionTable {
     if (!this.freeRing.put(slot)) this.#suspect();
   }
 
+  /** The same, of a slot that this environment had: it keeps the slot in mind for its next session. */
+  #letGo(slot: number, claim: Claim): void {
+    const recent = this.#recentOf(claim);
+    if (recent === undefined) {
+      this.giveBack(slot, claim);
+      return;
+    }
+    const at = this.#wordOf(slot) + CLAIM;
+    if (Atomics.compareExchange(this.#words, at, claim, 0) !== claim) return;
+    // Offered to all before it is forgotten: whoever looks at both meets it in one of them.
+    const last = recent.last();
+    if (this.#isSlot(last) && !this.freeRing.put(last)) this.#suspect();
+    recent.put(slot);
+  }
+
+  /** Of those that this environment let go of, once they have rested. */
+  #takeRecent(claim: Claim): SessionHandle | undefined {
+    const recent = this.#recentOf(claim);
+    if (recent === undefined) return undefined;
+    for (let looks = 0; looks < this.#recentSize; looks += 1) {
+      const slot = recent.take();
+      if (!this.#isSlot(slot)) return undefined;
+      const handle = this.#claim(slot, claim);
+      if (handle !== undefined) return handle;
+    }
+    return undefined;
+  }
+
+  /** Of those that any environment let go of, when there is nothing else. */
+  #takeRecentOfAny(claim: Claim): SessionHandle | undefined {
+    const words = this.#words;
+    for (let looks = 0; looks < this.#recentWords; looks += 1) {
+      const slot = words[this.#firstRecent + this.#looked]! - 1;
+      this.#looked = (this.#looked + 1) % this.#recentWords;
+      if (!this.#isSlot(slot)) continue;
+      const base = this.#wordOf(slot);
+      if (words[base + CLAIM] !== 0 || stateIn(words[base + STATE]!) !== SlotState.free) continue;
+      const handle = this.#claim(slot, claim);
+      if (handle !== undefined) return handle;
+    }
+    return undefined;
+  }
+
+  #recentOf(claim: Claim): RecentSlots | undefined {
+    const environment = environmentOf(claim);
+    const known = this.#recents[environment];
+    if (known !== undefined || this.#recentSize === 0 || environment >= TABLE_MAX_ENVIRONMENTS) return known;
+    const header = this.#firstRecent + environment * (RECENT_HEADER_WORDS + this.#recentSize);
+    const recent = new RecentSlots(this.#words, header, this.#recentSize);
+    this.#recents[environment] = recent;
+    return recent;
+  }
+
+  #isSlot(slot: number): boolean {
+    return slot >= 0 && slot < this.slotCount;
+  }
+
+  /** By the directory, which counts right whatever was written over; without one nobody knows. */
+  #isFull(): boolean {
+    return this.#directory !== undefined && this.#directory.boundCount() >= this.slotCount;
+  }
+
   /** By the ring alone. */
   #takeFree(claim: Claim): SessionHandle | undefined {
     for (let looks = 0; looks < this.slotCount * 2; looks += 1) {
@@ -480,38 +562,4 @@ export class SessionTable {
   #wordOf(slot: number): number {
     return firstSlot + (slot << slotShift);
   }
-}
-
-/**
- * The memory of an empty table.
- * @param slotCount how many sessions it holds: 2 to 1,048,576.
- * @param prepare is given the memory before anything is written into it.
- * @throws InvalidArgumentError (ERR_MILLRACE_INVALID_ARGUMENT)
- */
-export function createTableMemory(
-  slotCount: number,
-  prepare?: (words: Int32Array) => void,
-): SharedArrayBuffer {
-  if (!isSlotCount(slotCount)) {
-    throw new InvalidArgumentError(
-      `a session table has ${TABLE_MIN_SLOTS} to ${TABLE_MAX_SLOTS} slots, and not ${slotCount}`,
-    );
-  }
-  const memory = new SharedArrayBuffer(tableBytesOf(slotCount));
-  const words = new Int32Array(memory);
-  prepare?.(words);
-  words[TABLE_MAGIC_OFFSET >> 2] = TABLE_MAGIC;
-  words[TABLE_VERSION_OFFSET >> 2] = TABLE_VERSION;
-  words[TABLE_SLOT_COUNT_OFFSET >> 2] = slotCount;
-  words[TABLE_CELL_COUNT_OFFSET >> 2] = cellCountOf(slotCount);
-  const table = new SessionTable(memory);
-  for (let slot = 0; slot < slotCount; slot += 1) {
-    words[firstSlot + slot * slotWords] = stateWord(1, SlotState.free);
-    table.freeRing.put(slot);
-  }
-  return memory;
-}
-
-function isSlotCount(count: number): boolean {
-  return Number.isInteger(count) && count >= TABLE_MIN_SLOTS && count <= TABLE_MAX_SLOTS;
 }

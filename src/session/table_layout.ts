@@ -4,7 +4,7 @@
  */
 
 export const TABLE_MAGIC = 0x4253524d;
-export const TABLE_VERSION = 1;
+export const TABLE_VERSION = 2;
 export const TABLE_HEADER_BYTES = 1024;
 export const TABLE_MIN_SLOTS = 2;
 export const TABLE_MAX_SLOTS = 1_048_576;
@@ -61,11 +61,37 @@ export const ENVIRONMENT_STATE_BITS = 2;
 export const CLAIM_ENVIRONMENT_BITS = 8;
 export const EPOCH_BITS = 24;
 
+export const RECENT_HEADER_WORDS = 16;
+export const MAX_RECENT_SLOTS = 1024;
+
+/** A table, in its part of a SharedArrayBuffer. */
+export type TableMemory = Int32Array<SharedArrayBuffer>;
+
+export function isSlotCount(count: number): boolean {
+  return Number.isInteger(count) && count >= TABLE_MIN_SLOTS && count <= TABLE_MAX_SLOTS;
+}
+
 /** Free slots lie in a ring of at least twice as many cells, so that a hint that is there twice never fills it. */
 export function cellCountOf(slotCount: number): number {
   return 2 ** (Math.ceil(Math.log2(slotCount)) + 1);
 }
 
+/**
+ * How many slots that it let go of an environment keeps for itself: a power of two, and of all environments together no
+ * more than there are slots. 0 where that is less than one each.
+ */
+export function recentSlotsOf(slotCount: number): number {
+  const share = slotCount / TABLE_MAX_ENVIRONMENTS;
+  return share < 1 ? 0 : Math.min(MAX_RECENT_SLOTS, 2 ** Math.floor(Math.log2(share)));
+}
+
+/** The words of all environments' recent slots: each has a line of positions, then its slots. */
+export function recentWordsOf(slotCount: number): number {
+  const slots = recentSlotsOf(slotCount);
+  return slots === 0 ? 0 : TABLE_MAX_ENVIRONMENTS * (RECENT_HEADER_WORDS + slots);
+}
+
 export function tableBytesOf(slotCount: number): number {
-  return TABLE_HEADER_BYTES + slotCount * SLOT_BYTES + cellCountOf(slotCount) * 4;
+  const words = cellCountOf(slotCount) + recentWordsOf(slotCount);
+  return TABLE_HEADER_BYTES + slotCount * SLOT_BYTES + words * 4;
 }

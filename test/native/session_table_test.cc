@@ -86,6 +86,25 @@ TEST(SessionTable, RefusesWhenFullAndTakesWhatIsReleased) {
   EXPECT_FALSE(table.Allocate(claim).has_value());
 }
 
+TEST(SessionTable, TakesWhatAnEnvironmentOfJavaScriptKeepsForItself) {
+  constexpr uint32_t kSlots = 128;
+  TableMemory memory(kSlots);
+  SessionTable table = memory.Table();
+  const SessionClaim claim = table.Join().value();
+  std::vector<SessionHandle> handles;
+  while (const std::optional<SessionHandle> handle = table.Allocate(claim)) handles.push_back(*handle);
+  ASSERT_EQ(handles.size(), kSlots);
+  // As src/session/recent_slots.ts leaves it: no cell says that this slot is free.
+  auto* const slots = reinterpret_cast<TableSlot*>(memory.bytes() + kTableHeaderBytes);
+  auto* const recent = reinterpret_cast<uint32_t*>(slots + kSlots) + CellCountOf(kSlots);
+  slots[7].state = 2u << kSlotStateBits;
+  slots[7].claim = 0;
+  recent[3 * (kRecentHeaderWords + RecentSlotsOf(kSlots)) + kRecentHeaderWords + 1] = 7 + 1;
+  const SessionHandle handle = table.Allocate(claim).value();
+  EXPECT_EQ(handle, (SessionHandle{2} << kHandleSlotBits) | 7);
+  EXPECT_FALSE(table.Allocate(claim).has_value());
+}
+
 TEST(SessionTable, OpensNoMemoryThatIsNotATable) {
   TableMemory memory(4);
   EXPECT_FALSE(SessionTable::Open(nullptr, memory.size()).has_value());

@@ -1,7 +1,7 @@
 /** One thread of JavaScript on a table that C++ threads work with, and what it sees that must not be. */
 import { generationOf, type SessionHandle, slotOf } from "#internal/session/handle.js";
 import { SessionTable } from "#internal/session/table.js";
-import { SlotState } from "#internal/session/table_layout.js";
+import { SlotState, type TableMemory } from "#internal/session/table_layout.js";
 import { seededRandom } from "../kit/random.js";
 import { cppThreads, SharedDirectory } from "./cpp_threads.js";
 
@@ -16,7 +16,7 @@ export class CppChurn {
   sessions = 0;
 
   /** `holders` has a word for each slot, which says who has it. */
-  constructor(memory: SharedArrayBuffer, holders: Int32Array, seed: number) {
+  constructor(memory: TableMemory, holders: Int32Array, seed: number) {
     this.#table = new SessionTable(memory, this.#directory);
     this.#holders = holders;
     this.#seed = seed;

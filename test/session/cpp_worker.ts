@@ -1,10 +1,11 @@
 /** A worker that works with a table beside C++ threads, until it is told to stop. */
 import { parentPort, workerData } from "node:worker_threads";
+import type { TableMemory } from "#internal/session/table_layout.js";
 import { CppChurn } from "./cpp_churn.js";
 
 export interface CppWorkerTask {
   readonly seed: number;
-  readonly memory: SharedArrayBuffer;
+  readonly memory: TableMemory;
   /** A word for each slot, and one more, which tells everybody to stop. */
   readonly holders: SharedArrayBuffer;
 }

@@ -111,7 +111,7 @@ function churn(): void {
 
 /** Any word anywhere, but for what says how large the memory is, which nobody reads again. */
 function scribble(): void {
-  const memories = [shared.table, ...shared.inboxes].map((memory) => new Int32Array(memory));
+  const memories = [shared.table, ...shared.inboxes.map((memory) => new Int32Array(memory))];
   parentPort!.postMessage({ ready: true });
   const turn = (): void => {
     for (let step = 0; step < 200; step += 1) {

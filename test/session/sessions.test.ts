@@ -324,11 +324,8 @@ describe("sessions that threads share", () => {
 
   it("lose no place when somebody writes over the words that say who is there", async () => {
     const sessions = Sessions.create({ maxSessions: 16, maxEnvironments: 4 });
-    const words = new Int32Array(
-      sessions.shared.table,
-      TABLE_ENVIRONMENTS_OFFSET,
-      sessions.shared.maxEnvironments,
-    );
+    const first = TABLE_ENVIRONMENTS_OFFSET >> 2;
+    const words = sessions.shared.table.subarray(first, first + sessions.shared.maxEnvironments);
     for (const word of [-1, 0, 1, 2, 3, 5, 6, 0x7fffffff]) {
       words.fill(word);
       const others = [1, 2, 3].map(() => Sessions.join(sessions.shared));
@@ -347,10 +344,26 @@ describe("sessions that threads share", () => {
     const slots = 64;
     const sessions = Sessions.create({ maxSessions: slots });
     // It looks empty, and nothing contradicts that but the directory.
-    const words = new Int32Array(sessions.shared.table);
+    const words = sessions.shared.table;
     words[TABLE_HEAD_OFFSET >> 2] = words[TABLE_TAIL_OFFSET >> 2]!;
     assert.equal(new Set(allocateAll(sessions)).size, slots);
     assert.throws(() => sessions.allocate(), SessionTableFullError);
+    sessions.close();
+  });
+
+  it("refuse no thread while slots are free that another let go of, until all are in use", () => {
+    const slots = 4096;
+    const sessions = Sessions.create({ maxSessions: slots });
+    const other = Sessions.join(sessions.shared);
+    for (const handle of allocateAll(other)) other.release(handle);
+    const handles = allocateAll(sessions);
+    assert.equal(handles.length, slots);
+    assert.throws(() => other.allocate(), SessionTableFullError);
+    sessions.release(handles[7]!);
+    other.allocate();
+    assert.throws(() => sessions.allocate(), SessionTableFullError);
+    assert.deepEqual(sessions.table.faults(), { damaged: 0, quarantined: 0, recovered: 0 });
+    other.close();
     sessions.close();
   });
 

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InvalidArgumentError, SessionTableFullError } from "millrace";
-import type { SessionHandle } from "#internal/session/handle.js";
+import { type SessionHandle, slotOf } from "#internal/session/handle.js";
 import { Recovery } from "#internal/session/recovery.js";
-import { createTableMemory, SessionNumber, SessionTable } from "#internal/session/table.js";
+import { SessionNumber, SessionTable } from "#internal/session/table.js";
 import { SlotState, TABLE_HEAD_OFFSET, TABLE_MAX_SLOTS } from "#internal/session/table_layout.js";
+import { createTableMemory } from "#internal/session/table_memory.js";
 import { IdleSweep, sessionsOf, statisticsOf, walk } from "#internal/session/walk.js";
 import { seededRandom } from "../kit/random.js";
 
@@ -65,6 +66,41 @@ describe("the session table", () => {
     assert.equal(new Set(slots).size, 8);
   });
 
+  it("gives an environment a slot that it let go of while it is warm, but none before 512 others", () => {
+    const slots = TABLE_MAX_SLOTS / 16;
+    const { table, claim } = tableOf(slots);
+    const last = new Map<number, number>();
+    const apart: number[] = [];
+    for (let count = 0; count < 10_000; count += 1) {
+      const handle = table.allocate(claim);
+      const slot = slotOf(handle);
+      if (last.has(slot)) apart.push(count - last.get(slot)!);
+      last.set(slot, count);
+      assert.ok(table.end(handle, claim));
+    }
+    assert.ok(Math.min(...apart) >= 512, `a slot was in use again after ${Math.min(...apart)}`);
+    assert.ok(last.size < 1_024, `${last.size} slots are in use in turn`);
+  });
+
+  it("refuses nobody while slots are free that another environment let go of", () => {
+    const slots = 4096;
+    const { table, claim } = tableOf(slots);
+    const other = table.environments.join();
+    const handles = Array.from({ length: slots }, () => table.allocate(claim));
+    assert.equal(table.tryAllocate(other), undefined);
+    for (const handle of handles) assert.ok(table.end(handle, claim));
+    const others = Array.from({ length: slots }, () => table.allocate(other));
+    assert.equal(new Set(others.map(slotOf)).size, slots);
+    assert.throws(() => table.allocate(claim), SessionTableFullError);
+    for (const handle of others.slice(0, 3)) assert.ok(table.end(handle, other));
+    assert.deepEqual(
+      new Set([1, 2, 3].map(() => slotOf(table.allocate(claim)))),
+      new Set(others.slice(0, 3).map(slotOf)),
+    );
+    assert.throws(() => table.allocate(claim), SessionTableFullError);
+    assert.deepEqual(table.faults(), { damaged: 0, quarantined: 0, recovered: 0 });
+  });
+
   it("keeps a session's numbers, which anyone may read, and answers nothing for a stale handle", () => {
     const { table, claim } = tableOf(4);
     const reader = new SessionTable(table.memory);
@@ -111,10 +147,10 @@ describe("the session table", () => {
     for (const slots of [0, 1, -1, 1.5, NaN, TABLE_MAX_SLOTS + 1]) {
       assert.throws(() => createTableMemory(slots), InvalidArgumentError);
     }
-    assert.throws(() => new SessionTable(new SharedArrayBuffer(0)), InvalidArgumentError);
-    assert.throws(() => new SessionTable(new SharedArrayBuffer(4096)), InvalidArgumentError);
-    const larger = new SharedArrayBuffer(8192);
-    new Uint8Array(larger).set(new Uint8Array(createTableMemory(4)));
+    assert.throws(() => new SessionTable(new Int32Array(new SharedArrayBuffer(0))), InvalidArgumentError);
+    assert.throws(() => new SessionTable(new Int32Array(new SharedArrayBuffer(4096))), InvalidArgumentError);
+    const larger = new Int32Array(new SharedArrayBuffer(8192));
+    larger.set(createTableMemory(4));
     assert.throws(() => new SessionTable(larger), InvalidArgumentError);
   });
 });
@@ -214,7 +250,7 @@ describe("recovery", () => {
 
   it("fills the ring of free slots anew when it is damaged, and no allocation is refused meanwhile", () => {
     const { table, claim } = tableOf(8);
-    const words = new Int32Array(table.memory);
+    const words = table.memory;
     words[TABLE_HEAD_OFFSET >> 2]! += 12345;
     const first = table.allocate(claim);
     assert.ok(table.faults().damaged > 0);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Claim } from "#internal/session/environments.js";
-import type { SessionHandle } from "#internal/session/handle.js";
+import { type SessionHandle, slotOf } from "#internal/session/handle.js";
 import * as shipped from "#internal/session/table.js";
+import type * as layout from "#internal/session/table_layout.js";
 import {
   type SlotState,
   TABLE_ENVIRONMENTS_OFFSET,
@@ -11,7 +12,9 @@ import {
   TABLE_RECOVERED_OFFSET,
   TABLE_SUSPECT_OFFSET,
   TABLE_TAIL_OFFSET,
+  type TableMemory,
 } from "#internal/session/table_layout.js";
+import { createTableMemory } from "#internal/session/table_memory.js";
 import { type Explored, explore, exploresAll, finish, type Operation, type ThreadState } from "./explore.js";
 import { loadStepped, type Mutation, type Stepped } from "./stepped.js";
 
@@ -33,7 +36,8 @@ interface Recovery {
   step(budgetSlots: number): Stepped<boolean>;
 }
 
-type TableModule = { SessionTable: new (memory: SharedArrayBuffer) => Table };
+type TableModule = { SessionTable: new (memory: TableMemory) => Table };
+type Layout = Pick<typeof layout, "tableBytesOf">;
 type RecoveryModule = { Recovery: new (table: Table, claim: Claim) => Recovery };
 
 /** What a thread has, what it let go of, and what it was told. */
@@ -49,11 +53,15 @@ const fresh: Known = { held: null, gone: [], refused: 0 };
 const identity = { transport: 1, connection: 2, id: new Uint32Array([1, 2, 3, 4]) };
 
 function tableOf(slots: number, environments: number, mutations: readonly Mutation[]) {
-  const memory = shipped.createTableMemory(slots);
-  const plain = new shipped.SessionTable(memory);
+  const made = createTableMemory(slots);
+  const plain = new shipped.SessionTable(made);
   const claims = Array.from({ length: environments }, () => plain.environments.join());
-  const files = ["session/table.js", "session/recovery.js"];
-  const { SessionTable, Recovery } = loadStepped<TableModule & RecoveryModule>(files, mutations);
+  const files = ["session/table.js", "session/recovery.js", "session/table_layout.js"];
+  const module = loadStepped<TableModule & RecoveryModule & Layout>(files, mutations);
+  const { SessionTable, Recovery, tableBytesOf } = module;
+  // A mutated layout may have room for recent slots, which begin as nothing.
+  const memory = new Int32Array(new SharedArrayBuffer(tableBytesOf(slots)));
+  memory.set(made);
   return { memory, claims, table: new SessionTable(memory), Recovery, SessionTable };
 }
 
@@ -112,18 +120,14 @@ function exploreTable(
 }
 
 /** All but the parts of the header that nobody writes, or that nobody has. */
-function watchedOf(memory: SharedArrayBuffer): Int32Array[] {
-  const header = [TABLE_HEAD_OFFSET, TABLE_TAIL_OFFSET].map((at) => new Int32Array(memory, at, 1));
-  const repair = new Int32Array(
-    memory,
-    TABLE_SUSPECT_OFFSET,
-    (TABLE_RECOVERED_OFFSET - TABLE_SUSPECT_OFFSET) / 4 + 1,
-  );
+function watchedOf(memory: TableMemory): Int32Array[] {
+  const words = (from: number, count: number) => memory.subarray(from >> 2, (from >> 2) + count);
   return [
-    ...header,
-    repair,
-    new Int32Array(memory, TABLE_ENVIRONMENTS_OFFSET, 4),
-    new Int32Array(memory, TABLE_HEADER_BYTES),
+    words(TABLE_HEAD_OFFSET, 1),
+    words(TABLE_TAIL_OFFSET, 1),
+    words(TABLE_SUSPECT_OFFSET, (TABLE_RECOVERED_OFFSET - TABLE_SUSPECT_OFFSET) / 4 + 1),
+    words(TABLE_ENVIRONMENTS_OFFSET, 4),
+    memory.subarray(TABLE_HEADER_BYTES >> 2),
   ];
 }
 
@@ -185,7 +189,7 @@ function exploreRecovery(script: readonly Step[], mutations: readonly Mutation[]
     );
     if (gone === undefined) return states;
     // An access that wrote nothing has left what the last one did.
-    const left = new Int32Array(memory).join();
+    const left = memory.join();
     if (left === last) continue;
     last = left;
     assert.ok(finish(scene.table.environments.declareDead(dead)));
@@ -238,6 +242,49 @@ function endAfter(
   return undefined;
 }
 
+/** Environments of tables of two slots keep one each, which is in use again at once. */
+const keepsOne: readonly Mutation[] = [
+  {
+    file: "session/table_layout.js",
+    from: "const share = slotCount / TABLE_MAX_ENVIRONMENTS;",
+    to: "const share = slotCount / 2;",
+  },
+  { file: "session/table_layout.js", from: "RECENT_HEADER_WORDS = 16", to: "RECENT_HEADER_WORDS = 2" },
+];
+
+/**
+ * One slot is free, and has to make way in its environment's keeping for the other, while two more look for one: nobody
+ * is refused unless somebody else got that one.
+ */
+function exploreMove(mutations: readonly Mutation[]): Explored {
+  const scene = tableOf(2, 4, [...keepsOne, few, ...mutations]);
+  const { claims, memory, table } = scene;
+  const [first, held] = [0, 1].map(() => finish(table.tryAllocate(claims[0]!))!);
+  finish(table.startClose(first!));
+  finish(table.finishClose(first!, claims[0]!));
+  assert.ok(finish(table.release(first!, claims[0]!)));
+  return explore<Known>({
+    watched: watchedOf(memory),
+    threads: [
+      { known: { ...fresh, held: held! }, operations: [operationOf(scene, claims[0]!, "release")] },
+      { known: fresh, operations: [operationOf(scene, claims[1]!, "allocate")] },
+      { known: fresh, operations: [operationOf(scene, claims[2]!, "allocate")] },
+    ],
+    finally(states) {
+      const refused = states.some(({ known }) => known.refused > 0);
+      const isTaken = states.some(
+        ({ known }) => known.held !== null && slotOf(known.held) === slotOf(first!),
+      );
+      assert.ok(!refused || isTaken, "it was refused beside a free slot");
+      checkEnd(scene, 2, states);
+    },
+  });
+}
+
+const three: Mutation = { ...few, to: "TABLE_MAX_ENVIRONMENTS = 3" };
+
+const cycle: readonly Step[] = ["allocate", "release", "allocate"];
+
 const life: readonly Step[] = ["allocate", "open", "touch", "lookup", "release"];
 
 describe("the session table, in every order of what its threads do", () => {
@@ -253,6 +300,20 @@ describe("the session table, in every order of what its threads do", () => {
   it("loses no slot, and resolves no stale handle, when threads end between any two of their accesses", () => {
     const { states } = exploreTable(2, [life, ["allocate", "release", "allocate"]], { crashes: 2 });
     assert.ok(states > 2_000, `only ${states} states`);
+  });
+});
+
+describe("the slots that an environment let go of last, in every order of what its threads do", () => {
+  it("are its own again, or another's that finds no other, and never both", () => {
+    exploreTable(2, [cycle, ["allocate"]], { mutations: [...keepsOne, three] });
+  });
+
+  it("are not lost when it ends between any two of its accesses", () => {
+    exploreTable(2, [cycle, ["allocate", "release"]], { crashes: 1, mutations: [...keepsOne, three] });
+  });
+
+  it("are found by whoever looks for one while they move on to the ring", () => {
+    exploreMove([]);
   });
 });
 
@@ -305,6 +366,29 @@ describe("the proof of the session table", () => {
   it("finds out that an allocation looks once where a recovery has emptied the ring", () => {
     const hasty = { file: "session/table.js", from: "attempt < 2", to: "attempt < 1" };
     assert.throws(() => exploreRecovery(["allocate"], [hasty]), /refused beside a free slot/);
+  });
+
+  it("finds out that a slot is forgotten before it is offered to all", () => {
+    const swapped = {
+      file: "session/table.js",
+      from: "if (this.#isSlot(last) && !this.freeRing.put(last))\n            this.#suspect();\n        recent.put(slot);",
+      to: "recent.put(slot); if (this.#isSlot(last) && !this.freeRing.put(last)) this.#suspect();",
+    };
+    assert.throws(() => exploreMove([swapped]), /refused beside a free slot/);
+  });
+
+  it("finds out that nobody looks at what others let go of", () => {
+    const blind = {
+      file: "session/table.js",
+      from: "looks < this.#recentWords",
+      to: "looks < 0",
+    };
+    assert.throws(() => exploreMove([blind]), /refused beside a free slot/);
+  });
+
+  it("finds out that an allocation looks once where a slot moves on to the ring", () => {
+    const hasty = { file: "session/table.js", from: "attempt < 2", to: "attempt < 1" };
+    assert.throws(() => exploreMove([hasty]), /refused beside a free slot/);
   });
 
   it("finds out that the slots of the dead are forgotten", () => {

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { Audit } from "#internal/session/audit.js";
-import { createTableMemory, SessionTable } from "#internal/session/table.js";
+import { SessionTable } from "#internal/session/table.js";
+import { createTableMemory } from "#internal/session/table_memory.js";
 import { until } from "../kit/until.js";
 import { CppChurn } from "./cpp_churn.js";
 import { cppThreads, SharedDirectory } from "./cpp_threads.js";
@@ -34,7 +35,7 @@ describe("a session table", () => {
     const workers = await Promise.all([1, 2].map((seed) => start({ ...task, seed })));
     const reports = Promise.all(workers.map(async (worker) => (await once(worker, "message"))[0] as Report));
     const main = new CppChurn(memory, holders, 3);
-    assert.ok(cppThreads.start(new Int32Array(memory), holders, 2), "C++ does not know the table");
+    assert.ok(cppThreads.start(memory, holders, 2), "C++ does not know the table");
 
     await until(
       "all have had many sessions",
