@@ -344,6 +344,31 @@ test("a WritableStream is aborted at once, whatever waits in it for a peer that 
   assert.equal(await reset.promise, 9);
 });
 
+test("a Duplex that dies in the middle of a write takes nothing from what keeps the process alive", async (t) => {
+  for (let i = 0; i < 5; i++) {
+    const stream = await narrow(t, firstStream(), 256 * KiB);
+    const duplex = stream.toDuplex();
+    const failed = deferred<Error>();
+    await stream.opened;
+    duplex.on("error", failed.resolve);
+    duplex.write(new Uint8Array(512 * KiB));
+    await until("it waits", () => stream.bytesQueued >= 256 * KiB);
+    await stream.connection.close({ graceful: false });
+    assert.ok((await failed.promise) instanceof ConnectionClosedError);
+    await stream.closed;
+  }
+  // Nothing but QUIC holds the event loop now; it would end before this does.
+  const { client } = await echoed(t);
+  const stream = client.openStream();
+  stream.write(Uint8Array.of(1));
+  stream.end();
+  for await (const chunks of stream)
+    assert.deepEqual(
+      chunks.flatMap((chunk) => [...chunk]),
+      [1],
+    );
+});
+
 test("a stream has one adapter, also where there is nothing to read", async (t) => {
   const { client } = await openPair(loopback, t);
   for (const direction of ["unidirectional", "bidirectional"] as const) {

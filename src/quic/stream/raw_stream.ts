@@ -202,9 +202,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
   }
 
   onAllRead(): void {
-    if (!this.#ended || this.receiving.hasUnread) return;
-    this.connection.letGo(this);
-    this.#finish();
+    if (this.#ended && !this.receiving.hasUnread) this.#finish();
   }
 
   #awaitOpening(): StreamOpening {
@@ -281,12 +279,10 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
       this.receiving.fail(failure);
     }
     if (this.receiving.hasUnread) this.connection.linger(this);
-    else {
-      this.connection.letGo(this);
-      this.#finish();
-    }
+    else this.#finish();
   }
 
+  /** Once: whoever is told of a failure may destroy what reads the stream, and so have been here already. */
   #finish(): void {
     if (this.#closeInfo !== undefined) return;
     this.receiving.open = false;
@@ -296,6 +292,7 @@ export class RawStream implements QuicStream, SideHost, EngineResource {
       ...(this.#error === undefined ? undefined : { error: this.#error }),
     };
     this.#closeInfo = info;
+    this.connection.letGo(this);
     this.#closed?.resolve(info);
     publishStreamClose(this, info);
     const { behaviour } = this.connection;
