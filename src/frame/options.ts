@@ -25,7 +25,10 @@ export interface MessageOptions {
   readonly maxMessageBytes?: number | undefined;
   /** The queue size from which on `send` answers `blocked`, 1 B..1 GiB; 1 MiB by default. */
   readonly highWaterMarkBytes?: number | undefined;
-  /** An open connection that hears nothing for so long is closed; 30,000 ms by default, 0 turns it off. Up to 2^31-1. */
+  /**
+   * An open connection that hears nothing for so long is closed; 30,000 ms by default, 0 turns it off. Up to 2^31-1.
+   * Peers answer by themselves, but for those who write lines on TCP: for them their operating system does.
+   */
   readonly idleTimeoutMs?: number | undefined;
   /**
    * QUIC and TCP: a message that takes longer from its first byte to its last closes the connection with

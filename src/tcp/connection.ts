@@ -27,7 +27,7 @@ import type { Control } from "../transport/control.js";
 import type { Watched } from "../transport/liveness.js";
 import type { TcpContext } from "./context.js";
 import type { Unfinished } from "./frame_deadlines.js";
-import { type Flushable, flushAtTurnEnd, maxJoinedBytes, writeParts } from "./outgoing.js";
+import { Outgoing, type Sender } from "./outgoing.js";
 import { Splitter } from "./splitter.js";
 
 /**
@@ -44,7 +44,7 @@ const connectionOf = Symbol("connection");
 type OwnedSocket = Socket & { [connectionOf]: TcpConnection };
 
 /** A TCP connection, clear or in TLS, that carries frames, or lines where the protocol has those. */
-export class TcpConnection implements TransportConnection, Watched, Unfinished, Flushable {
+export class TcpConnection implements TransportConnection, Watched, Unfinished, Sender {
   readonly id = nextConnectionId();
   readonly protocol: string;
   readonly remoteAddress: SocketAddress;
@@ -56,27 +56,24 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
   readonly #socket: Socket;
   readonly #lines: boolean;
   readonly #splitter: Splitter;
+  readonly #outgoing: Outgoing;
   #state: ConnectionState = "open";
   #started: boolean;
   #paused = false;
   #heard = true;
-  /** True from `blocked` or `dropped` until `drain`. */
-  #blocked = false;
   /** The peer has sent all it will; what is left of it may wait in the splitter. */
   #ended = false;
   /** The socket is closed. */
   #gone = false;
   /** The beginning of a unit has come and its end has not: a clock runs. */
   #unfinished = false;
+  /** What was queued was not to be sent. */
+  #dropped = false;
   /** This side has sent its last byte. */
   #shut = false;
   /** How the connection ends, from the moment that it begins to. */
   #info: CloseInfo | undefined = undefined;
   #deadline: NodeJS.Timeout | undefined = undefined;
-  /** Accepted and not yet given to the socket. */
-  #parts: Uint8Array[] = [];
-  #partBytes = 0;
-  #written: ((error?: Error | null) => void) | undefined = undefined;
 
   /**
    * @param rest what the peer has sent behind the handshake.
@@ -89,6 +86,7 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
     this.protocol = protocol;
     this.#lines = context.framing.lineProtocols.includes(protocol);
     this.#splitter = new Splitter(context.framing, this.#lines, context.maxFrameBytes);
+    this.#outgoing = new Outgoing(socket, context.highWaterMarkBytes, this);
     if (rest.length > 0) this.#splitter.push(rest);
     this.remoteAddress = socketAddress(socket.remoteAddress ?? "", socket.remotePort ?? 0);
     this.localAddress = socketAddress(socket.localAddress ?? "", socket.localPort ?? 0);
@@ -122,7 +120,7 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
   }
 
   get bytesQueued(): number {
-    return this.#state === "closed" ? 0 : this.#partBytes + this.#socket.writableLength;
+    return this.#state === "closed" ? 0 : this.#outgoing.bytesQueued;
   }
 
   get paused(): boolean {
@@ -143,7 +141,8 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
     if (this.#state !== "open") {
       throw new ConnectionClosedError(`connection ${this.id} is ${this.#state}; open a new one to send`);
     }
-    return this.#admit() ? this.#queue(joinParts(head, payload, this.#lines)) : "dropped";
+    if (!this.#outgoing.admit()) return "dropped";
+    return this.#outgoing.add(joinParts(head, payload, this.#lines));
   }
 
   /** A line: its newline is added where it has none. */
@@ -153,8 +152,8 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
 
   /** Sends what is shared with others. @returns whether it was accepted. */
   sendShared(part: Uint8Array): boolean {
-    if (this.#state !== "open" || !this.#admit()) return false;
-    this.#queue(part);
+    if (this.#state !== "open" || !this.#outgoing.admit()) return false;
+    this.#outgoing.add(part);
     return true;
   }
 
@@ -213,15 +212,8 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
     this.#refuse(CloseCode.policy, `unfinished ${unit}`, error);
   }
 
-  flush(): void {
-    const parts = this.#parts;
-    if (parts.length === 0) return;
-    const mayBlock = this.#blocked || this.bytesQueued >= this.#context.highWaterMarkBytes / 2;
-    if (mayBlock) this.#written ??= () => this.#onWritten();
-    const bytes = this.#partBytes;
-    this.#parts = [];
-    this.#partBytes = 0;
-    writeParts(this.#socket, parts, bytes, mayBlock ? this.#written : undefined);
+  onDrain(): void {
+    if (this.#state === "open") this.#context.behaviour.drain(this);
   }
 
   /** The socket has read more. */
@@ -315,33 +307,14 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
     if (this.#state === "open") this.#endWith({ by: "peer", code: CloseCode.normal, reason: "" });
   }
 
-  #admit(): boolean {
-    if (this.bytesQueued < this.#context.highWaterMarkBytes) return true;
-    this.#blocked = true;
-    return false;
-  }
-
-  #queue(part: Uint8Array): SendResult {
-    if (this.#parts.length === 0) flushAtTurnEnd(this);
-    this.#parts.push(part);
-    this.#partBytes += part.length;
-    if (this.#partBytes >= maxJoinedBytes) this.flush();
-    if (this.bytesQueued < this.#context.highWaterMarkBytes) return "sent";
-    this.#blocked = true;
-    return "blocked";
-  }
-
   /** To a peer that does not read it would add up; and one that has much to read hears this side anyway. */
   #sendControl(kind: "ping" | "pong"): void {
     if (this.#state !== "open" || this.bytesQueued >= this.#context.highWaterMarkBytes) return;
-    this.#queue(this.#context.framing.encodeControl(this.protocol, { kind, code: 0, text: "" }));
+    this.#addControl({ kind, code: 0, text: "" });
   }
 
-  #onWritten(): void {
-    if (this.#state !== "open" || !this.#blocked) return;
-    if (this.bytesQueued >= this.#context.highWaterMarkBytes / 2) return;
-    this.#blocked = false;
-    this.#context.behaviour.drain(this);
+  #addControl(control: Control): void {
+    this.#outgoing.add(this.#context.framing.encodeControl(this.protocol, control));
   }
 
   /** This side closes, because of what the peer did. */
@@ -353,7 +326,6 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
   /** Ends with what the peer did: what is queued is sent still, and nothing said. */
   #endWith(info: CloseInfo): void {
     this.#beginEnd(info, lingerMs);
-    this.flush();
     this.#end();
   }
 
@@ -377,23 +349,21 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
   #shutDown(): void {
     if (this.#shut || this.#info?.by !== "local") return;
     const { code, reason } = this.#info;
-    const control = { kind: "close", code, text: reason } as const;
-    this.#parts.push(this.#context.framing.encodeControl(this.protocol, control));
-    this.#partBytes += this.#parts.at(-1)!.length;
-    this.flush();
+    this.#addControl({ kind: "close", code, text: reason });
     this.#end();
   }
 
   #end(): void {
     this.#shut = true;
+    this.#outgoing.flush();
     this.#socket.end();
   }
 
   /** Drops what is queued; where that is nothing, the peer still learns the code. */
   #abort(deadlineMs: number): void {
-    this.#parts = [];
-    this.#partBytes = 0;
-    if (this.#socket.writableLength > 0) {
+    this.#dropped = true;
+    this.#outgoing.drop();
+    if (this.#outgoing.bytesQueued > 0) {
       this.#terminate();
       return;
     }
@@ -404,11 +374,15 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
 
   #missDeadline(deadlineMs: number): void {
     const why = `the close did not finish within ${deadlineMs} ms; what was queued may be lost`;
-    const info = this.#info;
-    if (info?.by === "local" && info.error === undefined) {
-      this.#info = { ...info, error: new ConnectionLostError(why) };
-    }
+    this.#tellLoss(why);
     this.#terminate();
+  }
+
+  /** This side wanted to send all that was queued, and could not. */
+  #tellLoss(why: string): void {
+    const info = this.#info;
+    if (info?.by !== "local" || info.error !== undefined || this.#dropped) return;
+    this.#info = { ...info, error: new ConnectionLostError(why) };
   }
 
   #terminate(): void {
@@ -418,8 +392,10 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
 
   #finish(): void {
     if (this.#state === "closed") return;
+    if (!this.#socket.writableFinished)
+      this.#tellLoss("the peer was gone before all that was queued was sent");
     this.#state = "closed";
-    this.#parts = [];
+    this.#outgoing.drop();
     clearTimeout(this.#deadline);
     this.#context.liveness?.remove(this);
     this.#context.frameDeadlines?.end(this);

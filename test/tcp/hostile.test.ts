@@ -381,6 +381,19 @@ describe("the end of frames", () => {
     assert.ok(error instanceof ConnectionLostError);
   });
 
+  test("that was to be graceful says so where the peer was gone before", async (t) => {
+    const at = await victim(t, { highWaterMarkBytes: 64 * MiB });
+    const peer = await RawPeer.dialFrames(t, at.listener);
+    peer.socket.pause();
+    const [connection] = [...at.listener.connections()];
+    while (connection!.send(new Uint8Array(MiB)) === "sent");
+    const closing = connection!.close({ code: 300 });
+    peer.socket.resetAndDestroy();
+    const { by, code, error } = await closing;
+    assert.deepEqual({ by, code }, { by: "local", code: 300 });
+    assert.ok(error instanceof ConnectionLostError);
+  });
+
   test("reaches a peer that is still sending, whose bytes nobody reads any more", async (t) => {
     const at = await victim(t, { maxMessageBytes: 1000 });
     const peer = await RawPeer.dialFrames(t, at.listener);

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { frameBytesByPrefix, sizePrefixBytes } from "#internal/frame/codec.js";
+import { Splitter } from "#internal/tcp/splitter.js";
+import type { StreamFraming } from "#internal/transport/control.js";
+import { frame } from "./kit.js";
+
+const framing: StreamFraming = {
+  prefixBytes: sizePrefixBytes,
+  frameBytes: frameBytesByPrefix,
+  lineProtocols: [],
+  encodeControl: () => new Uint8Array(0),
+};
+
+/** Cuts a stream at the places given, and gives the parts to a splitter, each in a buffer of its own. */
+function split(splitter: Splitter, stream: Buffer, cuts: readonly number[]): Buffer[] {
+  const places = [...new Set(cuts.map((cut) => cut % (stream.length + 1)))].sort((a, b) => a - b);
+  const units: Buffer[] = [];
+  let from = 0;
+  for (const to of [...places, stream.length]) {
+    if (to > from) splitter.push(Buffer.from(stream.subarray(from, to)));
+    from = to;
+    for (let unit = splitter.next(); unit !== undefined; unit = splitter.next())
+      units.push(Buffer.from(unit));
+  }
+  return units;
+}
+
+describe("the splitter", () => {
+  const cuts = fc.array(fc.nat(), { maxLength: 30 });
+
+  test("finds the same frames wherever their stream is cut, and all that is left", () => {
+    const payloads = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 10 });
+    fc.assert(
+      fc.property(payloads, cuts, fc.nat(40), (contents, places, extra) => {
+        const frames = contents.map((payload) => frame(payload));
+        const rest = frame("unfinished").subarray(0, extra);
+        const splitter = new Splitter(framing, false, 2000);
+        assert.deepEqual(split(splitter, Buffer.concat([...frames, rest]), places), frames);
+        assert.deepEqual(Buffer.from(splitter.rest() ?? []), Buffer.from(rest));
+      }),
+    );
+  });
+
+  test("finds the same lines wherever their stream is cut", () => {
+    const texts = fc.array(fc.string({ maxLength: 50 }).map((text) => text.replaceAll("\n", "")));
+    fc.assert(
+      fc.property(texts, cuts, (lines, places) => {
+        const ended = lines.map((line) => Buffer.from(`${line}\n`));
+        assert.deepEqual(split(new Splitter(framing, true, 500), Buffer.concat(ended), places), ended);
+      }),
+    );
+  });
+
+  test("takes units of exactly the limit, and of not one byte more, whole or in parts", () => {
+    for (const lines of [false, true]) {
+      const unit = lines ? Buffer.from(`${"x".repeat(147)}\n`) : frame("x".repeat(100));
+      assert.equal(unit.length, 148);
+      for (const cut of [[], [1], [5], [147]]) {
+        assert.deepEqual(split(new Splitter(framing, lines, 148), unit, cut), [unit]);
+        assert.throws(() => split(new Splitter(framing, lines, 147), unit, cut), {
+          code: "ERR_MILLRACE_FRAME_TOO_LARGE",
+        });
+      }
+    }
+  });
+
+  test("shows no memory but the unit's, however its chunk lies in its buffer", () => {
+    const slab = Buffer.alloc(1000, 0xee);
+    const bytes = frame("secret");
+    bytes.copy(slab, 333);
+    const splitter = new Splitter(framing, false, 2000);
+    splitter.push(slab.subarray(333, 333 + bytes.length));
+    assert.deepEqual(Buffer.from(splitter.next()!), bytes);
+    assert.equal(splitter.next(), undefined);
+  });
+});
