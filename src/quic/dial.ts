@@ -5,6 +5,7 @@ import {
   HandshakeTimeoutError,
   type MillraceError,
   ProtocolMismatchError,
+  TimeoutError,
 } from "../errors.js";
 import { type Engine, expectHandle } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
@@ -33,7 +34,7 @@ export interface DialOptions {
 export type MakeConnection<C> = (slot: number, generation: number, opening: Opening) => C;
 
 /**
- * Opens a connection within `settings.handshakeTimeoutMs`, over all addresses of the host: where the server does not
+ * Opens a connection within `settings.handshakeTimeoutMs`, the name's resolution included, over all addresses of the host: where the server does not
  * listen on one, the next is tried.
  * @throws the classes of handshakeError in status.ts; AbortedError; AddressUnavailableError
  */
@@ -45,7 +46,7 @@ export async function dial<C extends EngineConnection>(
   const deadline = performance.now() + options.settings.handshakeTimeoutMs;
   throwIfAborted(options.signal);
   const { signal } = options;
-  const addresses = await within(resolveHost(options.host), "connecting", { signal });
+  const addresses = await resolveInTime(options);
   // A store that does not answer may not cost the connection.
   const patienceMs = Math.ceil(options.settings.handshakeTimeoutMs / 2);
   const stored = await options.tickets?.take({ signal, timeoutMs: patienceMs });
@@ -56,6 +57,18 @@ export async function dial<C extends EngineConnection>(
   return withClientConfiguration(engine, options.settings, options.credential, (configuration) =>
     dialAny(engine, options, configuration, addresses, stored?.ticket, deadline, make),
   );
+}
+
+async function resolveInTime({ host, signal, settings }: DialOptions): Promise<string[]> {
+  try {
+    return await within(resolveHost(host), "connecting", { signal, timeoutMs: settings.handshakeTimeoutMs });
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error;
+    throw new HandshakeTimeoutError(
+      `"${host}" was not resolved within ${settings.handshakeTimeoutMs} ms; check the name servers of this machine`,
+      { cause: error },
+    );
+  }
 }
 
 async function dialAny<C extends EngineConnection>(

@@ -82,9 +82,10 @@ export interface QuicListener extends AsyncDisposable {
    * Handshakes from now on use these: a renewed certificate, say. Open connections keep what they have. Where threads
    * share the listener it holds for all of them. What cannot be used is refused, and nothing changes. Of several calls
    * the last one counts: each begins when the one before has ended.
-   * @throws what `listen` throws for `options.tls`; ListenerClosedError
+   * @param options bound the wait; what was begun goes on.
+   * @throws what `listen` throws for `options.tls`; ListenerClosedError; AbortedError, TimeoutError
    */
-  updateTls(tls: ServerTlsOptions): Promise<void>;
+  updateTls(tls: ServerTlsOptions, options?: WaitOptions): Promise<void>;
   /**
    * Stops accepting; open connections stay, and with them the port is taken until the last one has ended. Resolves
    * when nobody is accepted any more. Idempotent.
@@ -96,9 +97,10 @@ export interface QuicListener extends AsyncDisposable {
    * Sets the keys that protect tickets, the newest first: it makes new tickets, and all are taken. A ticket whose key
    * is not in the list costs its client a full handshake. So put the new key first, on every node that shares it, and
    * take the old one out when the last ticket that it made has expired. Open connections are not touched.
-   * @throws InvalidArgumentError; ListenerClosedError
+   * @param options bound the wait; what was begun goes on.
+   * @throws InvalidArgumentError; ListenerClosedError; AbortedError, TimeoutError
    */
-  setTicketKeys(ticketKeys: readonly TicketKey[]): Promise<void>;
+  setTicketKeys(ticketKeys: readonly TicketKey[], options?: WaitOptions): Promise<void>;
 }
 
 /**
@@ -157,13 +159,21 @@ async function openListener(read: ReadListenOptions, behaviour: QuicBehaviour): 
     get refused() {
       return listener.refused;
     },
-    updateTls: (tls) =>
-      updates.take(async () => listener.setCredential(await loadListenerCredential(tls, behaviour))),
+    async updateTls(tls, options: WaitOptions = {}) {
+      const wait = readWait(options);
+      throwIfAborted("updating TLS", wait.signal);
+      const update = async () => listener.setCredential(await loadListenerCredential(tls, behaviour));
+      return within(updates.take(update), "updating TLS", wait);
+    },
     async close(options: WaitOptions = {}) {
       const wait = readWait(options);
       return within(listener.close(), "closing a listener", wait);
     },
-    setTicketKeys: async (keys) => listener.setTicketKeys(packTicketKeys(keys)),
+    async setTicketKeys(keys, options: WaitOptions = {}) {
+      const wait = readWait(options);
+      throwIfAborted("setting ticket keys", wait.signal);
+      return within(listener.setTicketKeys(packTicketKeys(keys)), "setting ticket keys", wait);
+    },
     [Symbol.asyncDispose]: () => listener.close(),
   };
 }

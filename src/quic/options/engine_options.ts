@@ -5,6 +5,7 @@ import { sharedEngine } from "../../native/engine.js";
 import type { NativeEngineSettings } from "../../native/environment.js";
 import { readOptions } from "../../options/read.js";
 import { integer, object, oneOf, option, optional, withDefault } from "../../options/schema.js";
+import { readWait, throwIfAborted, type WaitOptions, within } from "../../transport/wait.js";
 
 /** What holds for all QUIC of this process, in whichever thread. What is left out stays as it is. */
 export interface EngineOptions {
@@ -73,13 +74,17 @@ const schema = object({
 /**
  * Sets what holds for all QUIC of this process. `retry` may change at any time, `loadBalancing` only while the process
  * has neither listener nor connection.
- * @throws InvalidArgumentError; EngineInUseError (ERR_MILLRACE_ENGINE_IN_USE), and nothing was set;
+ * @param wait bounds the wait; what was begun goes on.
+ * @throws AbortedError, TimeoutError; InvalidArgumentError; EngineInUseError (ERR_MILLRACE_ENGINE_IN_USE), and nothing was set;
  *   AddonUnavailableError
  */
-export async function configureEngine(options: EngineOptions): Promise<void> {
+export async function configureEngine(options: EngineOptions, wait: WaitOptions = {}): Promise<void> {
   const settings = readEngineOptions(options);
+  const read = readWait(wait);
+  throwIfAborted("configuring the engine", read.signal);
   const engine = sharedEngine();
-  const { status } = await engine.request((request) => engine.native.configureEngine(request, settings));
+  const done = engine.request((request) => engine.native.configureEngine(request, settings));
+  const { status } = await within(done, "configuring the engine", read);
   if (status === 0) return;
   const code = loadAddon().constants.status!;
   if (status === code.invalidState) {

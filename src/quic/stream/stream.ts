@@ -53,6 +53,7 @@ export interface WebStreams {
  * Iteration gives lists of chunks, all that had come since the last; their memory is the caller's. While nobody asks
  * for more, the peer is held back by flow control. It ends at the peer's FIN, throws StreamResetError at its reset
  * and ConnectionClosedError where the connection ended first, with the connection's own error as its cause; leaving the loop early tells the peer to stop (code 0).
+ * A step that waits has no time limit of its own: `stopSending` ends it, from a timer or the handler of a signal.
  *
  * Disposing of it sends FIN, tells the peer to stop where it has not ended, and waits for `closed`; after 5,000 ms it
  * resets.
