@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import {
   CertificateRefusedError,
   CertificateRequiredError,
   CertificateUntrustedError,
+  CredentialUnreadableError,
   connect,
   InvalidArgumentError,
   listen,
@@ -12,6 +15,8 @@ import {
 import type * as quic from "millrace/quic";
 import { Authority, type Identity } from "millrace/testing";
 import { deferred } from "../../kit/deferred.js";
+import { temporaryFolder } from "../../kit/folder.js";
+import { Pkcs12Packer } from "../../kit/pkcs12.js";
 import { serveTls, type TlsServer } from "../../kit/tls_pair.js";
 import { until } from "../../kit/until.js";
 
@@ -87,6 +92,64 @@ describe("a server that requires a certificate", () => {
     await until("alice is in", () => names.length === 1);
     const tls = { ...server, clientCertificate: "require" } as const;
     await assert.rejects(listen("quic://127.0.0.1:0", {}, { tls }), /needs tls\.clientCa/);
+  });
+});
+
+describe("a client's identity", () => {
+  const packer = new Pkcs12Packer();
+  const folder = temporaryFolder();
+  const passphrase = "open sesame";
+  const encryptedKey = createPrivateKey(alice.privateKey)
+    .export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase })
+    .toString();
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const { certificate, privateKey } = alice;
+  const forms: Readonly<Record<string, quic.TlsIdentity>> = {
+    "PEM text": { certificate, privateKey },
+    "PEM bytes": { certificate: Buffer.from(certificate), privateKey: Buffer.from(privateKey) },
+    "PEM files": { certificate: file("alice.pem", certificate), privateKey: file("alice.key", privateKey) },
+    "an encrypted key": { certificate, privateKey: encryptedKey, passphrase },
+    "a file with an encrypted key": {
+      certificate,
+      privateKey: file("alice.encrypted.key", encryptedKey),
+      passphrase,
+    },
+    "PKCS#12 bytes": { pkcs12: packer.packBytes(alice, passphrase), passphrase },
+    "a PKCS#12 file": { pkcs12: packer.pack(alice, passphrase), passphrase },
+    "PKCS#12 without a passphrase": { pkcs12: packer.packBytes(alice, "") },
+  };
+  for (const [form, identity] of Object.entries(forms)) {
+    test(`may be given as ${form}`, async (t) => {
+      const listening = await serveTls(t, asking());
+      const next = listening.next();
+      await listening.connect({ ca: authority.certificate, serverName: "localhost", ...identity });
+      assert.equal((await next).peerCertificate?.subject, "CN=alice");
+    });
+  }
+
+  test("as PKCS#12 is sent with its chain", async (t) => {
+    const listening = await serveTls(t, asking());
+    const team = await authority.intermediate("team");
+    const pkcs12 = packer.packBytes(await team.issueClient({ name: "bob" }), passphrase);
+    const next = listening.next();
+    await listening.connect({ ca: authority.certificate, serverName: "localhost", pkcs12, passphrase });
+    assert.equal((await next).peerCertificate?.subject, "CN=bob");
+  });
+
+  test("that does not open with its passphrase is refused before anything is sent", async (t) => {
+    const listening = await serveTls(t, asking());
+    for (const identity of [
+      { certificate, privateKey: encryptedKey, passphrase: "wrong" },
+      { certificate, privateKey: encryptedKey },
+      { pkcs12: packer.packBytes(alice, passphrase), passphrase: "wrong" },
+    ]) {
+      const attempt = listening.connect({ ca: authority.certificate, serverName: "localhost", ...identity });
+      await assert.rejects(attempt, CredentialUnreadableError);
+    }
+    assert.equal(listening.listener.connectionCount, 0);
   });
 });
 
