@@ -432,6 +432,8 @@ add_library(msquic_patches OBJECT
   "${_patched_dir}/connection.c" "${_patched_dir}/datagram.c" "${_patched_dir}/hashtable.c" "${_patched_dir}/listener.c"
   "${_patched_dir}/loss_detection.c" "${_patched_dir}/path.c" "${_patched_dir}/send.c" "${_patched_dir}/stream_recv.c"
   "${_patched_dir}/timer_wheel.c" "${_patched_dir}/tls_openssl.c" ${_patched_datapath})
+# Its headers have no guards.
+set_target_properties(msquic_patches PROPERTIES UNITY_BUILD OFF)
 target_include_directories(msquic_patches SYSTEM PRIVATE
   "${MSQUIC_OUT}/upstream/src/inc" "${MSQUIC_OUT}/upstream/src/platform" "${MSQUIC_OUT}/upstream/src/core"
   "${MSQUIC_OUT}/build/_deps/opensslquic-build/openssl/include")

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 build=build/addon-asan
 mkdir -p "$build"
 cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-g -O1" \
-  -DMILLRACE_SANITIZE=address,undefined > "$build/build.log"
+  -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 -DMILLRACE_SANITIZE=address,undefined > "$build/build.log"
 cmake --build "$build" --target millrace_addon --parallel "${MILLRACE_JOBS:-2}" >> "$build/build.log" 2>&1 ||
   { cat "$build/build.log" >&2; exit 1; }
 

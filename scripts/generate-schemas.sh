@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-flatc=$(cargo run --quiet --locked --manifest-path schemas/flatc/Cargo.toml --target-dir build/flatc)
+flatc=$(CMAKE_TOOLCHAIN_FILE=$PWD/schemas/flatc/only.cmake cargo run --quiet --locked --manifest-path schemas/flatc/Cargo.toml --target-dir build/flatc)
 
 # flatc writes TypeScript enums, which are not erasable; a const object reads the same. Its type is any number,
 # for a peer of a later version may send one that this version does not name.

@@ -14,7 +14,7 @@ namespace {
 
 // msquic has no event for the handshake's confirmation (RFC 9001 section 4.1.2), before which it does not
 // move: ask again after so long. Confirmation follows the handshake after half a round trip.
-constexpr std::chrono::milliseconds kConfirmationPoll{5};
+constexpr std::chrono::milliseconds kHandshakeConfirmationPoll{5};
 
 // Whether a UDP socket can be had there. A failure inside msquic would leave the connection without a way.
 QUIC_STATUS TryAddress(const QUIC_ADDR& address) noexcept {
@@ -112,8 +112,9 @@ void Connection::TryRebind(const QUIC_ADDR& local, ControlThread::Clock::time_po
   const QUIC_STATUS status = Api().SetParam(handle, QUIC_PARAM_CONN_LOCAL_ADDRESS, sizeof(wanted), &wanted);
   if (status == QUIC_STATUS_INVALID_STATE) {
     if (ControlThread::Clock::now() >= deadline) return done(QUIC_STATUS_CONNECTION_TIMEOUT);
-    Library::Get().control().PostAfter(kConfirmationPoll, [self = Ref<Connection>(this), local, deadline,
-                                                           done] { self->TryRebind(local, deadline, done); });
+    Library::Get().control().PostAfter(
+        kHandshakeConfirmationPoll,
+        [self = Ref<Connection>(this), local, deadline, done] { self->TryRebind(local, deadline, done); });
     return;
   }
   if (QUIC_FAILED(status)) {
