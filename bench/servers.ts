@@ -29,7 +29,11 @@ export async function makeIdentity(): Promise<Identity> {
 /** A floor for QUIC: msquic in C++, nothing else. */
 export function startRawQuic(
   identity: Identity,
-  program: "quic_answer_server" | "quic_echo_server" | "quic_publish_server" = "quic_echo_server",
+  program:
+    | "quic_answer_server"
+    | "quic_echo_server"
+    | "quic_publish_server"
+    | "quic_publish_server_changed" = "quic_echo_server",
 ): Promise<BenchServer> {
   const files = ["--cert", identity.certificatePath, "--key", identity.privateKeyPath];
   return startServer([nativeProgram(program), ...files]);
