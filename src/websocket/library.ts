@@ -4,16 +4,17 @@ import type { ServerLibrary } from "./server.js";
 let fallbackWarned = false;
 
 /**
- * The library that serves: uWebSockets.js where it has a binary for this Node, else ws. For tests and for
- * comparing them, the environment variable MILLRACE_WEBSOCKET (`uws` or `ws`) names one.
+ * The library that serves. In TLS it is ws, for uWebSockets.js cuts well-behaved peers there (see
+ * docs/decisions/websocket-libraries.md). Without TLS it is uWebSockets.js where it has a binary for this Node, else
+ * ws; the environment variable MILLRACE_WEBSOCKET (`uws` or `ws`) names one.
  * @throws AddonUnavailableError when uWebSockets.js is asked for and cannot be loaded.
  */
-export async function serverLibrary(): Promise<ServerLibrary> {
+export async function serverLibrary(scheme: string): Promise<ServerLibrary> {
   const asked = process.env.MILLRACE_WEBSOCKET ?? "";
   if (asked !== "" && asked !== "uws" && asked !== "ws") {
     throw new InvalidArgumentError(`MILLRACE_WEBSOCKET is "${asked}"; it must be "uws" or "ws"`);
   }
-  if (asked !== "ws") {
+  if (asked !== "ws" && scheme !== "wss") {
     try {
       return (await import("./uws.js")).uwsLibrary;
     } catch (cause) {

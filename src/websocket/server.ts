@@ -7,7 +7,7 @@ export interface ServerRequest {
   readonly options: TransportListenOptions;
   /** The URL's host, resolved. */
   readonly address: string;
-  /** Set for wss. */
+  /** Set for wss, which not every library can serve. */
   readonly credential: ServerCredential | undefined;
   readonly behaviour: WebSocketBehaviour;
 }

@@ -24,8 +24,8 @@ export interface WebSocketTransport extends Transport {
 }
 
 /**
- * WebSocket (RFC 6455): one binary message is one frame. Compression is never negotiated. What a server's
- * handshake timeout covers depends on its library: ws keeps `handshakeTimeoutMs`, uWebSockets.js 10 s.
+ * WebSocket (RFC 6455): one binary message is one frame. Compression is never negotiated. A server's
+ * handshake timeout depends on its library: ws keeps `handshakeTimeoutMs`, uWebSockets.js 10 s.
  */
 export const webSocketTransport: WebSocketTransport = {
   name: "websocket",
@@ -44,7 +44,7 @@ async function listen(
   assertNoFrameTimeout(given);
   const options = { ...given, protocols: subprotocols(given.protocols) };
   const [library, [address], credential] = await Promise.all([
-    serverLibrary(),
+    serverLibrary(options.url.scheme),
     resolveHost(options.url.host),
     serverCredential(options),
   ]);

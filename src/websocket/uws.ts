@@ -1,16 +1,14 @@
 import * as uws from "uWebSockets.js";
 import { STATUS_CODES } from "node:http";
-import { AddressInUseError, InternalError } from "../errors.js";
+import { AddressInUseError } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
 import { socketAddress } from "../transport/address.js";
 import { probePort } from "../transport/bind.js";
-import type { ServerCredential } from "../transport/credential.js";
 import type { HttpHandler } from "../transport/http.js";
 import type { TransportListenOptions } from "../transport/transport.js";
 import { WebSocketContext } from "./context.js";
 import { negotiate, type Refusal } from "./handshake.js";
 import { endsWithHeaders, respond } from "./http_answer.js";
-import { withCredentialFiles } from "./key_file.js";
 import type { Server, ServerLibrary, ServerRequest } from "./server.js";
 import { UwsConnection, type UwsUserData } from "./uws_connection.js";
 
@@ -28,13 +26,13 @@ const oversizeFactor = 4;
 /** Another process may take a port between probing and binding it. */
 const bindAttempts = 3;
 
-/** Serves WebSocket by uWebSockets.js. Importing this module throws where it has no binary. */
+/** Serves WebSocket without TLS by uWebSockets.js. Importing this module throws where it has no binary. */
 export const uwsLibrary: ServerLibrary = {
   async listen(request: ServerRequest): Promise<Server> {
-    const { options, credential, behaviour } = request;
+    const { options, behaviour } = request;
     const idleTimeout = libraryIdleSeconds(options.idleTimeoutMs);
     const context = new WebSocketContext(options, behaviour, idleTimeout > 0);
-    const app = credential === undefined ? uws.App() : await createTlsApp(credential);
+    const app = uws.App();
     app.any("/*", (response, http) => answerHttp(options.http, response, http));
     const { listenSocket, port } = await bind(app, request.address, options.url.port);
     // Routes added after binding, so that connections can know the port; no request is read before this returns.
@@ -83,16 +81,6 @@ function upgradeHandler(
 function libraryIdleSeconds(idleTimeoutMs: number): number {
   const seconds = Math.ceil(idleTimeoutMs / 1000);
   return seconds >= minIdleSeconds && seconds <= maxIdleSeconds ? seconds : 0;
-}
-
-function createTlsApp(credential: ServerCredential): Promise<uws.TemplatedApp> {
-  return withCredentialFiles(credential, (files) => {
-    try {
-      return uws.SSLApp({ cert_file_name: files.certificate, key_file_name: files.privateKey });
-    } catch (cause) {
-      throw new InternalError("uWebSockets.js refuses a certificate that Node.js accepts", { cause });
-    }
-  });
 }
 
 /** What the library has and its types lack. */

@@ -8,6 +8,7 @@ import { suiteKit, type TransportUnderTest } from "./suite/kit.js";
 import { describeListening } from "./suite/listening.js";
 import { describeMessages } from "./suite/messages.js";
 import { describePublishing } from "./suite/publishing.js";
+import { describeTwoWay } from "./suite/two_way.js";
 
 /** The behaviours that every transport shows, through the root API. */
 export function describeTransport(name: string, transport: TransportUnderTest): void {
@@ -15,6 +16,7 @@ export function describeTransport(name: string, transport: TransportUnderTest): 
   describe(name, () => {
     describeMessages(kit);
     describeBackpressure(kit);
+    describeTwoWay(kit);
     describePublishing(kit);
     describeClosing(kit);
     describeHandlers(kit);

@@ -6,10 +6,13 @@ import { serverLibrary } from "#internal/websocket/library.js";
 
 test("MILLRACE_WEBSOCKET names a library that exists", async () => {
   process.env.MILLRACE_WEBSOCKET = "other";
-  await assert.rejects(serverLibrary(), InvalidArgumentError);
+  await assert.rejects(serverLibrary("ws"), InvalidArgumentError);
   process.env.MILLRACE_WEBSOCKET = "ws";
   const { wsLibrary } = await import("#internal/websocket/ws.js");
-  assert.equal(await serverLibrary(), wsLibrary);
+  assert.equal(await serverLibrary("ws"), wsLibrary);
+  process.env.MILLRACE_WEBSOCKET = "uws";
+  assert.notEqual(await serverLibrary("ws"), wsLibrary);
+  assert.equal(await serverLibrary("wss"), wsLibrary, "in TLS there is one only");
 });
 
 test("a subprotocol list is read by RFC 6455: commas, with or without spaces", () => {

@@ -4,9 +4,11 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import type { TLSSocket } from "node:tls";
-import { connect, InvalidArgumentError, listen } from "millrace";
+import { type CloseInfo, connect, InvalidArgumentError, listen } from "millrace";
 import { Authority } from "millrace/testing";
-import { WebSocketServer } from "ws";
+import { listen as listenRaw, type WebSocketBehaviour } from "millrace/websocket";
+import { WebSocket, WebSocketServer } from "ws";
+import { deferred } from "../kit/deferred.js";
 import { Pkcs12Packer } from "../kit/pkcs12.js";
 
 const packer = new Pkcs12Packer();
@@ -65,4 +67,28 @@ test("options that only QUIC and TCP honour are refused where WebSocket would ig
   }
   const tls = { keyLogFile: "/nowhere" };
   await assert.rejects(connect("wss://127.0.0.1:1/", {}, { tls }), isRefused("keyLogFile"));
+});
+
+test("a wss client may ping in the middle of much that it sends", async (t) => {
+  const count = 400;
+  let received = 0;
+  const closed = deferred<CloseInfo>();
+  const behaviour: WebSocketBehaviour = {
+    open() {},
+    frame: () => void received++,
+    drain() {},
+    close: (_connection, info) => closed.resolve(info),
+  };
+  const listener = await listenRaw("wss://127.0.0.1:0/", behaviour, { tls: identity });
+  t.after(() => listener.close());
+  const client = new WebSocket(listener.url, { ca: authority.certificate });
+  await once(client, "open");
+  const message = new Uint8Array(16 * 1024);
+  for (let sent = 0; sent < count; sent++) {
+    client.send(message);
+    if (sent % 20 === 0) client.ping();
+  }
+  client.close(1000);
+  assert.equal((await closed.promise).error, undefined);
+  assert.equal(received, count);
 });
