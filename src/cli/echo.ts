@@ -50,7 +50,7 @@ async function echo(options: EchoOptions, command: Command): Promise<void> {
       ready.certificate = { path: tls.certificate, sha256: development?.sha256, development: !!development };
     }
     if (options.ws) {
-      // Of the two libraries only this one can hold a peer back; the other would have to give it up.
+      // Of the two libraries only this one makes a peer wait that reads late; the other has to close it.
       process.env.MILLRACE_WEBSOCKET ??= "ws";
       const url = `ws://${urlHost(options.ws.host)}:${options.ws.port}/`;
       const listener = await listenWebSocket(url, new WebSocketEcho(connections), {

@@ -1,4 +1,4 @@
-import { CloseCode, type CloseInfo, type SendResult } from "../index.js";
+import type { CloseInfo, SendResult } from "../index.js";
 import type { WebSocketBehaviour, WebSocketConnection } from "../websocket/index.js";
 import type { EchoConnections } from "./echo_connections.js";
 
@@ -31,9 +31,6 @@ export class WebSocketEcho implements WebSocketBehaviour {
   }
 
   #echoed(connection: WebSocketConnection, result: SendResult): void {
-    if (result === "sent") return;
-    connection.pause();
-    // Only where the library cannot pause: a peer must not take a hole for an echo.
-    if (result === "dropped") connection.close({ code: CloseCode.exhausted, reason: "reads too slowly" });
+    if (result !== "sent") connection.pause();
   }
 }

@@ -43,7 +43,9 @@ export interface Connection<Data = unknown> extends AsyncDisposable, AsyncIterab
   send(message: Uint8Array): SendResult;
 
   /**
-   * Stops the `message` handler being called and, in the end, the peer. An iterated connection does it itself.
+   * Stops the `message` handler being called and, in the end, the peer. An iterated connection does it itself. On a
+   * `ws://` server by uWebSockets.js, which goes on reading, a peer that has then sent more than four high-water marks
+   * is closed with `exhausted`.
    * @returns false where this transport cannot; messages then go on arriving.
    */
   pause(): boolean;

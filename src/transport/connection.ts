@@ -73,7 +73,8 @@ export interface TransportConnection {
   readonly publisher?: Publisher;
 
   /**
-   * Stops the delivery of frames, and in the end the peer, by the transport's flow control.
+   * Stops the delivery of frames, and in the end the peer: by the transport's flow control, or, where that has none to
+   * use, by closing it with `exhausted` when it has sent more than a few high-water marks.
    * @returns false where this transport cannot be paused; frames then go on arriving.
    */
   pause(): boolean;

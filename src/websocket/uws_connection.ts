@@ -3,9 +3,11 @@ import { FrameTooLargeError, ResourceExhaustedError } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
 import { socketAddress } from "../transport/address.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
-import { lostCloseInfo, peerCloseInfo, WireCode } from "./close_code.js";
+import type { ConnectionState } from "../transport/connection.js";
+import { lostCloseInfo, peerCloseInfo, toWireCode, WireCode } from "./close_code.js";
 import { BaseConnection, localFault } from "./connection.js";
 import type { WebSocketContext } from "./context.js";
+import { HeldMessages } from "./held.js";
 
 /** What uWebSockets.js keeps beside its socket. */
 export interface UwsUserData {
@@ -22,6 +24,9 @@ const tooBigReason = "Received too big message";
 
 /** How much above the high-water mark the answers to pings may take a queue. */
 const MAX_QUEUED_PONG_BYTES = 64 * 1024;
+
+/** How much a paused connection holds before its peer is closed, in high-water marks. */
+const heldMarks = 4;
 
 /** What the library's `send` answers when the operating system took all that was queued. */
 const SENT = 1;
@@ -40,6 +45,9 @@ export class UwsConnection extends BaseConnection {
   #remotePort = 0;
   #heard = false;
   #pressed = false;
+  #paused = false;
+  /** What came while it was paused, and since, until all of that is delivered. */
+  #held: HeldMessages | undefined = undefined;
 
   constructor(context: WebSocketContext, protocol: string, localAddress: SocketAddress) {
     super(context, protocol);
@@ -55,19 +63,30 @@ export class UwsConnection extends BaseConnection {
     return this.#socket === undefined ? 0 : this.#socket.getBufferedAmount();
   }
 
+  /** Also "closing" where the connection has ended already, and what came before is yet to be delivered. */
+  override get state(): ConnectionState {
+    return this.#held?.end !== undefined && super.state === "open" ? "closing" : super.state;
+  }
+
   protected get pressed(): boolean {
     return this.#pressed;
   }
 
-  /** The library cannot stop reading a socket. */
+  /** The library cannot stop reading a socket, so what still comes is held here, and its peer closed in the end. */
   pause(): boolean {
-    return false;
+    this.#paused = true;
+    return true;
   }
 
-  resume(): void {}
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    // Not from inside this call: the behaviour is called from the event loop.
+    if (this.#held !== undefined) setImmediate(() => this.#release());
+  }
 
   takeHeard(): boolean {
-    const heard = this.#heard;
+    const heard = this.#heard || this.#held?.end !== undefined;
     this.#heard = false;
     return heard;
   }
@@ -87,7 +106,8 @@ export class UwsConnection extends BaseConnection {
 
   onMessage(message: ArrayBuffer, binary: boolean): void {
     this.#heard = true;
-    this.receive(new Uint8Array(message), binary);
+    if (this.#paused || this.#held !== undefined) this.#hold(message, binary);
+    else this.receive(new Uint8Array(message), binary);
   }
 
   onDrain(): void {
@@ -108,7 +128,14 @@ export class UwsConnection extends BaseConnection {
 
   onClose(code: number, message: ArrayBuffer): void {
     this.#socket = undefined;
-    this.finish(code, closeInfo(code, Buffer.from(message).toString()));
+    this.#pressed = false;
+    const info = closeInfo(code, Buffer.from(message).toString());
+    if (super.state !== "open" || this.#held === undefined || this.#held.isEmpty) {
+      this.finish(code, info);
+      return;
+    }
+    this.#held.end = { wireCode: code, info };
+    this.writable(); // nothing is queued any more: who waits for that goes on reading
   }
 
   protected write(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): void {
@@ -117,12 +144,48 @@ export class UwsConnection extends BaseConnection {
   }
 
   protected shutDown(wireCode: number, reason: string): void {
+    this.#discardHeld();
     // The library would flush by itself, but after end() nothing could hold it to a deadline.
     if (this.bytesQueued === 0) this.#socket?.end(wireCode, reason);
   }
 
   protected terminate(): void {
+    this.#discardHeld();
     this.#socket?.close();
+  }
+
+  #hold(message: ArrayBuffer, binary: boolean): void {
+    if (super.state !== "open") return;
+    this.#held ??= new HeldMessages();
+    const limit = heldMarks * this.context.highWaterMarkBytes;
+    if (this.#held.bytes < limit) {
+      this.#held.push({ bytes: new Uint8Array(message.slice(0)), binary });
+      return;
+    }
+    const cap = `${heldMarks} × highWaterMarkBytes (${this.context.highWaterMarkBytes})`;
+    const error = new ResourceExhaustedError(`the peer sent more than ${cap} to a paused connection`);
+    const info = localFault(CloseCode.exhausted, "sends faster than it is read", error);
+    this.beginClose(info, toWireCode(CloseCode.exhausted));
+  }
+
+  #release(): void {
+    const held = this.#held;
+    while (!this.#paused && this.#held === held && held !== undefined) {
+      const message = held.shift();
+      if (message !== undefined) {
+        this.receive(message.bytes, message.binary);
+      } else {
+        this.#held = undefined;
+        if (held.end !== undefined) this.finish(held.end.wireCode, held.end.info);
+      }
+    }
+  }
+
+  /** This side closes: what has come is for nobody now. */
+  #discardHeld(): void {
+    const end = this.#held?.end;
+    this.#held = undefined;
+    if (end !== undefined) this.finish(end.wireCode, end.info);
   }
 }
 

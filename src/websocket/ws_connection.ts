@@ -32,6 +32,8 @@ export class WsConnection extends BaseConnection {
   #paused = false;
   /** What ws had read already when it was paused: at most one chunk of TCP's. */
   #held: Held[] = [];
+  /** ws has told the end, which may be among what is held. */
+  #ended = false;
 
   /** @param started false where the owner has yet to attach: nothing is delivered until {@link start}. */
   constructor(context: WebSocketContext, socket: WebSocket, tcp: Socket, started: boolean) {
@@ -48,7 +50,7 @@ export class WsConnection extends BaseConnection {
     });
     socket.on("error", (error: NodeJS.ErrnoException) => this.#onFault(error));
     socket.on("close", (wireCode: number, reason: Buffer) => {
-      this.#deliver({ wireCode, info: closeInfo(wireCode, reason.toString()) });
+      this.#onEnd({ wireCode, info: closeInfo(wireCode, reason.toString()) });
     });
     this.opened();
   }
@@ -65,7 +67,7 @@ export class WsConnection extends BaseConnection {
   }
 
   get bytesQueued(): number {
-    return super.state === "closed" ? 0 : this.#socket.bufferedAmount;
+    return this.#ended ? 0 : this.#socket.bufferedAmount;
   }
 
   start(): void {
@@ -99,6 +101,7 @@ export class WsConnection extends BaseConnection {
   }
 
   protected write(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): void {
+    if (this.#ended) return;
     const bytes = head.length + (payload?.length ?? 0);
     // ws keeps what it is given until TCP took it.
     const message = Buffer.allocUnsafe(bytes);
@@ -123,6 +126,17 @@ export class WsConnection extends BaseConnection {
     const mustWait = !this.#flowing || (this.#held.length > 0 && super.state === "open");
     if (mustWait) this.#held.push(event);
     else this.#dispatch(event);
+  }
+
+  /** As soon as nothing waits before it; a paused connection is told of its end, too. */
+  #onEnd(end: Held): void {
+    this.#ended = true;
+    if (this.#started && this.#held.length === 0) {
+      this.#dispatch(end);
+    } else {
+      this.#deliver(end);
+      this.writable(); // nothing is queued any more: who waits for that goes on reading
+    }
   }
 
   get #flowing(): boolean {

@@ -6,6 +6,8 @@ import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { connect } from "millrace";
+import { until } from "../kit/until.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -18,7 +20,34 @@ function codeOf(file: string): string {
   return block[1]!;
 }
 
-test("the README's server and client, with the README's certificate, echo over both transports", async () => {
+/** Sends 32 MiB before it reads any of what comes back. */
+async function assertLosesNothing(url: string, ca: string): Promise<void> {
+  const count = 2_000;
+  await using connection = await connect(url, {}, { tls: { ca }, highWaterMarkBytes: 64 * 1024 * 1024 });
+  connection.pause();
+  const message = Buffer.alloc(16 * 1024);
+  for (let index = 0; index < count; index++) {
+    message.writeUInt32LE(index);
+    assert.equal(connection.send(message), "sent");
+  }
+  // The server has stopped reading when this queue stays as it is.
+  let queued = -1;
+  let unchangedLooks = 0;
+  await until("the server holds back", () => {
+    unchangedLooks = connection.bytesQueued === queued ? unchangedLooks + 1 : 0;
+    queued = connection.bytesQueued;
+    return unchangedLooks === 20;
+  });
+  connection.resume();
+  let received = 0;
+  for await (const answer of connection) {
+    assert.equal(new DataView(answer.buffer, answer.byteOffset).getUint32(0, true), received);
+    received += 1;
+    if (received === count) break;
+  }
+}
+
+test("the README's server and client, with the README's certificate, echo over both transports, and lose nothing of much", async () => {
   // Inside of the package, so that it finds itself by name.
   const folder = mkdtempSync(join(root, "out", "readme-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -43,6 +72,7 @@ test("the README's server and client, with the README's certificate, echo over b
     ] as const) {
       const { stdout } = await run(process.execPath, ["client.mjs", url], { cwd: folder, timeout: 20_000 });
       assert.equal(stdout, `${transport}: hello\n`);
+      await assertLosesNothing(url, join(folder, "certificate.pem"));
     }
   } finally {
     server.kill();

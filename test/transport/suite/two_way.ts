@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { CloseCode } from "millrace";
+import { ResourceExhaustedError } from "#internal/errors.js";
 import { deferred } from "../../kit/deferred.js";
-import { type Behaviour, KiB, MiB, receive, type SuiteKit } from "./kit.js";
+import { until } from "../../kit/until.js";
+import { type Behaviour, type Connection, KiB, MiB, receive, type SuiteKit } from "./kit.js";
 
 /** The README's: it reads slowly where its peer does. */
 const patientEcho: Behaviour = {
@@ -51,7 +54,7 @@ export function describeTwoWay({ transport, serve, dial }: SuiteKit): void {
 
     /** A client that sends 32 MiB before it reads the first answer. */
     async function floodedEcho(t: Parameters<typeof serve>[0]) {
-      const blocked = deferred();
+      const blocked = deferred<Connection>();
       const listener = await serve(t, {
         ...patientEcho,
         message(connection, bytes) {
@@ -59,16 +62,21 @@ export function describeTwoWay({ transport, serve, dial }: SuiteKit): void {
           assert.notEqual(result, "dropped", "a paused connection has nothing to echo");
           if (result === "sent") return;
           assert.equal(connection.pause(), true);
-          blocked.resolve();
+          blocked.resolve(connection);
         },
       });
       const client = await dial(t, listener, undefined, { highWaterMarkBytes: 64 * MiB });
       client.pause();
       const count = 2_000;
       for (let index = 0; index < count; index++) client.send(numbered(index, 16 * KiB));
-      await blocked.promise;
-      return { client, count };
+      return { client, count, server: await blocked.promise };
     }
+
+    test("the end of a client that never reads reaches a server that holds it back", async (t) => {
+      const { client, server } = await floodedEcho(t);
+      await client.close({ graceful: false });
+      await server.closed;
+    });
 
     if (transport.serverPauses) {
       test("a client that reads its answers late gets all of them", async (t) => {
@@ -79,6 +87,18 @@ export function describeTwoWay({ transport, serve, dial }: SuiteKit): void {
           answers.map(numberOf),
           Array.from({ length: count }, (_, index) => index),
         );
+      });
+    } else {
+      test("a client that reads its answers too late is told so, and what it got has no hole", async (t) => {
+        const { client, server } = await floodedEcho(t);
+        await until("the server gives up", () => server.state !== "open");
+        client.resume();
+        let next = 0;
+        await assert.rejects(async () => {
+          for await (const message of client) assert.equal(numberOf(message), next++);
+        }, ResourceExhaustedError);
+        assert.ok(next > 0);
+        assert.equal((await client.closed).code, CloseCode.exhausted);
       });
     }
   });
