@@ -159,6 +159,11 @@ export class RingReader {
     }
   }
 
+  /** Whether everything has been read that was there when `next` last looked. */
+  get isCaughtUp(): boolean {
+    return this.#position === this.#tail;
+  }
+
   /** A view of the current record's payload, valid until the next call of `next` or `release`. */
   bytes(): Uint8Array {
     return new Uint8Array(this.ring, this.offset, this.length);

@@ -28,6 +28,7 @@ export class InboxWriter {
   readonly #data: Uint8Array;
   readonly #capacity: number;
   #tail: number;
+  #published: number;
   #head: number;
 
   /** `ring` is one that `createRing` made. A writer that follows one that died goes on where that one's last whole record ends. */
@@ -36,6 +37,7 @@ export class InboxWriter {
     this.#data = new Uint8Array(ring, RING_HEADER_BYTES);
     this.#capacity = ring.byteLength - RING_HEADER_BYTES;
     this.#tail = Atomics.load(this.#words, TAIL) & -RECORD_ALIGNMENT;
+    this.#published = this.#tail;
     this.#head = Atomics.load(this.#words, HEAD);
   }
 
@@ -44,14 +46,27 @@ export class InboxWriter {
     return this.#capacity / 2 - RECORD_HEADER_BYTES;
   }
 
-  /** Copies a record into the ring. `kind` is 1 to 65535; `payload` is at most `maxPayloadBytes`. */
+  /** Copies a record into the ring and publishes it. */
   write(kind: number, slot: number, generation: number, sender: number, payload: Uint8Array): Written {
+    return this.stage(kind, slot, generation, sender, payload) ? this.publish() : Written.noRoom;
+  }
+
+  /** How much of what is in the ring the reader cannot see yet. */
+  get unpublishedBytes(): number {
+    return (this.#tail - this.#published) | 0;
+  }
+
+  /**
+   * Copies a record into the ring, for the next `publish`. `kind` is 1 to 65535; `payload` is at most `maxPayloadBytes`.
+   * @returns false when there is no room.
+   */
+  stage(kind: number, slot: number, generation: number, sender: number, payload: Uint8Array): boolean {
     const words = this.#words;
     const mask = this.#capacity - 1;
     const recordBytes = RECORD_HEADER_BYTES + ((payload.length + RECORD_ALIGNMENT - 1) & -RECORD_ALIGNMENT);
     const toEnd = this.#capacity - (this.#tail & mask);
     const skipped = recordBytes > toEnd ? toEnd : 0;
-    if (!this.#hasRoom(skipped + recordBytes)) return Written.noRoom;
+    if (!this.#hasRoom(skipped + recordBytes)) return false;
     if (skipped > 0) {
       const padding = (RING_HEADER_BYTES + (this.#tail & mask)) >> 2;
       words[padding] = 0;
@@ -66,7 +81,14 @@ export class InboxWriter {
     words[header + 4] = sender;
     this.#data.set(payload, place + RECORD_HEADER_BYTES);
     this.#tail = (this.#tail + skipped + recordBytes) | 0;
-    // The record first, then the position, then a look at the flag: a reader sets the flag, then looks at the position.
+    return true;
+  }
+
+  /** Lets the reader see what has been staged. */
+  publish(): Written {
+    const words = this.#words;
+    this.#published = this.#tail;
+    // The records first, then the position, then a look at the flag: a reader sets the flag, then looks at the position.
     Atomics.store(words, TAIL, this.#tail);
     if (Atomics.load(words, SLEEPING) === 0) return Written.silently;
     return Atomics.exchange(words, SLEEPING, 0) === 0 ? Written.silently : Written.wake;

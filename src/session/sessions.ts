@@ -83,6 +83,11 @@ const maintenanceMs = 250;
 const sliceSlots = 32_768;
 const sliceMs = 4;
 const auditSlots = 16_384;
+/**
+ * A receiver sees what was sent when this much was, or the sender's running JavaScript is over. Each publication waits
+ * until the receiver's processor has given back the lines that were written: one of many records waits once.
+ */
+const maxUnpublishedBytes = 2_048;
 /** Then the event loop has its turn. */
 const maxReceived = 4_096;
 
@@ -104,6 +109,14 @@ export class Sessions {
   readonly #readers = new Map<number, RingReader>();
   /** The environments that a `drain` is owed of, and the largest payload that found no room there. */
   readonly #blocked = new Map<number, number>();
+  /** The environments for which something was staged in this turn. */
+  readonly #unpublished: number[] = [];
+  readonly #publishAll = (): void => {
+    for (const receiver of this.#unpublished) {
+      if (this.#writerTo(receiver).unpublishedBytes > 0) this.#publishTo(receiver);
+    }
+    this.#unpublished.length = 0;
+  };
   readonly #maintenance: NodeJS.Timeout;
   #isClosed = false;
   #isReceivingAgain = false;
@@ -243,7 +256,8 @@ export class Sessions {
   }
 
   /**
-   * Hands a frame or a command to the environment that has the session, which may be this one.
+   * Hands a frame or a command to the environment that has the session, which may be this one: as soon as what calls
+   * this has returned to the event loop (its microtasks), or more is sent.
    * @param kind 1 to 65535, for the receiver.
    * @throws InvalidArgumentError for more bytes than half of an inbox.
    */
@@ -256,14 +270,17 @@ export class Sessions {
         `what is sent has a kind of 1 to 65535 and at most ${writer.maxPayloadBytes} bytes, and not ${kind} and ${bytes.length}`,
       );
     }
-    for (;;) {
-      const written = writer.write(kind, slotOf(handle), generationOf(handle), this.environment, bytes);
-      if (written === Written.wake) this.#directory.wake(owner);
-      if (written !== Written.noRoom) {
-        return writer.isAtMark() && this.#awaits(owner, writer, 0) ? "blocked" : "sent";
-      }
+    while (!writer.stage(kind, slotOf(handle), generationOf(handle), this.environment, bytes)) {
+      this.#publishTo(owner);
       if (this.#awaits(owner, writer, bytes.length)) return "dropped";
     }
+    if (writer.isAtMark()) {
+      this.#publishTo(owner);
+      return this.#awaits(owner, writer, 0) ? "blocked" : "sent";
+    }
+    if (writer.unpublishedBytes >= maxUnpublishedBytes) this.#publishTo(owner);
+    else this.#publishSoon(owner);
+    return "sent";
   }
 
   /** Takes back what ended environments had, and looks for damage; a timer calls it four times a second. */
@@ -287,6 +304,7 @@ export class Sessions {
 
   /** Leaves: whatever this environment still has is taken back by the others. */
   close(): void {
+    this.#publishAll();
     this.#isClosed = true;
     clearInterval(this.#maintenance);
     this.#directory.leave();
@@ -329,6 +347,17 @@ export class Sessions {
     });
   }
 
+  /** Before the event loop goes on. */
+  #publishSoon(receiver: number): void {
+    if (this.#unpublished.length === 0) queueMicrotask(this.#publishAll);
+    else if (this.#unpublished.includes(receiver)) return;
+    this.#unpublished.push(receiver);
+  }
+
+  #publishTo(receiver: number): void {
+    if (this.#writerTo(receiver).publish() === Written.wake) this.#directory.wake(receiver);
+  }
+
   /** @returns false when there is room after all. Else `drain` will say so. */
   #awaits(receiver: number, writer: InboxWriter, payloadBytes: number): boolean {
     const before = this.#blocked.get(receiver);
@@ -354,6 +383,8 @@ export class Sessions {
       while (received < maxReceived && reader.next()) {
         received += 1;
         this.#deliver(reader, sender);
+        // What came meanwhile is of the next turn: two threads that look at one position by turns wait for each other.
+        if (reader.isCaughtUp) break;
       }
       reader.release();
       if (reader.takeStarved()) this.#directory.wake(sender);

@@ -20,6 +20,13 @@ interface Writer {
     sender: number,
     payload: Uint8Array,
   ): Stepped<Written>;
+  stage(
+    kind: number,
+    slot: number,
+    generation: number,
+    sender: number,
+    payload: Uint8Array,
+  ): Stepped<boolean>;
   isAtMark(): Stepped<boolean>;
   awaitRoom(payloadBytes: number): Stepped<boolean>;
 }
@@ -54,6 +61,8 @@ interface Scene {
   readonly crashes?: boolean;
   /** Whether a writer waits when it is told that the ring is at its mark, or goes on until nothing is taken. */
   readonly heedsMark?: boolean;
+  /** Whether a writer stages a record before each that it writes, to publish both at once. */
+  readonly pairs?: boolean;
   readonly mutations?: readonly Mutation[];
 }
 
@@ -69,7 +78,16 @@ const [WOKEN, DRAINED] = [0, 1];
  * thread knows, so that an operation has no memory but that.
  */
 function exploreInboxes(scene: Scene): Explored {
-  const { writers, writes, payloadBytes, calls, crashes = false, heedsMark = false, mutations = [] } = scene;
+  const {
+    writers,
+    writes,
+    payloadBytes,
+    calls,
+    crashes = false,
+    heedsMark = false,
+    pairs = false,
+    mutations = [],
+  } = scene;
   const files = ["session/inbox_writer.js", "native/ring.js"];
   const { InboxWriter, RingReader } = loadStepped<Module>(files, mutations);
   const inboxes = Array.from({ length: writers }, () => createRing(RING_MIN_CAPACITY));
@@ -94,9 +112,13 @@ function exploreInboxes(scene: Scene): Explored {
     function* (known) {
       const ring = inboxes[sender]!;
       if (known.blocked && (yield () => Atomics.exchange(signals, DRAINED + sender, 0)) === 0) return known;
-      const number = known.counts[0]! + 1;
+      let number = known.counts[0]! + 1;
       const writer = made(InboxWriter, ring, known.positions[0]!);
       if (known.blocked && (yield* writer.awaitRoom(payloadBytes))) return known;
+      if (pairs) {
+        assert.ok(yield* writer.stage(1, number, 1, sender, new Uint8Array(payloadBytes).fill(number)));
+        number += 1;
+      }
       // Large ones are of zeros, so that nobody has to watch them.
       const payload = new Uint8Array(payloadBytes).fill(payloadBytes > 8 ? 0 : number);
       for (;;) {
@@ -139,7 +161,10 @@ function exploreInboxes(scene: Scene): Explored {
     };
 
   return explore<Known>({
-    watched: [...inboxes.flatMap((ring) => wordsOf(ring, writes, payloadBytes)), signals],
+    watched: [
+      ...inboxes.flatMap((ring) => wordsOf(ring, pairs ? 2 * writes : writes, payloadBytes)),
+      signals,
+    ],
     threads: [
       {
         known: { positions: inboxes.map(() => 0), counts: inboxes.map(() => 0), blocked: false },
@@ -191,6 +216,10 @@ describe("inboxes, in every order of their writers and their reader", () => {
     const { states } = exploreInboxes({ ...small, writers: 2, writes: each, calls: each });
     assert.ok(states > 500_000, `only ${states} states`);
     exploreInboxes({ ...small, writes: 4, calls: 4 });
+  });
+
+  it("carry records that are published together, and wake for them", () => {
+    exploreInboxes({ ...small, pairs: true, crashes: true });
   });
 
   it("show whole records only, wherever their writers end", () => {
