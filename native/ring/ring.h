@@ -48,6 +48,9 @@ class RingWriter {
 
   [[nodiscard]] bool HasRoom(uint32_t payload_bytes) noexcept;
 
+  // So many are free. Reads the consumer's position only when what it was does not answer that.
+  [[nodiscard]] bool HasBytes(uint32_t bytes) noexcept;
+
   // Asks the consumer to say when it has made room. Publish first, then MarkStarved, then look at the room
   // again: it may have been made before the consumer could see the mark.
   void MarkStarved() noexcept;
@@ -65,7 +68,6 @@ class RingWriter {
   RingWriter(uint8_t* memory, uint32_t capacity, uint32_t tail, uint32_t head) noexcept;
 
   [[nodiscard]] uint32_t BytesNeeded(uint32_t record_bytes) const noexcept;
-  [[nodiscard]] bool HasBytes(uint32_t bytes) noexcept;
   [[nodiscard]] bool MayRewind() noexcept;
   void ReloadHead() noexcept;
 

@@ -55,6 +55,8 @@ class SessionTable {
   bool Release(SessionHandle handle, SessionClaim claim) noexcept;
 
   [[nodiscard]] uint32_t slot_count() const noexcept { return slot_count_; }
+  // A slot below that, for session_numbers.h and session_walk.h.
+  [[nodiscard]] TableSlot& At(uint32_t slot) const noexcept { return slots_[slot]; }
 
  private:
   SessionTable(uint8_t* memory, uint32_t slot_count, SessionDirectory* directory) noexcept;

@@ -12,35 +12,10 @@
 #include <thread>
 #include <vector>
 
+#include "test/native/table_memory.h"
+
 namespace millrace {
 namespace {
-
-// What createTableMemory of src/session/table.ts makes. An exact allocation, so that ASan sees any access
-// outside.
-class TableMemory {
- public:
-  explicit TableMemory(uint32_t slots) : words_(TableBytesOf(slots) / 8) {
-    auto& header = *reinterpret_cast<TableHeader*>(bytes());
-    header.magic = kTableMagic;
-    header.version = kTableVersion;
-    header.slot_count = slots;
-    header.cell_count = CellCountOf(slots);
-    auto* const entries = reinterpret_cast<TableSlot*>(bytes() + kTableHeaderBytes);
-    const FreeRing ring(&header.head, &header.tail, reinterpret_cast<uint32_t*>(entries + slots),
-                        header.cell_count, slots);
-    for (uint32_t slot = 0; slot < slots; ++slot) {
-      entries[slot].state = 1u << kSlotStateBits;
-      EXPECT_TRUE(ring.Put(slot));
-    }
-  }
-
-  uint8_t* bytes() { return reinterpret_cast<uint8_t*>(words_.data()); }
-  size_t size() const { return words_.size() * 8; }
-  SessionTable Table() { return *SessionTable::Open(bytes(), size()); }
-
- private:
-  std::vector<uint64_t> words_;
-};
 
 constexpr SessionIdentity kIdentity{.transport = 1, .connection = 2, .id = {3, 4, 5, 6}};
 
