@@ -64,7 +64,11 @@ export function buildTestAddon() {
     title: "the addon for tests",
     folder: join("build", "test-addon"),
     options: ["MILLRACE_TEST_ADDON=ON", "MILLRACE_ADDON=OFF"],
-    sources: [join("native", "session"), join("native", "memory"), join("bindings", "arguments.h"), ours],
+    sources: [
+      ...["session", "memory", "ring"].map((part) => join("native", part)),
+      join("bindings", "arguments.h"),
+      ours,
+    ],
     product: "session_threads.node",
     target: "millrace_session_threads",
   });

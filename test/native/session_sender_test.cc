@@ -121,7 +121,7 @@ TEST(SessionSender, RefusesWhatIsNoMessageAndKnowsWhoIsGone) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr uint32_t kMessages = 20'000;
 #else
-constexpr uint32_t kMessages = 500'000;
+constexpr uint32_t kMessages = 100'000;
 #endif
 
 // Both sleep whenever they have nothing to do, so a wake that is lost is a test that does not end.

@@ -13,6 +13,11 @@ export interface CppThreads {
   finish(): number;
   /** How many sessions they have had. */
   sessions(): number;
+  /** Lets a thread send so many numbered messages to a session, by its inbox of these, until `finish`. */
+  send(inboxes: readonly Int32Array[], slot: number, generation: number, count: number): void;
+  /** How often environments were woken. */
+  wakes(): number;
+  wake(environment: number): number;
   join(): number;
   leave(claim: number): void;
   bind(slot: number, generation: number, environment: number): number;

@@ -5,20 +5,31 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <random>
+#include <semaphore>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bindings/arguments.h"
 #include "native/session/session_directory.h"
+#include "native/session/session_numbers.h"
+#include "native/session/session_sender.h"
 #include "native/session/session_table.h"
 
 namespace millrace {
 namespace {
 
-class Deaf final : public SessionWaker {
+// JavaScript asks how often; a thread of C++ waits for it.
+class CountingWaker final : public SessionWaker {
  public:
-  void Wake() noexcept override {}
+  void Wake() noexcept override {
+    ++wakes_of_all;
+    woken.release();
+  }
+  std::counting_semaphore<> woken{0};
+  inline static std::atomic<uint32_t> wakes_of_all{0};
 };
 
 // One directory and one set of threads, for one test at a time. `create` begins anew.
@@ -27,8 +38,8 @@ Ref<SessionDirectory>& Directory() {
   return directory;
 }
 
-SessionClaim Join() {
-  return Directory()->Join(Ref<SessionWaker>(new Deaf));
+SessionClaim Join(CountingWaker* waker = new CountingWaker) {
+  return Directory()->Join(Ref<SessionWaker>(waker));
 }
 
 struct Crew {
@@ -59,6 +70,9 @@ void Work(SessionTable table, uint32_t* holders, uint32_t self) {
     held[index] = held.back();
     held.pop_back();
     check(holder(handle).exchange(0) == self);
+    check(GetNumber(table, handle, SessionNumber::kQueuedBytes) == self);
+    const std::optional<SessionIdentity> opened_as = IdentityOf(table, handle);
+    check(opened_as && opened_as->transport == self);
     check(table.StartClose(handle) && table.FinishClose(handle, claim) && table.Release(handle, claim));
     check(!table.Lookup(handle).has_value());
     check(Directory()->OwnerOf(handle) < 0);
@@ -70,6 +84,7 @@ void Work(SessionTable table, uint32_t* holders, uint32_t self) {
       if (!handle) continue;
       check(holder(*handle).exchange(self) == 0);
       check(table.Open(*handle, identity, round));
+      check(AddNumber(table, *handle, SessionNumber::kQueuedBytes, self));
       held.push_back(*handle);
       ++crew.sessions;
     } else if (!held.empty()) {
@@ -81,6 +96,47 @@ void Work(SessionTable table, uint32_t* holders, uint32_t self) {
   }
   while (!held.empty()) release(held.size() - 1);
   Directory()->Leave(claim);
+}
+
+// An environment of C++ that sends so many numbers to a session, and waits whenever it is told to, or not.
+void SendNumbers(std::vector<std::span<uint8_t>> inboxes, SessionHandle handle, uint32_t count) {
+  Crew& crew = TheCrew();
+  auto* const waker = new CountingWaker;
+  const Ref<SessionWaker> lease(waker);
+  const SessionClaim claim = Join(waker);
+  std::optional<SessionSender> sender = SessionSender::Open(Directory().get(), claim, inboxes);
+  const int32_t owner = Directory()->OwnerOf(handle);
+  if (claim == 0 || !sender || owner < 0) {
+    ++crew.failures;
+    return;
+  }
+  std::vector<uint8_t> bytes(10'000);
+  for (uint32_t number = 0; number < count && !crew.stop;) {
+    std::memcpy(bytes.data(), &number, sizeof(number));
+    const size_t length = number % 64 == 0 ? bytes.size() : sizeof(number) + number % 100;
+    const InboxResult result = sender->SendTo(handle, 7, {bytes.data(), length});
+    if (result == InboxResult::kSent || result == InboxResult::kBlocked) ++number;
+    if (result == InboxResult::kGone || result == InboxResult::kRefused) break;
+    if (result == InboxResult::kSent || (result == InboxResult::kBlocked && number % 16 != 0)) continue;
+    while (!crew.stop && sender->IsBlocked(static_cast<uint32_t>(owner))) waker->woken.acquire();
+  }
+  crew.failures +=
+      sender->SendTo(handle + (SessionHandle{1} << kHandleSlotBits), 7, {}) == InboxResult::kGone ? 0 : 1;
+  Directory()->Leave(claim);
+}
+
+// send(inboxes, slot, generation, count): the caller keeps the memories until `finish`.
+void Send(const Napi::CallbackInfo& info) {
+  const auto list = info[0].As<Napi::Array>();
+  std::vector<std::span<uint8_t>> inboxes;
+  for (uint32_t index = 0; index < list.Length(); ++index) {
+    const std::span<uint32_t> words = Elements<uint32_t>(list[index]);
+    inboxes.emplace_back(reinterpret_cast<uint8_t*>(words.data()), words.size_bytes());
+  }
+  const SessionHandle handle = (SessionHandle{Uint(info[2])} << kHandleSlotBits) | Uint(info[1]);
+  TheCrew().stop = false;
+  TheCrew().failures = 0;
+  TheCrew().threads.emplace_back(SendNumbers, std::move(inboxes), handle, Uint(info[3]));
 }
 
 // create(slots, environments)
@@ -132,6 +188,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   using Info = Napi::CallbackInfo;
   exports.Set("create", Napi::Function::New(env, Create));
   exports.Set("start", Napi::Function::New(env, Start));
+  exports.Set("send", Napi::Function::New(env, Send));
   exports.Set("sessions", Napi::Function::New(env, Sessions));
   exports.Set("finish", Napi::Function::New(env, Finish));
   // Signed, as the table's words are read.
@@ -148,6 +205,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
          [](const Info& info) { return Directory()->BoundGeneration(Uint(info[0])); });
   Export(exports, "lastGeneration",
          [](const Info& info) { return Directory()->LastGeneration(Uint(info[0])); });
+  Export(exports, "wakes", [](const Info&) { return CountingWaker::wakes_of_all.load(); });
+  Export(exports, "wake", [](const Info& info) { return Directory()->Wake(Uint(info[0])); });
   Export(exports, "boundCount", [](const Info&) { return Directory()->bound_count(); });
   Export(exports, "ownerOf", [](const Info& info) {
     return Directory()->OwnerOf((SessionHandle{Uint(info[1])} << kHandleSlotBits) | Uint(info[0]));
