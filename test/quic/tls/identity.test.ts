@@ -20,6 +20,7 @@ import { Authority } from "millrace/testing";
 import { temporaryFolder } from "../../kit/folder.js";
 import { Pkcs12Packer } from "../../kit/pkcs12.js";
 import { serveTls } from "../../kit/tls_pair.js";
+import { until } from "../../kit/until.js";
 
 const packer = new Pkcs12Packer();
 const folder = temporaryFolder();
@@ -182,9 +183,19 @@ describe("a client", () => {
     );
   });
 
-  test("refuses a certificate whose time is over", async (t) => {
+  test("refuses a certificate whose time is over, and a connection from before goes on", async (t) => {
     const secondsLeft = 2;
     const server = await serveTls(t, await root.issue({ validToDays: secondsLeft / 86_400 }));
+    server.hear((stream, chunk) => void stream.write(chunk));
+    let echoed = "";
+    const earlier = await server.connect(
+      { ca: root.certificate },
+      {
+        data: (_, chunk) => {
+          echoed += Buffer.from(chunk).toString();
+        },
+      },
+    );
     const attempt = () => server.connect({ ca: root.certificate });
     let refusal: unknown;
     while (refusal === undefined)
@@ -193,6 +204,9 @@ describe("a client", () => {
         (error: unknown) => error,
       );
     assert.ok(refusal instanceof CertificateExpiredError, `${refusal}`);
+    assert.ok(new Date(earlier.peerCertificate!.validTo) < new Date());
+    earlier.openStream().write(Buffer.from("still here"));
+    await until("it is echoed", () => echoed === "still here");
   });
 
   test("takes a wildcard for one label only", async (t) => {

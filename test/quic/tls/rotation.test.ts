@@ -10,8 +10,10 @@ import {
   InvalidArgumentError,
   ListenerClosedError,
 } from "millrace";
-import type * as quic from "millrace/quic";
+import * as quic from "millrace/quic";
 import { Authority, type Identity } from "millrace/testing";
+import { Bystander } from "../../kit/bystander.js";
+import { Loopback, rawAlpn } from "../../kit/loopback.js";
 import { SharedThread } from "../../kit/shared_thread.js";
 import { serveTls, type TlsServer } from "../../kit/tls_pair.js";
 import { until } from "../../kit/until.js";
@@ -127,6 +129,35 @@ describe("updateTls", () => {
     await rotated;
     assert.ok(rotations > 10, `${rotations} rotations`);
     assert.deepEqual([...seen].sort(), ["CN=one", "CN=three", "CN=two"]);
+  });
+
+  test("a hundred times, half of them with what cannot be used, holds up no connection that is open", async (t) => {
+    const loopback = await Loopback.make();
+    const listener = await loopback.listenRaw(t, { data: (stream, chunk) => void stream.write(chunk) });
+    const bystander = await Bystander.open(t, loopback, listener.address.port);
+    const good = await Promise.all(["one", "two"].map(named));
+    const expired = await authority.issue({ validFromDays: -13, validToDays: -1 });
+    const bad = [
+      expired,
+      { ...good[0]!, privateKey: expired.privateKey },
+      { ...good[0]!, certificate: "none" },
+    ];
+    let refused = 0;
+    for (let rotation = 0; rotation < 100; rotation++) {
+      const before = bystander.roundTrips;
+      const isBad = rotation % 2 === 1;
+      const tls = isBad ? bad[refused % bad.length]! : good[(rotation / 2) % good.length]!;
+      const updated = listener.updateTls(tls);
+      if (isBad) await assert.rejects(updated);
+      else await updated;
+      if (isBad) refused += 1;
+      await until("a round trip was made", () => bystander.roundTrips > before);
+    }
+    await bystander.assertUnharmed();
+    const url = `quic://127.0.0.1:${listener.address.port}`;
+    const newcomer = await quic.connect(url, { alpn: [rawAlpn], tls: { ca: authority.certificate } });
+    t.after(() => newcomer.close({ graceful: false }));
+    assert.equal(newcomer.peerCertificate?.subject, "CN=two");
   });
 
   test("by one thread holds for all that share the listener", async (t) => {
