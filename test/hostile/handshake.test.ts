@@ -80,6 +80,27 @@ describe("a listener under attack before any handshake", () => {
     await settled();
   });
 
+  test("answers packets of connections that are not there with stateless resets, each smaller than they", async (t) => {
+    const { listener, bystander } = await victim(t);
+    const udp = await attacker(t, listener);
+    const { statelessResetsSent } = quicCounters();
+    let sent = 0;
+    let bytes = 0;
+    await until("ten are answered", async () => {
+      const packet = randomBytes(100 + sent);
+      packet[0] = 0x40 | (packet[0]! & 0x3f); // a short header (RFC 9000 section 17.3.1)
+      await udp.send(packet);
+      sent += 1;
+      bytes += packet.length;
+      return udp.received.length >= 10;
+    });
+    assert.ok(quicCounters().statelessResetsSent - statelessResetsSent >= 10);
+    const answered = udp.received.reduce((sum, { length }) => sum + length, 0);
+    assert.ok(udp.received.length <= sent && answered < bytes, `${answered} bytes for ${bytes}`);
+    await bystander.assertUnharmed();
+    await settled();
+  });
+
   test("gives nothing for an Initial cut short at any length", async (t) => {
     const { listener, bystander } = await victim(t);
     const udp = await attacker(t, listener);

@@ -4,7 +4,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { describe, type TestContext, test } from "node:test";
 import { connect, formatAddress, listen } from "millrace";
-import type * as quic from "millrace/quic";
+import * as quic from "millrace/quic";
 import { createRelay, type Relay } from "millrace/testing";
 import {
   AbortedError,
@@ -116,6 +116,7 @@ describe("rebind", () => {
   test("takes another port, keeps the streams, and tells the server both addresses", async (t) => {
     const { server, transfer, client } = await setting(t, randomBytes(8 * MiB));
     const before = client.localAddress;
+    const { pathsValidated } = quic.quicCounters();
     transfer.begin(client);
     await until("the transfer is under way", () => transfer.received > MiB);
     const after = await client.rebind();
@@ -124,6 +125,10 @@ describe("rebind", () => {
     assert.deepEqual(client.localAddress, after);
     await transfer.intact();
     assert.equal(server.changes.length, 1);
+    await until(
+      "the server has validated the path",
+      () => quic.quicCounters().pathsValidated > pathsValidated,
+    );
     const [change] = server.changes;
     assert.deepEqual(change!.remote, { before, after });
     assert.deepEqual(change!.local, client.remoteAddress);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
-import type * as quic from "millrace/quic";
+import * as quic from "millrace/quic";
 import { deferred } from "../kit/deferred.js";
 import { Loopback } from "../kit/loopback.js";
 import { until } from "../kit/until.js";
@@ -214,6 +214,8 @@ test("a server that was led astray comes back although its first challenges are 
 });
 
 test("a server that was led astray comes back when nobody answers a challenge", async (t) => {
+  const { pathsFailed } = quic.quicCounters();
   const man = await ledAstray(t, Number.POSITIVE_INFINITY);
   assert.ok(man.lost > 3);
+  await until("the path is given up", () => quic.quicCounters().pathsFailed > pathsFailed);
 });

@@ -54,8 +54,14 @@ describe("resumption", () => {
     const { port } = listener.address;
     const store = new quic.MemoryTicketStore();
     await earnTicket(t, loopback, port, store);
+    const { connectionsResumed } = quic.quicCounters();
     assert.equal(await resumes(t, port, store), true);
     await until("both were served", () => served.length === 2);
+    assert.equal(
+      quic.quicCounters().connectionsResumed,
+      connectionsResumed + 2,
+      "both ends are of this process",
+    );
     assert.deepEqual(served, [false, true]);
   });
 

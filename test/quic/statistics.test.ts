@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryTicketStore, type QuicConnection } from "millrace/quic";
+import { createRelay } from "millrace/testing";
 import { deferred } from "../kit/deferred.js";
 import { Loopback } from "../kit/loopback.js";
 import { earnTicket } from "../kit/tickets.js";
@@ -43,6 +44,63 @@ test("a connection's statistics tell its handshake, round trip, bytes, packets, 
     assert.ok(side.mtuBytes >= 1_248 && side.mtuBytes <= 1_500);
     assert.deepEqual([side.packetsUndecryptable, side.keyUpdates], [0, 0]);
   }
+});
+
+test("what a path does to packets is counted at the end that sees it", async (t) => {
+  const accepted = deferred<QuicConnection>();
+  let heard = 0;
+  const listener = await loopback.listenRaw(t, {
+    open: (connection) => accepted.resolve(connection),
+    data: (_, chunk) => {
+      heard += chunk.length;
+    },
+  });
+  const relay = await createRelay({ target: listener.address, delayMs: 5 });
+  t.after(() => relay.close());
+  const client = await loopback.connectRaw(t, relay.address.port);
+  const server = await accepted.promise;
+  t.after(() => server.close({ graceful: false }));
+  relay.set({ toServer: { reorderRate: 0.1, duplicateRate: 0.1 } });
+  const stream = client.openStream();
+  let written = 0;
+  await until("some were held back for so long that they were taken for lost", async () => {
+    if (stream.bytesQueued === 0) {
+      stream.write(new Uint8Array(500_000));
+      written += 500_000;
+    }
+    return (await client.statistics()).packetsSpuriouslyLost > 0;
+  });
+  await until("all has come", () => heard === written);
+  const [ours, theirs] = await Promise.all([client.statistics(), server.statistics()]);
+  assert.ok(ours.packetsSpuriouslyLost <= ours.packetsSuspectedLost);
+  assert.ok(ours.congestionEvents > 0);
+  assert.equal(ours.persistentCongestionEvents, 0);
+  assert.ok(theirs.packetsReordered > 0 && theirs.packetsDuplicated > 0);
+  assert.ok(theirs.packetsDropped >= theirs.packetsDuplicated);
+  assert.deepEqual([ours.packetsReordered, ours.packetsDuplicated], [0, 0]);
+});
+
+test("a path that was gone for several probes is persistent congestion", async (t) => {
+  const listener = await loopback.listenRaw(t, {});
+  const relay = await createRelay({ target: listener.address });
+  t.after(() => relay.close());
+  const client = await loopback.connectRaw(t, relay.address.port);
+  const stream = client.openStream();
+  stream.write(new Uint8Array(1_000));
+  await until("the path is known", () => stream.bytesQueued === 0);
+  relay.blockUdp("toServer");
+  const { dropped } = relay.counters.toServer;
+  stream.write(new Uint8Array(1_000));
+  const before = await client.statistics();
+  // A packet and two for each probe timeout, of which two are borne.
+  await until("probes were lost too", () => relay.counters.toServer.dropped >= dropped + 9);
+  relay.unblockUdp("toServer");
+  await until("all is acknowledged", () => stream.bytesQueued === 0);
+  const after = await client.statistics();
+  assert.equal(before.persistentCongestionEvents, 0);
+  assert.ok(after.persistentCongestionEvents > 0, JSON.stringify(after));
+  assert.ok(after.persistentCongestionEvents <= after.congestionEvents);
+  assert.ok(after.congestionWindowBytes < before.congestionWindowBytes);
 });
 
 test("calls at the same time share one answer, later ones see what has changed", async (t) => {

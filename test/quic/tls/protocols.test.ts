@@ -26,8 +26,10 @@ describe("protocols", () => {
 
   test("that have nothing in common are a ProtocolMismatchError", async (t) => {
     const server = await serveTls(t, identity, { alpn: ["first"] });
+    const { handshakesWithoutProtocol } = quic.quicCounters();
     const attempt = server.connect({ ca: authority.certificate }, {}, { alpn: ["second"] });
     await assert.rejects(attempt, ProtocolMismatchError);
+    assert.equal(quic.quicCounters().handshakesWithoutProtocol, handshakesWithoutProtocol + 1);
   });
 
   test("of one port may be served by listeners of their own, with their own certificates", async (t) => {
