@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import * as quic from "millrace/quic";
 import { InvalidArgumentError } from "#internal/errors.js";
 import { loadAddon } from "#internal/native/addon.js";
+import { sharedEngine } from "#internal/native/engine.js";
 import { deferred } from "../kit/deferred.js";
 import { Loopback } from "../kit/loopback.js";
 import { openPair } from "../kit/pair.js";
@@ -12,6 +13,29 @@ const loopback = await Loopback.make();
 
 function copiedBytes(): number {
   return loadAddon().processCounters().copiedBytes;
+}
+
+/** The native code that is called meanwhile, by name. */
+function nativeCalls(act: () => void): string[] {
+  const native = sharedEngine().native as unknown as Record<string, (...given: unknown[]) => unknown>;
+  const calls: string[] = [];
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(native)).filter(
+    (name) => name !== "constructor",
+  );
+  for (const name of names) {
+    const method = native[name]!;
+    const value = (...given: unknown[]) => {
+      calls.push(name);
+      return method.apply(native, given);
+    };
+    Object.defineProperty(native, name, { value, configurable: true });
+  }
+  try {
+    act();
+  } finally {
+    for (const name of names) delete native[name];
+  }
+  return calls;
 }
 
 /** A listener whose connections each have one stream to their client, and what the clients hear. */
@@ -64,6 +88,18 @@ describe("publishing to streams", () => {
     const whole = `<${payload.toString()}>`;
     await until("each has all of it", () => heard.every((text) => text === whole));
     await until("nothing is queued", () => streams.every((stream) => stream.bytesQueued === 0));
+  });
+
+  test("is one call of native code, however many they are, and so it is with datagrams", async (t) => {
+    const { streams, connections, heard, datagrams } = await audience(t, 20);
+    const text = Buffer.from("all");
+    const toStreams = nativeCalls(() => assert.equal(quic.publish(streams, text), 20));
+    assert.deepEqual(toStreams, ["publish"]);
+    const toConnections = nativeCalls(() => assert.equal(quic.publishDatagram(connections, text), 20));
+    assert.deepEqual(toConnections, ["publish"]);
+    const others = nativeCalls(() => void connections[0]!.statistics());
+    assert.deepEqual(others, ["requestStatistics"], "what is no publication is seen as well");
+    await until("all have heard it", () => heard.every((text) => text === "all") && datagrams.length === 20);
   });
 
   test("leaves out those that have ended or are blocked, and says how many it reached", async (t) => {
