@@ -3,12 +3,13 @@ import { fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { before, describe, type TestContext, test } from "node:test";
+import { ConnectionRefusedError } from "millrace";
 import { configureEngine, type QuicListener, quicCounters } from "millrace/quic";
 import { Bystander } from "../kit/bystander.js";
 import { Loopback, rawAlpn } from "../kit/loopback.js";
 import { initialDatagram } from "../kit/quic_initial.js";
 import { type PacketHeader, PacketType, readHeaders } from "../kit/quic_packet.js";
-import { UdpAttacker } from "../kit/udp_attacker.js";
+import { loopbackAddress, UdpAttacker } from "../kit/udp_attacker.js";
 import { until } from "../kit/until.js";
 import type { NodeTask } from "./retry_node.js";
 
@@ -161,5 +162,60 @@ describe("a listener that lets every client prove its address", () => {
     await until("two rotations have passed", () => rotation() >= begun + 3);
     await assertNotAccepted(given.udp, [withToken(given, given.retry.token)]);
     await bystander.assertUnharmed();
+  });
+});
+
+describe("hosts that prove their address, and go no further", () => {
+  const limit = 60;
+  const innocents = 20;
+
+  test("are refused beyond the listener's limit: the established live, and newcomers come in after them", async (t) => {
+    const listener = await loopback.listenRaw(
+      t,
+      { data: (stream, chunk) => void stream.write(chunk) },
+      { maxConnections: limit, handshakeTimeoutMs: 5_000 },
+    );
+    const { port } = listener.address;
+    const bystanders = await Promise.all(
+      Array.from({ length: innocents }, () => Bystander.open(t, loopback, port)),
+    );
+    const before = quicCounters();
+    const prove = async (host: number) => {
+      const udp = await open(t, port, loopbackAddress(host));
+      // Sent again, as every client does: buffers are full.
+      await until("it is asked to prove its address", () => {
+        void udp.send(initialDatagram({ alpn: rawAlpn }));
+        return udp.received.length > 0;
+      });
+      const given = { udp, retry: await firstPacket(udp) };
+      await until("its proof is answered", () => {
+        void udp.send(withToken(given, given.retry.token));
+        return udp.received.some((datagram) => readHeaders(datagram, 8)[0]!.type === PacketType.initial);
+      });
+    };
+    for (let host = 0; host < 200; host += 20) {
+      await Promise.all(Array.from({ length: 20 }, (_, n) => prove(host + n)));
+      for (const bystander of bystanders) await bystander.assertUnharmed();
+    }
+    // Those that were let in stand still until their handshake's time is over; others may have come in then.
+    const refused = quicCounters().handshakesRefused - before.handshakesRefused;
+    assert.ok(refused >= 200 - 2 * (limit - innocents), `${refused} were refused`);
+    assert.ok(quicCounters().retriesSent - before.retriesSent >= 200);
+    assert.ok(listener.connectionCount <= limit, `${listener.connectionCount} connections`);
+
+    const newcomer = async () => {
+      await until("one is let in", async () => {
+        try {
+          await loopback.connectRaw(t, port);
+          return true;
+        } catch (error) {
+          if (error instanceof ConnectionRefusedError) return false;
+          throw error;
+        }
+      });
+    };
+    await Promise.all(Array.from({ length: innocents }, newcomer));
+    for (const bystander of bystanders) await bystander.assertUnharmed();
+    await until("nothing of the others is left", () => listener.connectionCount === 2 * innocents);
   });
 });
