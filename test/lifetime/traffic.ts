@@ -59,6 +59,10 @@ const rawEcho: quic.QuicBehaviour = {
   ...endless,
   open(connection) {
     connection.sendDatagram(message, { tag: 1 });
+    const both = connection.openStream();
+    const away = connection.openStream({ direction: "unidirectional" });
+    both.data = away;
+    for (const stream of [both, away]) stream.write(message);
   },
   stream(stream) {
     const { connection } = stream;
@@ -66,7 +70,8 @@ const rawEcho: quic.QuicBehaviour = {
     if (connection.data === 2) void iterate(stream); // the client's second
   },
   data: (stream, chunk) => {
-    if (stream.writable) stream.write(chunk);
+    const away = stream.data as quic.QuicStream | undefined;
+    for (const each of [stream, away]) if (each?.writable) each.write(chunk);
   },
 };
 
@@ -99,7 +104,7 @@ export async function listenForTraffic(credentials: Credentials): Promise<Traffi
  * @returns resolves when both are connected.
  */
 export async function makeTraffic(peer: Endpoints, ca: string, flowing: () => void): Promise<Traffic> {
-  let toFlow = 4;
+  let toFlow = 6;
   const counted = (times = window) => {
     let left = times;
     return () => {
@@ -121,6 +126,8 @@ export async function makeTraffic(peer: Endpoints, ca: string, flowing: () => vo
     { tls: { ca } },
   );
   const rawCame = counted();
+  const servedCame = counted();
+  const awayCame = counted();
   const outcomeCame = counted(2);
   const raw = await quic.connect(
     `quic://127.0.0.1:${peer.rawPort}`,
@@ -131,7 +138,9 @@ export async function makeTraffic(peer: Endpoints, ca: string, flowing: () => vo
         endless.datagramOutcome(connection, tag, outcome);
       },
       data: (stream, chunk) => {
-        for (let bytes = 0; bytes < chunk.length; bytes += message.length) rawCame();
+        const served = stream.direction === "bidirectional" ? servedCame : awayCame;
+        const came = stream.initiator === "local" ? rawCame : served;
+        for (let bytes = 0; bytes < chunk.length; bytes += message.length) came();
         if (stream.writable) stream.write(chunk);
       },
     },
