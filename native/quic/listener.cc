@@ -30,10 +30,13 @@ std::map<uint16_t, int>& PortsInUse() noexcept {
   return *ports;
 }
 
-// msquic binds with SO_REUSEPORT, so a second process would silently take half of the traffic, and Linux may
-// even give port 0 a port that another process has: see first whether the port is free without it, or which
-// is.
-QUIC_STATUS ClaimPort(QUIC_ADDR* address) noexcept {
+// Another process may take a port between our look at it and msquic's binding. Who asked for any port means
+// the next.
+constexpr int kAnyPortTries = 16;
+
+// Binds a socket that no other may share a port with, and lets it go; port 0 becomes the one that it was
+// given.
+QUIC_STATUS ProbePort(QUIC_ADDR* address) noexcept {
   const int fd = ::socket(QuicAddrGetFamily(address), SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
   if (fd < 0) return static_cast<QUIC_STATUS>(errno);
   socklen_t bytes =
@@ -44,6 +47,25 @@ QUIC_STATUS ClaimPort(QUIC_ADDR* address) noexcept {
   const int error = errno;
   ::close(fd);
   return failed ? static_cast<QUIC_STATUS>(error) : QUIC_STATUS_SUCCESS;
+}
+
+// msquic binds with SO_REUSEPORT, so a second process would silently take half of the traffic, and Linux may
+// even give port 0 a port that another process has: see first whether the port is free without it, or which
+// is. And it binds every address, of both families where there are both: a port is free only where all of
+// them are.
+QUIC_STATUS ClaimPort(QUIC_ADDR* address) noexcept {
+  if (QuicAddrGetPort(address) == 0) {
+    QUIC_ADDR every = {};
+    QuicAddrSetFamily(&every, QUIC_ADDRESS_FAMILY_INET6);
+    QUIC_STATUS status = ProbePort(&every);
+    if (status == static_cast<QUIC_STATUS>(EAFNOSUPPORT)) {
+      QuicAddrSetFamily(&every, QUIC_ADDRESS_FAMILY_INET);
+      status = ProbePort(&every);
+    }
+    if (QUIC_FAILED(status)) return status;
+    QuicAddrSetPort(address, QuicAddrGetPort(&every));
+  }
+  return ProbePort(address);
 }
 
 }  // namespace
@@ -93,6 +115,13 @@ Ref<Listener> Listener::Open(const Endpoint& endpoint, Ref<ServerConfigurations>
 }
 
 QUIC_STATUS Listener::Start() noexcept {
+  int tries = QuicAddrGetPort(&endpoint_.address) == 0 ? kAnyPortTries : 1;
+  QUIC_STATUS status = QUIC_STATUS_ADDRESS_IN_USE;
+  while (status == QUIC_STATUS_ADDRESS_IN_USE && tries-- > 0) status = StartOnce();
+  return status;
+}
+
+QUIC_STATUS Listener::StartOnce() noexcept {
   QUIC_ADDR address = endpoint_.address;
   if (!PortsInUse().contains(QuicAddrGetPort(&address))) {
     const QUIC_STATUS claimed = ClaimPort(&address);

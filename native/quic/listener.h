@@ -63,6 +63,7 @@ class Listener : public RefCounted<Listener> {
   static QUIC_STATUS QUIC_API Callback(HQUIC handle, void* context, QUIC_LISTENER_EVENT* event) noexcept;
   QUIC_STATUS OnNewConnection(HQUIC connection, const QUIC_NEW_CONNECTION_INFO& info) noexcept;
   [[nodiscard]] QUIC_STATUS Start() noexcept;
+  [[nodiscard]] QUIC_STATUS StartOnce() noexcept;
   void Stop() noexcept;
 
   const Endpoint endpoint_;

@@ -43,7 +43,9 @@ export function bindError(status: number, where: string): MillraceError {
   switch (status) {
     case code.addressInUse:
       return new AddressInUseError(
-        `UDP ${where} is taken by another process; stop it or choose another port`,
+        where.endsWith(":0")
+          ? `no UDP port is free on every address, which a QUIC listener needs, to listen on ${where}`
+          : `UDP ${where} is taken by another process; stop it or choose another port`,
       );
     case code.alpnInUse:
       return new AddressInUseError(

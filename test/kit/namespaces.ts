@@ -29,7 +29,7 @@ export class Namespace {
     return program;
   }
 
-  async setting(path: string, value: number): Promise<void> {
+  async setting(path: string, value: number | string): Promise<void> {
     await run("ip", ["netns", "exec", this.name, "sh", "-c", `echo ${value} > /proc/sys/net/${path}`]);
   }
 
