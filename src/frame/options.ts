@@ -21,7 +21,10 @@ import { type Codec, checkCodecs, isCodec } from "./message_codec.js";
 
 /** Options that listening and connecting share. */
 export interface MessageOptions {
-  /** The largest message, 1..64 MiB; 1 MiB by default. A peer that sends a larger one is closed. */
+  /**
+   * The largest message, 1 B..64 MiB, or 2,096,056 B where QUIC is among the transports (1,572,006 with `jsonCodec`); 1 MiB by default. A peer that
+   * sends a larger one is closed.
+   */
   readonly maxMessageBytes?: number | undefined;
   /** The queue size from which on `send` answers `blocked`, 1 B..1 GiB; 1 MiB by default. */
   readonly highWaterMarkBytes?: number | undefined;
