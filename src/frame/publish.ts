@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../errors.js";
+import { show } from "../options/read.js";
 import type { Publisher, TransportConnection } from "../transport/connection.js";
 import type { Connection } from "./connection.js";
 import type { Codec } from "./message_codec.js";
@@ -14,6 +15,9 @@ import { messageHead, messageUnit, publishUnit } from "./unit.js";
  */
 export function publish(connections: Iterable<Connection>, message: Uint8Array): number {
   messageHead(message); // refuses what is no message before anything is asked of the connections
+  if (typeof (connections as unknown as Iterable<unknown> | undefined)?.[Symbol.iterator] !== "function") {
+    throw new InvalidArgumentError(`connections must be iterable, and not ${show(connections)}`);
+  }
   const groups = new Map<Publisher, TransportConnection[]>();
   const others = new Map<Codec, Map<Publisher | undefined, TransportConnection[]>>();
   for (const connection of connections) {

@@ -1,4 +1,5 @@
-import { FrameMalformedError, InvalidArgumentError } from "../errors.js";
+import { FrameMalformedError } from "../errors.js";
+import { checkBytes } from "../options/bytes.js";
 import type { Publisher, SendResult, TransportConnection } from "../transport/connection.js";
 import { type FrameHeader, hotHeadBytes, setHotPayloadBytes, writeHotHead } from "./codec.js";
 import { Kind } from "./frame.js";
@@ -13,9 +14,7 @@ writeHotHead(headView, 0, header, 0);
 
 /** The head of a message's frame, valid until the next call. @throws InvalidArgumentError */
 export function messageHead(message: Uint8Array): Uint8Array {
-  if (!(message instanceof Uint8Array)) {
-    throw new InvalidArgumentError(`a message is a Uint8Array, not ${typeof message}`);
-  }
+  checkBytes(message, "a message");
   setHotPayloadBytes(headView, 0, message.length);
   return head;
 }

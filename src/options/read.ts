@@ -18,11 +18,17 @@ export function readOptions<Schema extends v.GenericSchema>(
   name = "options",
   prefix = "",
 ): v.InferOutput<Schema> {
-  // To valibot a list is an object without any of the options.
-  if (Array.isArray(given) && entriesAt(schema, []) !== undefined) {
-    throw new InvalidArgumentError(`${name} must be ${messageOf(schema)}, and not an array`);
+  let result: v.SafeParseResult<Schema>;
+  try {
+    // To valibot a list is an object without any of the options.
+    if (Array.isArray(given) && entriesAt(schema, []) !== undefined) {
+      throw new InvalidArgumentError(`${name} must be ${messageOf(schema)}, and not an array`);
+    }
+    result = v.safeParse(schema, given, { abortEarly: true });
+  } catch (cause) {
+    if (cause instanceof InvalidArgumentError) throw cause;
+    throw new InvalidArgumentError(`${name} cannot be read: an accessor threw`, { cause });
   }
-  const result = v.safeParse(schema, given, { abortEarly: true });
   if (result.success) return result.output;
   throw new InvalidArgumentError(explain(schema, result.issues[0], name, prefix));
 }

@@ -74,8 +74,17 @@ function bytesOfNames(names: readonly unknown[]): number {
 /** Gives up what it was passed to. */
 export const abortSignal: Option<AbortSignal> = option(
   "an AbortSignal",
-  (value) => value instanceof AbortSignal,
+  (value) => value instanceof AbortSignal && isGenuine(value),
 );
+
+/** What only has the prototype of a signal throws when it is asked. */
+function isGenuine(signal: AbortSignal): boolean {
+  try {
+    return typeof signal.aborted === "boolean";
+  } catch {
+    return false;
+  }
+}
 
 /** Anything else: `allowed` says in words what `is` checks. */
 export function option<T>(allowed: string, is: (value: unknown) => boolean): Option<T> {

@@ -1,5 +1,5 @@
-import { isUint8Array } from "node:util/types";
 import { InvalidArgumentError } from "../errors.js";
+import { checkBytes as checkAnyBytes } from "../options/bytes.js";
 import { show } from "../options/read.js";
 
 /** One write is copied as one buffer, and counted in 32 bits. */
@@ -10,20 +10,9 @@ export const MAX_APPLICATION_CODE = Number.MAX_SAFE_INTEGER;
 export const DEFAULT_PRIORITY = 0x7fff;
 export const MAX_PRIORITY = 0xffff;
 
-const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), "length")!
-  .get as (this: Uint8Array) => number;
-
-/**
- * A proxy of bytes has none, and a `length` of the caller's own would have others sent than it has.
- * @throws InvalidArgumentError
- */
-export function checkBytes(bytes: unknown): void {
-  if (!isUint8Array(bytes)) {
-    throw new InvalidArgumentError(`bytes must be a Uint8Array, and not ${show(bytes)}`);
-  }
-  if (bytes.length !== lengthOf.call(bytes)) {
-    throw new InvalidArgumentError("bytes must be a Uint8Array whose length is its own, and not overridden");
-  }
+/** @throws InvalidArgumentError */
+export function checkBytes(bytes: Uint8Array): void {
+  checkAnyBytes(bytes);
   if (bytes.length > MAX_WRITE_BYTES) {
     throw new InvalidArgumentError(
       `bytes must be at most ${MAX_WRITE_BYTES} long, and not ${bytes.length}; write them in pieces`,
@@ -42,7 +31,7 @@ export function readChunks(chunks: unknown): { chunks: readonly Uint8Array[]; by
   const list = [...(chunks as unknown[])];
   let bytes = 0;
   for (const chunk of list) {
-    checkBytes(chunk);
+    checkBytes(chunk as Uint8Array);
     bytes += (chunk as Uint8Array).length;
   }
   if (bytes > MAX_WRITE_BYTES) {

@@ -10,6 +10,7 @@ import {
   CertificateUntrustedError,
   ConnectionLostError,
   ConnectionRefusedError,
+  CredentialUnreadableError,
   HandshakeFailedError,
   HandshakeTimeoutError,
   InternalError,
@@ -64,7 +65,9 @@ export function bindError(status: number, where: string): MillraceError {
 
 /** Why a credential that passed our own checks was refused by msquic. */
 export function credentialError(status: number): MillraceError {
-  return new InternalError(`msquic refused the certificate, key or CA with status ${status}`);
+  return new CredentialUnreadableError(
+    `TLS does not take the certificate, key or CA (msquic's status ${status}); an RSA key needs 2048 bits`,
+  );
 }
 
 /** Why a handshake failed. @param shown the server's certificate, where only its name was wrong. */

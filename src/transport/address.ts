@@ -1,5 +1,6 @@
 import { isIPv6, SocketAddress as NodeSocketAddress } from "node:net";
 import { InvalidArgumentError } from "../errors.js";
+import { show } from "../options/read.js";
 
 /** One end of a connection, as the operating system names it. */
 export interface SocketAddress {
@@ -57,11 +58,23 @@ export interface TransportUrl {
   readonly path: string;
 }
 
+/** @throws InvalidArgumentError where it is neither a string nor a URL. */
+function urlText(url: unknown): string {
+  if (typeof url === "string") return url;
+  try {
+    if (url instanceof URL) return url.href;
+  } catch {
+    // what only has the prototype of one
+  }
+  throw new InvalidArgumentError(`a url must be a string like quic://localhost:4433, and not ${show(url)}`);
+}
+
 /**
  * Takes a URL such as `quic://localhost:4433` apart.
  * @throws InvalidArgumentError when it is not `scheme://host:port[/path]`.
  */
-export function parseTransportUrl(url: string): TransportUrl {
+export function parseTransportUrl(given: string): TransportUrl {
+  const url = urlText(given);
   // The URL standard knows no zones; RFC 6874 writes them like [fe80::1%25eth0].
   const zoned = /^([a-z][a-z0-9+.-]*:\/\/\[[0-9a-f:.]+)%(?:25)?([\w.~-]+)(\].*)$/i.exec(url);
   const [plain, zone] = zoned === null ? [url, ""] : [`${zoned[1]}${zoned[3]}`, `%${zoned[2]}`];

@@ -46,7 +46,8 @@ async function loadPem(
     readPem(certificate, "certificate"),
     readPem(privateKey, "private key"),
   ]);
-  const leaf = parseCertificates(certificatePem)[0]!;
+  const chain = parseCertificates(certificatePem);
+  const leaf = chain[0]!;
   const key = parsePrivateKey(keyPem, passphrase);
   if (!leaf.checkPrivateKey(key)) {
     throw new CredentialMismatchError(
@@ -54,14 +55,12 @@ async function loadPem(
     );
   }
   checkValidity(leaf, certificatePem.title);
-  const privateKeyPem =
-    passphrase === undefined ? keyPem.text : key.export({ type: "pkcs8", format: "pem" }).toString();
-  return { certificatePem: separated(certificatePem.text), privateKeyPem };
-}
-
-/** A chain may be joined without a line break between its certificates, which OpenSSL does not read. */
-function separated(pem: string): string {
-  return pem.replaceAll("-----END CERTIFICATE----------BEGIN", "-----END CERTIFICATE-----\n-----BEGIN");
+  // Written anew, so that a TLS library reads what was checked: of text around it, other names of blocks, or a byte order
+  // mark each has its own idea.
+  return {
+    certificatePem: chain.join(""),
+    privateKeyPem: key.export({ type: "pkcs8", format: "pem" }).toString(),
+  };
 }
 
 async function loadPkcs12(source: PemSource, passphrase = ""): Promise<Identity> {

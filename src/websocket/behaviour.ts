@@ -8,7 +8,7 @@ export interface WebSocketConnection extends TransportConnection {
    * for a connection that ended without a close frame.
    */
   readonly wireCloseCode: number;
-  /** Queues a text message, given as UTF-8, by the rules of `send`. */
+  /** Queues a text message, given as UTF-8, by the rules of `send`. @throws InvalidArgumentError for other bytes */
   sendText(text: Uint8Array): SendResult;
 }
 

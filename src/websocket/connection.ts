@@ -1,10 +1,13 @@
+import { isUtf8 } from "node:buffer";
 import {
   ConnectionClosedError,
   ConnectionLostError,
   FrameTooLargeError,
+  InvalidArgumentError,
   type MillraceError,
   ProtocolViolationError,
 } from "../errors.js";
+import { checkBytes } from "../options/bytes.js";
 import type { SocketAddress } from "../transport/address.js";
 import {
   CloseCode,
@@ -83,10 +86,15 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
   }
 
   send(head: Uint8Array, payload?: Uint8Array): SendResult {
+    checkBytes(head);
+    if (payload !== undefined) checkBytes(payload, "payload");
     return this.#queue(head, payload, true);
   }
 
   sendText(text: Uint8Array): SendResult {
+    checkBytes(text, "text");
+    if (!isUtf8(text))
+      throw new InvalidArgumentError("text must be UTF-8: the peer would close for anything else");
     return this.#queue(text, undefined, false);
   }
 

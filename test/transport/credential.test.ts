@@ -6,6 +6,7 @@ import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import * as quic from "millrace/quic";
 import { Authority } from "millrace/testing";
 import {
   CertificateExpiredError,
@@ -30,8 +31,8 @@ async function file(name: string, content: string): Promise<string> {
 
 test("a certificate and key load alike from PEM text, PEM bytes and files", async () => {
   const expected = {
-    certificatePem: identity.certificate,
-    privateKeyPem: identity.privateKey,
+    certificatePem: new X509Certificate(identity.certificate).toString(),
+    privateKeyPem: createPrivateKey(identity.privateKey).export({ type: "pkcs8", format: "pem" }),
     clientCertificate: "none",
     clientCaPem: undefined,
     serverNames: new Map(),
@@ -54,9 +55,10 @@ test("a certificate and key load alike from PEM text, PEM bytes and files", asyn
 test("a certificate followed by its chain keeps the chain", async () => {
   const certificate = `${identity.certificate}\n${authority.certificate}`;
   const loaded = await loadServerCredential({ certificate, privateKey: identity.privateKey });
-  assert.equal(loaded.certificatePem, certificate);
+  const chain = [identity.certificate, authority.certificate].map((pem) => new X509Certificate(pem)).join("");
+  assert.equal(loaded.certificatePem, chain);
   const joined = { ...identity, certificate: identity.certificate.trim() + authority.certificate };
-  assert.equal((await loadServerCredential(joined)).certificatePem, certificate);
+  assert.equal((await loadServerCredential(joined)).certificatePem, chain);
 });
 
 test("a missing file is named in the error", async () => {
@@ -114,7 +116,8 @@ test("a path to what never ends, or never begins, is refused at once wherever a 
 test("a file as large as allowed is read whole", async () => {
   const padding = "\n".repeat(1024 * 1024 - identity.certificate.length);
   const certificate = await file("padded.pem", padding + identity.certificate);
-  assert.equal((await loadServerCredential({ ...identity, certificate })).certificatePem.length, 1024 * 1024);
+  const loaded = await loadServerCredential({ ...identity, certificate }); // the certificate is at the very end
+  assert.equal(loaded.certificatePem, new X509Certificate(identity.certificate).toString());
 });
 
 test("secrets are logged to regular files only, for nothing else can be trusted to take them at once", async (t) => {
@@ -125,6 +128,28 @@ test("secrets are logged to regular files only, for nothing else can be trusted 
     await assert.rejects(loadServerCredential({ ...identity, keyLogFile }), InvalidArgumentError, keyLogFile);
     await assert.rejects(loadClientCredential({ keyLogFile }, "localhost"), InvalidArgumentError, keyLogFile);
   }
+});
+
+test("libraries are given what was checked and nothing that stands around it", async () => {
+  const { certificate, privateKey } = identity;
+  const { certificate: another } = await authority.issue();
+  const plain = await loadServerCredential(identity);
+  const around = {
+    certificate: `\ufeff\0subject\n${another.replaceAll("CERTIFICATE", "X509 CERTIFICATE")}\n${certificate}\n-----BEGIN CERTIFICATE-----\nAA`,
+    privateKey: `\ufeff${privateKey}\n\0`,
+  };
+  assert.deepEqual(await loadServerCredential(around), plain);
+  assert.equal(new X509Certificate(plain.certificatePem).toString(), plain.certificatePem);
+});
+
+test("a key that TLS finds too small is unreadable, and no fault of ours", async () => {
+  const files = { certificate: join(directory, "small.pem"), privateKey: join(directory, "small.key") };
+  const made = "req -x509 -newkey rsa:1024 -nodes -days 3 -subj /CN=localhost -keyout".split(" ");
+  execFileSync("openssl", [...made, files.privateKey, "-out", files.certificate], { stdio: "ignore" });
+  await assert.rejects(
+    quic.listen({ host: "127.0.0.1", port: 0, alpn: ["a"], tls: files }, {}),
+    (error: Error) => error instanceof CredentialUnreadableError && /2048 bits/.test(error.message),
+  );
 });
 
 test("a certificate with damaged contents is unreadable", async () => {

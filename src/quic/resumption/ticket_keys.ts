@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { isUint8Array } from "node:util/types";
 import { InvalidArgumentError } from "../../errors.js";
 import { isListOf, isObject, listOf } from "../../options/schema.js";
 
@@ -38,9 +39,9 @@ export function randomTicketKeys(): Uint8Array {
 function isTicketKey(value: unknown): boolean {
   if (!isObject(value)) return false;
   const { id, key } = value as Partial<TicketKey>;
-  return id instanceof Uint8Array && id.length === ID_BYTES && isSecret(key);
+  return isUint8Array(id) && id.length === ID_BYTES && isSecret(key);
 }
 
 function isSecret(key: unknown): boolean {
-  return key instanceof Uint8Array && key.length === KEY_BYTES;
+  return isUint8Array(key) && key.length === KEY_BYTES;
 }
