@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { frameBytesByPrefix, sizePrefixBytes } from "#internal/frame/codec.js";
 import { Splitter } from "#internal/tcp/splitter.js";
 import type { StreamFraming } from "#internal/transport/control.js";
+import { validFrames } from "../corpus/frames.js";
 import { frame } from "./kit.js";
 
 const framing: StreamFraming = {
@@ -40,6 +41,19 @@ describe("the splitter", () => {
         assert.deepEqual(split(splitter, Buffer.concat([...frames, rest]), places), frames);
         assert.deepEqual(Buffer.from(splitter.rest() ?? []), Buffer.from(rest));
       }),
+    );
+  });
+
+  test("finds the valid frames of the corpus wherever their stream is cut", () => {
+    const frames = Object.values(validFrames).map((each) => Buffer.from(each));
+    const limit = Math.max(...frames.map(({ length }) => length));
+    fc.assert(
+      fc.property(cuts, (places) => {
+        const splitter = new Splitter(framing, false, limit);
+        assert.deepEqual(split(splitter, Buffer.concat(frames), places), frames);
+        assert.equal(splitter.isInside, false);
+      }),
+      { numRuns: 20 },
     );
   });
 
