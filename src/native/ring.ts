@@ -42,11 +42,14 @@ export function createRing(capacityBytes: number): SharedArrayBuffer {
     );
   }
   const ring = new SharedArrayBuffer(RING_HEADER_BYTES + capacityBytes);
-  const words = new Int32Array(ring);
+  writeHeader(new Int32Array(ring), capacityBytes);
+  return ring;
+}
+
+function writeHeader(words: Int32Array, capacityBytes: number): void {
   words[RING_MAGIC_OFFSET >> 2] = RING_MAGIC;
   words[RING_VERSION_OFFSET >> 2] = RING_VERSION;
   words[RING_CAPACITY_OFFSET >> 2] = capacityBytes;
-  return ring;
 }
 
 function isCapacity(bytes: number): boolean {
@@ -111,9 +114,13 @@ export class RingReader {
     this.#tail = this.#position;
   }
 
-  /** Begins behind whatever a ring holds: after one that contradicted itself. */
+  /**
+   * Begins behind whatever a ring holds: after one that contradicted itself. What the buffer's size says is written
+   * anew, so that nobody who writes over that either keeps a ring from being read again.
+   */
   static atEnd(ring: SharedArrayBuffer): RingReader {
     const words = new Int32Array(ring, 0, RING_HEADER_BYTES >> 2);
+    writeHeader(words, ring.byteLength - RING_HEADER_BYTES);
     Atomics.store(words, HEAD, Atomics.load(words, TAIL) & -RECORD_ALIGNMENT);
     return new RingReader(ring);
   }

@@ -22,7 +22,7 @@ import {
   TABLE_MIN_SLOTS,
   type TableMemory,
 } from "./table_layout.js";
-import { createTableMemory, type TablePlace } from "./table_memory.js";
+import { createTableMemory, type TablePlace, writeTableFormat } from "./table_memory.js";
 
 export interface SessionsOptions {
   /** How many sessions there may be at once, 2 to 1,048,576. Default 65,536. */
@@ -137,13 +137,19 @@ export class Sessions {
       directory.leave();
       throw new ResourceExhaustedError(`these sessions have at most ${shared.maxEnvironments} environments`);
     }
-    this.#own = new OwnSlots(directory, this.environment);
-    this.table = new SessionTable(shared.table, this.#own);
+    try {
+      this.#own = new OwnSlots(directory, this.environment);
+      this.table = new SessionTable(shared.table, this.#own);
+    } catch (cause) {
+      directory.leave(); // who finds no table keeps nobody's place
+      throw cause;
+    }
     this.#routes = new Routes(this.table, directory, changes);
     this.#recovery = new Recovery(this.table, this.claim, directory);
     this.#audit = new Audit(this.table, directory);
     for (let sender = 0; sender < shared.maxEnvironments; sender += 1) {
-      this.#readers.set(sender, new RingReader(this.#inbox(sender, this.environment)));
+      // What is in it was for whoever had this place before.
+      this.#readers.set(sender, RingReader.atEnd(this.#inbox(sender, this.environment)));
     }
     this.#maintenance = setInterval(() => this.maintain(), maintenanceMs);
     this.#maintenance.unref();
@@ -169,8 +175,11 @@ export class Sessions {
   /**
    * Joins the sessions of another thread.
    * @throws ResourceExhaustedError when as many have joined as may.
+   * @throws InvalidArgumentError for a table that is none, or when a thread writes over what says so just then.
    */
   static join(shared: SharedSessions, behaviour: SessionsBehaviour = {}): Sessions {
+    // Known here, so that nobody who wrote over it keeps others from joining.
+    writeTableFormat(shared.table, shared.maxSessions);
     const directory = new (loadAddon().SessionDirectory)(0, shared.directoryId);
     return new Sessions(shared, directory, behaviour);
   }

@@ -43,14 +43,20 @@ export function createTableMemory(slotCount: number, place = anyPlace): TableMem
   const bytes = tableBytesOf(slotCount);
   const memory = new SharedArrayBuffer(bytes + place.slackBytes);
   const words = new Int32Array(memory, place.offsetIn(memory, bytes), bytes >> 2);
-  words[TABLE_MAGIC_OFFSET >> 2] = TABLE_MAGIC;
-  words[TABLE_VERSION_OFFSET >> 2] = TABLE_VERSION;
-  words[TABLE_SLOT_COUNT_OFFSET >> 2] = slotCount;
-  words[TABLE_CELL_COUNT_OFFSET >> 2] = cellCountOf(slotCount);
+  writeTableFormat(words, slotCount);
   const table = new SessionTable(words);
   for (let slot = 0; slot < slotCount; slot += 1) {
     words[(TABLE_HEADER_BYTES + slot * SLOT_BYTES) >> 2] = stateWord(1, SlotState.free);
     table.freeRing.put(slot);
   }
   return words;
+}
+
+/** Writes what says that this is a table of so many slots; nothing where it has not the size of one. */
+export function writeTableFormat(words: TableMemory, slotCount: number): void {
+  if (words.byteLength !== tableBytesOf(slotCount)) return;
+  words[TABLE_MAGIC_OFFSET >> 2] = TABLE_MAGIC;
+  words[TABLE_VERSION_OFFSET >> 2] = TABLE_VERSION;
+  words[TABLE_SLOT_COUNT_OFFSET >> 2] = slotCount;
+  words[TABLE_CELL_COUNT_OFFSET >> 2] = cellCountOf(slotCount);
 }

@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { SessionHandle } from "#internal/session/handle.js";
 import { IdKind, Sessions, type SharedSessions } from "#internal/session/sessions.js";
 import { SlotState } from "#internal/session/table_layout.js";
+import { IdleSweep, statisticsOf, walk } from "#internal/session/walk.js";
 import { seededRandom } from "../kit/random.js";
 
 export interface WorkerTask {
@@ -17,6 +18,8 @@ const { task, seed, shared, holders } = workerData as WorkerTask;
 const held = new Int32Array(holders);
 const stop = held.length - 1;
 const random = seededRandom(seed);
+/** No thread that churns has more at once. */
+const maxHeld = 48;
 
 interface Model {
   readonly id: Uint32Array;
@@ -31,11 +34,13 @@ class Churn {
   failures = 0;
   operations = 0;
   received = 0;
+  looks = 0;
 
   step(): void {
     this.operations += 1;
+    if (random(500) === 0) this.#look();
     const handles = [...this.#model.keys()];
-    if (random(2) === 0 && handles.length < shared.table.byteLength / 400) this.#allocate();
+    if (random(2) === 0 && handles.length < Math.min(maxHeld, shared.maxSessions / 5)) this.#allocate();
     else if (handles.length > 0) this.#use(handles[random(handles.length)]!);
     const stale = this.#gone[random(Math.max(1, this.#gone.length))];
     if (stale !== undefined) {
@@ -51,8 +56,34 @@ class Churn {
       failures: this.failures,
       operations: this.operations,
       received: this.received,
+      looks: this.looks,
     });
     this.#sessions.close();
+  }
+
+  /** Walks, counts and sweeps while the others' sessions come and go, and its own stay. */
+  #look(): void {
+    if (shared.maxSessions > 1_000) return;
+    this.looks += 1;
+    const { table, claim } = this.#sessions;
+    const visits = new Map<SessionHandle, number>();
+    let cursor = 0;
+    do {
+      cursor = walk(table, cursor, 50, (handle) => visits.set(handle, (visits.get(handle) ?? 0) + 1));
+    } while (cursor !== 0);
+    for (const times of visits.values()) this.#check(times === 1, "a session is visited twice");
+    for (const handle of this.#model.keys()) this.#check(visits.has(handle), "a session is not visited");
+    const { slots, free, opening, open, closing, closed } = statisticsOf(table);
+    this.#check(free + opening + open + closing + closed === slots, "the states are not those of all slots");
+    this.#check(open >= this.#model.size, "open sessions are missing");
+    const idle: SessionHandle[] = [];
+    const sweep = new IdleSweep(table, { claim, idleTicks: 3, budgetSlots: 50 });
+    while (!sweep.step(5, (handle) => idle.push(handle)));
+    const due = [...this.#model].filter(([, { tick }]) => 5 - tick >= 3).map(([handle]) => handle);
+    this.#check(
+      idle.sort().join() === due.sort().join(),
+      "the sweep finds others than its own that are idle",
+    );
   }
 
   #allocate(): void {
@@ -142,8 +173,9 @@ function echo(): void {
 /** Takes every slot there is. */
 function hoard(): void {
   const sessions = Sessions.join(shared);
-  while (sessions.table.tryAllocate(sessions.claim) !== undefined);
-  parentPort!.postMessage({ ready: true });
+  let hoarded = 0;
+  while (sessions.table.tryAllocate(sessions.claim) !== undefined) hoarded += 1;
+  parentPort!.postMessage({ ready: true, hoarded });
   parentPort!.on("message", () => sessions.close());
 }
 
