@@ -13,8 +13,6 @@
 namespace millrace {
 namespace {
 
-constexpr uint32_t kEnvironmentMask = (1u << kClaimEnvironmentBits) - 1;
-
 class GuardedSessionWaker final : public SessionWaker {
  public:
   explicit GuardedSessionWaker(Ref<WakeGuard> guard) noexcept : guard_(std::move(guard)) {}

@@ -11,10 +11,6 @@ namespace {
 
 constexpr uint32_t kHolderBits = 8;
 constexpr uint64_t kHolderMask = (1u << kHolderBits) - 1;
-constexpr uint32_t kGenerationMask = (1u << kGenerationBits) - 1;
-constexpr uint32_t kEnvironmentMask = (1u << kClaimEnvironmentBits) - 1;
-constexpr uint32_t kEpochMask = (1u << kEpochBits) - 1;
-constexpr uint32_t kSlotMask = (1u << kHandleSlotBits) - 1;
 
 uint32_t GenerationIn(uint64_t word) noexcept {
   return static_cast<uint32_t>(word >> kHolderBits);

@@ -7,12 +7,6 @@
 #include "native/session/slot_words.h"
 
 namespace millrace {
-namespace {
-
-constexpr uint32_t kEnvironmentMask = (1u << kClaimEnvironmentBits) - 1;
-
-}  // namespace
-
 std::optional<SessionSender> SessionSender::Open(SessionDirectory* directory, SessionClaim claim,
                                                  std::span<const std::span<uint8_t>> inboxes) {
   std::vector<Way> ways;

@@ -11,12 +11,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the table is little-endian");
 static_assert(std::atomic_ref<uint32_t>::is_always_lock_free);
 
-constexpr uint32_t kSlotMask = (1u << kHandleSlotBits) - 1;
-constexpr uint32_t kGenerationMask = (1u << kGenerationBits) - 1;
 constexpr uint32_t kStateMask = (1u << kSlotStateBits) - 1;
-constexpr uint32_t kEnvironmentMask = (1u << kClaimEnvironmentBits) - 1;
 constexpr uint32_t kEnvironmentStateMask = (1u << kEnvironmentStateBits) - 1;
-constexpr uint32_t kEpochMask = (1u << kEpochBits) - 1;
 
 uint32_t Load(uint32_t& word) noexcept {
   return std::atomic_ref<uint32_t>(word).load();

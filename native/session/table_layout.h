@@ -56,6 +56,10 @@ inline constexpr uint32_t kEnvironmentStateBits = 2;
 inline constexpr uint32_t kClaimEnvironmentBits = 8;
 inline constexpr uint32_t kEpochBits = 24;
 inline constexpr uint32_t kHandleSlotBits = 20;
+inline constexpr uint32_t kGenerationMask = (1u << kGenerationBits) - 1;
+inline constexpr uint32_t kEnvironmentMask = (1u << kClaimEnvironmentBits) - 1;
+inline constexpr uint32_t kEpochMask = (1u << kEpochBits) - 1;
+inline constexpr uint32_t kSlotMask = (1u << kHandleSlotBits) - 1;
 inline constexpr uint32_t kRecentHeaderWords = 16;
 inline constexpr uint32_t kMaxRecentSlots = 1024;
 

@@ -59,6 +59,11 @@ function isCapacity(bytes: number): boolean {
 export interface RingReaderOptions {
   /** Overwrites the records that are given back, so that a test sees who kept a view. Default false. */
   readonly poison?: boolean;
+  /**
+   * Begins behind whatever the ring holds, and writes anew what its buffer's size says, in place of checking it: so
+   * nobody who writes over that keeps a ring that contradicted itself from being read again. Default false.
+   */
+  readonly atEnd?: boolean;
 }
 
 /**
@@ -96,7 +101,8 @@ export class RingReader {
   constructor(ring: SharedArrayBuffer, options: RingReaderOptions = {}) {
     const capacity = ring.byteLength - RING_HEADER_BYTES;
     const words = isCapacity(capacity) ? new Int32Array(ring) : new Int32Array(RING_HEADER_BYTES);
-    if (
+    if (options.atEnd && isCapacity(capacity)) writeHeader(words, capacity);
+    else if (
       words[RING_MAGIC_OFFSET >> 2] !== RING_MAGIC ||
       words[RING_VERSION_OFFSET >> 2] !== RING_VERSION ||
       words[RING_CAPACITY_OFFSET >> 2] !== capacity
@@ -109,20 +115,12 @@ export class RingReader {
     this.#maxPayloadBytes = capacity / 2 - RECORD_HEADER_BYTES;
     this.#releaseAfterBytes = capacity / 8;
     this.#poison = options.poison ?? false;
-    this.#position = Atomics.load(words, HEAD);
+    this.#position = options.atEnd
+      ? Atomics.load(words, TAIL) & -RECORD_ALIGNMENT
+      : Atomics.load(words, HEAD);
+    if (options.atEnd) Atomics.store(words, HEAD, this.#position);
     this.#released = this.#position;
     this.#tail = this.#position;
-  }
-
-  /**
-   * Begins behind whatever a ring holds: after one that contradicted itself. What the buffer's size says is written
-   * anew, so that nobody who writes over that either keeps a ring from being read again.
-   */
-  static atEnd(ring: SharedArrayBuffer): RingReader {
-    const words = new Int32Array(ring, 0, RING_HEADER_BYTES >> 2);
-    writeHeader(words, ring.byteLength - RING_HEADER_BYTES);
-    Atomics.store(words, HEAD, Atomics.load(words, TAIL) & -RECORD_ALIGNMENT);
-    return new RingReader(ring);
   }
 
   /**

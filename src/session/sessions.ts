@@ -149,7 +149,7 @@ export class Sessions {
     this.#audit = new Audit(this.table, directory);
     for (let sender = 0; sender < shared.maxEnvironments; sender += 1) {
       // What is in it was for whoever had this place before.
-      this.#readers.set(sender, RingReader.atEnd(this.#inbox(sender, this.environment)));
+      this.#readers.set(sender, new RingReader(this.#inbox(sender, this.environment), { atEnd: true }));
     }
     this.#maintenance = setInterval(() => this.maintain(), maintenanceMs);
     this.#maintenance.unref();
@@ -415,6 +415,6 @@ export class Sessions {
   /** Somebody wrote over the inbox: what is in it is lost, and what comes after is read again. */
   #restart(sender: number): void {
     this.#spoiledInboxes += 1;
-    this.#readers.set(sender, RingReader.atEnd(this.#inbox(sender, this.environment)));
+    this.#readers.set(sender, new RingReader(this.#inbox(sender, this.environment), { atEnd: true }));
   }
 }
