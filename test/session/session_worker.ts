@@ -7,7 +7,7 @@ import { IdleSweep, statisticsOf, walk } from "#internal/session/walk.js";
 import { seededRandom } from "../kit/random.js";
 
 export interface WorkerTask {
-  readonly task: "churn" | "scribble" | "echo" | "hoard";
+  readonly task: "churn" | "scribble" | "echo" | "hoard" | "innocent";
   readonly seed: number;
   readonly shared: SharedSessions;
   /** A word for each slot: who has it; and one more, which tells everybody to stop. */
@@ -140,14 +140,14 @@ function churn(): void {
   turn();
 }
 
-/** Any word anywhere, but for what says how large the memory is, which nobody reads again. */
+/** Any word anywhere. */
 function scribble(): void {
   const memories = [shared.table, ...shared.inboxes.map((memory) => new Int32Array(memory))];
   parentPort!.postMessage({ ready: true });
   const turn = (): void => {
     for (let step = 0; step < 200; step += 1) {
       const words = memories[random(4) === 0 ? random(memories.length) : 0]!;
-      words[4 + random(words.length - 4)] = (random(2 ** 31) * 2) >> random(32);
+      words[random(words.length)] = (random(2 ** 31) * 2) >> random(32);
     }
     if (Atomics.load(held, stop) === 0) setImmediate(turn);
     else parentPort!.postMessage({ ended: true });
@@ -170,6 +170,56 @@ function echo(): void {
   parentPort!.once("message", () => sessions.close());
 }
 
+/** Works beside one that scribbles, and looks that what is its own stays so: numbers and contents may be anything. */
+function innocent(): void {
+  const own = new Set<SessionHandle>();
+  const ids = new Map<SessionHandle, Uint32Array>();
+  const report = { failures: 0, operations: 0, received: 0, looks: 0 };
+  const check = (holds: boolean, failure: string): void => {
+    if (holds) return;
+    report.failures += 1;
+    if (report.failures < 5) parentPort!.postMessage({ failure });
+  };
+  const sessions = Sessions.join(shared, {
+    message(handle) {
+      report.received += 1;
+      check(own.has(handle), "a message reached another session");
+    },
+  });
+  for (let index = 0; index < 16; index += 1) {
+    const handle = sessions.allocate();
+    const id = new Uint32Array([seed, index, 7, 7]);
+    own.add(handle);
+    ids.set(handle, id);
+    check(sessions.open(handle, { transport: 1, connection: index, id }, 0), "it does not open");
+  }
+  parentPort!.postMessage({ ready: true });
+  const turn = (): void => {
+    for (const [handle, id] of ids) {
+      report.operations += 1;
+      const found = sessions.find(IdKind.session, id);
+      check(found?.handle === handle && found.owner === sessions.environment, "its id is lost");
+      check(sessions.sendTo(handle, 7, new Uint8Array(8)) !== "gone", "it is gone");
+      sessions.table.touch(handle, report.operations);
+      const extra = sessions.table.tryAllocate(sessions.claim);
+      if (extra === undefined) continue;
+      check(!own.has(extra), "a slot was given twice");
+      sessions.release(extra);
+    }
+    walk(sessions.table, 0, shared.maxSessions, () => {
+      report.looks += 1;
+    });
+    if (Atomics.load(held, stop) === 0) {
+      setImmediate(turn);
+      return;
+    }
+    for (const handle of own) sessions.release(handle);
+    parentPort!.postMessage(report);
+    sessions.close();
+  };
+  turn();
+}
+
 /** Takes every slot there is. */
 function hoard(): void {
   const sessions = Sessions.join(shared);
@@ -179,4 +229,4 @@ function hoard(): void {
   parentPort!.on("message", () => sessions.close());
 }
 
-({ churn, scribble, echo, hoard })[task]();
+({ churn, scribble, echo, hoard, innocent })[task]();

@@ -495,42 +495,86 @@ describe("sessions that threads share", () => {
 
   it("keep their routes, and get their slots back, when a thread writes random words over all that is shared", async () => {
     const slots = 128;
+    const rounds = 300;
     const heard = new Map<SessionHandle, number>();
     const count = (handle: SessionHandle): void => {
       heard.set(handle, (heard.get(handle) ?? 0) + 1);
     };
-    const sessions = Sessions.create({ maxSessions: slots, maxEnvironments: 2 }, { message: count });
+    const sessions = Sessions.create({ maxSessions: slots, maxEnvironments: 4 }, { message: count });
     const handles = Array.from({ length: 32 }, () => sessions.allocate());
     const id = (index: number): Uint32Array => new Uint32Array([index, 1, 2, 3]);
     for (const [index, handle] of handles.entries()) {
       sessions.open(handle, { transport: 1, connection: index, id: id(index) }, 0);
     }
     const holders = holdersOf(slots);
-    const worker = await start(sessions, "scribble", holders);
-    await until("damage is found", () => {
-      sessions.maintain();
-      for (const [index, handle] of handles.entries()) {
-        assert.deepEqual(sessions.find(IdKind.session, id(index)), { handle, owner: sessions.environment });
-        assert.equal(sessions.ownerOf(handle), sessions.environment);
-        assert.notEqual(sessions.sendTo(handle, 1, new Uint8Array(8)), "gone");
-        for (const number of [sessions.table.get(handle, 8), sessions.table.lookup(handle)]) {
-          assert.ok(number === undefined || Number.isInteger(number));
+    const innocents = [101, 102];
+    const workers = await Promise.all(innocents.map((seed) => start(sessions, "innocent", holders, seed)));
+    const reports = Promise.all(workers.map(reportOf));
+    const exits = workers.map((worker) => once(worker, "exit"));
+    const theirs = innocents.flatMap((seed) =>
+      Array.from({ length: 16 }, (_, index) => {
+        const found = sessions.find(IdKind.session, new Uint32Array([seed, index, 7, 7]));
+        return { seed, index, found: found! };
+      }),
+    );
+    const scribbler = await start(sessions, "scribble", holders);
+    exits.push(once(scribbler, "exit"));
+    let round = 0;
+    let joins = 0;
+    await until(
+      "damage was found again and again",
+      () => {
+        sessions.maintain();
+        for (const [index, handle] of handles.entries()) {
+          assert.deepEqual(sessions.find(IdKind.session, id(index)), { handle, owner: sessions.environment });
+          assert.equal(sessions.ownerOf(handle), sessions.environment);
+          assert.notEqual(sessions.sendTo(handle, 1, new Uint8Array(8)), "gone");
+          for (const number of [sessions.table.get(handle, 8), sessions.table.lookup(handle)]) {
+            assert.ok(number === undefined || Number.isInteger(number));
+          }
         }
-      }
-      const extra = sessions.table.tryAllocate(sessions.claim);
-      if (extra !== undefined) {
-        assert.ok(!handles.includes(extra), "a slot was given twice");
-        sessions.release(extra);
-      }
-      return sessions.quarantined > 0;
-    });
+        for (const { seed, index, found } of theirs) {
+          assert.deepEqual(sessions.find(IdKind.session, new Uint32Array([seed, index, 7, 7])), found);
+          assert.notEqual(sessions.sendTo(found.handle, 1, new Uint8Array(8)), "gone");
+        }
+        const extra = sessions.table.tryAllocate(sessions.claim);
+        if (extra !== undefined) {
+          assert.ok(!handles.includes(extra), "a slot was given twice");
+          sessions.release(extra);
+        }
+        if (joinAndLeave(sessions)) joins += 1;
+        round += 1;
+        return round >= rounds && joins > rounds / 2 && sessions.quarantined > 0;
+      },
+      120_000,
+    );
     Atomics.store(holders, slots, 1);
-    await once(worker, "exit");
+    for (const { failures, operations, received } of await reports) {
+      assert.equal(failures, 0);
+      assert.ok(operations > 0 && received > 0);
+    }
+    await Promise.all(exits);
     for (const handle of heard.keys())
       assert.ok(handles.includes(handle), "a message reached another session");
+    assert.ok(heard.size > 0);
 
     for (const handle of handles) sessions.release(handle);
     await untilWhole(sessions, slots);
+    assert.ok(joinAndLeave(sessions), "a newcomer is welcome still");
     sessions.close();
   });
 });
+
+/** A newcomer has a place and a session; false when the table's first words were written over as it looked at them. */
+function joinAndLeave(sessions: Sessions): boolean {
+  try {
+    const newcomer = Sessions.join(sessions.shared);
+    const handle = newcomer.table.tryAllocate(newcomer.claim);
+    if (handle !== undefined) assert.equal(sessions.ownerOf(handle), newcomer.environment);
+    newcomer.close();
+    return true;
+  } catch (cause) {
+    if (cause instanceof InvalidArgumentError) return false;
+    throw cause;
+  }
+}
