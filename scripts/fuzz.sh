@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes the frame splitter and the verifier under ASan and UBSan, one after the other:
 #   scripts/fuzz.sh [--minutes N | --seconds N]   together, 1 minute by default
-#   scripts/fuzz.sh --coverage                    what the seeds and all that was found so far reach, line by line
+#   scripts/fuzz.sh --coverage                    what the seeds and all that was found so far reach; fails below 95 %
 # The seeds in test/fuzz/corpus are read only; what is found goes to build/fuzz.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -55,7 +55,11 @@ if $coverage; then
   done
   "llvm-profdata$suffix" merge -o build/fuzz-coverage/all.profdata build/fuzz-coverage/*.profraw
   "llvm-cov$suffix" report "$programs/splitter_fuzz" -object "$programs/verifier_fuzz" \
-    -instr-profile build/fuzz-coverage/all.profdata native/frame/*.cc native/frame/*.h
+    -instr-profile build/fuzz-coverage/all.profdata native/frame/*.cc native/frame/*.h |
+    tee build/fuzz-coverage/report.txt
+  # Behind the regions' and functions' shares comes that of the lines.
+  awk '/^TOTAL/ { exit $10 + 0 < 95 } ' build/fuzz-coverage/report.txt ||
+    { echo "scripts/fuzz.sh: less than 95 % of the lines are covered" >&2; exit 1; }
   exit
 fi
 
