@@ -7,23 +7,25 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 targets=(splitter verifier)
-seconds=60
+amount=60
+unit=1
 coverage=false
 case "$#:${1:-}" in
   0:) ;;
   1:--coverage) coverage=true ;;
-  2:--seconds) seconds=$2 ;;
-  2:--minutes) [[ $2 =~ ^[1-9][0-9]*$ ]] && seconds=$(($2 * 60)) || seconds=$2 ;;
+  2:--seconds) amount=$2 ;;
+  2:--minutes) amount=$2 unit=60 ;;
   *)
     echo "usage: scripts/fuzz.sh [--minutes N | --seconds N | --coverage]" >&2
     exit 2
     ;;
 esac
 
-if ! [[ $seconds =~ ^[1-9][0-9]*$ ]]; then
-  echo "scripts/fuzz.sh: a whole number of minutes or seconds above 0 is needed, and not $2" >&2
+if ! [[ $amount =~ ^[1-9][0-9]*$ ]]; then
+  echo "scripts/fuzz.sh: a whole number of minutes or seconds above 0 is needed, and not $amount" >&2
   exit 2
 fi
+seconds=$((amount * unit))
 
 clang=$(command -v clang++ || compgen -c clang++- | sort -V | tail -1 || true)
 if [[ -z $clang ]]; then

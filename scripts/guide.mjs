@@ -2,21 +2,20 @@
 // With --check it changes nothing, and fails where they differ.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runMain, SetupFailure } from "./setup/failure.mjs";
+import { readArguments, runMain, SetupFailure } from "./setup/failure.mjs";
 import { root } from "./setup/tree.mjs";
 
 const guide = join(root, "docs", "quic.md");
 
 await runMain(async () => {
-  const unknown = process.argv.slice(2).find((option) => option !== "--check");
-  if (unknown !== undefined) throw new SetupFailure(`npm run guide -- [--check]: there is no ${unknown}`);
+  const given = readArguments("npm run guide", ["--check"]);
   const before = readFileSync(guide, "utf8");
   const after = before.replaceAll(
     /(<!-- example: (\S+) -->\n)```js\n.*?```\n/gs,
     (_block, marker, file) => `${marker}\`\`\`js\n${readFileSync(join(root, file), "utf8")}\`\`\`\n`,
   );
   if (after === before) return;
-  if (process.argv.includes("--check")) {
+  if (given.includes("--check")) {
     throw new SetupFailure("docs/quic.md shows other code than examples/quic: npm run guide");
   }
   writeFileSync(guide, after);

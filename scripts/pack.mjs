@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runMain, takesNoArguments } from "./setup/failure.mjs";
+import { readArguments, runMain } from "./setup/failure.mjs";
 import { msquicSources } from "./setup/native.mjs";
 import { manifest, root } from "./setup/tree.mjs";
 import { setUp } from "./setup.mjs";
@@ -14,7 +14,7 @@ const published = ["linux-x64-gnu"];
 const packages = join(root, "build", "packages");
 
 await runMain(async () => {
-  takesNoArguments("npm run pack:all");
+  readArguments("npm run pack:all");
   await setUp();
   const { currentPlatform, platformName } = await import("../dist/native/platform.js");
   const platform = currentPlatform();

@@ -3,7 +3,7 @@
 // --checks (also the tools of .ci/run).
 import { pathToFileURL } from "node:url";
 import { installAioquic } from "./setup/aioquic.mjs";
-import { runMain, SetupFailure } from "./setup/failure.mjs";
+import { readArguments, runMain } from "./setup/failure.mjs";
 import { installFlatBuffers } from "./setup/flatbuffers.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { buildAddon, buildBench, buildTestAddon } from "./setup/native.mjs";
@@ -32,11 +32,7 @@ export function setUp({ tests = false, bench = false, checks = false } = {}) {
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await runMain(() => {
-    const given = process.argv.slice(2);
-    const unknown = given.find((option) => !["--tests", "--bench", "--checks"].includes(option));
-    if (unknown !== undefined) {
-      throw new SetupFailure(`npm run setup -- [--tests] [--bench] [--checks]: there is no ${unknown}`);
-    }
+    const given = readArguments("npm run setup", ["--tests", "--bench", "--checks"]);
     const has = (option) => given.includes(option);
     return setUp({ tests: has("--tests"), bench: has("--bench"), checks: has("--checks") });
   });

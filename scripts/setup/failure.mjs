@@ -7,10 +7,17 @@ export class SetupFailure extends Error {
   }
 }
 
-/** Refuses arguments where a script has none: one that is not understood must not start a long build. */
-export function takesNoArguments(command) {
-  const [, , first] = process.argv;
-  if (first !== undefined) throw new SetupFailure(`${command} takes no arguments, and not ${first}`);
+/**
+ * The options that a script was started with. One that it does not know must not start a long build.
+ * @param command how it is called
+ * @throws SetupFailure
+ */
+export function readArguments(command, known = []) {
+  const given = process.argv.slice(2);
+  const unknown = given.find((option) => !known.includes(option));
+  if (unknown === undefined) return given;
+  const usage = [command, ...(known.length > 0 ? ["--"] : []), ...known.map((option) => `[${option}]`)];
+  throw new SetupFailure(`usage: ${usage.join(" ")}; there is no ${unknown}`);
 }
 
 /** Runs a script's main function; prints what failed and exits with 1. */

@@ -72,7 +72,7 @@ function printAddresses(urls: RoomUrls, { development }: ServerIdentity): void {
 
 /** How the user called us: through the clone's script, or as an installed program. */
 function ownCommand(): string {
-  return process.env["npm_lifecycle_event"] === undefined ? "millrace" : "npm run millrace --";
+  return process.env.npm_lifecycle_event === undefined ? "millrace" : "npm run millrace --";
 }
 
 function describeCertificate({ development, tls }: ServerIdentity): object {

@@ -1,5 +1,4 @@
 import {
-  AbortedError,
   AddressUnavailableError,
   ConnectionRefusedError,
   HandshakeTimeoutError,
@@ -12,7 +11,7 @@ import type { NativeConnectionOptions } from "../native/environment.js";
 import { formatHost } from "../transport/address.js";
 import type { ClientCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
-import { within } from "../transport/wait.js";
+import { abortedError, throwIfAborted, within } from "../transport/wait.js";
 import { type ConfigurationSettings, withClientConfiguration } from "./configuration.js";
 import type { EngineConnection, Opening } from "./engine_connection.js";
 import type { ServerTickets } from "./resumption/client_resumption.js";
@@ -34,8 +33,8 @@ export interface DialOptions {
 export type MakeConnection<C> = (slot: number, generation: number, opening: Opening) => C;
 
 /**
- * Opens a connection within `settings.handshakeTimeoutMs`, the name's resolution included, over all addresses of the host: where the server does not
- * listen on one, the next is tried.
+ * Opens a connection within `settings.handshakeTimeoutMs`, the name's resolution included, over all addresses of the
+ * host: where the server does not listen on one, the next is tried.
  * @throws the classes of handshakeError in status.ts; AbortedError; AddressUnavailableError
  */
 export async function dial<C extends EngineConnection>(
@@ -44,7 +43,7 @@ export async function dial<C extends EngineConnection>(
   make: MakeConnection<C>,
 ): Promise<C> {
   const deadline = performance.now() + options.settings.handshakeTimeoutMs;
-  throwIfAborted(options.signal);
+  throwIfAborted("connecting", options.signal);
   const { signal } = options;
   const addresses = await resolveInTime(options);
   // A store that does not answer may not cost the connection.
@@ -83,7 +82,7 @@ async function dialAny<C extends EngineConnection>(
   let refused: unknown;
   let unused = ticket; // the first attempt shows it, and it is used then
   for (const address of addresses) {
-    throwIfAborted(options.signal);
+    throwIfAborted("connecting", options.signal);
     try {
       return await attempt(
         engine,
@@ -129,7 +128,7 @@ function attempt<C extends EngineConnection>(
       connection.abandon(error);
       reject(error);
     };
-    const onAbort = () => giveUp(abortedError(signal));
+    const onAbort = () => giveUp(abortedError("connecting", signal));
     const timer = setTimeout(() => giveUp(timeoutError(where)), Math.max(0, timeoutMs));
     const opening: Opening = {
       where,
@@ -170,14 +169,6 @@ function attempt<C extends EngineConnection>(
     engine.register(connection);
     signal?.addEventListener("abort", onAbort, { once: true });
   });
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortedError(signal);
-}
-
-function abortedError(signal: AbortSignal | undefined): AbortedError {
-  return new AbortedError("connecting was cancelled by the caller's signal", { cause: signal?.reason });
 }
 
 function noSuchZone(address: string): AddressUnavailableError {

@@ -9,7 +9,7 @@ import { formatHost, type SocketAddress } from "../transport/address.js";
 import { loadClientCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
-import { readWait, throwIfAborted, type WaitOptions, within } from "../transport/wait.js";
+import { bounded, readWait, throwIfAborted, type WaitOptions, within } from "../transport/wait.js";
 import { behaviourHandlers, type QuicBehaviour } from "./behaviour.js";
 import type { QuicConnection } from "./connection.js";
 import { publishFailedHandshake } from "./diagnostics.js";
@@ -159,20 +159,16 @@ async function openListener(read: ReadListenOptions, behaviour: QuicBehaviour): 
     get refused() {
       return listener.refused;
     },
-    async updateTls(tls, options: WaitOptions = {}) {
-      const wait = readWait(options);
-      throwIfAborted("updating TLS", wait.signal);
+    updateTls(tls, options: WaitOptions = {}) {
       const update = async () => listener.setCredential(await loadListenerCredential(tls, behaviour));
-      return within(updates.take(update), "updating TLS", wait);
+      return bounded("updating TLS", options, () => updates.take(update));
     },
     async close(options: WaitOptions = {}) {
       const wait = readWait(options);
       return within(listener.close(), "closing a listener", wait);
     },
-    async setTicketKeys(keys, options: WaitOptions = {}) {
-      const wait = readWait(options);
-      throwIfAborted("setting ticket keys", wait.signal);
-      return within(listener.setTicketKeys(packTicketKeys(keys)), "setting ticket keys", wait);
+    setTicketKeys(keys, options: WaitOptions = {}) {
+      return bounded("setting ticket keys", options, () => listener.setTicketKeys(packTicketKeys(keys)));
     },
     [Symbol.asyncDispose]: () => listener.close(),
   };

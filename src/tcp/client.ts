@@ -8,10 +8,11 @@ import {
   ProtocolMismatchError,
 } from "../errors.js";
 import { formatHost } from "../transport/address.js";
-import { connectAborted, connectError, connectTimedOut } from "../transport/connect_error.js";
+import { connectError, connectTimedOut } from "../transport/connect_error.js";
 import type { TransportBehaviour } from "../transport/connection.js";
 import { type ClientCredential, loadClientCredential } from "../transport/credential.js";
 import type { TransportConnectOptions } from "../transport/transport.js";
+import { abortedError, throwIfAborted } from "../transport/wait.js";
 import { TcpConnection } from "./connection.js";
 import { TcpContext } from "./context.js";
 import { formatHello, maxGreetingBytes, parseGreeting } from "./greeting.js";
@@ -30,7 +31,7 @@ export async function connect(
     );
   }
   const credential = url.scheme === "tls" ? await loadClientCredential(tls, url.host) : undefined;
-  if (signal?.aborted) throw connectAborted(signal);
+  throwIfAborted("connecting", signal);
   const context = new TcpContext(options, behaviour);
   return new Promise((resolve, reject) => {
     new Handshake(options, context, credential, resolve, reject);
@@ -47,7 +48,7 @@ class Handshake {
   readonly #resolve: (connection: TcpConnection) => void;
   readonly #reject: (error: MillraceError) => void;
   readonly #timer: NodeJS.Timeout;
-  readonly #onAbort = (): void => this.#fail(connectAborted(this.#options.signal));
+  readonly #onAbort = (): void => this.#fail(abortedError("connecting", this.#options.signal));
   #answer: Buffer = Buffer.alloc(0);
 
   constructor(

@@ -1,6 +1,5 @@
 import { constants } from "node:crypto";
 import { appendFile } from "node:fs/promises";
-import { isIP } from "node:net";
 import {
   type ConnectionOptions,
   checkServerIdentity,
@@ -12,6 +11,7 @@ import {
 import { InvalidArgumentError } from "../errors.js";
 import type { ClientCredential, ServerCredential } from "../transport/credential.js";
 import type { Identity } from "../transport/identity.js";
+import { nodeClientTls } from "../transport/node_tls.js";
 import type { CipherSuite } from "../transport/tls.js";
 
 /**
@@ -62,16 +62,12 @@ function serverNames(credential: ServerCredential): TlsOptions {
 
 /** What node:tls is told for a client. */
 export function clientTls(credential: ClientCredential, protocols: readonly string[]): ConnectionOptions {
-  const { identity, caPem, serverName, insecure, cipherSuites } = credential;
+  const { serverName, cipherSuites } = credential;
   return {
-    ...(caPem !== undefined && { ca: caPem }),
-    ...(identity !== undefined && { cert: identity.certificatePem, key: identity.privateKeyPem }),
+    ...nodeClientTls(credential),
     ...only(cipherSuites),
-    // SNI names hosts, never addresses (RFC 6066 section 3); a certificate's address is checked either way.
-    ...(isIP(serverName) === 0 && { servername: serverName }),
     checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
     ALPNProtocols: [...protocols],
-    rejectUnauthorized: !insecure,
   };
 }
 

@@ -6,10 +6,11 @@ import {
   InternalError,
   type MillraceError,
 } from "../errors.js";
+import { formatHost } from "./address.js";
 
 /** The error class for why the operating system refuses to listen. */
 function listenError(cause: unknown, address: string, port: number): MillraceError {
-  const where = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  const where = `${formatHost(address)}:${port}`;
   const code = (cause as NodeJS.ErrnoException).code;
   switch (code) {
     case "EADDRINUSE":

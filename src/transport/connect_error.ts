@@ -1,5 +1,4 @@
 import {
-  AbortedError,
   AddressUnavailableError,
   CertificateExpiredError,
   CertificateNameError,
@@ -11,11 +10,6 @@ import {
   type MillraceError,
   ProtocolMismatchError,
 } from "../errors.js";
-
-/** The caller gave up. */
-export function connectAborted(signal: AbortSignal | undefined): MillraceError {
-  return new AbortedError("connecting was aborted by the caller's signal", { cause: signal?.reason });
-}
 
 /** The time is over. */
 export function connectTimedOut(target: string, handshakeTimeoutMs: number): MillraceError {

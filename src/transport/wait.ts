@@ -71,6 +71,17 @@ export function within<T>(promise: Promise<T>, what: string, wait: WaitOptions):
   });
 }
 
-function abortedError(what: string, signal: AbortSignal | undefined): AbortedError {
+/**
+ * Begins something and waits for it as long as the caller does. What was begun goes on.
+ * @throws InvalidArgumentError, AbortedError where nothing was begun; TimeoutError, AbortedError; whatever it rejects with.
+ */
+export async function bounded<T>(what: string, options: WaitOptions, begin: () => Promise<T>): Promise<T> {
+  const wait = readWait(options);
+  throwIfAborted(what, wait.signal);
+  return within(begin(), what, wait);
+}
+
+/** What is told to one whose signal has fired. */
+export function abortedError(what: string, signal: AbortSignal | undefined): AbortedError {
   return new AbortedError(`${what} was cancelled by the caller's signal`, { cause: signal?.reason });
 }

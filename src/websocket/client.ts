@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { isIP, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import {
   HandshakeFailedError,
@@ -7,12 +7,15 @@ import {
   type MillraceError,
   ProtocolMismatchError,
 } from "../errors.js";
-import { connectAborted, connectError, connectTimedOut } from "../transport/connect_error.js";
+import { formatHost } from "../transport/address.js";
+import { connectError, connectTimedOut } from "../transport/connect_error.js";
 import { type ClientCredential, loadClientCredential } from "../transport/credential.js";
+import { nodeClientTls } from "../transport/node_tls.js";
 import type { TransportConnectOptions } from "../transport/transport.js";
+import { abortedError, throwIfAborted } from "../transport/wait.js";
 import type { WebSocketBehaviour } from "./behaviour.js";
 import { WebSocketContext } from "./context.js";
-import { refuseQuicTls } from "./tls.js";
+import { refuseUnsupportedTls } from "./tls.js";
 import { WsConnection } from "./ws_connection.js";
 
 /** Opens a WebSocket. @see Transport.connect */
@@ -21,9 +24,9 @@ export async function connect(
   behaviour: WebSocketBehaviour,
 ): Promise<WsConnection> {
   const isSecure = options.url.scheme === "wss";
-  if (isSecure) refuseQuicTls(options.tls);
+  if (isSecure) refuseUnsupportedTls(options.tls);
   const credential = isSecure ? await loadClientCredential(options.tls, options.url.host) : undefined;
-  if (options.signal?.aborted) throw connectAborted(options.signal);
+  throwIfAborted("connecting", options.signal);
   return new Promise((resolve, reject) => {
     new Handshake(options, createSocket(options, credential), behaviour, resolve, reject);
   });
@@ -35,7 +38,7 @@ class Handshake {
   readonly #socket: WebSocket;
   readonly #reject: (error: MillraceError) => void;
   readonly #timer: NodeJS.Timeout;
-  readonly #onAbort = (): void => this.#fail(connectAborted(this.#options.signal));
+  readonly #onAbort = (): void => this.#fail(abortedError("connecting", this.#options.signal));
   #tcp: Socket | undefined;
 
   constructor(
@@ -101,12 +104,12 @@ function createSocket(
   { url, protocols, maxFrameBytes }: TransportConnectOptions,
   credential?: ClientCredential,
 ): WebSocket {
-  const host = isIP(url.host) === 6 ? `[${url.host}]` : url.host;
+  const host = formatHost(url.host);
   try {
     return new WebSocket(`${url.scheme}://${host}:${url.port}${url.path}`, [...protocols], {
       maxPayload: maxFrameBytes,
       perMessageDeflate: false,
-      ...(credential && tlsOptions(credential)),
+      ...(credential && nodeClientTls(credential)),
     });
   } catch (cause) {
     throw new InvalidArgumentError(
@@ -116,16 +119,6 @@ function createSocket(
       },
     );
   }
-}
-
-function tlsOptions({ identity, caPem, serverName, insecure }: ClientCredential) {
-  return {
-    ...(caPem !== undefined && { ca: caPem }),
-    ...(identity !== undefined && { cert: identity.certificatePem, key: identity.privateKeyPem }),
-    // SNI names hosts, never addresses (RFC 6066 section 3); a certificate's address is checked either way.
-    ...(isIP(serverName) === 0 && { servername: serverName }),
-    rejectUnauthorized: !insecure,
-  };
 }
 
 function where({ url }: TransportConnectOptions): string {

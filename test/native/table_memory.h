@@ -11,8 +11,8 @@
 
 namespace millrace {
 
-// What createTableMemory of src/session/table.ts makes. An exact allocation, so that ASan sees any access
-// outside.
+// What createTableMemory of src/session/table_memory.ts makes. An exact allocation, so that ASan sees any
+// access outside.
 class TableMemory {
  public:
   explicit TableMemory(uint32_t slots) : words_(TableBytesOf(slots) / 8) {

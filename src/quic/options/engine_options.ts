@@ -5,7 +5,7 @@ import { sharedEngine } from "../../native/engine.js";
 import type { NativeEngineSettings } from "../../native/environment.js";
 import { readOptions } from "../../options/read.js";
 import { integer, object, oneOf, option, optional, withDefault } from "../../options/schema.js";
-import { readWait, throwIfAborted, type WaitOptions, within } from "../../transport/wait.js";
+import { bounded, type WaitOptions } from "../../transport/wait.js";
 
 /** What holds for all QUIC of this process, in whichever thread. What is left out stays as it is. */
 export interface EngineOptions {
@@ -80,11 +80,10 @@ const schema = object({
  */
 export async function configureEngine(options: EngineOptions, wait: WaitOptions = {}): Promise<void> {
   const settings = readEngineOptions(options);
-  const read = readWait(wait);
-  throwIfAborted("configuring the engine", read.signal);
-  const engine = sharedEngine();
-  const done = engine.request((request) => engine.native.configureEngine(request, settings));
-  const { status } = await within(done, "configuring the engine", read);
+  const { status } = await bounded("configuring the engine", wait, () => {
+    const engine = sharedEngine();
+    return engine.request((request) => engine.native.configureEngine(request, settings));
+  });
   if (status === 0) return;
   const code = loadAddon().constants.status!;
   if (status === code.invalidState) {

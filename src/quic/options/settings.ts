@@ -13,7 +13,10 @@ export interface QuicOptions {
    * 10.1). 0 leaves it to the peer. 30,000 by default.
    */
   readonly idleTimeoutMs?: number | undefined;
-  /** A handshake that takes longer fails; of `connect`, with all that comes before: the name's addresses, tickets. 10,000 by default. */
+  /**
+   * A handshake that takes longer fails; of `connect`, with all that comes before: the name's addresses, tickets. 10,000
+   * by default.
+   */
   readonly handshakeTimeoutMs?: number | undefined;
   /** A connection whose peer acknowledges nothing for so long is closed: 1..600,000; 16,000 by default. */
   readonly disconnectTimeoutMs?: number | undefined;
