@@ -33,6 +33,7 @@ export interface PeerEvents {
   streamFailed: { readonly connection: number; readonly failure: Failure };
   datagram: { readonly connection: number; readonly text: string };
   closed: { readonly connection: number; readonly failure: Failure };
+  ticket: Readonly<Record<string, never>>;
 }
 
 /** A command that the peer could not do, with the failure it reported. */

@@ -57,7 +57,7 @@ class Peer:
             configuration.load_cert_chain(self.arguments.cert, self.arguments.key)
         configuration.server_name = self.arguments.server_name
         configuration.session_ticket = self.tickets.pop() if self.tickets else None
-        quic = QuicConnection(configuration=configuration, session_ticket_handler=self.tickets.append)
+        quic = QuicConnection(configuration=configuration, session_ticket_handler=self.keep)
         opened = asyncio.get_running_loop().create_future()
 
         def on_open(connection: Connection) -> int:
@@ -76,6 +76,10 @@ class Peer:
             accepted = "accepted" if connection.early_data_accepted else "rejected"
             result |= await asked | {"early": accepted if has_ticket else "unavailable"}
         return result
+
+    def keep(self, ticket: SessionTicket) -> None:
+        self.tickets.append(ticket)
+        tell(event="ticket")
 
     async def rebind(self) -> dict:
         """Moves every connection to another port."""

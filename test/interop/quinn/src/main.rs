@@ -11,9 +11,13 @@ mod payload;
 mod peer;
 mod report;
 mod stream;
+mod tickets;
 mod tls;
 
+use std::io;
+
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 #[derive(Parser)]
 struct Arguments {
@@ -33,12 +37,22 @@ enum Role {
     BenchClient(bench::client::Options),
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     match Arguments::parse().role {
-        Role::Server(options) => peer::serve(options).await,
-        Role::Client(options) => peer::run_client(options).await,
-        Role::BenchServer(options) => bench::server::run(options).await,
-        Role::BenchClient(options) => bench::client::run(options).await,
+        Role::Server(options) => in_turns()?.block_on(peer::serve(options)),
+        Role::Client(options) => in_turns()?.block_on(peer::run_client(options)),
+        Role::BenchServer(options) => in_parallel()?.block_on(bench::server::run(options)),
+        Role::BenchClient(options) => in_parallel()?.block_on(bench::client::run(options)),
     }
+}
+
+/// One thread, so that whatever a command does before it first waits is done before quinn sends a packet: early data
+/// is early however late the machine runs this.
+fn in_turns() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// As quick as the machine allows.
+fn in_parallel() -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build()
 }

@@ -44,6 +44,8 @@ pub enum Event {
         connection: usize,
         failure: Failure,
     },
+    /// A client has got a ticket, with which its next connection can resume.
+    Ticket,
 }
 
 /// Why something ended early.

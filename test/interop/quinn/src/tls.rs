@@ -12,6 +12,8 @@ use rustls::{
     RootCertStore,
 };
 
+use crate::tickets::ToldTickets;
+
 /// QUIC allows no other amount than none or all (RFC 9001 section 4.6.1).
 const EARLY_DATA_BYTES: u32 = u32::MAX;
 
@@ -84,9 +86,12 @@ pub fn client_config(
         _ => builder.with_no_client_auth(),
     };
     tls.alpn_protocols = protocol_names(alpn);
-    if resumption == Resumption::Off {
-        tls.resumption = rustls::client::Resumption::disabled();
-    }
+    tls.resumption = match resumption {
+        Resumption::Off => rustls::client::Resumption::disabled(),
+        Resumption::On | Resumption::WithEarlyData => {
+            rustls::client::Resumption::store(Arc::new(ToldTickets::new()))
+        }
+    };
     tls.enable_early_data = resumption == Resumption::WithEarlyData;
     Ok(quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?)))
 }
