@@ -1,18 +1,16 @@
-import { InvalidArgumentError } from "../errors.js";
-import { parseTransportUrl, type SocketAddress, type TransportUrl } from "../transport/address.js";
+import type { SocketAddress } from "../transport/address.js";
 import { CloseCode, type CloseOptions } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
 import type { TransportListener } from "../transport/transport.js";
+import { bindAll } from "./bind_all.js";
 import type { Behaviour, Connection } from "./connection.js";
 import { MessageBehaviour } from "./message_behaviour.js";
 import {
   checkBehaviour,
   checkListenerCloseOptions,
   type ListenOptions,
-  type ResolvedListenOptions,
   readListenOptions,
 } from "./options.js";
-import { transportOf, transportOptions } from "./transports.js";
 
 /** How to close a listener: see {@link CloseOptions}. */
 export type ListenerCloseOptions = Pick<CloseOptions, "graceful" | "deadlineMs">;
@@ -50,28 +48,12 @@ export async function listen<Data = unknown>(
 ): Promise<Listener<Data>> {
   checkBehaviour(behaviour);
   const read = readListenOptions(options);
-  const transportUrls = [urls].flat().map(parseTransportUrl);
-  if (transportUrls.length === 0) throw new InvalidArgumentError("urls is empty; name at least one");
   const messages = new AcceptingBehaviour<Data>(behaviour, read);
-  const bound = await Promise.allSettled(transportUrls.map((url) => bind(url, messages, read)));
-  const listeners = bound.filter((result) => result.status === "fulfilled").map((result) => result.value);
-  const listener = new MessageListener(listeners, messages);
-  const failure = bound.find((result) => result.status === "rejected");
-  if (failure !== undefined) {
-    await listener.close({ graceful: false });
-    throw failure.reason;
-  }
-  return listener;
-}
-
-async function bind<Data>(
-  url: TransportUrl,
-  messages: MessageBehaviour<Data>,
-  options: ResolvedListenOptions,
-): Promise<TransportListener> {
-  const transport = await transportOf(url, options.transports);
-  const { tls, http } = options;
-  return transport.listen({ ...transportOptions(transport, options), url, tls, http }, messages);
+  const bound = await bindAll(urls, messages, read);
+  const listener = new MessageListener(bound.listeners, messages);
+  if (bound.failure === undefined) return listener;
+  await listener.close({ graceful: false });
+  throw bound.failure;
 }
 
 /** Knows when its listener is closing: a handshake may be done only then. */

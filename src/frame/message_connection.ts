@@ -21,8 +21,8 @@ import { messageHead, messageUnit, sendUnit } from "./unit.js";
 /** What all connections of one listener or connector share. */
 export interface MessageContext<Data> {
   readonly behaviour: Behaviour<Data>;
-  /** By ALPN or subprotocol; the connections of any other are of millrace's own frames. */
-  readonly codecs: ReadonlyMap<string, Codec>;
+  /** What a connection agreed on, where it is not millrace's own frames. */
+  codecOf(transport: TransportConnection): Codec | undefined;
   readonly maxMessageBytes: number;
   readonly highWaterMarkBytes: number;
   /** The message handler is an async function: it goes on after the call, so its bytes are its own. */
@@ -68,8 +68,7 @@ export class MessageConnection<Data> implements Connection<Data> {
 
   /** What turns messages into bytes, where it is not millrace's own way. */
   get otherCodec(): Codec | undefined {
-    const { codecs } = this.#context;
-    return codecs.size === 0 ? undefined : codecs.get(this.#transport.protocol);
+    return this.#context.codecOf(this.#transport);
   }
 
   get state(): ConnectionState {
