@@ -120,6 +120,15 @@ describe("options", () => {
       (error: Error) => error.message.length < 150,
     );
   });
+
+  it("reach a log as one line that does nothing to a terminal, whatever a value has in it", () => {
+    for (const sequence of ["\n", "\x1b[2J", "\x7f", "\x9b2J", "\u2028", "\u202e", "\u{e0041}", "\ud800"]) {
+      assert.throws(
+        () => readOptions(schema, { names: ["a"], mode: `fast${sequence}` }),
+        ({ message }: Error) => /"fast\\[^"]+"/.test(message) && !/[\p{C}\p{Zl}\p{Zp}]/u.test(message),
+      );
+    }
+  });
 });
 
 it("the nearest name is a few letters away, whatever the case", () => {
