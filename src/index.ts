@@ -20,6 +20,7 @@ export {
   maxCloseCode,
   maxCloseReasonBytes,
 } from "./transport/close.js";
+export { peerCloseError } from "./transport/close_error.js";
 export {
   type ConnectionId,
   type ConnectionState,
@@ -32,6 +33,7 @@ export {
 } from "./transport/connection.js";
 export type { Control, StreamFraming } from "./transport/control.js";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./transport/http.js";
+export { Liveness, type Watched } from "./transport/liveness.js";
 export type { ClientTlsOptions, PemSource, ServerTlsOptions } from "./transport/tls.js";
 export type {
   Transport,

@@ -4,6 +4,7 @@ export interface Watched {
   quietChecks: number;
   /** Whether the peer was heard since this was last asked. */
   takeHeard(): boolean;
+  /** Asks the peer for a sign of life. */
   ping(): void;
   /** Nothing was heard for the idle timeout. */
   expire(): void;
@@ -18,19 +19,25 @@ const checks = 4;
  * that stood still does not make its peers look silent.
  */
 export class Liveness {
+  readonly #idleTimeoutMs: number;
   readonly #intervalMs: number;
   readonly #watched = new Set<Watched>();
   #timer: NodeJS.Timeout | undefined;
 
+  /** @param idleTimeoutMs 0 watches nobody. */
   constructor(idleTimeoutMs: number) {
+    this.#idleTimeoutMs = idleTimeoutMs;
     this.#intervalMs = Math.max(1, Math.ceil(idleTimeoutMs / checks));
   }
 
+  /** It is watched from now on. */
   add(connection: Watched): void {
+    if (this.#idleTimeoutMs === 0) return;
     this.#watched.add(connection);
     this.#timer ??= setInterval(() => this.#check(), this.#intervalMs).unref();
   }
 
+  /** It has closed. */
   remove(connection: Watched): void {
     this.#watched.delete(connection);
     if (this.#watched.size > 0) return;

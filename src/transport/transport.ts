@@ -12,7 +12,10 @@ export interface TransportOptions {
   readonly maxFrameBytes: number;
   /** The queue size, in bytes, from which on `send` answers `blocked`. */
   readonly highWaterMarkBytes: number;
-  /** An open connection that hears nothing for so long is closed; 0 turns it off. */
+  /**
+   * An open connection whose peer is not heard for so long is closed; 0 turns it off. A transport asks a quiet peer
+   * before that, so one that lives is heard: see `Liveness`.
+   */
   readonly idleTimeoutMs: number;
   /**
    * A frame that takes longer to come whole closes the connection; 0 waits for ever. Transports that cannot keep it

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { listen } from "millrace";
 import { Authority, type Identity } from "millrace/testing";
 import {
   CertificateExpiredError,
@@ -11,10 +10,12 @@ import {
 import { authority, echo, identity, type Listener, type SuiteKit } from "./kit.js";
 
 /** Whose certificates are taken. */
-export function describeCertificates({ transport, dial, assertEchoes }: SuiteKit): void {
+export function describeCertificates({ transport, listen, dial, assertEchoes }: SuiteKit): void {
+  if (transport.secureUrl === undefined) return;
+  const secureUrl: string = transport.secureUrl;
   describe("certificates", () => {
     async function serveSecurely(t: TestContext, tls: Identity): Promise<Listener> {
-      const listener = await listen(transport.secureUrl, echo, { tls });
+      const listener = await listen(secureUrl, echo, { tls });
       t.after(() => listener.close({ graceful: false }));
       return listener;
     }
@@ -46,7 +47,7 @@ export function describeCertificates({ transport, dial, assertEchoes }: SuiteKit
 
     test("that are expired are refused by listen", async () => {
       const tls = await authority.issue({ validFromDays: -13, validToDays: -1 });
-      await assert.rejects(listen(transport.secureUrl, echo, { tls }), CertificateExpiredError);
+      await assert.rejects(listen(secureUrl, echo, { tls }), CertificateExpiredError);
     });
 
     test("that expire while the server runs are refused by clients", async (t) => {

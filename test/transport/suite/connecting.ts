@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { connect, listen } from "millrace";
 import {
   AbortedError,
   ConnectionRefusedError,
@@ -11,7 +10,7 @@ import { deferred } from "../../kit/deferred.js";
 import { type Connection, echo, identity, receive, type SuiteKit } from "./kit.js";
 
 /** How connections begin, or do not. */
-export function describeConnecting({ transport, serve, dial }: SuiteKit): void {
+export function describeConnecting({ transport, listen, connect, serve, dial }: SuiteKit): void {
   describe("connecting", () => {
     test("tells both sides who they are and what they speak", async (t) => {
       const opened = deferred<Connection>();

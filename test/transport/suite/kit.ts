@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
-import { connect, listen } from "millrace";
+import { connect, listen, type Transport } from "millrace";
 import { Authority } from "millrace/testing";
 import { deferred } from "../../kit/deferred.js";
 import type { SilentPeer } from "../../kit/silent_peer.js";
@@ -9,12 +9,14 @@ import type { SilentPeer } from "../../kit/silent_peer.js";
 export interface TransportUnderTest {
   /** Where most tests listen. */
   readonly url: string;
-  /** Where tests of certificates listen. */
-  readonly secureUrl: string;
+  /** Where tests of certificates listen; undefined where the transport has none, as nothing leaves the process. */
+  readonly secureUrl: string | undefined;
   /** Whether a server's connection can stop its peer by pause(). */
   readonly serverPauses: boolean;
   /** Whether a server learns the client's port. */
   readonly tellsClientPort: boolean;
+  /** The application's own transports, where this is one. */
+  readonly transports?: readonly Transport[];
   silentPeer(): Promise<SilentPeer>;
 }
 
@@ -40,6 +42,9 @@ export const echo: Behaviour = {
 /** Listeners and connections of one transport, which end with their test. */
 export interface SuiteKit {
   readonly transport: TransportUnderTest;
+  /** `listen` and `connect`, told of the transport. */
+  listen(url: string, behaviour: Behaviour, options?: ListenOptions): Promise<Listener>;
+  connect(url: string, behaviour?: Behaviour, options?: ConnectOptions): Promise<Connection>;
   serve(t: TestContext, behaviour: Behaviour, options?: ListenOptions): Promise<Listener>;
   dial(
     t: TestContext,
@@ -51,16 +56,19 @@ export interface SuiteKit {
 }
 
 export function suiteKit(transport: TransportUnderTest): SuiteKit {
+  const { transports = [] } = transport;
   const kit: SuiteKit = {
     transport,
+    listen: (url, behaviour, options = {}) => listen(url, behaviour, { transports, ...options }),
+    connect: (url, behaviour, options = {}) => connect(url, behaviour, { transports, ...options }),
     async serve(t, behaviour, options = {}) {
-      const listener = await listen(transport.url, behaviour, { tls: identity, ...options });
+      const listener = await kit.listen(transport.url, behaviour, { tls: identity, ...options });
       t.after(() => listener.close({ graceful: false }));
       return listener;
     },
     async dial(t, listener, behaviour, options = {}) {
       const tls = { ca: authority.certificate };
-      const connection = await connect(listener.urls[0]!, behaviour, { tls, ...options });
+      const connection = await kit.connect(listener.urls[0]!, behaviour, { tls, ...options });
       t.after(() => connection.close({ graceful: false }));
       return connection;
     },

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { listen } from "millrace";
 import { AddressInUseError } from "#internal/errors.js";
 import { type Behaviour, echo, identity, receive, type SuiteKit } from "./kit.js";
 
 /** What holds of listeners. */
-export function describeListening({ transport, serve, dial, assertEchoes }: SuiteKit): void {
+export function describeListening({ transport, listen, serve, dial, assertEchoes }: SuiteKit): void {
   describe("listening", () => {
     test("on a port in use says so", async (t) => {
       const listener = await serve(t, echo);
