@@ -1,0 +1,87 @@
+import { ProtocolViolationError } from "../errors.js";
+import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
+import { checkClientId, readClientId } from "./client_id.js";
+import { checkLength, contentsOf } from "./contents.js";
+import { type Cursors, cursorEntries, noCursors, readCursors } from "./cursors.js";
+import { applicationEntries, entry, MetaReader, owned } from "./meta.js";
+import { maxResumeTokenBytes, readTerms, sessionIdBytes, type Terms, termEntries } from "./terms.js";
+
+/** The longest token of an application. */
+export const maxTokenBytes = 8 * 1024;
+
+/** The session that a client was in, and what it proves that by. */
+export interface Resumption {
+  /** 16 bytes. */
+  readonly session: Uint8Array;
+  /** The newest token that the server gave; 1 to 256 bytes. */
+  readonly resume: Uint8Array;
+  /** What the client has handled of what the server sent. */
+  readonly cursors: Cursors;
+}
+
+/** A client's first frame on every connection. */
+export interface Hello extends Terms {
+  /** {@link sessionVersion}; of another one, nothing else that is said here need be right. */
+  readonly version: number;
+  /** The name that the application has for this client; at most 256 bytes, without control characters. */
+  readonly clientId: string | undefined;
+  /** What the application authenticates by; at most 8 KiB, empty where there is none. */
+  readonly token: Uint8Array;
+  /** Where the client was in a session before. */
+  readonly resumption: Resumption | undefined;
+  /** The application's own words. */
+  readonly meta: readonly MetaEntry[];
+}
+
+/** @throws InvalidArgumentError */
+export function encodeHello(hello: Hello): FrameContents {
+  const { version, clientId, token, resumption, meta } = hello;
+  checkLength(token, 0, maxTokenBytes, "a token");
+  return contentsOf(Kind.Hello, {
+    type: version,
+    payload: token,
+    subject: checkClientId(clientId),
+    meta: [...resumptionEntries(resumption), ...termEntries(hello), ...applicationEntries(meta)],
+  });
+}
+
+function resumptionEntries(resumption: Resumption | undefined): MetaEntry[] {
+  if (resumption === undefined) return [];
+  const { session, resume, cursors } = resumption;
+  return [
+    ...entry("session", checkLength(session, sessionIdBytes, sessionIdBytes, "a session's id")),
+    ...entry("resume", checkLength(resume, 1, maxResumeTokenBytes, "a resume token")),
+    ...cursorEntries(cursors),
+  ];
+}
+
+/**
+ * @returns what the client says, in memory of its own.
+ * @throws FrameMalformedError, ProtocolViolationError
+ */
+export function readHello(frame: Readonly<FrameContents>): Hello {
+  const meta = new MetaReader("Hello", frame);
+  const { payload, subject, type: version } = frame;
+  if (payload.length > maxTokenBytes) {
+    throw new ProtocolViolationError(`a token has at most ${maxTokenBytes} bytes, not ${payload.length}`);
+  }
+  return {
+    version,
+    clientId: readClientId(subject),
+    token: owned(payload),
+    resumption: readResumption(meta),
+    ...readTerms(meta),
+    meta: meta.application(),
+  };
+}
+
+function readResumption(meta: MetaReader): Resumption | undefined {
+  const session = meta.bytes("session", sessionIdBytes, sessionIdBytes);
+  const resume = meta.bytes("resume", 1, maxResumeTokenBytes);
+  const cursors = readCursors(meta);
+  if (session !== undefined && resume !== undefined) return { session, resume, cursors };
+  if (session === undefined && resume === undefined && cursors === noCursors) return undefined;
+  throw new ProtocolViolationError(
+    "a Hello has both a session and a resume token, or none of what resumes one",
+  );
+}

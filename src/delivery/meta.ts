@@ -1,0 +1,113 @@
+import { FrameMalformedError, InvalidArgumentError, ProtocolViolationError } from "../errors.js";
+import type { FrameContents, MetaEntry } from "../frame/frame.js";
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
+
+/** A copy of a peer's bytes, in memory that nobody else writes. */
+export function owned(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
+export function u32(value: number, what: string): Uint8Array {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
+    throw new InvalidArgumentError(`${what} must be an integer from 0 to 2^32 - 1, and not ${value}`);
+  }
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
+}
+
+export function utf8(text: string, maxBytes: number, what: string): Uint8Array {
+  const bytes = encoder.encode(text);
+  if (bytes.length > maxBytes) {
+    throw new InvalidArgumentError(
+      `${what} must have at most ${maxBytes} bytes in UTF-8, not ${bytes.length}`,
+    );
+  }
+  return bytes;
+}
+
+/** The entry, where there is a value. */
+export function entry(key: string, value: Uint8Array | undefined): MetaEntry[] {
+  return value === undefined ? [] : [{ key, value }];
+}
+
+/** Keys of this prefix are the application's. */
+const applicationPrefix = "meta.";
+
+/** The application's entries as they are in a frame. */
+export function applicationEntries(meta: readonly MetaEntry[]): MetaEntry[] {
+  return meta.map(({ key, value }) => ({ key: applicationPrefix + key, value }));
+}
+
+/**
+ * What a peer says in the metadata of one frame. Keys that are not asked for are ignored; one that is asked for may be
+ * there once, but where it says otherwise. All that is returned is the caller's own.
+ */
+export class MetaReader {
+  readonly #kind: string;
+  readonly #meta: readonly MetaEntry[];
+
+  /** @param kind as errors call the frame. */
+  constructor(kind: string, frame: Readonly<FrameContents>) {
+    this.#kind = kind;
+    this.#meta = frame.meta ?? [];
+    if (frame.flags !== 0) throw new ProtocolViolationError(`a ${kind} has no flags, not ${frame.flags}`);
+  }
+
+  /** @throws ProtocolViolationError where it is there twice; FrameMalformedError where it has another length. */
+  bytes(key: string, min: number, max: number): Uint8Array | undefined {
+    const values = this.all(key);
+    if (values.length > 1) throw new ProtocolViolationError(`a ${this.#kind} has one "${key}" at most`);
+    const value = values[0];
+    if (value !== undefined && (value.length < min || value.length > max)) {
+      const allowed = min === max ? `${min}` : `${min} to ${max}`;
+      throw new FrameMalformedError(`"${key}" of a ${this.#kind} has ${allowed} bytes, not ${value.length}`);
+    }
+    return value && owned(value);
+  }
+
+  /** @throws FrameMalformedError where it is not there; and as {@link bytes}. */
+  requiredBytes(key: string, min: number, max: number): Uint8Array {
+    const value = this.bytes(key, min, max);
+    if (value === undefined) throw new FrameMalformedError(`a ${this.#kind} has "${key}"`);
+    return value;
+  }
+
+  u32(key: string): number | undefined {
+    const value = this.bytes(key, 4, 4);
+    return value && new DataView(value.buffer).getUint32(0, true);
+  }
+
+  /** @throws FrameMalformedError where it is not UTF-8. */
+  text(key: string, maxBytes: number): string | undefined {
+    const value = this.bytes(key, 0, maxBytes);
+    return value && this.#decode(key, value);
+  }
+
+  /** Every value of a key that may be there more than once, still the frame's. */
+  all(key: string): Uint8Array[] {
+    return this.#meta.filter((entry) => entry.key === key).map(({ value }) => value);
+  }
+
+  /** The application's entries, by the application's own keys. */
+  application(): MetaEntry[] {
+    return this.#meta
+      .filter(({ key }) => key.startsWith(applicationPrefix))
+      .map(({ key, value }) => ({ key: key.slice(applicationPrefix.length), value: owned(value) }));
+  }
+
+  #decode(key: string, value: Uint8Array): string {
+    try {
+      return decoder.decode(value);
+    } catch (cause) {
+      throw new FrameMalformedError(`"${key}" of a ${this.#kind} is not UTF-8`, { cause });
+    }
+  }
+}
+
+/** A text for people, cut where it is longer than anyone reads. */
+export function shortText(text: string, maxCharacters: number): string {
+  return text.length <= maxCharacters ? text : text.slice(0, maxCharacters);
+}
