@@ -55,7 +55,7 @@ async function sayInPage(page: Page, text: string): Promise<void> {
 
 /** The text of the first element that matches, once there is one. */
 async function textOf(page: Page, selector: string): Promise<string> {
-  const element = await page.waitForSelector(selector, { timeout: 20_000 });
+  const element = await page.waitForSelector(selector, { timeout: 60_000 });
   return (await element!.evaluate((found) => found.textContent)) ?? "";
 }
 

@@ -70,7 +70,7 @@ test("the README's server and client, with the README's certificate, echo over b
       [urls[0]!, "quic"],
       [urls[1]!, "websocket"],
     ] as const) {
-      const { stdout } = await run(process.execPath, ["client.mjs", url], { cwd: folder, timeout: 20_000 });
+      const { stdout } = await run(process.execPath, ["client.mjs", url], { cwd: folder, timeout: 60_000 });
       assert.equal(stdout, `${transport}: hello\n`);
       await assertLosesNothing(url, join(folder, "certificate.pem"));
     }

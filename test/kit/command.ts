@@ -31,7 +31,7 @@ export class MillraceProcess {
   }
 
   /** Waits until the output matches; fails with all of it where the process ends first or is silent too long. */
-  async output(pattern: RegExp, deadlineMs = 20_000): Promise<RegExpExecArray> {
+  async output(pattern: RegExp, deadlineMs = 60_000): Promise<RegExpExecArray> {
     const deadline = AbortSignal.timeout(deadlineMs);
     let ended: number | string | undefined;
     const gone = this.exited.then((code) => {

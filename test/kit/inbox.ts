@@ -19,7 +19,7 @@ export class Inbox<T> {
    * The oldest value, or the next to come.
    * @throws an Error with the inbox's name when the deadline passes first.
    */
-  take(deadlineMs = 30_000): Promise<T> {
+  take(deadlineMs = 60_000): Promise<T> {
     if (this.#values.length > 0) return Promise.resolve(this.#values.shift()!);
     return new Promise((resolve, reject) => {
       const taker = (value: T) => {

@@ -41,7 +41,7 @@ export class Terminal {
   }
 
   /** Waits until the screen matches. */
-  async shows(pattern: RegExp, deadlineMs = 20_000): Promise<string> {
+  async shows(pattern: RegExp, deadlineMs = 60_000): Promise<string> {
     const until = performance.now() + deadlineMs;
     for (;;) {
       const screen = await this.screen();
@@ -52,7 +52,7 @@ export class Terminal {
   }
 
   /** The program's exit code, once it has ended. */
-  async exitCode(deadlineMs = 10_000): Promise<number> {
+  async exitCode(deadlineMs = 60_000): Promise<number> {
     const until = performance.now() + deadlineMs;
     while (performance.now() < until) {
       const state = await this.#tmux("display", "-p", "#{pane_dead} #{pane_dead_status}");

@@ -1,5 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 
+/** Longer than the slowest machine takes by far: only what hangs comes to it. */
+const patienceMs = 60_000;
+
 /**
  * Looks again and again, while the event loop runs, until `met` holds.
  * @throws an Error that names `what` when the deadline passes first.
@@ -7,7 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 export async function until(
   what: string,
   met: () => boolean | Promise<boolean>,
-  deadlineMs = 20_000,
+  deadlineMs = patienceMs,
 ): Promise<void> {
   const deadline = performance.now() + deadlineMs;
   while (!(await met())) {

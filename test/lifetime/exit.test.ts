@@ -20,7 +20,7 @@ const runs = 20;
 /** Runs at the same time. */
 const abreast = 4;
 /** What is still running then hangs. */
-const patienceMs = 30_000;
+const patienceMs = 120_000;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 

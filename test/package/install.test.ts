@@ -65,7 +65,7 @@ interface Outcome {
 async function echoOver(...schemes: string[]): Promise<Outcome[]> {
   // Without the override that a run against another build of the addon sets.
   const { MILLRACE_ADDON: _, ...env } = process.env;
-  const options = { cwd: folder, env, timeout: 30_000 };
+  const options = { cwd: folder, env, timeout: 120_000 };
   const { stdout } = await run(process.execPath, ["program.js", ...schemes], options);
   return stdout
     .trim()
