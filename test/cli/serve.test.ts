@@ -9,6 +9,9 @@ import { silentUdp } from "../kit/silent_peer.js";
 const env = { XDG_CACHE_HOME: temporaryFolder() };
 const freePorts = ["--port", "0", "--http-port", "0"];
 
+/** When a connection without traffic would end by itself. */
+const idleTimeoutMs = 30_000;
+
 interface Ready {
   readonly urls: Readonly<Record<"quic" | "wss" | "ws" | "http" | "https", string>>;
   readonly certificate: { readonly path: string; readonly sha256: string; readonly development: boolean };
@@ -68,7 +71,7 @@ test("serve ends in time when clients are connected", async () => {
   await guest.output(/you are guest/);
   const startedAt = performance.now();
   assert.equal(await server.stop(), 0, server.stderr);
-  assert.ok(performance.now() - startedAt < 5_000);
+  assert.ok(performance.now() - startedAt < idleTimeoutMs, "it did not wait for the guest to be silent");
   assert.equal(await guest.exited, 1);
   assert.match(guest.stderr, /the room is gone/);
 });
