@@ -8,6 +8,8 @@ import { Loopback } from "../kit/loopback.js";
 import { until } from "../kit/until.js";
 
 const frameTimeoutMs = 200;
+/** For peers that are to stay, on a machine that may let any of their threads wait. */
+const patientFrameTimeoutMs = 1_500;
 
 const loopback = await Loopback.make();
 
@@ -19,7 +21,10 @@ interface Victim {
 }
 
 /** A listener for messages, and a peer that speaks its lanes by hand. */
-async function victim(t: TestContext, message: () => void = () => {}): Promise<Victim> {
+async function victim(
+  t: TestContext,
+  { frameTimeoutMs: timeoutMs = frameTimeoutMs, message = () => {} } = {},
+): Promise<Victim> {
   const texts: string[] = [];
   const closed = deferred<CloseInfo>();
   const listener = await loopback.listen(
@@ -31,7 +36,7 @@ async function victim(t: TestContext, message: () => void = () => {}): Promise<V
       },
       close: (_, info) => closed.resolve(info),
     },
-    { frameTimeoutMs },
+    { frameTimeoutMs: timeoutMs },
   );
   const peer = await loopback.connectRaw(
     t,
@@ -90,10 +95,10 @@ describe("a peer that never finishes what it has begun", () => {
 
 describe("a peer that is slow", () => {
   test("but finishes each frame in time stays, however long all of them take", async (t) => {
-    const { peer, texts } = await victim(t);
+    const { peer, texts } = await victim(t, { frameTimeoutMs: patientFrameTimeoutMs });
     const frame = messageFrame("again");
     const stream = lane(peer, lanePrefix(0, 0), frame.subarray(0, 10));
-    const end = performance.now() + 3 * frameTimeoutMs;
+    const end = performance.now() + 2 * patientFrameTimeoutMs;
     let heard = 0;
     while (performance.now() < end) {
       stream.write(Buffer.concat([frame.subarray(10), frame.subarray(0, 10)]));
@@ -107,9 +112,13 @@ describe("a peer that is slow", () => {
 
   test("because this side takes nothing for a while is not blamed for it", async (t) => {
     let stalls = 1;
-    const { peer, texts } = await victim(t, () => {
-      // Longer than the timeout, while more comes than the engine takes without this thread.
-      if (stalls-- > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3 * frameTimeoutMs);
+    const { peer, texts } = await victim(t, {
+      frameTimeoutMs: patientFrameTimeoutMs,
+      message() {
+        // Longer than the timeout, while more comes than the engine takes without this thread.
+        const stallMs = 2 * patientFrameTimeoutMs;
+        if (stalls-- > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, stallMs);
+      },
     });
     const half = messageFrame("half");
     const other = lane(peer, lanePrefix(1, 0), half.subarray(0, 20));

@@ -395,9 +395,9 @@ describe("a connection that was given out early", () => {
     const seen = new Seen();
     const listener = await loopback.listenRaw(t, seen.behaviour, {
       ...takesEarlyData,
-      handshakeTimeoutMs: 500,
+      handshakeTimeoutMs: 2_000,
     });
-    const way = await earlyRelay(t, loopback, listener, { handshakeTimeoutMs: 400 });
+    const way = await earlyRelay(t, loopback, listener, { handshakeTimeoutMs: 1_000 });
     await until("the first connection has gone", () => seen.text === "open close");
     seen.events.length = 0;
     const before = loadAddon().processCounters();
@@ -427,9 +427,9 @@ describe("a connection that was given out early", () => {
         streamClose: () => void events.push("streamClose"),
         close: () => void events.push("close"),
       },
-      { ...takesEarlyData, handshakeTimeoutMs: 400 },
+      { ...takesEarlyData, handshakeTimeoutMs: 2_000 },
     );
-    const way = await earlyRelay(t, loopback, listener, { handshakeTimeoutMs: 300 });
+    const way = await earlyRelay(t, loopback, listener, { handshakeTimeoutMs: 1_000 });
     await until("the first connection has gone", () => events.join(" ") === "open close");
     events.length = 0;
     const connection = await way.connectUnanswered();

@@ -130,7 +130,7 @@ describe("retry", () => {
   test("is asked for under load only: while many handshakes are not done", async (t) => {
     await configureEngine({ retryMemoryPercent: 0.002 }); // about 10 handshakes on a machine of 16 GiB
     t.after(() => configureEngine({ retry: "underLoad" }));
-    const listener = await loopback.listenRaw(t, {}, { handshakeTimeoutMs: 1_500 });
+    const listener = await loopback.listenRaw(t, {}, { handshakeTimeoutMs: 4_000 });
     assert.equal(await connects(t, listener.address.port), false);
     // Clients that never hear an answer leave their handshakes behind in the server.
     const mute = await createRelay({ target: listener.address });

@@ -96,7 +96,7 @@ describe("a listener's limits", () => {
     const listener = await loopback.listenRaw(
       t,
       {},
-      { maxHandshakesPerAddress: 2, handshakeTimeoutMs: 1_500 },
+      { maxHandshakesPerAddress: 2, handshakeTimeoutMs: 4_000 },
     );
     const { port } = listener.address;
     for (let i = 0; i < 5; i++) await loopback.connectRaw(t, port);

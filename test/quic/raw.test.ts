@@ -375,7 +375,7 @@ for (const role of roles) {
     });
 
     test("keepAliveMs keeps a silent connection that would have timed out", async (t) => {
-      const options = { idleTimeoutMs: 400 };
+      const options = { idleTimeoutMs: 1_500 };
       const { own, peer } = await ends(t, role, { options: { ...options, keepAliveMs: 50 } }, { options });
       // A silent one beside it tells when the time is over, twice.
       for (let i = 0; i < 2; i++) await (await ends(t, role, { options })).own.closed;

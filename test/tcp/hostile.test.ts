@@ -67,7 +67,7 @@ async function endOf({ ends }: Victim): Promise<CloseInfo> {
 
 describe("bytes of strangers", () => {
   test("at random end their own connections and nothing else, before a greeting and behind it", async (t) => {
-    const { listener } = await victim(t, { codecs, handshakeTimeoutMs: 300, frameTimeoutMs: 300 });
+    const { listener } = await victim(t, { codecs, handshakeTimeoutMs: 5_000, frameTimeoutMs: 300 });
     const peers = await Promise.all(
       Array.from({ length: 200 }, (_, index) =>
         index % 2 === 0 ? RawPeer.dial(t, listener) : RawPeer.dialFrames(t, listener),
@@ -193,7 +193,7 @@ describe("bytes of strangers", () => {
 
 describe("peers that hold a place", () => {
   test("1,000 that never speak are let go at the handshake's time, and others are served meanwhile", async (t) => {
-    const { listener } = await victim(t, { handshakeTimeoutMs: 1_500 });
+    const { listener } = await victim(t, { handshakeTimeoutMs: 3_000 });
     const before = process.memoryUsage.rss();
     const peers = await Promise.all(Array.from({ length: 1000 }, () => RawPeer.dial(t, listener)));
     await assertServes(listener);
