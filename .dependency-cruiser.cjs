@@ -1,7 +1,7 @@
 // The layers of the source tree. An import points to its own step or to an earlier one, never to a later
 // one, and what stands side by side in one step does not know of each other.
 const steps = [
-  ["errors"],
+  ["errors", "list"],
   ["options"],
   ["native"],
   ["transport"],

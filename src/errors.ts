@@ -128,6 +128,11 @@ export class TimeoutError extends MillraceError {
   override readonly retryable = true;
 }
 
+/** A handler took longer than it may: the reason of its AbortSignal. */
+export class HandlerTimeoutError extends MillraceError {
+  readonly code = "ERR_MILLRACE_HANDLER_TIMEOUT";
+}
+
 /** An open connection went silent, or its network went away. */
 export class ConnectionLostError extends MillraceError {
   readonly code = "ERR_MILLRACE_CONNECTION_LOST";

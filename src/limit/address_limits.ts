@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../errors.js";
+import { type Linked, LinkedList } from "../list/linked_list.js";
 import { show } from "../options/read.js";
 import { addressKey } from "./address_key.js";
 import { type Rate, TokenBucket } from "./token_bucket.js";
@@ -22,13 +23,10 @@ export interface AddressLimitsOptions {
 export type AddressRefusal = "address-count" | "address-rate" | "total-rate";
 
 /** An address that has something, or had it a short while ago. */
-interface Entry {
+interface Entry extends Linked<Entry> {
   readonly key: string;
   count: number;
   bucket: TokenBucket | undefined;
-  /** Neighbours among those whose count is 0, in the order in which they left. */
-  previous: Entry | undefined;
-  next: Entry | undefined;
 }
 
 /**
@@ -49,9 +47,8 @@ export class AddressLimits {
   #options: AddressLimitsOptions;
   #total: TokenBucket | undefined;
   readonly #entries = new Map<string, Entry>();
-  #idleCount = 0;
-  #firstIdle: Entry | undefined;
-  #lastIdle: Entry | undefined;
+  /** Those whose count is 0, in the order in which they left. */
+  readonly #idle = new LinkedList<Entry>();
 
   /** @throws InvalidArgumentError */
   constructor(options: AddressLimitsOptions) {
@@ -81,7 +78,7 @@ export class AddressLimits {
     }
     if (this.#total?.take(1, nowMs) === false) return "total-rate";
     const entry = known ?? this.#add(key, ratePerAddress);
-    if (known?.count === 0) this.#unlink(known);
+    if (known?.count === 0) this.#idle.remove(known);
     entry.count += 1;
     entry.bucket?.take(1, nowMs);
     return undefined;
@@ -97,13 +94,13 @@ export class AddressLimits {
       this.#entries.delete(entry.key);
       return;
     }
-    this.#link(entry);
-    if (this.#idleCount > maxIdle(this.#options)) this.#forget(this.#firstIdle!);
+    this.#idle.push(entry);
+    if (this.#idle.length > maxIdle(this.#options)) this.#forget(this.#idle.first!);
   }
 
   /** Forgets addresses that have nothing and may come again at full rate. `admit` does so too; a long quiet needs it. */
   sweep(nowMs: number): void {
-    for (let entry = this.#firstIdle; entry?.bucket?.isFull(nowMs); entry = this.#firstIdle)
+    for (let entry = this.#idle.first; entry?.bucket?.isFull(nowMs); entry = this.#idle.first)
       this.#forget(entry);
   }
 
@@ -118,7 +115,7 @@ export class AddressLimits {
       entry.bucket = renew(entry.bucket, options.ratePerAddress, nowMs);
       if (entry.count === 0 && entry.bucket === undefined) this.#forget(entry);
     }
-    while (this.#idleCount > maxIdle(options)) this.#forget(this.#firstIdle!);
+    while (this.#idle.length > maxIdle(options)) this.#forget(this.#idle.first!);
   }
 
   #add(key: string, rate: Rate | undefined): Entry {
@@ -129,27 +126,8 @@ export class AddressLimits {
   }
 
   #forget(entry: Entry): void {
-    this.#unlink(entry);
+    this.#idle.remove(entry);
     this.#entries.delete(entry.key);
-  }
-
-  #link(entry: Entry): void {
-    entry.previous = this.#lastIdle;
-    if (this.#lastIdle === undefined) this.#firstIdle = entry;
-    else this.#lastIdle.next = entry;
-    this.#lastIdle = entry;
-    this.#idleCount += 1;
-  }
-
-  #unlink(entry: Entry): void {
-    const { previous, next } = entry;
-    if (previous === undefined) this.#firstIdle = next;
-    else previous.next = next;
-    if (next === undefined) this.#lastIdle = previous;
-    else next.previous = previous;
-    entry.previous = undefined;
-    entry.next = undefined;
-    this.#idleCount -= 1;
   }
 }
 

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "../errors.js";
+import { LinkedList } from "../list/linked_list.js";
 import { show } from "../options/read.js";
-import { ByteShare, ShareList } from "./byte_share.js";
+import { ByteShare } from "./byte_share.js";
 
 /** Shares of less than this are one class. */
 const smallestClassBytes = 4096;
@@ -19,7 +20,7 @@ const classCount = 33;
 export class ByteBudget<Owner> {
   #limitBytes: number;
   #totalBytes = 0;
-  readonly #lists: (ShareList<Owner> | undefined)[] = Array.from({ length: classCount });
+  readonly #lists: (LinkedList<ByteShare<Owner>> | undefined)[] = Array.from({ length: classCount });
 
   /** @throws InvalidArgumentError */
   constructor(limitBytes: number) {
@@ -99,7 +100,7 @@ export class ByteBudget<Owner> {
   #put(share: ByteShare<Owner>): void {
     share.sizeClass = classOf(share.heldBytes);
     if (share.sizeClass === 0) return;
-    this.#lists[share.sizeClass] ??= new ShareList();
+    this.#lists[share.sizeClass] ??= new LinkedList();
     this.#lists[share.sizeClass]!.push(share);
   }
 }

@@ -1,8 +1,9 @@
 import { InternalError } from "../errors.js";
+import type { Linked } from "../list/linked_list.js";
 import type { ByteBudget } from "./byte_budget.js";
 
 /** What one owner holds of a {@link ByteBudget}. */
-export class ByteShare<Owner> {
+export class ByteShare<Owner> implements Linked<ByteShare<Owner>> {
   readonly owner: Owner;
   readonly #budget: ByteBudget<Owner>;
   #heldBytes = 0;
@@ -43,32 +44,5 @@ export class ByteShare<Owner> {
   /** Holds nothing from now on: its owner is gone. */
   release(): void {
     this.subtract(this.#heldBytes);
-  }
-}
-
-/** Shares in the order in which they came, each of which can be taken out. */
-export class ShareList<Owner> {
-  #first: ByteShare<Owner> | undefined;
-  #last: ByteShare<Owner> | undefined;
-
-  get first(): ByteShare<Owner> | undefined {
-    return this.#first;
-  }
-
-  push(share: ByteShare<Owner>): void {
-    share.previous = this.#last;
-    if (this.#last === undefined) this.#first = share;
-    else this.#last.next = share;
-    this.#last = share;
-  }
-
-  remove(share: ByteShare<Owner>): void {
-    const { previous, next } = share;
-    if (previous === undefined) this.#first = next;
-    else previous.next = next;
-    if (next === undefined) this.#last = previous;
-    else next.previous = previous;
-    share.previous = undefined;
-    share.next = undefined;
   }
 }

@@ -1,0 +1,29 @@
+import { type Linked, LinkedList } from "../list/linked_list.js";
+import type { Call } from "./call.js";
+
+/** What one key (a session) has running and waiting. It exists only while that is something. */
+export class KeyQueue implements Linked<KeyQueue> {
+  readonly key: object;
+  /** Those that hold a place, also when they were told to stop. */
+  readonly started: Call[] = [];
+  /** In the order in which they came. */
+  readonly waiting = new LinkedList<Call>();
+  /** Whether it stands in the dispatcher's list of those that can start one. */
+  isReady = false;
+  previous: KeyQueue | undefined;
+  next: KeyQueue | undefined;
+
+  constructor(key: object) {
+    this.key = key;
+  }
+
+  get isEmpty(): boolean {
+    return this.started.length === 0 && this.waiting.length === 0;
+  }
+
+  /** A call that had started is over. */
+  remove(call: Call): void {
+    const at = this.started.indexOf(call);
+    if (at !== -1) this.started.splice(at, 1);
+  }
+}
