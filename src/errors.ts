@@ -215,6 +215,18 @@ export class ResourceExhaustedError extends MillraceError {
   override readonly retryable = true;
 }
 
+/** A subscriber, or all together, have as many subscriptions as are allowed; the message names the cap. */
+export class SubscriptionLimitError extends MillraceError {
+  readonly code = "ERR_MILLRACE_SUBSCRIPTION_LIMIT";
+  override readonly retryable = true;
+}
+
+/** There are as many topics as are allowed, and every one of them has a subscriber or a history. */
+export class TopicLimitError extends MillraceError {
+  readonly code = "ERR_MILLRACE_TOPIC_LIMIT";
+  override readonly retryable = true;
+}
+
 /** All slots of a session table are in use. One that is released can be taken at once. */
 export class SessionTableFullError extends MillraceError {
   readonly code = "ERR_MILLRACE_SESSION_TABLE_FULL";
