@@ -47,6 +47,8 @@ export class Dispatcher {
   #running = 0;
   #queued = 0;
   #isPumping = false;
+  /** The queue that was emptied last: where tasks end at once, all keys use the same one. */
+  #spare: KeyQueue | undefined;
   readonly #counters = { started: 0, rejected: 0, dropped: 0, timedOut: 0, givenUp: 0 };
   readonly #idleWaiters = new Set<() => void>();
 
@@ -161,7 +163,9 @@ export class Dispatcher {
   }
 
   #addQueue(key: object): KeyQueue {
-    const queue = new KeyQueue(key);
+    const queue = this.#spare ?? new KeyQueue(key);
+    this.#spare = undefined;
+    queue.key = key;
     this.#queues.set(key, queue);
     return queue;
   }
@@ -247,7 +251,9 @@ export class Dispatcher {
   }
 
   #forgetIfEmpty(queue: KeyQueue): void {
-    if (queue.isEmpty) this.#queues.delete(queue.key);
+    if (!queue.isEmpty) return;
+    this.#queues.delete(queue.key);
+    this.#spare = queue;
   }
 
   /** Gives free places to those whose turn it is. A task that ends at once ends within the loop, not within itself. */

@@ -3,7 +3,7 @@ import type { Call } from "./call.js";
 
 /** What one key (a session) has running and waiting. It exists only while that is something. */
 export class KeyQueue implements Linked<KeyQueue> {
-  readonly key: object;
+  key: object;
   /** Those that hold a place, also when they were told to stop. */
   readonly started: Call[] = [];
   /** In the order in which they came. */
@@ -23,6 +23,10 @@ export class KeyQueue implements Linked<KeyQueue> {
 
   /** A call that had started is over. */
   remove(call: Call): void {
+    if (this.started.at(-1) === call) {
+      this.started.pop();
+      return;
+    }
     const at = this.started.indexOf(call);
     if (at !== -1) this.started.splice(at, 1);
   }
