@@ -105,7 +105,10 @@ describe("the published packages", () => {
     }
     const binary = readdirSync(platformFolder()).filter((name) => name.endsWith(".node"));
     assert.deepEqual(binary, ["millrace.node"]);
-    assert.deepEqual(manifest.peerDependenciesMeta, { msgpackr: { optional: true } });
+    assert.deepEqual(manifest.peerDependenciesMeta, {
+      jose: { optional: true },
+      msgpackr: { optional: true },
+    });
     const readme = readFileSync(join(installed, "README.md"), "utf8");
     for (const [, path] of readme.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
       assert.ok(existsSync(join(installed, path!)), `README.md links to ${path}`);
