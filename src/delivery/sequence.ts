@@ -23,11 +23,6 @@ export function widen(low32: number, near: number): number {
   return near + ((low32 - (near >>> 0)) | 0);
 }
 
-/** How many sequences there are in `from < sequence <= to`. */
-export function sequencesBetween(from: number, to: number): number {
-  return to - from - (Math.floor(to / 0x1_0000_0000) - Math.floor(from / 0x1_0000_0000));
-}
-
 /** The high and low half, for formats that have both. */
 export function highBits(sequence: number): number {
   return Math.floor(sequence / 0x1_0000_0000);

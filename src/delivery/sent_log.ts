@@ -1,0 +1,223 @@
+import { hotHeadBytes, sizePrefixBytes } from "../frame/codec.js";
+import { type Chunk, freeChunk, takeChunk } from "./chunk.js";
+import { hotWords } from "./head.js";
+import { nextSequence } from "./sequence.js";
+
+/** What became of a message; see `Outgoing.settled`. */
+export type Outcome = "received" | "dropped" | "expired" | "lost";
+export type Settled = (outcome: Outcome) => void;
+
+/** The next frame begins at a multiple of 8. */
+function padded(bytes: number): number {
+  return (bytes + 7) & ~7;
+}
+
+/**
+ * The frames of one lane that were sent and are not acknowledged yet, whole, in the order of their sequences: enough to
+ * send them again. Nothing is held for a lane whose frames are all acknowledged.
+ *
+ * ```text
+ * chunk → chunk → chunk       a frame lies in one chunk
+ *   ^ start          ^ end
+ *   acknowledged + 1  newest
+ * ```
+ */
+export class SentLog {
+  readonly lane: number;
+  /** The sequence of the newest frame. */
+  newest: number;
+  /** All up to this sequence are acknowledged. */
+  acknowledged: number;
+  /** Of all frames that are kept. */
+  bytes = 0;
+  /** By sequence, of those who want to know. */
+  settled: Map<number, Settled> | undefined = undefined;
+  #first: Chunk | undefined = undefined;
+  #last: Chunk | undefined = undefined;
+
+  /** @param before the sequence before the first. */
+  constructor(lane: number, before = 0) {
+    this.lane = lane;
+    this.newest = before;
+    this.acknowledged = before;
+  }
+
+  /** Appends a whole frame in one part: the next sequence's. */
+  append(frame: Uint8Array): void {
+    const bytes = frame.length;
+    const chunk = this.#room(bytes);
+    chunk.bytes.set(frame, chunk.end);
+    this.#appended(chunk, bytes);
+  }
+
+  /** Appends the frame whose head was made last by `hotHead`. */
+  appendHot(payload: Uint8Array): void {
+    const bytes = hotHeadBytes + payload.length;
+    const chunk = this.#room(bytes);
+    const { words, end } = chunk;
+    const first = end >> 2;
+    for (let word = 0; word < hotHeadBytes >> 2; word++) words[first + word] = hotWords[word]!;
+    copy(chunk.bytes, end + hotHeadBytes, payload);
+    this.#appended(chunk, bytes);
+  }
+
+  #room(bytes: number): Chunk {
+    const last = this.#last;
+    if (last !== undefined && last.end + bytes <= last.bytes.length) return last;
+    const chunk = takeChunk(bytes, last?.bytes.length ?? 0);
+    if (last === undefined) this.#first = chunk;
+    else last.next = chunk;
+    this.#last = chunk;
+    return chunk;
+  }
+
+  #appended(chunk: Chunk, bytes: number): void {
+    chunk.end += padded(bytes);
+    this.bytes += bytes;
+    this.newest = nextSequence(this.newest);
+  }
+
+  /** Somebody wants to know what becomes of the frame that was appended last. */
+  expect(settled: Settled): void {
+    this.settled ??= new Map();
+    this.settled.set(this.newest, settled);
+  }
+
+  /** Takes the newest frame back: whoever was to carry it did not take it. */
+  undo(frameBytes: number, before: number): void {
+    this.settled?.delete(this.newest);
+    const last = this.#last!;
+    last.end -= padded(frameBytes);
+    this.bytes -= frameBytes;
+    this.newest = before;
+    if (last.end === last.start) this.#removeLast(last);
+  }
+
+  #removeLast(last: Chunk): void {
+    let chunk = this.#first!;
+    if (chunk === last) {
+      this.#first = undefined;
+      this.#last = undefined;
+    } else {
+      while (chunk.next !== last) chunk = chunk.next!;
+      chunk.next = undefined;
+      this.#last = chunk;
+    }
+    freeChunk(last);
+  }
+
+  /**
+   * Lets go of all up to a sequence, which was sent.
+   * @returns how many bytes that were.
+   */
+  acknowledge(sequence: number): number {
+    const before = this.bytes;
+    while (this.acknowledged < sequence) {
+      const chunk = this.#first!;
+      const bytes = frameBytesAt(chunk, chunk.start);
+      chunk.start += padded(bytes);
+      this.bytes -= bytes;
+      this.acknowledged = nextSequence(this.acknowledged);
+      if (chunk.start === chunk.end) this.#removeFirst(chunk);
+    }
+    return before - this.bytes;
+  }
+
+  #removeFirst(chunk: Chunk): void {
+    this.#first = chunk.next;
+    if (chunk.next === undefined) this.#last = undefined;
+    freeChunk(chunk);
+  }
+
+  /** Lets go of all, and begins anew: what was not acknowledged is lost. */
+  clear(): void {
+    for (let chunk = this.#first; chunk !== undefined; ) {
+      const { next } = chunk;
+      freeChunk(chunk);
+      chunk = next;
+    }
+    this.#first = undefined;
+    this.#last = undefined;
+    this.settled = undefined;
+    this.bytes = 0;
+    this.newest = 0;
+    this.acknowledged = 0;
+  }
+
+  /** All frames that are kept, to be sent again. No other is appended meanwhile; any may be acknowledged. */
+  replay(): Replay {
+    return new Replay(this);
+  }
+
+  /** The oldest chunk, for {@link Replay}. */
+  get first(): Chunk | undefined {
+    return this.#first;
+  }
+}
+
+function frameBytesAt(chunk: Chunk, at: number): number {
+  return sizePrefixBytes + chunk.words[at >> 2]!;
+}
+
+/** Up to so many bytes a loop is faster than the call. */
+const fewBytes = 32;
+
+function copy(to: Uint8Array, at: number, from: Uint8Array): void {
+  const bytes = from.length;
+  if (bytes > fewBytes) to.set(from, at);
+  else for (let i = 0; i < bytes; i++) to[at + i] = from[i]!;
+}
+
+/** A place among the frames of a log, which goes on from the oldest to the newest. */
+export class Replay {
+  readonly log: SentLog;
+  /** The sequence before the next frame. */
+  #before: number;
+  #chunk: Chunk | undefined;
+  #at: number;
+  #bytesLeft: number;
+
+  constructor(log: SentLog) {
+    this.log = log;
+    this.#before = log.acknowledged;
+    this.#chunk = log.first;
+    this.#at = log.first?.start ?? 0;
+    this.#bytesLeft = log.bytes;
+  }
+
+  /** Bytes of the frames from this place on. */
+  get bytesLeft(): number {
+    this.#follow();
+    return this.#bytesLeft;
+  }
+
+  /** The next frame, valid until it is acknowledged; undefined behind the newest. */
+  peek(): Uint8Array | undefined {
+    this.#follow();
+    const chunk = this.#chunk;
+    return chunk?.bytes.subarray(this.#at, this.#at + frameBytesAt(chunk, this.#at));
+  }
+
+  /** Goes on behind the frame that `peek` has shown. */
+  advance(): void {
+    const chunk = this.#chunk;
+    if (chunk === undefined || this.#before < this.log.acknowledged) return; // it was acknowledged at once
+    const bytes = frameBytesAt(chunk, this.#at);
+    this.#at += padded(bytes);
+    this.#bytesLeft -= bytes;
+    this.#before = nextSequence(this.#before);
+    if (this.#at < chunk.end) return;
+    this.#chunk = chunk.next;
+    this.#at = chunk.next?.start ?? 0;
+  }
+
+  /** What is acknowledged is gone, and so perhaps the chunk that this stood in. */
+  #follow(): void {
+    const { log } = this;
+    if (this.#before >= log.acknowledged) return;
+    this.#before = log.acknowledged;
+    this.#chunk = log.first;
+    this.#at = log.first?.start ?? 0;
+    this.#bytesLeft = log.bytes;
+  }
+}
