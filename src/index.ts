@@ -13,6 +13,7 @@ export { type Codec, frameCodec } from "./frame/message_codec.js";
 export type { ConnectOptions, ListenOptions, MessageOptions } from "./frame/options.js";
 export { publish } from "./frame/publish.js";
 export { formatAddress, type SocketAddress, type TransportUrl } from "./transport/address.js";
+export { Admission, type AdmissionOptions } from "./transport/admission.js";
 export {
   CloseCode,
   type CloseInfo,

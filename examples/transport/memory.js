@@ -2,6 +2,7 @@
 import {
   AbortedError,
   AddressInUseError,
+  Admission,
   CloseCode,
   ConnectionClosedError,
   ConnectionLostError,
@@ -12,6 +13,7 @@ import {
   nextConnectionId,
   ProtocolMismatchError,
   peerCloseError,
+  ResourceExhaustedError,
 } from "millrace";
 
 /** @import * as millrace from "millrace" */
@@ -61,7 +63,8 @@ export class MemoryTransport {
     const name = `${host}:${port}`;
     if (this.#listeners.has(name)) throw new AddressInUseError(`memory://${name} is in use; take another`);
     const context = new Context(this, options, behaviour);
-    const listener = new MemoryListener(name, port, context, () => this.#listeners.delete(name));
+    const free = () => this.#listeners.delete(name);
+    const listener = new MemoryListener(name, port, context, new Admission(options), free);
     this.#listeners.set(name, listener);
     return listener;
   }
@@ -136,9 +139,11 @@ class MemoryListener {
    * @param {string} name
    * @param {number} port
    * @param {Context} context
+   * @param {Admission} admission
    * @param {() => void} free
    */
-  constructor(name, port, context, free) {
+  constructor(name, port, context, admission, free) {
+    this.admission = admission;
     this.url = `memory://${name}`;
     this.address = loopback(port);
     this.context = context;
@@ -163,7 +168,10 @@ class MemoryListener {
     const protocol = protocols.find((name) => offered.includes(name));
     if (protocol === undefined)
       return new ProtocolMismatchError(`${this.url} speaks ${protocols}, not ${offered}`);
-    return MemoryConnection.pair(this.context, client, protocol, this.address, loopback(clientPort));
+    const remoteAddress = loopback(clientPort);
+    if (!this.admission.admits(remoteAddress))
+      return new ResourceExhaustedError(`${this.url} has no room for this connection now`);
+    return MemoryConnection.pair(this.context, client, protocol, this.address, remoteAddress);
   }
 
   open(/** @type {MemoryConnection} */ server) {

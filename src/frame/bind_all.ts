@@ -37,6 +37,7 @@ async function bind(
   options: ResolvedListenOptions,
 ): Promise<TransportListener> {
   const transport = await transportOf(url, options.transports);
-  const { tls, http } = options;
-  return transport.listen({ ...transportOptions(transport, options), url, tls, http }, behaviour);
+  const { tls, http, admit, abandoned, origins, allowMissingOrigin } = options;
+  const own = { tls, http, admit, abandoned, origins, allowMissingOrigin };
+  return transport.listen({ ...transportOptions(transport, options), ...own, url }, behaviour);
 }

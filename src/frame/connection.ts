@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { SocketAddress } from "../transport/address.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import type { ConnectionId, ConnectionState, SendResult } from "../transport/connection.js";
@@ -23,6 +24,15 @@ export interface Connection<Data = unknown> extends AsyncDisposable, AsyncIterab
   readonly state: ConnectionState;
   readonly remoteAddress: SocketAddress;
   readonly localAddress: SocketAddress;
+  /** WebSocket: the page's origin whose script connected, as its browser says (RFC 6454); undefined from other clients. */
+  readonly origin: string | undefined;
+  /** WebSocket: the path that was asked for, with its query. */
+  readonly path: string | undefined;
+  /**
+   * The peer's certificate, where TLS has shown one: every server's, and that of a client that was asked for it
+   * (`tls.clientCertificate`). Read it while the connection is open.
+   */
+  readonly peerCertificate: X509Certificate | undefined;
   /** Bytes accepted by `send` that have not left yet. */
   readonly bytesQueued: number;
   /** The transport's smoothed round trip, where it measures one. */

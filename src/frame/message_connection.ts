@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import {
   FrameTooLargeError,
   InvalidArgumentError,
@@ -81,6 +82,18 @@ export class MessageConnection<Data> implements Connection<Data> {
 
   get localAddress(): SocketAddress {
     return this.#transport.localAddress;
+  }
+
+  get origin(): string | undefined {
+    return this.#transport.origin;
+  }
+
+  get path(): string | undefined {
+    return this.#transport.path;
+  }
+
+  get peerCertificate(): X509Certificate | undefined {
+    return this.#transport.peerCertificate;
   }
 
   get bytesQueued(): number {

@@ -15,7 +15,7 @@ import { type CloseOptions, closeOptions, maxCloseCode } from "../transport/clos
 import type { HttpHandler } from "../transport/http.js";
 import { connectorOptions, limitOptions, listenerOptions } from "../transport/options.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
-import type { Transport } from "../transport/transport.js";
+import type { Transport, TransportListenOptions, TransportOptions } from "../transport/transport.js";
 import type { Behaviour } from "./connection.js";
 import { type Codec, checkCodecs, isCodec } from "./message_codec.js";
 
@@ -55,12 +55,15 @@ export interface MessageOptions {
   readonly transports?: readonly Transport[] | undefined;
 }
 
-export interface ListenOptions extends MessageOptions {
+export interface ListenOptions extends MessageOptions, ListenerOptions {
   /** Required by `quic`, `wss` and `tls`. */
   readonly tls?: ServerTlsOptions | undefined;
   /** Answers plain HTTP requests on WebSocket's port. */
   readonly http?: HttpHandler | undefined;
 }
+
+/** Those of a transport's listener that go to it as they are. */
+type ListenerOptions = Partial<Omit<TransportListenOptions, "url" | keyof TransportOptions>>;
 
 export interface ConnectOptions extends MessageOptions {
   readonly tls?: ClientTlsOptions | undefined;
@@ -82,10 +85,7 @@ export interface ResolvedMessageOptions {
   readonly transports?: readonly Transport[] | undefined;
 }
 
-export interface ResolvedListenOptions extends ResolvedMessageOptions {
-  readonly tls?: ServerTlsOptions | undefined;
-  readonly http?: HttpHandler | undefined;
-}
+export interface ResolvedListenOptions extends ResolvedMessageOptions, ListenerOptions {}
 
 export interface ResolvedConnectOptions extends ResolvedMessageOptions {
   readonly tls?: ClientTlsOptions | undefined;

@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { MillraceError } from "../errors.js";
 import { CommandKind, EventKind } from "../native/constants.js";
 import { type Engine, sharedEngine } from "../native/engine.js";
@@ -67,6 +68,10 @@ export class FramedConnection extends EngineConnection implements TransportConne
       head,
       payload,
     );
+  }
+
+  get peerCertificate(): X509Certificate | undefined {
+    return this.state === "closed" ? undefined : this.certificateShown();
   }
 
   get publisher(): Publisher {

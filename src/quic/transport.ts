@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "../errors.js";
 import { type Engine, sharedEngine } from "../native/engine.js";
-import { formatHost } from "../transport/address.js";
+import { formatHost, parseAddress, type SocketAddress } from "../transport/address.js";
+import { Admission } from "../transport/admission.js";
 import type { TransportBehaviour, TransportConnection } from "../transport/connection.js";
 import { loadClientCredential, loadServerCredential } from "../transport/credential.js";
 import { resolveHost } from "../transport/resolve.js";
@@ -14,6 +15,7 @@ import { dial } from "./dial.js";
 import { FramedConnection } from "./framed_connection.js";
 import { EngineListener } from "./listener.js";
 import { framedOptions, framedSettings } from "./options/framed_options.js";
+import { RefusedConnection } from "./refused_connection.js";
 
 /** QUIC (RFC 9000) carrying frames; the native addon does the work. */
 export const quicTransport: Transport = {
@@ -39,6 +41,7 @@ async function listen(
   if (credential.clientCertificate !== "none" && credential.clientCaPem === undefined) {
     throw new InvalidArgumentError("tls.clientCertificate needs tls.clientCa, which says whose are taken");
   }
+  const admission = new Admission(options);
   const listener = await EngineListener.open(
     engine,
     {
@@ -51,7 +54,9 @@ async function listen(
       limits: {},
     },
     (slot, generation, onEnd) =>
-      new FramedConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd }),
+      admission.admits(remoteAddress(engine, slot, generation))
+        ? new FramedConnection(engine, slot, generation, behaviour, connectionOptions, { onEnd })
+        : new RefusedConnection(engine, slot, generation, onEnd),
   );
   return new QuicTransportListener(listener, url.host);
 }
@@ -78,6 +83,11 @@ async function connect(
     (slot, generation, opening) =>
       new FramedConnection(engine, slot, generation, behaviour, connectionOptions, { opening }),
   );
+}
+
+/** Where a peer was when its handshake was done. */
+function remoteAddress(engine: Engine, slot: number, generation: number): SocketAddress {
+  return parseAddress(engine.native.addresses(slot, generation)?.[1] ?? "");
 }
 
 class QuicTransportListener implements TransportListener {

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { SocketAdmission } from "../transport/socket_admission.js";
 import { TcpConnection } from "./connection.js";
 import type { TcpContext } from "./context.js";
 import { beginsLine, formatHello, formatMismatch, parseGreeting } from "./greeting.js";
@@ -9,6 +10,7 @@ const lingerMs = 1_000;
 /** What a listener's acceptances share. */
 export interface Acceptor {
   readonly context: TcpContext;
+  readonly admission: SocketAdmission;
   /** The most wanted first. */
   readonly protocols: readonly string[];
   /** Sockets on which no protocol is agreed on yet. */
@@ -59,7 +61,7 @@ export class Acceptance {
 
   #accept(protocol: string, rest: Buffer): void {
     this.#end();
-    accept(this.#acceptor.context, this.#socket, protocol, rest);
+    accept(this.#acceptor, this.#socket, protocol, rest);
   }
 
   /** Says what is spoken here, to whoever can read it: a person with `nc`, too. */
@@ -79,8 +81,13 @@ export class Acceptance {
 }
 
 /** Opens a connection that speaks the protocol. @param rest what the client has sent behind the handshake. */
-export function accept(context: TcpContext, socket: Socket, protocol: string, rest: Buffer): void {
-  const connection = new TcpConnection(context, socket, protocol, rest, false);
-  context.behaviour.open(connection);
+export function accept(acceptor: Acceptor, socket: Socket, protocol: string, rest: Buffer): void {
+  if (socket.remoteAddress === undefined) {
+    socket.destroy(); // who it was is not known any more, so it is gone
+    return;
+  }
+  const connection = new TcpConnection(acceptor.context, socket, protocol, rest, false);
+  acceptor.admission.opened(socket);
+  connection.tellOpen();
   connection.start();
 }

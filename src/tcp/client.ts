@@ -11,13 +11,14 @@ import { formatHost } from "../transport/address.js";
 import { connectError, connectTimedOut } from "../transport/connect_error.js";
 import type { TransportBehaviour } from "../transport/connection.js";
 import { type ClientCredential, loadClientCredential } from "../transport/credential.js";
+import { keyLogger } from "../transport/node_tls.js";
 import type { TransportConnectOptions } from "../transport/transport.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
 import { TcpConnection } from "./connection.js";
 import { TcpContext } from "./context.js";
 import { formatHello, maxGreetingBytes, parseGreeting } from "./greeting.js";
 import { configureSocket } from "./keep_alive.js";
-import { clientTls, keyLogger } from "./tls.js";
+import { clientTls } from "./tls.js";
 
 /** Opens a TCP connection. @see Transport.connect */
 export async function connect(

@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import {
@@ -25,6 +26,8 @@ import {
 } from "../transport/connection.js";
 import type { Control } from "../transport/control.js";
 import type { Watched } from "../transport/liveness.js";
+import { peerCertificate } from "../transport/node_tls.js";
+import { throwUncaught } from "../transport/uncaught.js";
 import type { TcpContext } from "./context.js";
 import type { Unfinished } from "./frame_deadlines.js";
 import { Outgoing, type Sender } from "./outgoing.js";
@@ -119,6 +122,10 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
     return !this.#lines;
   }
 
+  get peerCertificate(): X509Certificate | undefined {
+    return peerCertificate(this.#socket);
+  }
+
   get bytesQueued(): number {
     return this.#state === "closed" ? 0 : this.#outgoing.bytesQueued;
   }
@@ -129,6 +136,15 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
 
   get publisher(): Publisher {
     return publisher;
+  }
+
+  /** A peer has connected: nothing of it was told before. */
+  tellOpen(): void {
+    try {
+      this.#context.behaviour.open(this);
+    } catch (cause) {
+      throwUncaught(cause);
+    }
   }
 
   /** The owner has attached: what has come is delivered, and what comes. */
@@ -213,7 +229,12 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
   }
 
   onDrain(): void {
-    if (this.#state === "open") this.#context.behaviour.drain(this);
+    if (this.#state !== "open") return;
+    try {
+      this.#context.behaviour.drain(this);
+    } catch (cause) {
+      throwUncaught(cause);
+    }
   }
 
   /** The socket has read more. */
@@ -282,8 +303,12 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
 
   #deliverUnit(unit: Uint8Array): void {
     const { behaviour } = this.#context;
-    if (!this.#lines) behaviour.frame(this, unit);
-    else if (!isBlank(unit)) behaviour.text?.(this, unit);
+    try {
+      if (!this.#lines) behaviour.frame(this, unit);
+      else if (!isBlank(unit)) behaviour.text?.(this, unit);
+    } catch (cause) {
+      throwUncaught(cause); // the units behind it are delivered all the same
+    }
   }
 
   #release(): void {
@@ -400,7 +425,11 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
     this.#context.liveness?.remove(this);
     this.#context.frameDeadlines?.end(this);
     this.#context.connectionCount -= 1;
-    this.#context.behaviour.close(this, this.#info ?? lost("the connection ended without a close frame"));
+    try {
+      this.#context.behaviour.close(this, this.#info ?? lost("the connection ended without a close frame"));
+    } catch (cause) {
+      throwUncaught(cause);
+    }
   }
 }
 

@@ -4,11 +4,13 @@ import { formatHost, type SocketAddress, socketAddress } from "../transport/addr
 import { bindServer } from "../transport/bind.js";
 import type { TransportBehaviour } from "../transport/connection.js";
 import type { ServerCredential } from "../transport/credential.js";
+import { isRefused, keyLogger } from "../transport/node_tls.js";
+import { SocketAdmission } from "../transport/socket_admission.js";
 import type { TransportListener, TransportListenOptions } from "../transport/transport.js";
 import { Acceptance, type Acceptor, accept } from "./acceptance.js";
 import { TcpContext } from "./context.js";
 import { configureSocket } from "./keep_alive.js";
-import { keyLogger, serverTls } from "./tls.js";
+import { serverTls } from "./tls.js";
 
 /** What a listener is opened with. */
 export interface ListenerRequest {
@@ -31,6 +33,7 @@ export class TcpListener implements TransportListener {
   static async open({ options, address, credential, behaviour }: ListenerRequest): Promise<TcpListener> {
     const acceptor: Acceptor = {
       context: new TcpContext(options, behaviour),
+      admission: new SocketAdmission(options),
       protocols: options.protocols,
       waiting: new Set(),
     };
@@ -38,6 +41,7 @@ export class TcpListener implements TransportListener {
       credential === undefined
         ? createClearServer(acceptor, options)
         : createSecureServer(acceptor, options, credential);
+    acceptor.admission.guard(server);
     await bindServer(server, address, options.url.port);
     // A failed accept (too many open files) concerns one client, not the server.
     server.on("error", (error) => process.emitWarning(error));
@@ -129,11 +133,6 @@ function clientOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
 
-/** A certificate that was shown, and that no CA of ours vouches for; where none has to be, none is well. */
-function isRefused(socket: TLSSocket): boolean {
-  return !socket.authorized && socket.getPeerX509Certificate() !== undefined;
-}
-
 function acceptSecure(acceptor: Acceptor, socket: TLSSocket, timeoutMs: number): void {
   const { alpnProtocol } = socket;
   if (!alpnProtocol) {
@@ -142,5 +141,5 @@ function acceptSecure(acceptor: Acceptor, socket: TLSSocket, timeoutMs: number):
   }
   const { framing } = acceptor.context;
   socket.write(framing.encodeControl(alpnProtocol, { kind: "pong", code: 0, text: "" }));
-  accept(acceptor.context, socket, alpnProtocol, Buffer.alloc(0));
+  accept(acceptor, socket, alpnProtocol, Buffer.alloc(0));
 }

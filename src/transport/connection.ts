@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { SocketAddress } from "./address.js";
 import type { CloseInfo, CloseOptions } from "./close.js";
 import type { Control } from "./control.js";
@@ -39,6 +40,15 @@ export interface TransportConnection {
   readonly localAddress: SocketAddress;
   /** The negotiated ALPN (QUIC, TCP) or subprotocol (WebSocket); empty where there is none. */
   readonly protocol: string;
+  /** WebSocket: the page's origin whose script connected, as its browser says (RFC 6454); undefined from other clients. */
+  readonly origin?: string | undefined;
+  /** WebSocket: the path that was asked for, with its query. */
+  readonly path?: string | undefined;
+  /**
+   * The peer's certificate, where TLS has shown one: every server's, and that of a client that was asked for it
+   * (`tls.clientCertificate`). Made when it is read, which may be while the connection is open.
+   */
+  readonly peerCertificate?: X509Certificate | undefined;
   /** Bytes accepted by `send` that the transport still holds. */
   readonly bytesQueued: number;
   /** The transport's smoothed round trip in milliseconds, where it measures one. */

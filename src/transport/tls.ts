@@ -27,7 +27,7 @@ const cipherSuites = [
   "TLS_AES_128_GCM_SHA256",
 ] as const;
 
-/** What both sides may set. WebSocket takes the identity only. */
+/** What both sides may set. */
 export interface TlsOptions extends TlsIdentity {
   /** Uses these only; which of them is a server's choice, in the order of the type above. */
   readonly cipherSuites?: readonly CipherSuite[] | undefined;

@@ -1,4 +1,5 @@
 import type { SocketAddress, TransportUrl } from "./address.js";
+import type { AdmissionOptions } from "./admission.js";
 import type { TransportBehaviour, TransportConnection } from "./connection.js";
 import type { StreamFraming } from "./control.js";
 import type { HttpHandler } from "./http.js";
@@ -28,11 +29,19 @@ export interface TransportOptions {
   readonly stream?: StreamFraming | undefined;
 }
 
-export interface TransportListenOptions extends TransportOptions {
+export interface TransportListenOptions extends TransportOptions, AdmissionOptions {
   readonly url: TransportUrl;
   readonly tls: ServerTlsOptions | undefined;
   /** Answers plain HTTP requests on the same port, where the transport has HTTP. */
   readonly http: HttpHandler | undefined;
+  /**
+   * The origins of the pages whose scripts may open a WebSocket, where the transport has HTTP; others are answered 403.
+   * Each as a browser writes it, `https://example.com` or `null`. Without it every page may, also in the name of a user
+   * who is logged in (threats: cross-site WebSocket hijacking).
+   */
+  readonly origins?: readonly string[] | undefined;
+  /** Whether a WebSocket may be opened by who names no origin, which no browser does; true by default. */
+  readonly allowMissingOrigin?: boolean | undefined;
 }
 
 export interface TransportConnectOptions extends TransportOptions {

@@ -18,16 +18,16 @@ export interface WebSocketConnection extends TransportConnection {
  */
 export interface WebSocketBehaviour {
   /** A peer has connected. */
-  open(connection: WebSocketConnection): void;
-  /** A binary message, valid during the call only. */
-  frame(connection: WebSocketConnection, frame: Uint8Array): void;
+  open?(connection: WebSocketConnection): void;
   /**
-   * A text message, as UTF-8 that is valid during the call only. Where this is missing, a peer that sends text
-   * is closed with `protocolViolation`.
+   * A binary message, valid during the call only. Where this is missing, a peer that sends one is closed with
+   * `protocolViolation`.
    */
+  frame?(connection: WebSocketConnection, frame: Uint8Array): void;
+  /** A text message, as UTF-8 that is valid during the call only; where this is missing, as `frame`. */
   text?: ((connection: WebSocketConnection, text: Uint8Array) => void) | undefined;
   /** The queue, once at or above the high-water mark, is below half of it again. */
-  drain(connection: WebSocketConnection): void;
+  drain?(connection: WebSocketConnection): void;
   /** The last call for this connection. */
-  close(connection: WebSocketConnection, info: CloseInfo): void;
+  close?(connection: WebSocketConnection, info: CloseInfo): void;
 }

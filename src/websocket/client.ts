@@ -1,21 +1,22 @@
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import {
+  CertificateRequiredError,
   HandshakeFailedError,
   InvalidArgumentError,
   type MillraceError,
   ProtocolMismatchError,
+  ResourceExhaustedError,
 } from "../errors.js";
 import { formatHost } from "../transport/address.js";
 import { connectError, connectTimedOut } from "../transport/connect_error.js";
 import { type ClientCredential, loadClientCredential } from "../transport/credential.js";
-import { nodeClientTls } from "../transport/node_tls.js";
+import { keyLogger, nodeClientTls } from "../transport/node_tls.js";
 import type { TransportConnectOptions } from "../transport/transport.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
 import type { WebSocketBehaviour } from "./behaviour.js";
 import { WebSocketContext } from "./context.js";
-import { refuseUnsupportedTls } from "./tls.js";
 import { WsConnection } from "./ws_connection.js";
 
 /** Opens a WebSocket. @see Transport.connect */
@@ -24,11 +25,10 @@ export async function connect(
   behaviour: WebSocketBehaviour,
 ): Promise<WsConnection> {
   const isSecure = options.url.scheme === "wss";
-  if (isSecure) refuseUnsupportedTls(options.tls);
   const credential = isSecure ? await loadClientCredential(options.tls, options.url.host) : undefined;
   throwIfAborted("connecting", options.signal);
   return new Promise((resolve, reject) => {
-    new Handshake(options, createSocket(options, credential), behaviour, resolve, reject);
+    new Handshake(options, credential, behaviour, resolve, reject);
   });
 }
 
@@ -40,15 +40,20 @@ class Handshake {
   readonly #timer: NodeJS.Timeout;
   readonly #onAbort = (): void => this.#fail(abortedError("connecting", this.#options.signal));
   #tcp: Socket | undefined;
+  /** TLS is done, as far as a client can tell. */
+  #secure = false;
 
   constructor(
     options: TransportConnectOptions,
-    socket: WebSocket,
+    credential: ClientCredential | undefined,
     behaviour: WebSocketBehaviour,
     resolve: (connection: WsConnection) => void,
     reject: (error: MillraceError) => void,
   ) {
     this.#options = options;
+    const socket = createSocket(options, credential, () => {
+      this.#secure = true;
+    });
     this.#socket = socket;
     this.#reject = reject;
     const { handshakeTimeoutMs, signal } = options;
@@ -57,7 +62,7 @@ class Handshake {
       handshakeTimeoutMs,
     );
     signal?.addEventListener("abort", this.#onAbort);
-    socket.on("error", (cause) => this.#fail(connectError(cause, where(options))));
+    socket.on("error", (cause) => this.#fail(this.#errorOf(cause, credential)));
     socket.on("unexpected-response", (_request, response) => {
       this.#fail(refusalError(response, options));
     });
@@ -68,11 +73,24 @@ class Handshake {
     socket.on("open", () => {
       this.#end();
       const context = new WebSocketContext(options, behaviour, false);
-      const connection = new WsConnection(context, socket, this.#tcp!, false);
+      const opening = { protocol: socket.protocol, origin: undefined, path: options.url.path };
+      const connection = new WsConnection(context, socket, this.#tcp!, opening, false);
       resolve(connection);
       // Whoever awaits the connection attaches first; then its frames flow.
       setImmediate(() => connection.start());
     });
+  }
+
+  /** In TLS 1.3 a client is done before the server has seen its certificate. */
+  #errorOf(cause: NodeJS.ErrnoException, credential: ClientCredential | undefined): MillraceError {
+    const isCut = cause.code === "ECONNRESET" || cause.code === "EPIPE";
+    if (!isCut || !this.#secure || credential?.identity === undefined) {
+      return connectError(cause, where(this.#options));
+    }
+    return new CertificateRequiredError(
+      `${where(this.#options)} ended the connection when it had seen this side's certificate; ask its operator for one`,
+      { cause },
+    );
   }
 
   #checkProtocol(chosen: string | undefined): void {
@@ -102,7 +120,8 @@ class Handshake {
 
 function createSocket(
   { url, protocols, maxFrameBytes }: TransportConnectOptions,
-  credential?: ClientCredential,
+  credential: ClientCredential | undefined,
+  onSecure: () => void,
 ): WebSocket {
   const host = formatHost(url.host);
   try {
@@ -110,6 +129,7 @@ function createSocket(
       maxPayload: maxFrameBytes,
       perMessageDeflate: false,
       ...(credential && nodeClientTls(credential)),
+      ...(credential && { finishRequest: watchTls(credential, onSecure) }),
     });
   } catch (cause) {
     throw new InvalidArgumentError(
@@ -119,6 +139,17 @@ function createSocket(
       },
     );
   }
+}
+
+/** Between the making of a request and its sending there is a socket, whose handshake has not begun. */
+function watchTls({ keyLogFile }: ClientCredential, onSecure: () => void): (request: ClientRequest) => void {
+  return (request) => {
+    request.once("socket", (socket) => {
+      socket.once("secureConnect", onSecure);
+      if (keyLogFile !== undefined) socket.on("keylog", keyLogger(keyLogFile));
+    });
+    request.end();
+  };
 }
 
 function where({ url }: TransportConnectOptions): string {
@@ -132,6 +163,10 @@ function list(protocols: readonly string[]): string {
 /** The server answered with plain HTTP. A millrace server that refuses a subprotocol names those it has. */
 function refusalError(response: IncomingMessage, options: TransportConnectOptions): MillraceError {
   const status = response.statusCode ?? 0;
+  if (status === 503 || status === 429) {
+    const what = `${where(options)} has no room for this connection now (HTTP ${status})`;
+    return new ResourceExhaustedError(what);
+  }
   const served = response.headers["sec-websocket-protocol"];
   if (status === 400 && (served !== undefined || options.protocols.length > 0)) {
     const offered = `${where(options)} refuses the subprotocols offered (${list(options.protocols)})`;

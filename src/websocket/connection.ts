@@ -22,6 +22,7 @@ import { throwUncaught } from "../transport/uncaught.js";
 import type { WebSocketConnection } from "./behaviour.js";
 import { lostCloseInfo, toWireCode, WireCode } from "./close_code.js";
 import type { WebSocketContext } from "./context.js";
+import type { Opening } from "./opening.js";
 
 /** A close that this side began. */
 interface Closing {
@@ -37,19 +38,19 @@ interface Closing {
  */
 export abstract class BaseConnection implements WebSocketConnection, Watched {
   readonly id = nextConnectionId();
-  readonly protocol: string;
   owner: unknown = undefined;
   quietChecks = 0;
   wireCloseCode = 0;
   protected readonly context: WebSocketContext;
   /** True from `blocked` or `dropped` until `drain`. */
   protected blocked = false;
+  readonly #opening: Opening;
   #state: ConnectionState = "open";
   #closing: Closing | undefined = undefined;
 
-  constructor(context: WebSocketContext, protocol: string) {
+  constructor(context: WebSocketContext, opening: Opening) {
     this.context = context;
-    this.protocol = protocol;
+    this.#opening = opening;
   }
 
   abstract readonly remoteAddress: SocketAddress;
@@ -70,6 +71,18 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
 
   get transport(): string {
     return "websocket";
+  }
+
+  get protocol(): string {
+    return this.#opening.protocol;
+  }
+
+  get origin(): string | undefined {
+    return this.#opening.origin;
+  }
+
+  get path(): string {
+    return this.#opening.path;
   }
 
   get state(): ConnectionState {
@@ -110,6 +123,15 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
     this.lose(lostCloseInfo("nothing was heard from the peer for the idle timeout"));
   }
 
+  /** A peer has connected: nothing of it was told before. */
+  tellOpen(): void {
+    try {
+      this.context.behaviour.open?.(this);
+    } catch (cause) {
+      throwUncaught(cause);
+    }
+  }
+
   /** The handshake is done. */
   protected opened(): void {
     this.context.connectionCount += 1;
@@ -126,12 +148,15 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
         localFault(CloseCode.frameTooLarge, "message too large", new FrameTooLargeError(what)),
         WireCode.messageTooBig,
       );
-    } else if (binary || behaviour.text !== undefined) {
+    } else if ((binary ? behaviour.frame : behaviour.text) !== undefined) {
       this.#deliver(bytes, binary);
     } else {
-      const error = new ProtocolViolationError("the peer sent a text message; only binary ones are frames");
+      const [sent, taken] = binary ? ["binary", "text"] : ["text", "binary"];
+      const error = new ProtocolViolationError(
+        `the peer sent a ${sent} message; only ${taken} ones are taken`,
+      );
       const code = CloseCode.protocolViolation;
-      this.beginClose(localFault(code, "text message", error), toWireCode(code));
+      this.beginClose(localFault(code, `${sent} message`, error), toWireCode(code));
     }
   }
 
@@ -139,7 +164,7 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
   #deliver(bytes: Uint8Array, binary: boolean): void {
     const { behaviour } = this.context;
     try {
-      if (binary) behaviour.frame(this, bytes);
+      if (binary) behaviour.frame?.(this, bytes);
       else behaviour.text?.(this, bytes);
     } catch (cause) {
       throwUncaught(cause);
@@ -153,7 +178,7 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
     } else if (this.blocked && this.bytesQueued < this.context.highWaterMarkBytes / 2) {
       this.blocked = false;
       try {
-        this.context.behaviour.drain(this);
+        this.context.behaviour.drain?.(this);
       } catch (cause) {
         throwUncaught(cause);
       }
@@ -192,7 +217,7 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
     this.context.liveness?.remove(this);
     this.context.connectionCount -= 1;
     // The libraries may call this from inside our close(); the behaviour is called from the event loop.
-    queueMicrotask(() => this.context.behaviour.close(this, told));
+    queueMicrotask(() => this.context.behaviour.close?.(this, told));
   }
 
   #queue(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): SendResult {

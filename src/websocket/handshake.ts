@@ -1,13 +1,28 @@
+import { STATUS_CODES } from "node:http";
 import { InvalidArgumentError } from "../errors.js";
+import { retryAfterSeconds } from "../transport/admission.js";
+import { allowsOrigin, type OriginRules } from "./origin.js";
 
 /** Why a server answers an upgrade request with plain HTTP. */
 export interface Refusal {
-  readonly status: 400 | 404;
+  readonly status: 400 | 403 | 404 | 503;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
 const plainText = { "content-type": "text/plain" };
+
+/** The answer to one who is not admitted. */
+export const noRoom: Refusal = {
+  status: 503,
+  headers: { ...plainText, "retry-after": `${retryAfterSeconds}` },
+  body: "no room now\n",
+};
+
+/** A status as HTTP/1.1 writes it. */
+export function statusLine(status: number): string {
+  return `${status} ${STATUS_CODES[status] ?? ""}`;
+}
 
 /**
  * Those of the names that a subprotocol can have, a token (RFC 6455 section 4.1), each once: the others are meant for
@@ -28,20 +43,32 @@ export function pathname(path: string): string {
   return query < 0 ? path : path.slice(0, query);
 }
 
+/** What a server takes. */
+export interface Wanted {
+  readonly path: string;
+  readonly protocols: readonly string[];
+  readonly origins: OriginRules;
+}
+
+/** What a client asks for: its headers are empty where it sent none. */
+export interface Asked {
+  readonly path: string;
+  /** `Sec-WebSocket-Protocol` */
+  readonly protocols: string;
+  readonly origin: string;
+}
+
 /**
  * The server's side of the opening handshake (RFC 6455 section 4.2.2): the subprotocol, which is the first of
  * the server's that the client offered, or a refusal. A server that names none takes the client's first.
- * @param offered the client's `Sec-WebSocket-Protocol`; empty where it sent none.
  * @returns the subprotocol, empty for none.
  */
-export function negotiate(
-  wanted: { readonly path: string; readonly protocols: readonly string[] },
-  path: string,
-  offered: string,
-): string | Refusal {
-  if (pathname(path) !== pathname(wanted.path))
+export function negotiate(wanted: Wanted, asked: Asked): string | Refusal {
+  if (pathname(asked.path) !== pathname(wanted.path))
     return { status: 404, headers: plainText, body: "no WebSocket here\n" };
-  const names = offered.split(",").map((name) => name.trim());
+  if (!allowsOrigin(wanted.origins, asked.origin))
+    return { status: 403, headers: plainText, body: "not for pages of this origin\n" };
+  const names = asked.protocols.split(",").map((name) => name.trim());
   if (wanted.protocols.length === 0) return names[0] ?? "";
   const chosen = wanted.protocols.find((protocol) => names.includes(protocol));
   if (chosen !== undefined) return chosen;

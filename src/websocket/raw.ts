@@ -2,10 +2,9 @@ import { checkHandlers } from "../options/handlers.js";
 import { readOptions } from "../options/read.js";
 import { integer, listOf, object, withDefault } from "../options/schema.js";
 import { parseTransportUrl } from "../transport/address.js";
-import type { HttpHandler } from "../transport/http.js";
 import { connectorOptions, limitOptions, listenerOptions } from "../transport/options.js";
-import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
-import type { TransportListener, TransportOptions } from "../transport/transport.js";
+import type { ClientTlsOptions } from "../transport/tls.js";
+import type { TransportListener, TransportListenOptions, TransportOptions } from "../transport/transport.js";
 import type { WebSocketBehaviour, WebSocketConnection } from "./behaviour.js";
 import { webSocketTransport } from "./transport.js";
 
@@ -15,10 +14,9 @@ import { webSocketTransport } from "./transport.js";
  */
 export type WebSocketOptions = Partial<Omit<TransportOptions, "frameTimeoutMs" | "stream">>;
 
-export interface WebSocketListenOptions extends WebSocketOptions {
-  readonly tls?: ServerTlsOptions;
-  readonly http?: HttpHandler;
-}
+export interface WebSocketListenOptions
+  extends WebSocketOptions,
+    Partial<Omit<TransportListenOptions, "url" | keyof TransportOptions>> {}
 
 export interface WebSocketConnectOptions extends WebSocketOptions {
   readonly tls?: ClientTlsOptions;
@@ -50,8 +48,7 @@ const connectSchema = object({ ...shared, ...connectorOptions } satisfies Record
   unknown
 >);
 
-const connectionHandlers: readonly (keyof WebSocketBehaviour)[] = ["frame", "drain", "close"];
-const handlers: readonly (keyof WebSocketBehaviour)[] = ["open", "text", ...connectionHandlers];
+const handlers: readonly (keyof WebSocketBehaviour)[] = ["open", "frame", "text", "drain", "close"];
 
 /**
  * Serves plain WebSocket messages, without millrace's frames: `behaviour.frame` gets binary messages,
@@ -65,7 +62,7 @@ export async function listen(
   options: WebSocketListenOptions = {},
 ): Promise<TransportListener> {
   const { tls, http, ...read } = readOptions(listenSchema, options);
-  checkHandlers(behaviour, handlers, ["open", ...connectionHandlers]);
+  checkHandlers(behaviour, handlers);
   return webSocketTransport.listen({ ...read, url: parseTransportUrl(url), tls, http }, behaviour);
 }
 
@@ -75,10 +72,10 @@ export async function listen(
  */
 export async function connect(
   url: string,
-  behaviour: WebSocketBehaviour,
+  behaviour: WebSocketBehaviour = {},
   options: WebSocketConnectOptions = {},
 ): Promise<WebSocketConnection> {
   const { tls, signal, ...read } = readOptions(connectSchema, options);
-  checkHandlers(behaviour, handlers, connectionHandlers);
+  checkHandlers(behaviour, handlers);
   return webSocketTransport.connect({ ...read, url: parseTransportUrl(url), tls, signal }, behaviour);
 }

@@ -14,7 +14,6 @@ import { connect } from "./client.js";
 import { subprotocols } from "./handshake.js";
 import { serverLibrary } from "./library.js";
 import type { Server } from "./server.js";
-import { refuseUnsupportedTls } from "./tls.js";
 
 /** A {@link Transport} whose behaviours may take text messages too. */
 export interface WebSocketTransport extends Transport {
@@ -61,7 +60,6 @@ function assertNoFrameTimeout({ frameTimeoutMs }: TransportOptions): void {
 
 async function serverCredential({ url, tls }: TransportListenOptions): Promise<ServerCredential | undefined> {
   if (url.scheme === "ws") return undefined;
-  refuseUnsupportedTls(tls);
   if (tls !== undefined) return loadServerCredential(tls);
   throw new InvalidArgumentError(
     `wss://${url.host}:${url.port} needs options.tls with certificate and privateKey`,

@@ -1,13 +1,11 @@
 import * as uws from "uWebSockets.js";
-import { STATUS_CODES } from "node:http";
 import { AddressInUseError } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
 import { socketAddress } from "../transport/address.js";
 import { probePort } from "../transport/bind.js";
 import type { HttpHandler } from "../transport/http.js";
-import type { TransportListenOptions } from "../transport/transport.js";
-import { WebSocketContext } from "./context.js";
-import { negotiate, type Refusal } from "./handshake.js";
+import { ServerContext, type WebSocketContext } from "./context.js";
+import { negotiate, noRoom, type Refusal, statusLine } from "./handshake.js";
 import { endsWithHeaders, respond } from "./http_answer.js";
 import type { Server, ServerLibrary, ServerRequest } from "./server.js";
 import { UwsConnection, type UwsUserData } from "./uws_connection.js";
@@ -31,14 +29,14 @@ export const uwsLibrary: ServerLibrary = {
   async listen(request: ServerRequest): Promise<Server> {
     const { options, behaviour } = request;
     const idleTimeout = libraryIdleSeconds(options.idleTimeoutMs);
-    const context = new WebSocketContext(options, behaviour, idleTimeout > 0);
+    const context = new ServerContext(options, behaviour, idleTimeout > 0);
     const app = uws.App();
     app.any("/*", (response, http) => answerHttp(options.http, response, http));
     const { listenSocket, port } = await bind(app, request.address, options.url.port);
     // Routes added after binding, so that connections can know the port; no request is read before this returns.
     app.ws("/*", {
       ...connectionHandlers,
-      upgrade: upgradeHandler(options, context, socketAddress(request.address, port)),
+      upgrade: upgradeHandler(context, socketAddress(request.address, port)),
       idleTimeout,
       sendPingsAutomatically: idleTimeout > 0,
       maxPayloadLength: Math.min(options.maxFrameBytes * oversizeFactor, 0x7fffffff),
@@ -61,21 +59,38 @@ const connectionHandlers: uws.WebSocketBehavior<UwsUserData> = {
 };
 
 function upgradeHandler(
-  options: TransportListenOptions,
-  context: WebSocketContext,
+  context: ServerContext,
   localAddress: SocketAddress,
 ): NonNullable<uws.WebSocketBehavior<UwsUserData>["upgrade"]> {
-  const wanted = { path: options.url.path, protocols: options.protocols };
+  const { wanted, admission, openings } = context;
   return (response, request, socketContext) => {
-    const answer = negotiate(wanted, request.getUrl(), request.getHeader("sec-websocket-protocol"));
-    if (typeof answer !== "string") {
-      refuse(response, answer);
-      return;
+    const path = fullPath(request);
+    const origin = request.getHeader("origin");
+    const protocol = negotiate(wanted, {
+      path,
+      protocols: request.getHeader("sec-websocket-protocol"),
+      origin,
+    });
+    if (typeof protocol !== "string") {
+      refuse(response, protocol);
+    } else if (!admission.admits(remoteAddress(response))) {
+      refuse(response, noRoom);
+    } else {
+      const connection = new UwsConnection(context, openings.of(protocol, origin, path), localAddress);
+      const key = request.getHeader("sec-websocket-key");
+      response.upgrade<UwsUserData>({ connection }, key, protocol, "", socketContext); // calls `open`
     }
-    const connection = new UwsConnection(context, answer, localAddress);
-    const key = request.getHeader("sec-websocket-key");
-    response.upgrade<UwsUserData>({ connection }, key, answer, "", socketContext);
   };
+}
+
+/** Newer builds of uWebSockets.js tell the peer's port; 20.49, the last one for Node 20, does not. */
+interface ResponseWithPort {
+  getRemotePort?(): number;
+}
+
+function remoteAddress(response: uws.HttpResponse): SocketAddress {
+  const host = Buffer.from(response.getRemoteAddressAsText()).toString("latin1");
+  return socketAddress(host, (response as ResponseWithPort).getRemotePort?.() ?? 0);
 }
 
 function libraryIdleSeconds(idleTimeoutMs: number): number {
@@ -148,10 +163,6 @@ function refuse(response: uws.HttpResponse, { status, headers, body }: Refusal):
 function fullPath(request: uws.HttpRequest): string {
   const query: string | undefined = request.getQuery(); // undefined without "?", though its types say ""
   return query === undefined ? request.getUrl() : `${request.getUrl()}?${query}`;
-}
-
-function statusLine(status: number): string {
-  return `${status} ${STATUS_CODES[status] ?? ""}`;
 }
 
 class UwsServer implements Server {

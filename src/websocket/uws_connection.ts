@@ -8,6 +8,7 @@ import { lostCloseInfo, peerCloseInfo, toWireCode, WireCode } from "./close_code
 import { BaseConnection, localFault } from "./connection.js";
 import type { WebSocketContext } from "./context.js";
 import { HeldMessages } from "./held.js";
+import type { Opening } from "./opening.js";
 
 /** What uWebSockets.js keeps beside its socket. */
 export interface UwsUserData {
@@ -49,8 +50,8 @@ export class UwsConnection extends BaseConnection {
   /** What came while it was paused, and since, until all of that is delivered. */
   #held: HeldMessages | undefined = undefined;
 
-  constructor(context: WebSocketContext, protocol: string, localAddress: SocketAddress) {
-    super(context, protocol);
+  constructor(context: WebSocketContext, opening: Opening, localAddress: SocketAddress) {
+    super(context, opening);
     this.localAddress = localAddress;
   }
 
@@ -101,7 +102,7 @@ export class UwsConnection extends BaseConnection {
     this.#remoteHost = Buffer.from(socket.getRemoteAddressAsText()).toString("latin1");
     this.#remotePort = (socket as SocketWithPort).getRemotePort?.() ?? 0;
     this.opened();
-    this.context.behaviour.open(this);
+    this.tellOpen();
   }
 
   onMessage(message: ArrayBuffer, binary: boolean): void {

@@ -1,29 +1,25 @@
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type ServerResponse,
-  STATUS_CODES,
-} from "node:http";
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import type { Duplex } from "node:stream";
-import { WebSocketServer } from "ws";
 import { bindServer } from "../transport/bind.js";
 import type { HttpHandler } from "../transport/http.js";
-import { WebSocketContext } from "./context.js";
-import { negotiate, type Refusal } from "./handshake.js";
+import { isRefused, keyLogger, nodeServerTls } from "../transport/node_tls.js";
+import { ServerContext } from "./context.js";
 import { respond } from "./http_answer.js";
 import type { Server, ServerLibrary, ServerRequest } from "./server.js";
-import { WsConnection } from "./ws_connection.js";
+import { Upgrades } from "./upgrades.js";
 
 /** Serves WebSocket by the ws package over node:http. */
 export const wsLibrary: ServerLibrary = {
   async listen(request: ServerRequest): Promise<Server> {
     const { options, behaviour } = request;
-    const context = new WebSocketContext(options, behaviour, false);
+    const context = new ServerContext(options, behaviour, false);
     const server = createServer(request);
+    // TLS costs more than all else, so it is for those only who are admitted; in the clear there is HTTP to say no by.
+    if (request.credential !== undefined) context.admission.guard(server);
     server.on("request", (http, response) => answerHttp(options.http, http, response));
-    server.on("upgrade", upgradeHandler(request, context));
+    const upgrades = new Upgrades(request, context);
+    server.on("upgrade", (http, tcp, head) => upgrades.take(http, tcp as Socket, head));
     await bindServer(server, request.address, options.url.port);
     // A failed accept (too many open files) concerns one client, not the server.
     server.on("error", (error) => process.emitWarning(error));
@@ -41,49 +37,14 @@ function createServer({ options, credential }: ServerRequest): HttpServer {
     connectionsCheckingInterval: Math.ceil(handshakeTimeoutMs / 4),
   };
   if (credential === undefined) return createHttpServer(deadlines);
-  return createHttpsServer({
-    ...deadlines,
-    handshakeTimeout: handshakeTimeoutMs,
-    cert: credential.certificatePem,
-    key: credential.privateKeyPem,
+  const tls = { ...nodeServerTls(credential), handshakeTimeout: handshakeTimeoutMs };
+  const server = createHttpsServer({ ...deadlines, ...tls });
+  server.on("secureConnection", (socket) => {
+    if (isRefused(socket)) socket.destroy();
   });
-}
-
-function upgradeHandler(
-  { options }: ServerRequest,
-  context: WebSocketContext,
-): (request: IncomingMessage, tcp: Duplex, head: Buffer) => void {
-  const wanted = { path: options.url.path, protocols: options.protocols };
-  let chosen = "";
-  const sockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: options.maxFrameBytes,
-    // Called from inside handleUpgrade, for the request that was negotiated just before.
-    handleProtocols: () => chosen || false,
-  });
-  return (request, tcp, head) => {
-    const offered = request.headers["sec-websocket-protocol"] ?? "";
-    const answer = negotiate(wanted, request.url ?? "/", offered);
-    if (typeof answer !== "string") {
-      refuse(tcp, answer);
-      return;
-    }
-    chosen = answer;
-    sockets.handleUpgrade(request, tcp, head, (socket) => {
-      context.behaviour.open(new WsConnection(context, socket, tcp as Socket, true));
-    });
-  };
-}
-
-function refuse(tcp: Duplex, { status, headers, body }: Refusal): void {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  tcp.on("error", () => tcp.destroy());
-  tcp.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\n${lines.join("")}\r\n${body}`,
-  );
+  const { keyLogFile } = credential;
+  if (keyLogFile !== undefined) server.on("keylog", keyLogger(keyLogFile));
+  return server;
 }
 
 function answerHttp(
@@ -100,9 +61,9 @@ function answerHttp(
 class WsServer implements Server {
   readonly port: number;
   readonly #server: HttpServer;
-  readonly #context: WebSocketContext;
+  readonly #context: ServerContext;
 
-  constructor(server: HttpServer, context: WebSocketContext) {
+  constructor(server: HttpServer, context: ServerContext) {
     this.#server = server;
     this.#context = context;
     this.port = (server.address() as AddressInfo).port;

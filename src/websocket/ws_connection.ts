@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import { FrameTooLargeError, ProtocolViolationError } from "../errors.js";
@@ -5,9 +6,11 @@ import type { SocketAddress } from "../transport/address.js";
 import { socketAddress } from "../transport/address.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
 import type { ConnectionState } from "../transport/connection.js";
+import { peerCertificate } from "../transport/node_tls.js";
 import { lostCloseInfo, peerCloseInfo, toWireCode, WireCode } from "./close_code.js";
 import { BaseConnection, localFault } from "./connection.js";
 import type { WebSocketContext } from "./context.js";
+import type { Opening } from "./opening.js";
 
 /** The longest header of a WebSocket frame (RFC 6455 section 5.2). */
 const maxHeaderBytes = 14;
@@ -36,8 +39,8 @@ export class WsConnection extends BaseConnection {
   #ended = false;
 
   /** @param started false where the owner has yet to attach: nothing is delivered until {@link start}. */
-  constructor(context: WebSocketContext, socket: WebSocket, tcp: Socket, started: boolean) {
-    super(context, socket.protocol);
+  constructor(context: WebSocketContext, socket: WebSocket, tcp: Socket, opening: Opening, started: boolean) {
+    super(context, opening);
     this.#socket = socket;
     this.#tcp = tcp;
     this.remoteAddress = socketAddress(tcp.remoteAddress ?? "", tcp.remotePort ?? 0);
@@ -53,6 +56,10 @@ export class WsConnection extends BaseConnection {
       this.#onEnd({ wireCode, info: closeInfo(wireCode, reason.toString()) });
     });
     this.opened();
+  }
+
+  get peerCertificate(): X509Certificate | undefined {
+    return peerCertificate(this.#tcp);
   }
 
   /** Also "closing" from the peer's close frame on, of which ws tells at the end only. */

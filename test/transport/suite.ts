@@ -1,4 +1,5 @@
 import { describe } from "node:test";
+import { describeAdmission } from "./suite/admission.js";
 import { describeBackpressure } from "./suite/backpressure.js";
 import { describeCertificates } from "./suite/certificates.js";
 import { describeClosing } from "./suite/closing.js";
@@ -21,6 +22,7 @@ export function describeTransport(name: string, transport: TransportUnderTest): 
     describeClosing(kit);
     describeHandlers(kit);
     describeConnecting(kit);
+    describeAdmission(kit);
     describeCertificates(kit);
     describeListening(kit);
   });

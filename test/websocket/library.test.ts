@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { InvalidArgumentError } from "#internal/errors.js";
 import { negotiate } from "#internal/websocket/handshake.js";
 import { serverLibrary } from "#internal/websocket/library.js";
+import { originRules } from "#internal/websocket/origin.js";
 
 test("MILLRACE_WEBSOCKET names a library that exists", async () => {
   process.env.MILLRACE_WEBSOCKET = "other";
@@ -16,9 +17,10 @@ test("MILLRACE_WEBSOCKET names a library that exists", async () => {
 });
 
 test("a subprotocol list is read by RFC 6455: commas, with or without spaces", () => {
-  const wanted = { path: "/", protocols: ["x", "y"] };
-  assert.equal(negotiate(wanted, "/", "y"), "y");
-  assert.equal(negotiate(wanted, "/", "z ,y, x"), "x");
-  assert.notEqual(typeof negotiate(wanted, "/", "xy"), "string");
-  assert.notEqual(typeof negotiate(wanted, "/", ""), "string");
+  const wanted = { path: "/", protocols: ["x", "y"], origins: originRules({}) };
+  const chosen = (protocols: string) => negotiate(wanted, { path: "/", protocols, origin: "" });
+  assert.equal(chosen("y"), "y");
+  assert.equal(chosen("z ,y, x"), "x");
+  assert.notEqual(typeof chosen("xy"), "string");
+  assert.notEqual(typeof chosen(""), "string");
 });

@@ -47,10 +47,10 @@ test("options of plain WebSockets that are wrong or unknown are refused by name,
   }
 });
 
-test("a behaviour without a handler that is needed, or with one that is none, is refused before anybody calls it", async () => {
+test("a behaviour with a handler that is none is refused before anybody calls it", async () => {
   for (const [wrong, said] of [
-    [undefined, "behaviour must be an object of handlers, and not undefined"],
-    [{ ...behaviour, frame: undefined }, "behaviour.frame must be a function, and not undefined"],
+    [null, "behaviour must be an object of handlers, and not null"],
+    [{ ...behaviour, frame: "x" }, 'behaviour.frame must be a function, and not "x"'],
     [{ ...behaviour, close: 7 }, "behaviour.close must be a function, and not 7"],
     [{ ...behaviour, text: "x" }, 'behaviour.text must be a function, and not "x"'],
   ] as const) {
@@ -61,8 +61,32 @@ test("a behaviour without a handler that is needed, or with one that is none, is
       await assert.rejects(attempt, { code: "ERR_MILLRACE_INVALID_ARGUMENT", message: said });
     }
   }
-  await assert.rejects(
-    listen("ws://127.0.0.1:0", { ...behaviour, open: undefined } as never),
-    /behaviour\.open/,
-  );
+});
+
+test("no handler is needed", async (t) => {
+  const listener = await listen("ws://127.0.0.1:0", {});
+  t.after(() => listener.close());
+  const client = await connect(listener.url);
+  assert.equal(client.state, "open");
+  client.close({ graceful: false });
+});
+
+test("origins are as browsers write them, or refused", async () => {
+  const said =
+    /^origins must be a list of origins as browsers write them, like https:\/\/example.com, and not/;
+  for (const origin of [
+    "https://example.com/",
+    "https://example.com:443",
+    "https://example.com/path",
+    "https://user@example.com",
+    "https://bücher.example",
+    "example.com",
+    "*",
+    "https://*.example.com",
+    "",
+    7,
+  ]) {
+    const attempt = listen("ws://127.0.0.1:0", {}, { origins: [origin as string] });
+    await assert.rejects(attempt, { code: "ERR_MILLRACE_INVALID_ARGUMENT", message: said }, `${origin}`);
+  }
 });

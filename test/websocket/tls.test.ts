@@ -1,15 +1,19 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { TLSSocket } from "node:tls";
-import { type CloseInfo, connect, InvalidArgumentError, listen } from "millrace";
+import { type CloseInfo, connect, HandshakeFailedError, listen } from "millrace";
 import { Authority } from "millrace/testing";
 import { listen as listenRaw, type WebSocketBehaviour } from "millrace/websocket";
 import { WebSocket, WebSocketServer } from "ws";
 import { deferred } from "../kit/deferred.js";
+import { temporaryFolder } from "../kit/folder.js";
 import { Pkcs12Packer } from "../kit/pkcs12.js";
+import { until } from "../kit/until.js";
 
 const packer = new Pkcs12Packer();
 
@@ -51,22 +55,27 @@ test("a wss client shows the certificate that it has", async (t) => {
   assert.equal(request.socket.getPeerX509Certificate()?.subject, "CN=alice");
 });
 
-test("options that only QUIC and TCP honour are refused where WebSocket would ignore them", async () => {
-  const server = {
-    clientCertificate: "require",
-    clientCa: authority.certificate,
-    serverNames: {},
-    cipherSuites: ["TLS_AES_128_GCM_SHA256"],
-    keyLogFile: "/nowhere",
-  } as const;
-  const isRefused = (name: string) => (error: Error) =>
-    error instanceof InvalidArgumentError && error.message.includes(`tls.${name} works on QUIC and TCP only`);
-  for (const [name, value] of Object.entries(server)) {
-    const tls = { ...identity, [name]: value };
-    await assert.rejects(listen("wss://127.0.0.1:0/", {}, { tls }), isRefused(name), name);
-  }
-  const tls = { keyLogFile: "/nowhere" };
-  await assert.rejects(connect("wss://127.0.0.1:1/", {}, { tls }), isRefused("keyLogFile"));
+test("a wss server and its client honour what QUIC and TCP do", async (t) => {
+  const folder = temporaryFolder();
+  const other = await authority.issue({ names: ["other.example"] });
+  const [serverLog, clientLog] = [join(folder, "server.keys"), join(folder, "client.keys")];
+  const cipherSuites = ["TLS_CHACHA20_POLY1305_SHA256"] as const;
+  const listener = await listen(
+    "wss://127.0.0.1:0/",
+    {},
+    { tls: { ...identity, serverNames: { "other.example": other }, cipherSuites, keyLogFile: serverLog } },
+  );
+  t.after(() => listener.close({ graceful: false }));
+  const ca = authority.certificate;
+  const tls = { ca, serverName: "other.example", keyLogFile: clientLog, cipherSuites };
+  const client = await connect(listener.urls[0]!, {}, { tls });
+  assert.equal(client.peerCertificate?.checkHost("other.example"), "other.example");
+  await until("both logs have secrets", () =>
+    [serverLog, clientLog].every((file) => readFileSync(file, "utf8").includes("CLIENT_TRAFFIC_SECRET_0")),
+  );
+  await client.close();
+  const none = { ca, cipherSuites: ["TLS_AES_256_GCM_SHA384"] } as const;
+  await assert.rejects(connect(listener.urls[0]!, {}, { tls: none }), HandshakeFailedError);
 });
 
 test("a wss client may ping in the middle of much that it sends", async (t) => {

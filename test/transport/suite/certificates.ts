@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Authority, type Identity } from "millrace/testing";
 import {
   CertificateExpiredError,
   CertificateNameError,
+  CertificateRequiredError,
   CertificateUntrustedError,
 } from "#internal/errors.js";
-import { authority, echo, identity, type Listener, type SuiteKit } from "./kit.js";
+import { deferred } from "../../kit/deferred.js";
+import { authority, type Connection, echo, identity, type Listener, type SuiteKit } from "./kit.js";
 
 /** Whose certificates are taken. */
 export function describeCertificates({ transport, listen, dial, assertEchoes }: SuiteKit): void {
@@ -48,6 +51,54 @@ export function describeCertificates({ transport, listen, dial, assertEchoes }: 
     test("that are expired are refused by listen", async () => {
       const tls = await authority.issue({ validFromDays: -13, validToDays: -1 });
       await assert.rejects(listen(secureUrl, echo, { tls }), CertificateExpiredError);
+    });
+
+    test("of a client are there where the listener asks for them, and the server's always", async (t) => {
+      const alice = await authority.issueClient({ name: "alice" });
+      for (const [clientCertificate, shown, subject] of [
+        ["require", alice, "CN=alice"],
+        ["request", alice, "CN=alice"],
+        ["request", {}, undefined],
+        ["none", alice, undefined],
+      ] as const) {
+        const opened = deferred<Connection>();
+        const clientCa = clientCertificate === "none" ? undefined : authority.certificate;
+        const tls = { ...identity, clientCertificate, clientCa };
+        const behaviour = { ...echo, open: (connection: Connection) => opened.resolve(connection) };
+        const listener = await listen(secureUrl, behaviour, { tls });
+        t.after(() => listener.close({ graceful: false }));
+        const client = await dial(t, listener, undefined, { tls: { ca: authority.certificate, ...shown } });
+        const server = await opened.promise;
+        assert.equal(server.peerCertificate?.subject, subject, `${clientCertificate}`);
+        assert.equal(
+          client.peerCertificate?.fingerprint256,
+          new X509Certificate(identity.certificate).fingerprint256,
+        );
+        await client.close();
+        await server.closed;
+        assert.equal(server.peerCertificate, undefined);
+      }
+    });
+
+    test("of clients that are missing or a stranger's are refused where one is required", async (t) => {
+      const stranger = await Authority.make("stranger");
+      const tls = { ...identity, clientCertificate: "require", clientCa: authority.certificate } as const;
+      let opened = 0;
+      const listener = await listen(secureUrl, { open: () => void opened++ }, { tls });
+      t.after(() => listener.close({ graceful: false }));
+      for (const shown of [{}, await stranger.issueClient({ name: "mallory" })]) {
+        const error = await dial(t, listener, undefined, {
+          tls: { ca: authority.certificate, ...shown },
+        }).then(
+          async (connection) => (await connection.closed).error, // in TLS 1.3 a client learns of it when it is done
+          (error: unknown) => error,
+        );
+        assert.ok(
+          error instanceof CertificateRequiredError || error instanceof CertificateUntrustedError,
+          `${error}`,
+        );
+      }
+      assert.equal(opened, 0);
     });
 
     test("that expire while the server runs are refused by clients", async (t) => {
