@@ -46,9 +46,9 @@ export interface Connection<Data = unknown> extends AsyncDisposable, AsyncIterab
    * Queues one message without blocking.
    * @param message 0..maxMessageBytes bytes; copied, the caller keeps it.
    * @returns `sent`; `blocked`: accepted, now wait for `drain`; or `dropped`: not accepted, for the queue was
-   *   at the high-water mark already.
+   *   at the high-water mark already, or the peer has gone, which `close` tells behind messages that still wait.
    * @throws FrameTooLargeError above maxMessageBytes
-   * @throws ConnectionClosedError when the connection is not open
+   * @throws ConnectionClosedError when this side has closed the connection, or `close` has told that it ended
    */
   send(message: Uint8Array): SendResult;
 

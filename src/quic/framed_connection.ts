@@ -6,6 +6,7 @@ import type { RingReader } from "../native/ring.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import { peerCloseError } from "../transport/close_error.js";
 import type {
+  ConnectionState,
   Publisher,
   SendResult,
   TransportBehaviour,
@@ -53,11 +54,17 @@ export class FramedConnection extends EngineConnection implements TransportConne
     return true;
   }
 
+  /** Closed only when that is told, which is behind what waits. */
+  override get state(): ConnectionState {
+    return this.#endWaits ? "closing" : super.state;
+  }
+
   get bytesQueued(): number {
-    return this.state === "closed" ? 0 : this.#queue.bytesQueued(this.engine, this.slot);
+    return super.state === "closed" ? 0 : this.#queue.bytesQueued(this.engine, this.slot);
   }
 
   send(head: Uint8Array, payload?: Uint8Array): SendResult {
+    if (this.#endWaits) return "dropped"; // who answers what waited cannot know
     this.assertOpen();
     return this.#queue.send(
       this.engine,
@@ -154,6 +161,11 @@ export class FramedConnection extends EngineConnection implements TransportConne
     this.#consumed(bytes);
   }
 
+  /** The peer has ended it, and frames from before that are still to be delivered. */
+  get #endWaits(): boolean {
+    return this.#backlog?.closed !== undefined && this.#backlog.frames.length > 0;
+  }
+
   #consumed(bytes: number): void {
     this.#consumedBytes += bytes;
     // Steps of a quarter: see native/quic/receive_credit.h.
@@ -187,8 +199,13 @@ export class FramedConnection extends EngineConnection implements TransportConne
     this.engine.release(this);
     this.#onEnd?.();
     if (info === undefined) return;
-    if (this.#backlog !== undefined) this.#backlog.closed = info;
-    else this.#behaviour.close(this, info);
+    if (this.#backlog === undefined) {
+      this.#behaviour.close(this, info);
+      return;
+    }
+    this.#backlog.closed = info;
+    // Who paused until there is room would wait for ever.
+    if (this.#queue.onEnd()) this.#behaviour.drain(this);
   }
 }
 

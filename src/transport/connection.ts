@@ -66,7 +66,8 @@ export interface TransportConnection {
   /**
    * Queues one frame, given in one part or two, without blocking. Both parts are copied before it returns.
    * @returns see {@link SendResult}; the high-water mark is the listener's or connector's option.
-   * @throws ConnectionClosedError when the connection is not open.
+   * @throws ConnectionClosedError when the connection is not open; but where the peer has ended it, and that is yet to
+   *   be told behind frames that waited for `resume`, it is `dropped`.
    */
   send(head: Uint8Array, payload?: Uint8Array): SendResult;
 

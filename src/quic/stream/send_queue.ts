@@ -71,4 +71,11 @@ export class SendQueue {
     this.#blocked = false;
     return true;
   }
+
+  /** Nothing is queued any more, for there is no connection. @returns whether somebody waits for drain. */
+  onEnd(): boolean {
+    const waited = this.#blocked;
+    this.#blocked = false;
+    return waited;
+  }
 }
