@@ -42,6 +42,9 @@ export class Dispatcher {
   readonly #queues = new Map<object, KeyQueue>();
   /** Those with a task that waits and a place of their own for it, in the order of their turns. */
   readonly #ready = new LinkedList<KeyQueue>();
+  /** Calls that have rested, and want a place again: before any other. */
+  readonly #rested = new LinkedList<Call>();
+  readonly #clock: Clock;
   readonly #unfinished: Deadlines;
   readonly #stopping: Deadlines;
   #running = 0;
@@ -55,11 +58,12 @@ export class Dispatcher {
   /** @throws InvalidArgumentError */
   constructor(options: DispatcherOptions = {}, clock: Clock = systemClock) {
     this.#options = readDispatcherOptions(options);
+    this.#clock = clock;
     this.#unfinished = new Deadlines(clock, timeoutOf(this.#options), (call) => this.#timeOut(call));
     this.#stopping = new Deadlines(clock, this.#options.graceMs, (call) => this.#giveUp(call));
   }
 
-  /** How many hold a place, those that were told to stop among them. */
+  /** How many hold a place, those that were told to stop among them, and those that rest not. */
   get running(): number {
     return this.#running;
   }
@@ -73,7 +77,7 @@ export class Dispatcher {
     return { ...this.#counters };
   }
 
-  /** How many of a key's tasks run and wait. */
+  /** How many of a key's tasks run, rest and wait. */
   pending(key: object): number {
     const queue = this.#queues.get(key);
     return queue === undefined ? 0 : queue.started.length + queue.waiting.length;
@@ -85,7 +89,7 @@ export class Dispatcher {
     const { concurrency, concurrencyPerKey, maxQueued, maxQueuedPerKey } = this.#options;
     const mayStart =
       this.#running < concurrency &&
-      this.#ready.length === 0 &&
+      this.#ready.length + this.#rested.length === 0 &&
       (queue === undefined || (queue.waiting.length === 0 && queue.started.length < concurrencyPerKey));
     if (mayStart) {
       const own = queue ?? this.#addQueue(key);
@@ -119,7 +123,7 @@ export class Dispatcher {
     this.#makeReady(queue);
     for (const call of [...queue.started]) {
       if (call.state === "aborted") continue;
-      if (call.state === "running") this.#unfinished.remove(call);
+      this.#leave(call);
       this.#stop(call, reason);
     }
     this.#forgetIfEmpty(queue);
@@ -137,7 +141,7 @@ export class Dispatcher {
    */
   async idle(options: WaitOptions = {}): Promise<void> {
     const wait = readWait(options);
-    if (this.#running + this.#queued === 0) return;
+    if (this.#queues.size === 0) return;
     await new Promise<void>((resolve, reject) => {
       const settle = (end: () => void) => {
         this.#idleWaiters.delete(onIdle);
@@ -163,7 +167,7 @@ export class Dispatcher {
   }
 
   #addQueue(key: object): KeyQueue {
-    const queue = this.#spare ?? new KeyQueue(key);
+    const queue = this.#spare ?? new KeyQueue(key, this.#rest);
     this.#spare = undefined;
     queue.key = key;
     this.#queues.set(key, queue);
@@ -173,7 +177,7 @@ export class Dispatcher {
   #start(call: Call): void {
     call.state = "starting";
     call.queue.started.push(call);
-    this.#running += 1;
+    this.#take(call);
     this.#counters.started += 1;
     try {
       const result: unknown = call.task.run(call);
@@ -200,6 +204,54 @@ export class Dispatcher {
     );
   }
 
+  readonly #rest = (call: Call, ms: number): Promise<void> => {
+    if (call.state !== "starting" && call.state !== "running") return Promise.resolve();
+    this.#leave(call);
+    call.state = "resting";
+    this.#give(call);
+    const woken = new Promise<void>((resolve) => {
+      const cancelTimer = this.#clock.at(this.#clock.now() + ms, () => {
+        call.state = "rested";
+        this.#rested.push(call);
+        this.#pump();
+      });
+      call.wake = () => {
+        cancelTimer();
+        resolve();
+      };
+    });
+    this.#pump();
+    return woken;
+  };
+
+  #goOn(call: Call): void {
+    call.state = "running";
+    this.#take(call);
+    this.#unfinished.add(call);
+    call.wake?.();
+    call.wake = undefined;
+  }
+
+  #take(call: Call): void {
+    call.hasPlace = true;
+    this.#running += 1;
+  }
+
+  #give(call: Call): void {
+    if (!call.hasPlace) return;
+    call.hasPlace = false;
+    this.#running -= 1;
+  }
+
+  /** Takes a call out of whatever list it is in, and ends its rest. */
+  #leave(call: Call): void {
+    if (call.state === "running") this.#unfinished.remove(call);
+    else if (call.state === "aborted") this.#stopping.remove(call);
+    else if (call.state === "rested") this.#rested.remove(call);
+    call.wake?.();
+    call.wake = undefined;
+  }
+
   #timeOut(call: Call): void {
     this.#counters.timedOut += 1;
     const error = new HandlerTimeoutError(`a handler took longer than ${this.#options.timeoutMs} ms`);
@@ -220,14 +272,13 @@ export class Dispatcher {
 
   /** What a call that was told to stop rejects with is no news. */
   #fail(call: Call, cause: unknown): void {
-    if (call.state === "starting" || call.state === "running") tell(call.task, cause);
+    if (call.state !== "aborted" && call.state !== "over") tell(call.task, cause);
     this.#end(call);
   }
 
   #end(call: Call): void {
     if (call.state === "over") return; // given up before
-    if (call.state === "running") this.#unfinished.remove(call);
-    else if (call.state === "aborted") this.#stopping.remove(call);
+    this.#leave(call);
     this.#release(call);
   }
 
@@ -235,7 +286,7 @@ export class Dispatcher {
     call.state = "over";
     const { queue } = call;
     queue.remove(call);
-    this.#running -= 1;
+    this.#give(call);
     this.#makeReady(queue);
     this.#forgetIfEmpty(queue);
     this.#pump();
@@ -261,6 +312,11 @@ export class Dispatcher {
     if (this.#isPumping) return;
     this.#isPumping = true;
     while (this.#running < this.#options.concurrency) {
+      const rested = this.#rested.shift();
+      if (rested !== undefined) {
+        this.#goOn(rested);
+        continue;
+      }
       const queue = this.#ready.shift();
       if (queue === undefined) break;
       queue.isReady = false;
@@ -270,7 +326,7 @@ export class Dispatcher {
       this.#makeReady(queue);
     }
     this.#isPumping = false;
-    if (this.#running + this.#queued === 0) for (const waiter of this.#idleWaiters) waiter();
+    if (this.#queues.size === 0) for (const waiter of this.#idleWaiters) waiter();
   }
 }
 

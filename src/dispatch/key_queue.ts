@@ -13,8 +13,12 @@ export class KeyQueue implements Linked<KeyQueue> {
   previous: KeyQueue | undefined;
   next: KeyQueue | undefined;
 
-  constructor(key: object) {
+  /** The dispatcher's: what it does for a call of the queue that wants to rest. */
+  readonly rest: (call: Call, ms: number) => Promise<void>;
+
+  constructor(key: object, rest: (call: Call, ms: number) => Promise<void>) {
     this.key = key;
+    this.rest = rest;
   }
 
   get isEmpty(): boolean {

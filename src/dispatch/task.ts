@@ -21,4 +21,11 @@ export interface TaskCall {
    * what `cancel` was given). Made when it is first asked for: a task that never asks costs nothing.
    */
   readonly signal: AbortSignal;
+
+  /**
+   * Waits without a place: others run meanwhile, but for those of the same key, which stay behind. The time does not
+   * count as the task's, whose timeout begins anew afterwards.
+   * @returns resolves after so many milliseconds, when there is a place again; at once where the task is to stop.
+   */
+  rest(ms: number): Promise<void>;
 }

@@ -361,6 +361,95 @@ describe("a dispatcher", () => {
     assert.deepEqual([dispatcher.running, dispatcher.queued, dispatcher.pending(key)], [0, 0, 0]);
   });
 
+  it("lets a task rest: others run meanwhile, but for those of its key, and its timeout begins anew", async () => {
+    const { dispatcher, time, log, job } = bench({ concurrency: 1, timeoutMs: 100 });
+    const key = {};
+    const end = deferred();
+    const rests: Task = {
+      async run(call) {
+        log.push("begins");
+        await call.rest(500);
+        log.push(`goes on at ${time.now()}`);
+        await end.promise;
+      },
+      fail: (cause) => assert.fail(String(cause)),
+    };
+    dispatcher.submit(key, rests);
+    dispatcher.submit(key, job("behind"));
+    const other = job("other");
+    assert.equal(dispatcher.submit({}, other), "started");
+    assert.deepEqual([dispatcher.running, dispatcher.pending(key)], [1, 2]);
+    await other.end();
+    time.advance(499);
+    assert.deepEqual(log, ["begins", "other"]);
+    time.advance(1);
+    await settled();
+    assert.equal(dispatcher.running, 1);
+    time.advance(99);
+    end.resolve();
+    await settled();
+    assert.deepEqual(log, ["begins", "other", "goes on at 500", "behind"]);
+    assert.equal(dispatcher.counters.timedOut, 0);
+  });
+
+  it("gives a task that has rested the next place that is free, before those that wait", async () => {
+    const { dispatcher, time, log, job } = bench({ concurrency: 1, timeoutMs: 0 });
+    dispatcher.submit(
+      {},
+      done(async (call) => {
+        await call.rest(10);
+        log.push("rested");
+      }),
+    );
+    const other = job("other");
+    dispatcher.submit({}, other);
+    dispatcher.submit({}, job("waits"));
+    time.advance(10);
+    await settled();
+    assert.deepEqual(log, ["other"]);
+    await other.end();
+    assert.deepEqual(log, ["other", "rested", "waits"]);
+  });
+
+  it("wakes a task that is cancelled while it rests, and ends one that settles while it does", async () => {
+    const { dispatcher, time, log } = bench({ concurrency: 1 });
+    const key = {};
+    dispatcher.submit(
+      key,
+      done(async (call) => {
+        await call.rest(1000);
+        log.push(`${call.signal.reason}`);
+        await call.rest(1000); // not any more
+      }),
+    );
+    dispatcher.cancel(key, "gone");
+    await settled();
+    assert.deepEqual([log, dispatcher.pending(key)], [["gone"], 0]);
+    dispatcher.submit(
+      key,
+      done(async (call) => void call.rest(1000)),
+    );
+    await settled();
+    assert.equal(dispatcher.pending(key), 0);
+    time.advance(2000);
+    assert.equal(dispatcher.running, 0);
+    await dispatcher.idle();
+  });
+
+  it("is not idle while a task rests", async () => {
+    const { dispatcher, time } = bench();
+    dispatcher.submit(
+      {},
+      done((call) => call.rest(10)),
+    );
+    let isIdle = false;
+    const idle = dispatcher.idle().then(() => (isIdle = true));
+    await settled();
+    assert.equal(isIdle, false);
+    time.advance(10);
+    assert.ok(await idle);
+  });
+
   it("cancels all keys", async () => {
     const { dispatcher, job } = bench({ concurrency: 3 });
     const jobs = Array.from({ length: 5 }, (_, i) => job(`${i}`));

@@ -20,7 +20,7 @@ const keyCount = 4;
 const step = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.record({ do: fc.constant("submit" as const), key: fc.nat(keyCount - 1), at: fc.nat(2) }),
+    arbitrary: fc.record({ do: fc.constant("submit" as const), key: fc.nat(keyCount - 1), at: fc.nat(3) }),
   },
   { weight: 5, arbitrary: fc.record({ do: fc.constant("settle" as const), at: fc.nat(50) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel" as const), key: fc.nat(keyCount - 1) }) },
@@ -54,20 +54,21 @@ class Run {
     this.dispatcher = new Dispatcher(options, this.time);
   }
 
-  /** @param kind 0: a promise that the test settles; 1: returns at once; 2: throws at once. */
+  /** @param kind 0: a promise that the test settles; 1: returns at once; 2: throws at once; 3: rests first, then as 0. */
   submit(key: number, kind: number): void {
     const job: Job = { key, ordinal: this.jobs.length, fate: "waits", settle: undefined };
     const task: Task = {
-      run: () => {
+      run: (call) => {
         assert.equal(job.fate, "waits", "a task runs once");
         this.#started.push(job);
         job.fate = "runs";
         if (kind === 1) job.fate = "ended";
         if (kind === 2) throw new Error("on purpose");
-        if (kind !== 0) return undefined;
-        return new Promise<void>((resolve) => {
+        if (kind === 1) return undefined;
+        const settled = new Promise<void>((resolve) => {
           job.settle = resolve;
         });
+        return kind === 0 ? settled : call.rest(30).then(() => settled);
       },
       fail: () => {
         assert.equal(job.fate, "runs", "only what runs fails, and once");
@@ -117,6 +118,7 @@ class Run {
     );
     assert.ok(waiting.length <= maxQueued && this.dispatcher.running <= concurrency);
     let isAnyReady = false;
+    assert.ok(this.dispatcher.running >= 0);
     for (const [at, key] of this.#keys.entries()) {
       const own = waiting.filter((job) => job.key === at).length;
       const running = this.dispatcher.pending(key) - own;
@@ -148,8 +150,11 @@ describe("a dispatcher, whatever is done to it,", () => {
           else run.time.advance(each.ms);
           run.check();
         }
-        // Each settling lets at most one more start, so this many are enough.
-        for (let i = 0; i <= run.jobs.length; i += 1) await run.settle(0);
+        // Each turn lets at least one more start, so this many are enough.
+        for (let i = 0; i <= run.jobs.length; i += 1) {
+          await run.settle(0);
+          run.time.advance(30);
+        }
         run.time.advance(1000); // gives up what was cancelled without being asked
         run.check();
         assert.deepEqual([run.dispatcher.running, run.dispatcher.queued], [0, 0]);
