@@ -144,6 +144,33 @@ export class ConnectionClosedError extends MillraceError {
   readonly code = "ERR_MILLRACE_CONNECTION_CLOSED";
 }
 
+/** What a server says with a refusal. */
+interface RefusalOptions extends MillraceErrorOptions {
+  /** 0 by default. */
+  readonly rejectCode?: number;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** The server did not let this client begin a session. */
+export class SessionRefusedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_SESSION_REFUSED";
+  /** Of `RejectCode`, or the server's application's. */
+  readonly rejectCode: number;
+  /** When it may be tried again; undefined where the server does not say. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, { rejectCode = 0, retryAfterMs, ...options }: RefusalOptions = {}) {
+    super(message, options);
+    this.rejectCode = rejectCode;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** The session is over; nothing more can be sent to it. */
+export class SessionClosedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_SESSION_CLOSED";
+}
+
 /** The stream's sending side has ended or was reset. */
 export class StreamClosedError extends MillraceError {
   readonly code = "ERR_MILLRACE_STREAM_CLOSED";

@@ -5,9 +5,9 @@ import { isLane } from "./lane.js";
 
 /**
  * What became of a message. `received` is cumulative, and what the sender's credit comes from: all of the lane up to
- * this sequence is handled. The others are each of one message.
+ * this sequence is handled. The others are each of one message; `rejected`: it was not handled, since too much waits.
  */
-export const AckLevel = { received: 0, stored: 1, delivered: 2, read: 3 } as const;
+export const AckLevel = { received: 0, stored: 1, delivered: 2, read: 3, rejected: 4 } as const;
 
 export interface Ack {
   readonly lane: number;
@@ -26,6 +26,6 @@ export function encodeAck({ lane, level, sequence }: Ack): FrameContents {
 export function checkAck({ channel, type, ref, flags }: Readonly<FrameContents>): void {
   if (flags !== 0) throw new ProtocolViolationError(`an Ack has no flags, not ${flags}`);
   if (!isLane(channel)) throw new ProtocolViolationError(`an Ack is of lane ${channel}, and there is none`);
-  if (type > AckLevel.read) throw new ProtocolViolationError(`an Ack has no level ${type}`);
+  if (type > AckLevel.rejected) throw new ProtocolViolationError(`an Ack has no level ${type}`);
   if (ref === 0) throw new ProtocolViolationError("an Ack names a sequence");
 }

@@ -73,6 +73,17 @@ export class Outbound {
     return rarities === undefined ? held : held + rarities.pending.bytes + bytesToReplay(rarities);
   }
 
+  /** Something is to happen at the next {@link pump}: messages wait, or whoever was told `blocked` does. */
+  get isHeld(): boolean {
+    return !this.#isReady || this.isBlocked;
+  }
+
+  /** Messages wait that were accepted. */
+  get hasWaiting(): boolean {
+    const rarities = this.#rarities;
+    return rarities !== undefined && (rarities.pending.bytes > 0 || rarities.replays.length > 0);
+  }
+
   /** Messages that were given up to keep the queue's limit. */
   get messagesDropped(): number {
     return this.#rarities?.messagesDropped ?? 0;

@@ -71,6 +71,11 @@ export class FrameView implements FrameContents {
     }
   }
 
+  /** How long the payload is, without a view of it being made. */
+  get payloadBytes(): number {
+    return this.#form === Form.general ? (this.#frame?.payloadLength() ?? 0) : this.#payloadBytes;
+  }
+
   get subject(): string | undefined {
     this.#decodeExtras();
     return this.#subject;

@@ -3,6 +3,7 @@ import {
   FrameTooLargeError,
   type MillraceError,
   ProtocolViolationError,
+  ResourceExhaustedError,
 } from "../errors.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
 import type { PlacedFrame, TransportBehaviour, TransportConnection } from "../transport/connection.js";
@@ -121,6 +122,7 @@ const closeCodes: readonly (readonly [new (...args: never[]) => MillraceError, n
   [FrameMalformedError, CloseCode.frameMalformed],
   [FrameTooLargeError, CloseCode.frameTooLarge],
   [ProtocolViolationError, CloseCode.protocolViolation],
+  [ResourceExhaustedError, CloseCode.exhausted],
 ];
 
 function codecsByProtocol(codecs: readonly Codec[]): ReadonlyMap<string, Codec> {

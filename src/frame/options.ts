@@ -148,7 +148,8 @@ export function checkBehaviour<Data>(behaviour: Behaviour<Data>): void {
   checkHandlers(behaviour, Object.keys(handlers));
 }
 
-function isTransport(value: unknown): boolean {
+/** Whether this is a {@link Transport}. */
+export function isTransport(value: unknown): boolean {
   if (!isObject(value)) return false;
   const { name, schemes, listen, connect } = value as Partial<Record<keyof Transport, unknown>>;
   return typeof name === "string" && Array.isArray(schemes) && isFunction(listen) && isFunction(connect);

@@ -2,7 +2,7 @@ import { FrameMalformedError } from "../errors.js";
 import { checkBytes } from "../options/bytes.js";
 import type { Publisher, SendResult, TransportConnection } from "../transport/connection.js";
 import { type FrameHeader, hotHeadBytes, setHotPayloadBytes, writeHotHead } from "./codec.js";
-import { Kind } from "./frame.js";
+import { encodeFrame, type FrameContents, Kind } from "./frame.js";
 import { asMalformed, type Codec } from "./message_codec.js";
 import { unshared } from "./unshared.js";
 
@@ -34,6 +34,16 @@ export function sendUnit(transport: TransportConnection, codec: Codec, unit: Uin
   if (carriesFrames(transport)) return transport.send(messageHead(unit), unit);
   if (codec.text && transport.sendText !== undefined) return transport.sendText(unit);
   return transport.send(unit);
+}
+
+/** Sends a whole frame, as the connection's codec has it. */
+export function sendFrame(
+  transport: TransportConnection,
+  codec: Codec | undefined,
+  frame: Readonly<FrameContents>,
+): SendResult {
+  if (codec !== undefined) return sendUnit(transport, codec, codec.encode(frame));
+  return transport.send(encodeFrame(frame, frame.payload, frame));
 }
 
 /** Sends one unit to many connections, at the cost of one copy where the transport has a way. */

@@ -19,7 +19,16 @@ export const CloseCode = {
   exhausted: 7,
   /** Of a stream: it came as early data, and may come again after the handshake. */
   tooEarly: 8,
+  /** The peer did not prove who it is, in time or at all. */
+  unauthenticated: 9,
+  /** The session goes on over another connection. */
+  superseded: 10,
+  /** Nothing was heard for too long. */
+  idle: 11,
 } as const;
+
+/** Codes from here on are an application's. */
+export const firstApplicationCode = 256;
 
 /** The highest code that every transport can carry. */
 export const maxCloseCode = 999;

@@ -195,7 +195,7 @@ describe("the other frames of a session", () => {
 
   it("are refused where they say what they cannot", () => {
     const ack = encodeAck({ lane: 0, level: 0, sequence: 1 });
-    for (const wrong of [{ channel: 4 }, { channel: 16 }, { type: 4 }, { ref: 0 }, { flags: 8 }]) {
+    for (const wrong of [{ channel: 4 }, { channel: 16 }, { type: 5 }, { ref: 0 }, { flags: 8 }]) {
       assert.throws(() => checkAck({ ...ack, ...wrong }), ProtocolViolationError);
     }
     assert.throws(

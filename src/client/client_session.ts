@@ -1,0 +1,313 @@
+import { encodeCommit } from "../delivery/commit.js";
+import { type Cursors, noCursors } from "../delivery/cursors.js";
+import { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
+import { readGoAway } from "../delivery/goaway.js";
+import type { Hello } from "../delivery/hello.js";
+import { MessageView, OwnMessage } from "../delivery/message.js";
+import { RequestBudget } from "../delivery/pending_requests.js";
+import { costOf, payloadOf, SessionHalf } from "../delivery/session_half.js";
+import { sessionVersion } from "../delivery/terms.js";
+import type { Welcome } from "../delivery/welcome.js";
+import { FrameTooLargeError, ProtocolViolationError, SessionClosedError } from "../errors.js";
+import { CodecCarrier } from "../frame/codec_carrier.js";
+import { type FrameContents, Kind } from "../frame/frame.js";
+import { takeOther } from "../frame/frame_behaviour.js";
+import { maxFrameOverheadBytes } from "../frame/message_codec.js";
+import { sendFrame } from "../frame/unit.js";
+import { CloseCode, type CloseInfo, type CloseOptions, firstApplicationCode } from "../transport/close.js";
+import type { SendResult } from "../transport/connection.js";
+import { throwUncaught } from "../transport/uncaught.js";
+import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
+import { type Dialled, dial } from "./dial.js";
+import type { ReadClientOptions } from "./options.js";
+
+/** Acknowledgements that no message has carried are sent so often. */
+const turnMs = 50;
+const view = new MessageView();
+const nothing = new Uint8Array(0);
+const encoder = new TextEncoder();
+const ping = { kind: Kind.Ping, flags: 0, channel: 0, type: 0, seq: 0, ref: 0, payload: nothing };
+
+/**
+ * A session as its client has it: open while a connection carries it, detached when that is lost, and open again after
+ * {@link resume}, with nothing lost and nothing twice.
+ */
+export class ClientSession extends SessionHalf implements AsyncDisposable {
+  readonly #behaviour: ClientBehaviour;
+  readonly #options: ReadClientOptions;
+  #welcome: Welcome | undefined = undefined;
+  #dialled: Dialled | undefined = undefined;
+  #state: "open" | "detached" | "closed" = "detached";
+  /** The application ends it, whoever ends the connection. */
+  #isClosing = false;
+  #acks: NodeJS.Timeout | undefined = undefined;
+  #heartbeat: NodeJS.Timeout | undefined = undefined;
+  #resolveClosed!: (info: CloseInfo) => void;
+  /** Resolves when the session is over, however it came; never rejects. */
+  readonly closed: Promise<CloseInfo> = new Promise((resolve) => {
+    this.#resolveClosed = resolve;
+  });
+
+  /** @internal See `connectSession`. */
+  constructor(options: ReadClientOptions, behaviour: ClientBehaviour) {
+    const { highWaterMarkBytes, queueBytes, replayBytes, windowBytes, maxMessageBytes } = options;
+    super({
+      outbound: { highWaterMarkBytes, queueBytes, replayBytes, policy: "block" },
+      inbound: { windowBytes, maxFrameBytes: maxMessageBytes + maxFrameOverheadBytes },
+      maxMessageBytes,
+      requestTimeoutMs: options.requestTimeoutMs,
+      requestBudget: new RequestBudget(options.maxPendingRequests),
+    });
+    this.#options = options;
+    this.#behaviour = behaviour;
+  }
+
+  /** 32 hexadecimal digits, minted by the server. */
+  get id(): string {
+    const { session = nothing } = this.#welcome ?? {};
+    return Array.from(session, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  /** The client id in force; undefined where there is none. */
+  get clientId(): string | undefined {
+    return this.#welcome?.clientId;
+  }
+
+  get state(): "open" | "detached" | "closed" {
+    return this.#state;
+  }
+
+  /** The transport that carries it; undefined while it is detached. */
+  get transport(): string | undefined {
+    return this.#dialled?.connection.transport;
+  }
+
+  get bytesQueued(): number {
+    return this.outbound.bytesQueued;
+  }
+
+  /**
+   * Connects for the first time.
+   * @internal
+   */
+  async begin(url: string): Promise<void> {
+    await this.#connect(url, undefined);
+  }
+
+  /**
+   * Goes on over a new connection, which may be of another transport; the one before, if it is there still, is left.
+   * @returns true where the session went on; false where the server had lost it, and has begun a new one: what the server
+   *   had not acknowledged is lost, and what comes begins anew.
+   * @throws as `connectSession`; the session is then as it was.
+   */
+  async resume(url: string): Promise<boolean> {
+    if (this.#state === "closed") throw new SessionClosedError("the session is over; connect a new one");
+    const { session, resume } = this.#welcome!;
+    return this.#connect(url, { session, resume, cursors: this.inbound.cursors() });
+  }
+
+  /** Cuts the connection off, as a network would; the session is detached, and can be resumed. */
+  abandon(): void {
+    this.#dialled?.connection.close({ code: CloseCode.goingAway, graceful: false });
+  }
+
+  /**
+   * Queues a message without blocking. While the session is detached it is kept.
+   * @returns `sent`; `blocked`: accepted, now wait for `drain`; `dropped`: not accepted.
+   * @throws FrameTooLargeError, SessionClosedError, InvalidArgumentError
+   */
+  send(message: Uint8Array | string, type = 0): SendResult {
+    const payload = payloadOf(message, "a message");
+    this.#check(payload);
+    return this.sendPlain(type, payload);
+  }
+
+  /** Asks the server. @throws ResourceExhaustedError, AbortedError, SessionClosedError */
+  async request(
+    subject: string,
+    payload: Uint8Array | string = nothing,
+    options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<Reply> {
+    const bytes = payloadOf(payload, "a request's payload");
+    this.#check(bytes);
+    return this.ask(Kind.Request, subject, bytes, options);
+  }
+
+  /** Ends the session, for the server too. */
+  async close(options: CloseOptions = {}): Promise<CloseInfo> {
+    const connection = this.#dialled?.connection;
+    if (this.#state === "closed") return this.closed;
+    this.#isClosing = true;
+    if (connection === undefined) {
+      this.#over({ by: "local", code: options.code ?? CloseCode.normal, reason: options.reason ?? "" });
+    } else {
+      this.sendAcks(true);
+      connection.close(options);
+    }
+    return this.closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  protected override onMessage(frame: Readonly<FrameContents>): void {
+    this.handled(frame.channel, frame.seq, costOf(frame));
+    this.#call("message", view.of(frame));
+  }
+
+  protected override onRequest(frame: Readonly<FrameContents>): void {
+    this.handled(frame.channel, frame.seq, costOf(frame));
+    const request = new OwnMessage(frame) as ClientRequest & OwnMessage;
+    const { type: id } = frame;
+    void this.#answer(request).then(
+      (answer) => this.#state !== "closed" && this.respond(id, answer),
+      (cause: unknown) => {
+        const told =
+          cause instanceof RequestFailure
+            ? cause
+            : new RequestFailure("a fault of the client", FailureCode.internal);
+        if (cause !== told) this.#report(cause);
+        if (this.#state !== "closed") this.fail(id, told.code, told.message);
+      },
+    );
+  }
+
+  async #answer(request: ClientRequest): Promise<Uint8Array> {
+    const { requests = {}, request: other } = this.#behaviour;
+    const handler = Object.hasOwn(requests, request.subject) ? requests[request.subject] : other;
+    if (handler === undefined) {
+      throw new RequestFailure("nobody answers this subject here", FailureCode.unknownSubject);
+    }
+    const answer = await handler.call(this.#behaviour, this, request);
+    if (answer === undefined || answer === null) return nothing;
+    return typeof answer === "string" ? encoder.encode(answer) : payloadOf(answer as Uint8Array, "an answer");
+  }
+
+  protected override onOther(frame: Readonly<FrameContents>): void {
+    const { connection } = this.#dialled!;
+    if (frame.kind === Kind.GoAway) this.#call("goAway", readGoAway(frame));
+    else if (frame.kind === Kind.Hello || frame.kind === Kind.Welcome || frame.kind === Kind.Commit) {
+      throw new ProtocolViolationError("the session has begun already");
+    } else if (frame.kind !== Kind.Pong || connection.control !== undefined) takeOther(connection, frame);
+  }
+
+  protected override onOwing(): void {
+    this.#acks ??= setTimeout(() => {
+      this.#acks = undefined;
+      this.sendAcks(true);
+    }, turnMs).unref();
+  }
+
+  protected override onDrain(): void {
+    this.#call("drain");
+  }
+
+  #hello(resumption: Hello["resumption"]): Hello {
+    const { token, clientId, meta, heartbeatMs, windowBytes, maxMessageBytes } = this.#options;
+    return {
+      ...{ version: sessionVersion, clientId, token: payloadOf(token, "token"), resumption },
+      ...{ meta, heartbeatMs, windowBytes, maxMessageBytes },
+    };
+  }
+
+  async #connect(url: string, resumption: Hello["resumption"]): Promise<boolean> {
+    const dialled = await dial(url, this.#options, this.#hello(resumption), {
+      take: (frame) => this.take(frame),
+      drain: () => this.pump(this.nowMs),
+      lose: (of, info) => this.#lose(of, info),
+    });
+    const { connection, welcome, codec } = dialled;
+    const resumed = welcome.resumed && resumption !== undefined;
+    const before = this.#dialled;
+    this.#dialled = dialled;
+    before?.connection.close({ code: CloseCode.superseded, graceful: false });
+    if (!resumed && this.#welcome !== undefined) this.#restart();
+    this.#welcome = welcome;
+    this.#state = "open";
+    const carrier = codec === undefined ? connection : new CodecCarrier(connection, codec);
+    this.carrier = carrier;
+    sendFrame(connection, codec, encodeCommit());
+    const cursors: Cursors = resumed ? welcome.cursors : noCursors;
+    if (!this.outbound.attach(carrier, welcome.windowBytes, cursors, this.nowMs)) {
+      connection.close({ code: CloseCode.protocolViolation, graceful: false });
+      throw new ProtocolViolationError("the server says that it has what was never sent");
+    }
+    dialled.start();
+    this.#beat(welcome.heartbeatMs);
+    return resumed;
+  }
+
+  /** The server has lost the session. */
+  #restart(): void {
+    this.outbound.restart();
+    this.inbound.restart();
+  }
+
+  #beat(heartbeatMs: number | undefined): void {
+    clearInterval(this.#heartbeat);
+    if (heartbeatMs === undefined) return;
+    this.#heartbeat = setInterval(() => {
+      const dialled = this.#dialled;
+      if (dialled?.connection.state === "open") sendFrame(dialled.connection, dialled.codec, ping);
+    }, heartbeatMs).unref();
+  }
+
+  #lose(dialled: Dialled, info: CloseInfo): void {
+    if (dialled !== this.#dialled) return;
+    this.#dialled = undefined;
+    this.carrier = undefined;
+    clearInterval(this.#heartbeat);
+    const { by, code } = info;
+    const isEnd =
+      this.#isClosing ||
+      (by === "local" && code !== CloseCode.goingAway) ||
+      (by === "peer" &&
+        (code === CloseCode.normal ||
+          code === CloseCode.superseded ||
+          code === CloseCode.unauthenticated ||
+          code >= firstApplicationCode));
+    if (isEnd) {
+      this.#over(info);
+      return;
+    }
+    this.#state = "detached";
+    this.outbound.detach();
+    this.#call("detached", info);
+  }
+
+  #over(info: CloseInfo): void {
+    this.#state = "closed";
+    clearTimeout(this.#acks);
+    clearInterval(this.#heartbeat);
+    this.endHalf(`the session ended: ${info.reason || info.by}`);
+    this.#call("close", info);
+    this.#resolveClosed(info);
+  }
+
+  #check(payload: Uint8Array): void {
+    if (this.#state === "closed")
+      throw new SessionClosedError("the session is over; nothing more can be sent");
+    const { maxMessageBytes } = this.#welcome!;
+    if (payload.length <= maxMessageBytes) return;
+    throw new FrameTooLargeError(
+      `the message has ${payload.length} bytes; the server takes ${maxMessageBytes}`,
+    );
+  }
+
+  #call(name: "message" | "drain" | "detached" | "goAway" | "close", ...args: unknown[]): void {
+    const handler = this.#behaviour[name] as ((...args: unknown[]) => unknown) | undefined;
+    if (handler === undefined) return;
+    try {
+      const returned = handler.call(this.#behaviour, this, ...args);
+      if (returned instanceof Promise) returned.then(undefined, (cause) => this.#report(cause));
+    } catch (cause) {
+      this.#report(cause);
+    }
+  }
+
+  #report(cause: unknown): void {
+    if (this.#behaviour.error === undefined) throwUncaught(cause);
+    else this.#behaviour.error(this, cause);
+  }
+}

@@ -1,0 +1,179 @@
+import { encodeHello, type Hello } from "../delivery/hello.js";
+import { type Reject, readReject } from "../delivery/reject.js";
+import { readWelcome, type Welcome } from "../delivery/welcome.js";
+import {
+  ConnectionLostError,
+  HandshakeTimeoutError,
+  type MillraceError,
+  ProtocolViolationError,
+  SessionRefusedError,
+} from "../errors.js";
+import { type FrameContents, Kind } from "../frame/frame.js";
+import { FrameBehaviour, takeOther } from "../frame/frame_behaviour.js";
+import type { Codec } from "../frame/message_codec.js";
+import { transportOf, transportOptions } from "../frame/transports.js";
+import { sendFrame } from "../frame/unit.js";
+import { parseTransportUrl } from "../transport/address.js";
+import { CloseCode, type CloseInfo } from "../transport/close.js";
+import type { TransportConnection } from "../transport/connection.js";
+import { abortedError, throwIfAborted } from "../transport/wait.js";
+import type { ReadClientOptions } from "./options.js";
+
+/** What a session is told of its connection. */
+export interface DialEvents {
+  take(frame: Readonly<FrameContents>): void;
+  drain(): void;
+  lose(dialled: Dialled, info: CloseInfo): void;
+}
+
+/** A connection on which the server has said welcome, and nothing has been committed yet. */
+export interface Dialled {
+  readonly connection: TransportConnection;
+  /** What it agreed on, where it is not millrace's own frames. */
+  readonly codec: Codec | undefined;
+  readonly welcome: Welcome;
+  /** From now on frames go to the session; those that came already, first. */
+  start(): void;
+}
+
+/**
+ * Connects, says hello and waits to be welcomed, all within `connectTimeoutMs`.
+ * @throws SessionRefusedError; the errors of `connect`; HandshakeTimeoutError, AbortedError
+ */
+export async function dial(
+  url: string,
+  options: ReadClientOptions,
+  hello: Hello,
+  events: DialEvents,
+): Promise<Dialled> {
+  const { signal, tls, connectTimeoutMs } = options;
+  throwIfAborted("connecting", signal);
+  const transportUrl = parseTransportUrl(url);
+  const transport = await transportOf(transportUrl, options.transports);
+  const began = performance.now();
+  const dialling = new Dialling(options, events);
+  const read = {
+    ...options,
+    idleTimeoutMs: 3 * options.heartbeatMs,
+    handshakeTimeoutMs: connectTimeoutMs,
+  };
+  const connection = await transport.connect(
+    { ...transportOptions(transport, read), url: transportUrl, tls, signal },
+    dialling,
+  );
+  const leftMs = Math.max(1, connectTimeoutMs - (performance.now() - began));
+  return dialling.greet(connection, hello, leftMs, url);
+}
+
+/** The frames of one connection: until it is started, the handshake's; then the session's. */
+class Dialling extends FrameBehaviour<undefined> implements Dialled {
+  readonly #events: DialEvents;
+  readonly #signal: AbortSignal | undefined;
+  #connection: TransportConnection | undefined = undefined;
+  #welcome: Welcome | undefined = undefined;
+  #settle: ((error: MillraceError | undefined) => void) | undefined = undefined;
+  #started = false;
+  #ended: CloseInfo | undefined = undefined;
+
+  constructor({ codecs, signal }: ReadClientOptions, events: DialEvents) {
+    super(codecs);
+    this.#events = events;
+    this.#signal = signal;
+  }
+
+  get connection(): TransportConnection {
+    return this.#connection!;
+  }
+
+  get codec(): Codec | undefined {
+    return this.codecOf(this.connection);
+  }
+
+  get welcome(): Welcome {
+    return this.#welcome!;
+  }
+
+  greet(connection: TransportConnection, hello: Hello, leftMs: number, url: string): Promise<Dialled> {
+    this.#connection = connection;
+    return new Promise((resolve, reject) => {
+      const onAbort = () => this.#settle?.(abortedError("connecting", this.#signal));
+      const timer = setTimeout(
+        () => this.#settle?.(new HandshakeTimeoutError(`${url} did not answer the hello in time`)),
+        leftMs,
+      );
+      this.#settle = (error) => {
+        this.#settle = undefined;
+        clearTimeout(timer);
+        this.#signal?.removeEventListener("abort", onAbort);
+        if (error === undefined) {
+          resolve(this);
+          return;
+        }
+        connection.close({ code: CloseCode.normal, graceful: false });
+        reject(error);
+      };
+      this.#signal?.addEventListener("abort", onAbort, { once: true });
+      if (this.#ended !== undefined) this.#settle(lost(this.#ended, url));
+      else sendFrame(connection, this.codec, encodeHello(hello));
+    });
+  }
+
+  start(): void {
+    this.#started = true;
+    if (this.#ended !== undefined) this.#events.lose(this, this.#ended);
+  }
+
+  override open(): void {}
+
+  override of(): undefined {
+    return undefined;
+  }
+
+  override drain(): void {
+    if (this.#started) this.#events.drain();
+  }
+
+  override close(_transport: TransportConnection, info: CloseInfo): void {
+    this.#ended = info;
+    this.#settle?.(lost(info, "the server"));
+    if (this.#started) this.#events.lose(this, info);
+  }
+
+  protected override take(
+    _owner: undefined,
+    transport: TransportConnection,
+    frame: Readonly<FrameContents>,
+  ): void {
+    if (this.#started) this.#events.take(frame);
+    else if (frame.kind === Kind.Welcome && this.#welcome === undefined) {
+      this.#welcome = readWelcome(frame);
+      this.#settle?.(undefined);
+    } else if (frame.kind === Kind.Reject) this.#settle?.(refused(readReject(frame)));
+    else if (frame.kind >= Kind.Hello && frame.kind <= Kind.Response) {
+      throw new ProtocolViolationError(
+        `a frame of kind ${frame.kind} may not come before the session has begun`,
+      );
+    } else takeOther(transport, frame);
+  }
+
+  protected override refuse(
+    _owner: undefined,
+    transport: TransportConnection,
+    code: number,
+    fault: MillraceError,
+  ): void {
+    this.#settle?.(fault);
+    transport.close({ code, reason: fault.message.slice(0, 100), graceful: false });
+  }
+}
+
+function refused({ code, reason, retryAfterMs }: Reject): SessionRefusedError {
+  return new SessionRefusedError(`the server refused the session: ${reason}`, {
+    rejectCode: code,
+    retryAfterMs,
+  });
+}
+
+function lost(info: CloseInfo, url: string): MillraceError {
+  return info.error ?? new ConnectionLostError(`${url} closed the connection before the session began`);
+}

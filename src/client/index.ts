@@ -1,0 +1,42 @@
+/**
+ * Sessions as their clients have them.
+ * @module millrace/client
+ */
+import { checkHandlers } from "../options/handlers.js";
+import type { ClientBehaviour } from "./behaviour.js";
+import { ClientSession } from "./client_session.js";
+import { type ClientOptions, readClientOptions } from "./options.js";
+
+export { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
+export type { GoAway } from "../delivery/goaway.js";
+export type { Message } from "../delivery/message.js";
+export type { ClientBehaviour, ClientRequest, ClientRequestHandler } from "./behaviour.js";
+export { ClientSession } from "./client_session.js";
+export type { ClientOptions } from "./options.js";
+
+const handlerNames = [
+  "message",
+  "request",
+  "drain",
+  "detached",
+  "goAway",
+  "close",
+  "error",
+] satisfies (keyof ClientBehaviour)[];
+
+/**
+ * Begins a session with a server.
+ * @param url `quic://host:port`, `wss://…`, `ws://…`, `tls://…`, `tcp://…`, or a scheme of `options.transports`.
+ * @throws InvalidArgumentError; SessionRefusedError where the server does not let this client in
+ * @throws the classes of `connect`; HandshakeTimeoutError after `connectTimeoutMs`; AbortedError
+ */
+export async function connectSession(
+  url: string,
+  options: ClientOptions = {},
+  behaviour: ClientBehaviour = {},
+): Promise<ClientSession> {
+  checkHandlers(behaviour, handlerNames);
+  const session = new ClientSession(readClientOptions(options), behaviour);
+  await session.begin(url);
+  return session;
+}

@@ -1,0 +1,88 @@
+import { maxTokenBytes } from "../delivery/hello.js";
+import type { MetaEntry } from "../frame/frame.js";
+import { type Codec, isCodec } from "../frame/message_codec.js";
+import { isTransport } from "../frame/options.js";
+import type { Complete } from "../options/complete.js";
+import { readOptions } from "../options/read.js";
+import { integer, isListOf, listOf, object, option, optional, withDefault } from "../options/schema.js";
+import { connectorOptions } from "../transport/options.js";
+import type { ClientTlsOptions } from "../transport/tls.js";
+import type { Transport } from "../transport/transport.js";
+
+export interface ClientOptions {
+  /** By what the application's server is to address this client; at most 256 bytes. */
+  readonly clientId?: string | undefined;
+  /** What `authenticate` is shown; text as UTF-8, at most 8 KiB. */
+  readonly token?: string | Uint8Array | undefined;
+  /** What the hello says beside. */
+  readonly meta?: readonly MetaEntry[] | undefined;
+  readonly tls?: ClientTlsOptions | undefined;
+  readonly codecs?: readonly Codec[] | undefined;
+  readonly transports?: readonly Transport[] | undefined;
+  /** How long it may take until the session has begun, or goes on; 10,000 by default. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Gives up connecting. */
+  readonly signal?: AbortSignal | undefined;
+  /** How often the server is to hear of this client, 1,000..3,600,000; 15,000 by default. */
+  readonly heartbeatMs?: number | undefined;
+  /** The largest message, either way; 1 MiB by default. */
+  readonly maxMessageBytes?: number | undefined;
+  /** What the server may have sent that is not handled yet; 1 MiB by default. */
+  readonly windowBytes?: number | undefined;
+  /** What is kept of what the server has not acknowledged; 1 MiB by default. */
+  readonly replayBytes?: number | undefined;
+  /** The queue from which on `send` answers `blocked`; 256 KiB by default. */
+  readonly highWaterMarkBytes?: number | undefined;
+  /** The largest queue; 1 MiB by default. A message that finds it full is `dropped`. */
+  readonly queueBytes?: number | undefined;
+  /** How long a request waits for its answer, where it does not say; 30,000 by default. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** Requests that may wait for answers; 10,000 by default. */
+  readonly maxPendingRequests?: number | undefined;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const schema = object({
+  clientId: optional(option<string>("text", (value) => typeof value === "string")),
+  token: withDefault(
+    option<string | Uint8Array>(`text or bytes, at most ${maxTokenBytes}`, isToken),
+    "" as string | Uint8Array,
+  ),
+  meta: withDefault(
+    option<readonly MetaEntry[]>("a list of {key, value}", (value) => isListOf(value, isEntry)),
+    [],
+  ),
+  ...connectorOptions,
+  codecs: optional(listOf<Codec>("a list of at least one Codec object", 1, isCodec)),
+  transports: optional(listOf<Transport>("a list of Transport objects", 0, isTransport)),
+  connectTimeoutMs: withDefault(integer(1, 3_600_000), 10_000),
+  heartbeatMs: withDefault(integer(1_000, 3_600_000), 15_000),
+  maxMessageBytes: withDefault(integer(1, 64 * MIB), MIB),
+  windowBytes: withDefault(integer(4 * KIB, 1024 * MIB), MIB),
+  replayBytes: withDefault(integer(4 * KIB, 1024 * MIB), MIB),
+  highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), 256 * KIB),
+  queueBytes: withDefault(integer(KIB, 1024 * MIB), MIB),
+  requestTimeoutMs: withDefault(integer(1, 0x7fff_ffff), 30_000),
+  maxPendingRequests: withDefault(integer(1, 10_000_000), 10_000),
+} satisfies Record<keyof ClientOptions, unknown>);
+
+type Optional = "clientId" | "tls" | "signal" | "codecs" | "transports";
+
+export type ReadClientOptions = Complete<Omit<ClientOptions, Optional>> & Pick<ClientOptions, Optional>;
+
+/** @throws InvalidArgumentError */
+export function readClientOptions(options: ClientOptions): ReadClientOptions {
+  return readOptions(schema, options);
+}
+
+function isToken(value: unknown): boolean {
+  if (typeof value === "string") return Buffer.byteLength(value) <= maxTokenBytes;
+  return value instanceof Uint8Array && value.length <= maxTokenBytes;
+}
+
+function isEntry(value: unknown): boolean {
+  const { key, value: bytes } = (value ?? {}) as Partial<MetaEntry>;
+  return typeof key === "string" && key !== "" && bytes instanceof Uint8Array;
+}

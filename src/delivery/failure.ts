@@ -1,0 +1,45 @@
+/** Why a request failed, as it is on the wire. An application's own are from 1,000 on. */
+export const FailureCode = {
+  /** Who answers said so. */
+  failed: 1,
+  /** Nobody answers this subject. */
+  unknownSubject: 2,
+  /** Who answers met a fault of its own, of which no more is told. */
+  internal: 3,
+  /** As many wait already as may. */
+  overloaded: 4,
+  /** Who answers took too long. */
+  timeout: 5,
+  /** Who asked may not. */
+  forbidden: 6,
+  /** What was asked is none. */
+  malformed: 7,
+  /** The other side is shutting down. */
+  goingAway: 8,
+  /** The session ended before the answer came. Never on the wire. */
+  lost: 9,
+} as const;
+
+/**
+ * A failure that a request handler tells who asked: thrown, it is the answer. Of all else that is thrown, who asked
+ * learns no more than that it was `internal`.
+ */
+export class RequestFailure extends Error {
+  /** See {@link FailureCode}. */
+  readonly code: number;
+
+  /** @param reason text for people; who asked gets it, up to 1,024 characters. */
+  constructor(reason: string, code: number = FailureCode.failed) {
+    super(reason);
+    this.name = "RequestFailure";
+    this.code = code;
+  }
+}
+
+/** What became of a request. */
+export type Reply =
+  /** `payload` is the caller's own. */
+  | { readonly status: "success"; readonly payload: Uint8Array }
+  /** `code` is one of {@link FailureCode}, or the application's. */
+  | { readonly status: "failure"; readonly code: number; readonly reason: string }
+  | { readonly status: "timeout" };

@@ -1,0 +1,114 @@
+import { InternalError, ResourceExhaustedError } from "../errors.js";
+import { abortedError, type WaitOptions } from "../transport/wait.js";
+import { FailureCode, type Reply } from "./failure.js";
+
+/** How many requests wait for answers, of all sessions that share it. */
+export class RequestBudget {
+  readonly limit: number;
+  readonly #warn: ((current: number, limit: number) => void) | undefined;
+  #current = 0;
+  #warned = false;
+
+  /** @param warn called when 80 % wait, and again only after fewer than 60 % did. */
+  constructor(limit: number, warn?: (current: number, limit: number) => void) {
+    this.limit = limit;
+    this.#warn = warn;
+  }
+
+  get current(): number {
+    return this.#current;
+  }
+
+  /** @throws ResourceExhaustedError when as many wait as may. */
+  take(): void {
+    if (this.#current >= this.limit) {
+      throw new ResourceExhaustedError(
+        `${this.limit} requests wait for answers already (maxPendingRequests)`,
+      );
+    }
+    this.#current += 1;
+    if (this.#warned || this.#current < this.limit * 0.8) return;
+    this.#warned = true;
+    this.#warn?.(this.#current, this.limit);
+  }
+
+  giveBack(): void {
+    this.#current -= 1;
+    if (this.#current < this.limit * 0.6) this.#warned = false;
+  }
+}
+
+interface Waiting {
+  readonly settle: (reply: Reply) => void;
+  readonly timer: NodeJS.Timeout | undefined;
+}
+
+/** The requests of one session that wait for answers. */
+export class PendingRequests {
+  readonly #budget: RequestBudget;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+
+  constructor(budget: RequestBudget) {
+    this.#budget = budget;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Waits for the answer to a request.
+   * @param send gets its id, 1..2^32-1, and sends it. @returns false where it cannot be sent.
+   * @throws AbortedError; ResourceExhaustedError where too many wait, or it cannot be sent
+   */
+  ask({ timeoutMs, signal }: WaitOptions, send: (id: number) => boolean): Promise<Reply> {
+    if (signal?.aborted) return Promise.reject(abortedError("a request", signal));
+    return new Promise((resolve, reject) => {
+      this.#budget.take();
+      const id = this.#nextId();
+      const end = (): void => {
+        if (!this.#waiting.delete(id)) throw new InternalError("a request was answered twice");
+        this.#budget.giveBack();
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+      };
+      const settle = (reply: Reply): void => {
+        end();
+        resolve(reply);
+      };
+      const onAbort = (): void => {
+        end();
+        reject(abortedError("a request", signal));
+      };
+      const timer =
+        timeoutMs === undefined ? undefined : setTimeout(() => settle({ status: "timeout" }), timeoutMs);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#waiting.set(id, { settle, timer });
+      if (send(id)) return;
+      end();
+      reject(new ResourceExhaustedError("the session's queue is full: wait for drain, and ask again"));
+    });
+  }
+
+  /** An answer has come. False where nobody waits for it (any more). */
+  answer(id: number, reply: Reply): boolean {
+    const waiting = this.#waiting.get(id);
+    waiting?.settle(reply);
+    return waiting !== undefined;
+  }
+
+  /** The session is over. */
+  end(reason: string): void {
+    for (const { settle } of [...this.#waiting.values()]) {
+      settle({ status: "failure", code: FailureCode.lost, reason });
+    }
+  }
+
+  #nextId(): number {
+    do {
+      this.#lastId = (this.#lastId + 1) >>> 0 || 1;
+    } while (this.#waiting.has(this.#lastId));
+    return this.#lastId;
+  }
+}

@@ -1,0 +1,275 @@
+import {
+  ConnectionClosedError,
+  FrameTooLargeError,
+  ProtocolViolationError,
+  ResourceExhaustedError,
+} from "../errors.js";
+import { encodeFrame, type FrameContents, FrameView, Kind } from "../frame/frame.js";
+import { isPlain, openPayload } from "../frame/opened_payload.js";
+import { checkBytes } from "../options/bytes.js";
+import type { SendResult } from "../transport/connection.js";
+import type { WaitOptions } from "../transport/wait.js";
+import { AckLevel, checkAck, encodeAck } from "./ack.js";
+import type { Reply } from "./failure.js";
+import { Inbound, type InboundLimits } from "./inbound.js";
+import type { Priority } from "./lane.js";
+import { entry, MetaReader, shortText, u32 } from "./meta.js";
+import { type Carrier, Outbound, type OutboundLimits, type Outgoing } from "./outbound.js";
+import { PendingRequests, type RequestBudget } from "./pending_requests.js";
+
+/** What all sessions of one server, or of one client, share. */
+export interface HalfContext {
+  readonly outbound: OutboundLimits;
+  readonly inbound: InboundLimits;
+  readonly maxMessageBytes: number;
+  readonly requestBudget: RequestBudget;
+  readonly requestTimeoutMs: number;
+}
+
+/** Bytes that count for a frame without payload: what it costs to hold one. */
+const frameOverheadBytes = 48;
+const maxReasonCharacters = 1_024;
+const statusKey = "status";
+const nothing = new Uint8Array(0);
+const encoder = new TextEncoder();
+
+/** Bytes as they are, text as UTF-8. @throws InvalidArgumentError */
+export function payloadOf(payload: Uint8Array | string, what: string): Uint8Array {
+  if (typeof payload === "string") return encoder.encode(payload);
+  checkBytes(payload, what);
+  return payload;
+}
+
+/**
+ * One end of a session, the same on both sides: what is sent and kept until it is acknowledged, what has come and is
+ * owed an acknowledgement, the requests that wait for answers. It outlives connections.
+ */
+export abstract class SessionHalf {
+  readonly outbound: Outbound;
+  readonly inbound: Inbound;
+  protected readonly half: HalfContext;
+  /** What carries it now. */
+  protected carrier: Carrier | undefined = undefined;
+  #requests: PendingRequests | undefined = undefined;
+  messagesReceived = 0;
+  bytesReceived = 0;
+
+  protected constructor(context: HalfContext) {
+    this.half = context;
+    this.inbound = new Inbound(context.inbound);
+    this.outbound = new Outbound(context.outbound, this.inbound);
+  }
+
+  /** A message has come. Whoever takes it calls {@link handled} when it waits no longer. */
+  protected abstract onMessage(frame: Readonly<FrameContents>): void;
+  /** A request, subscription or publication has come: the same, and it is answered by {@link respond} or {@link fail}. */
+  protected abstract onRequest(frame: Readonly<FrameContents>): void;
+  /** A frame that is no part of the exchange of messages. @throws ProtocolViolationError where it may not come */
+  protected abstract onOther(frame: Readonly<FrameContents>): void;
+  /** Acknowledgements are owed, which the next turn of the clock is to send: called once until it does. */
+  protected abstract onOwing(): void;
+  /** The queue is below half of its high-water mark again. */
+  protected abstract onDrain(): void;
+
+  get requestsPending(): number {
+    return this.#requests?.size ?? 0;
+  }
+
+  /** A frame of the connection that carries the session, valid during the call. @throws ProtocolViolationError … */
+  take(frame: Readonly<FrameContents>): void {
+    switch (frame.kind) {
+      case Kind.Message:
+        if (this.#isNew(frame)) this.#takeMessage(frame);
+        break;
+      case Kind.Request:
+      case Kind.Subscribe:
+      case Kind.Unsubscribe:
+      case Kind.Publish:
+        if (frame.seq === 0) throw unsequenced(frame.kind);
+        if (this.#isNew(frame)) this.onRequest(frame);
+        break;
+      case Kind.Response:
+        if (frame.seq === 0) throw unsequenced(frame.kind);
+        if (this.#isNew(frame)) this.#takeResponse(frame);
+        break;
+      case Kind.Ack:
+        this.#takeAck(frame);
+        break;
+      default:
+        this.onOther(frame);
+    }
+  }
+
+  /** The hot path: one small message of the default class. */
+  sendPlain(type: number, payload: Uint8Array): SendResult {
+    return this.outbound.sendMessage(type, payload);
+  }
+
+  sendMessage(message: Outgoing): SendResult {
+    return this.outbound.send(message);
+  }
+
+  /**
+   * @throws AbortedError, ResourceExhaustedError
+   */
+  ask(
+    kind: number,
+    subject: string,
+    payload: Uint8Array,
+    {
+      timeoutMs = this.half.requestTimeoutMs,
+      signal,
+      priority,
+    }: WaitOptions & { priority?: Priority | undefined },
+  ): Promise<Reply> {
+    this.#requests ??= new PendingRequests(this.half.requestBudget);
+    return this.#requests.ask({ timeoutMs, signal }, (type) => {
+      const sent = this.sendMessage({ kind, type, subject, payload, ...(priority && { priority }) });
+      return sent !== "dropped";
+    });
+  }
+
+  /** Answers a request. An answer is never dropped: who asked waits for it, and so bounds how many there are. */
+  respond(id: number, payload: Uint8Array): void {
+    this.#answer({ kind: Kind.Response, type: id, payload });
+  }
+
+  /** Says that a request failed. @param code see {@link FailureCode}. */
+  fail(id: number, code: number, reason: string): void {
+    const subject = shortText(reason, maxReasonCharacters);
+    const meta = entry(statusKey, u32(code, "a failure's code"));
+    this.#answer({ kind: Kind.Response, type: id, payload: nothing, subject, meta });
+  }
+
+  /**
+   * A frame that had come waits no longer: that is acknowledged, and the peer may send more.
+   * @param low32 its sequence. @param cost of {@link costOf}.
+   */
+  handled(lane: number, low32: number, cost: number): void {
+    if (low32 === 0) return;
+    this.inbound.handled(lane, low32, cost);
+    if (this.inbound.acksDue().length > 0) this.sendAcks(false);
+    else this.onOwing();
+  }
+
+  /** Sends the acknowledgements that are owed. @param all those, too, that no window waits for yet. */
+  sendAcks(all: boolean): void {
+    const { carrier, inbound } = this;
+    if (carrier === undefined) return;
+    for (const lane of inbound.acksDue(all)) {
+      carrier.send(ackFrame(lane, AckLevel.received, inbound.piggyback(lane)), undefined, lane);
+    }
+  }
+
+  /** The connection can take more again. */
+  pump(nowMs: number): void {
+    if (this.outbound.pump(nowMs)) this.onDrain();
+  }
+
+  /** The session is over. */
+  protected endHalf(reason: string): void {
+    this.carrier = undefined;
+    this.outbound.end();
+    this.#requests?.end(reason);
+  }
+
+  protected get nowMs(): number {
+    return performance.now();
+  }
+
+  #answer(answer: Outgoing): void {
+    // Behind the session's end there is nobody to tell.
+    if (this.sendMessage({ ...answer, priority: "normal" }) === "dropped") this.onUndeliverable();
+  }
+
+  /** An answer found no room in the session's queue. */
+  protected onUndeliverable(): void {
+    throw new ConnectionClosedError("an answer found no room in the session's queue");
+  }
+
+  /** Judges a frame by its sequence, and takes what it acknowledges. */
+  #isNew(frame: Readonly<FrameContents>): boolean {
+    const { channel, seq, ref } = frame;
+    const bytes = costOf(frame);
+    if (bytes - frameOverheadBytes > this.half.maxMessageBytes) {
+      throw new FrameTooLargeError(
+        `a message has ${bytes - frameOverheadBytes} bytes; this side takes ${this.half.maxMessageBytes}`,
+      );
+    }
+    if (ref !== 0) this.#acknowledge(channel, ref);
+    switch (this.inbound.receive(channel, seq, bytes)) {
+      case "apply":
+        this.bytesReceived += bytes - frameOverheadBytes;
+        this.messagesReceived += 1;
+        return true;
+      case "duplicate":
+        return false;
+      case "ahead":
+        throw new ProtocolViolationError(`lane ${channel} has a hole before sequence ${seq}`);
+      case "overrun":
+        throw new ResourceExhaustedError(
+          `the peer sent more than the ${this.half.inbound.windowBytes} bytes it was allowed`,
+        );
+    }
+  }
+
+  #takeMessage(frame: Readonly<FrameContents>): void {
+    if (isPlain(frame.flags)) {
+      this.onMessage(frame);
+      return;
+    }
+    const { kind, flags, channel, type, seq, ref, subject, meta } = frame;
+    this.handled(channel, seq, costOf(frame));
+    const header = { kind, flags: 0, channel, type, seq: 0, ref };
+    for (const payload of openPayload(frame.payload, flags, this.half.maxMessageBytes)) {
+      this.onMessage({ ...header, payload, subject, meta });
+    }
+  }
+
+  #takeResponse(frame: Readonly<FrameContents>): void {
+    const status = new MetaReader("response", frame).u32(statusKey);
+    const payload = frame.payload.slice();
+    const reply: Reply =
+      status === undefined
+        ? { status: "success", payload }
+        : { status: "failure", code: status, reason: frame.subject ?? "" };
+    this.handled(frame.channel, frame.seq, costOf(frame));
+    this.#requests?.answer(frame.type, reply); // one that came too late is no fault
+  }
+
+  /** Tells the sender that a message was not handled, since too much waits already. */
+  rejectMessage(lane: number, low32: number): void {
+    if (low32 !== 0) this.carrier?.send(ackFrame(lane, AckLevel.rejected, low32), undefined, lane);
+  }
+
+  /** What the peer says of one message of this side, beyond that it has it. */
+  protected onConfirmed(_lane: number, _level: number, _low32: number): void {}
+
+  #takeAck(frame: Readonly<FrameContents>): void {
+    checkAck(frame);
+    const { channel, type, ref } = frame;
+    if (type === AckLevel.received) this.#acknowledge(channel, ref);
+    else this.onConfirmed(channel, type, ref);
+  }
+
+  #acknowledge(lane: number, low32: number): void {
+    if (!this.outbound.acknowledge(lane, low32)) {
+      throw new ProtocolViolationError(`the peer acknowledges what was not sent on lane ${lane}`);
+    }
+    if (this.outbound.isHeld) this.pump(this.nowMs);
+  }
+}
+
+function ackFrame(lane: number, level: number, sequence: number): Uint8Array {
+  return encodeFrame(encodeAck({ lane, level, sequence }), nothing);
+}
+
+function unsequenced(kind: number): ProtocolViolationError {
+  return new ProtocolViolationError(`a frame of kind ${kind} has a sequence`);
+}
+
+/** What a frame counts for in a window. */
+export function costOf(frame: Readonly<FrameContents>): number {
+  const payloadBytes = frame instanceof FrameView ? frame.payloadBytes : frame.payload.length;
+  return payloadBytes + frameOverheadBytes;
+}

@@ -1,0 +1,90 @@
+import type { X509Certificate } from "node:crypto";
+import type { Message } from "../delivery/message.js";
+import type { SocketAddress } from "../transport/address.js";
+import type { Refusal } from "./refusal.js";
+import type { ServerRequest } from "./server_request.js";
+import type { Session, SessionEnd } from "./session.js";
+
+/** What a client says of itself before it is anybody. All of it is a stranger's word. */
+export interface ClientHello {
+  /** The name that the client wants to be addressed by. */
+  readonly clientId: string | undefined;
+  /** What it proves itself with; empty where it has nothing. Its own bytes. */
+  readonly token: Uint8Array;
+  /** {@link token} as text. */
+  readonly tokenText: string;
+  /** What the application's clients say beside that; its own bytes. */
+  readonly meta: ReadonlyMap<string, Uint8Array>;
+  /** It takes up a session again, and has shown the proof of it. */
+  readonly resuming: boolean;
+}
+
+/** Where a hello came from. */
+export interface AuthenticateContext {
+  /** `quic`, `websocket`, `tcp`, or a transport of the application's own. */
+  readonly transport: string;
+  readonly remoteAddress: SocketAddress;
+  /** Of a WebSocket: what its Origin header says. */
+  readonly origin: string | undefined;
+  /** The certificate that the client showed, where the listener's TLS asks for one. */
+  readonly peerCertificate: X509Certificate | undefined;
+  /** Fires when the client is gone, or has used up its time. */
+  readonly signal: AbortSignal;
+  /** The client id that the session will have: what the hello asks for, unless it is assigned another. */
+  clientId: string | undefined;
+}
+
+/** Answers a client's requests: what it returns goes back; what it throws is a failure. */
+export type RequestHandler<Data> = (session: Session<Data>, request: ServerRequest) => unknown;
+
+/** What a request handler returns, or a promise of it: bytes as they are; text as UTF-8; nothing as no bytes. */
+export type Answer = Uint8Array | string | undefined;
+
+/**
+ * What an application does with its sessions: one object for all of them, over every transport. Handlers may be
+ * asynchronous: such are run by the dispatcher, within its limits, in order for each session. What they throw or reject
+ * with goes to `error`, and without one is thrown as an uncaught exception; it never ends a session.
+ */
+export interface ServerBehaviour<Data = unknown> {
+  /**
+   * Says who a client is, at every hello, of sessions that are taken up again too. Without it anybody is let in.
+   * @returns the session's data, or a refusal. What it throws is told to `error`, and to the client as no more than that
+   *   it was not let in.
+   */
+  authenticate?(
+    hello: ClientHello,
+    context: AuthenticateContext,
+  ): Data | Refusal | PromiseLike<Data | Refusal>;
+  /** A session begins. */
+  open?(session: Session<Data>): unknown;
+  /**
+   * A message, valid during the call only; `message.copy()` keeps it. An async function gets one of its own.
+   */
+  message?(session: Session<Data>, message: Message): unknown;
+  /** Who answers requests, by subject. */
+  readonly requests?: Readonly<Record<string, RequestHandler<Data>>>;
+  /** Answers all other requests; without it they fail as unknown. */
+  request?: RequestHandler<Data>;
+  /** The session's queue, once at its high-water mark, is below half of it again. */
+  drain?(session: Session<Data>): unknown;
+  /** The session has lost its connection, and may be taken up again until its resume window ends. */
+  detached?(session: Session<Data>): unknown;
+  /** The session goes on over another connection. `data` is what `authenticate` returned this time. */
+  resumed?(session: Session<Data>, data: Data): unknown;
+  /** Nothing was heard of the session for the heartbeat's timeout: its connection is given up. */
+  heartbeatTimeout?(session: Session<Data>): unknown;
+  /** The last call for a session. */
+  close?(session: Session<Data>, end: SessionEnd): unknown;
+  /** A handler threw; without a session, one that is not of a session. */
+  error?(session: Session<Data> | undefined, cause: unknown): unknown;
+  /** Something is near its limit. */
+  warning?(warning: ServerWarning): unknown;
+}
+
+/** What a server warns of, once until it is over. */
+export interface ServerWarning {
+  /** `pendingRequests`: 80 % of `maxPendingRequests` wait. */
+  readonly kind: "pendingRequests";
+  readonly current: number;
+  readonly limit: number;
+}

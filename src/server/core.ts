@@ -1,0 +1,249 @@
+import type { Hello } from "../delivery/hello.js";
+import type { Outgoing } from "../delivery/outbound.js";
+import { RequestBudget } from "../delivery/pending_requests.js";
+import { RejectCode } from "../delivery/reject.js";
+import { ResumeTokens } from "../delivery/resume_token.js";
+import type { HalfContext } from "../delivery/session_half.js";
+import { Dispatcher } from "../dispatch/dispatcher.js";
+import { SessionClosedError } from "../errors.js";
+import { type Codec, maxFrameOverheadBytes } from "../frame/message_codec.js";
+import { AddressLimits } from "../limit/address_limits.js";
+import { Sessions } from "../session/sessions.js";
+import { CloseCode } from "../transport/close.js";
+import type { SendResult, TransportConnection } from "../transport/connection.js";
+import { Arrivals } from "./arrivals.js";
+import type { AuthenticateContext, ClientHello, ServerBehaviour } from "./behaviour.js";
+import { Clock } from "./clock.js";
+import { DeadlineQueue } from "./deadline_queue.js";
+import { type EventName, Handlers } from "./handlers.js";
+import type { Handshake } from "./handshake.js";
+import { layersOf, onion } from "./middleware.js";
+import type { ReadServerOptions } from "./options.js";
+import { outgoingOnion } from "./outgoing_onion.js";
+import type { Plugin } from "./plugin.js";
+import { Receiver } from "./receiver.js";
+import { type Refusal, refuse } from "./refusal.js";
+import { Registry } from "./registry.js";
+import type { ServerSession } from "./server_session.js";
+import type { SessionEnd } from "./session.js";
+import { idWords } from "./session_id.js";
+
+/** What has happened since the server began. */
+export interface ServerCounters {
+  /** Sessions that began. */
+  opened: number;
+  /** And ended. */
+  closed: number;
+  /** Hellos and connections that were not let in. */
+  rejected: number;
+  /** Connections given up because nothing was heard of them. */
+  heartbeatTimeouts: number;
+}
+
+/** How many slots are looked at in one turn of the clock, so that a round takes a second or less, and a turn no time. */
+const slotsPerTurn = 4_096;
+const retryWhenFullMs = 5_000;
+
+/** What a server's parts share. One for each environment. */
+export class ServerCore<Data> {
+  readonly options: ReadServerOptions<Data>;
+  readonly sessions: Sessions;
+  readonly registry: Registry<Data>;
+  readonly clock: Clock;
+  readonly handlers: Handlers<Data>;
+  readonly receiver: Receiver<Data>;
+  readonly dispatcher: Dispatcher;
+  readonly half: HalfContext;
+  readonly requestBudget: RequestBudget;
+  readonly handshakes: DeadlineQueue<Handshake<Data>>;
+  readonly counters: ServerCounters = { opened: 0, closed: 0, rejected: 0, heartbeatTimeouts: 0 };
+  /** Sessions that owe acknowledgements which nothing else has carried yet. */
+  owing: ServerSession<Data>[] = [];
+  readonly authenticate: (
+    hello: ClientHello,
+    context: AuthenticateContext,
+  ) => Data | Refusal | PromiseLike<Data | Refusal>;
+  /** Around what is sent; undefined where there is no middleware. */
+  readonly outgoing: ((session: ServerSession<Data>, message: Outgoing) => SendResult) | undefined;
+  readonly codecOf: (transport: TransportConnection) => Codec | undefined;
+  readonly #tokens: ResumeTokens;
+  readonly #arrivals: Arrivals;
+  readonly #sessionAddresses: AddressLimits;
+  readonly #closing: (session: ServerSession<Data>, end: SessionEnd) => unknown;
+  #cursor = 0;
+  isClosing = false;
+
+  constructor(
+    options: ReadServerOptions<Data>,
+    behaviour: ServerBehaviour<Data>,
+    plugins: readonly Plugin<Data>[],
+    codecOf: (transport: TransportConnection) => Codec | undefined,
+  ) {
+    this.options = options;
+    this.codecOf = codecOf;
+    const { middleware, limits, maxSessions, authenticateTimeoutMs } = options;
+    this.handlers = new Handlers(behaviour, plugins);
+    this.dispatcher = new Dispatcher(options.dispatcher);
+    this.receiver = new Receiver(behaviour, middleware, this.handlers, this.dispatcher);
+    this.requestBudget = new RequestBudget(options.maxPendingRequests, (current, limit) =>
+      this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
+    );
+    this.half = this.#halfContext();
+    this.authenticate = onion(
+      layersOf(middleware, "connect") as never[],
+      (hello: ClientHello, context: AuthenticateContext) =>
+        behaviour.authenticate?.(hello, context) ?? (undefined as Data),
+    );
+    this.outgoing = outgoingOnion(middleware);
+    this.#closing = onion(
+      layersOf(middleware, "close") as never[],
+      (session: ServerSession<Data>, end: SessionEnd) => this.handlers.call("close", session, end),
+    );
+    this.#tokens = new ResumeTokens(options.resumeSecret);
+    this.#sessionAddresses = new AddressLimits({ maxPerAddress: limits.sessionsPerAddress });
+    this.sessions = Sessions.create({ maxSessions });
+    this.registry = new Registry(this.sessions);
+    this.clock = new Clock(() => this.#turn());
+    const { connectionRatePerAddress: ratePerAddress, connectionRate: totalRate } = limits;
+    this.#arrivals = new Arrivals({ ratePerAddress, totalRate }, () => performance.now());
+    this.handshakes = new DeadlineQueue(this.clock, authenticateTimeoutMs);
+  }
+
+  /** What a refusal says that another time may not. */
+  readonly fullRefusal = { code: RejectCode.full, retryAfterMs: retryWhenFullMs };
+
+  call(name: EventName, session: ServerSession<Data>, ...args: unknown[]): void {
+    this.handlers.call(name, session, ...args);
+  }
+
+  report(session: ServerSession<Data> | undefined, cause: unknown): void {
+    this.handlers.report(session, cause);
+  }
+
+  /** Whether one more connection may come from an address. */
+  admitsConnection(address: string): boolean {
+    const admits = !this.isClosing && this.#arrivals.admits(address);
+    if (!admits) this.counters.rejected += 1;
+    return admits;
+  }
+
+  /** Something was heard of a session. */
+  touch(session: ServerSession<Data>): void {
+    this.sessions.table.touch(session.handle, this.clock.tick);
+  }
+
+  mint(session: ServerSession<Data>, counter: number): Uint8Array {
+    const { idBytes, clientId = "" } = session;
+    return this.#tokens.mint({ session: idBytes, counter, principal: clientId, node: process.pid });
+  }
+
+  /** How often a client is to be heard of that asks for this; undefined where it promises nothing. */
+  heartbeatFor(askedMs: number | undefined): number | undefined {
+    if (askedMs === undefined) return undefined;
+    const { intervalMs, timeoutMs } = this.options.heartbeat;
+    // Sooner, as its network may need it; later only as far as this side's patience reaches three times.
+    return Math.min(Math.max(askedMs, 1_000), Math.max(intervalMs, Math.floor(timeoutMs / 3)));
+  }
+
+  /** The session that a hello takes up again, where it may. */
+  resumable({ resumption }: Hello, clientId: string | undefined): ServerSession<Data> | undefined {
+    if (resumption === undefined) return undefined;
+    const { session: id, resume, cursors } = resumption;
+    const grant = this.#tokens.verify(resume, { session: id, principal: clientId ?? "" });
+    const session = grant && this.registry.byId(id);
+    if (session === undefined || session.clientId !== clientId) return undefined;
+    // The token of a welcome whose commit was lost on its way is one ahead: it was given to who had proved itself.
+    const ahead = (grant!.counter - session.tokenCounter) >>> 0;
+    return ahead <= 1 && session.outbound.canResume(cursors) ? session : undefined;
+  }
+
+  /** Why a new session of this client is not begun; undefined where it is. */
+  refuses(transport: TransportConnection, clientId: string | undefined): Refusal | undefined {
+    if (this.isClosing)
+      return refuse("the server stops", { code: RejectCode.goingAway, retryAfterMs: retryWhenFullMs });
+    const { sessionsPerAddress } = this.options.limits;
+    const { address } = transport.remoteAddress;
+    if (sessionsPerAddress !== undefined && this.#sessionAddresses.count(address) >= sessionsPerAddress) {
+      return refuse("there are as many sessions of this address as may be", this.fullRefusal);
+    }
+    const isTaken =
+      this.options.sameClient === "reject" &&
+      clientId !== undefined &&
+      this.registry.ofClient(clientId).length > 0;
+    return isTaken
+      ? refuse("the client id has a session already", { code: RejectCode.clientIdTaken })
+      : undefined;
+  }
+
+  /** Enters a session whose client has committed. @returns why not, where things have changed since it was welcomed. */
+  admit(session: ServerSession<Data>, address: string): Refusal | undefined {
+    const { clientId, handle } = session;
+    if (this.options.sameClient === "replace" && clientId !== undefined) {
+      for (const old of this.registry.ofClient(clientId)) {
+        old.endBy("replaced", CloseCode.superseded, "its client connected again");
+      }
+    }
+    if (this.#sessionAddresses.admit(address, this.clock.tick) !== undefined) {
+      return refuse("there are as many sessions of this address as may be", this.fullRefusal);
+    }
+    const identity = { transport: 0, connection: 0, id: idWords(session.idBytes) };
+    if (!this.sessions.open(handle, identity, this.clock.tick)) {
+      throw new SessionClosedError("the session's slot was damaged");
+    }
+    this.registry.add(session);
+    this.counters.opened += 1;
+    return undefined;
+  }
+
+  /** A session goes on from another address. Who is let in already is not turned away for that. */
+  move(before: string, address: string): void {
+    this.#sessionAddresses.leave(before);
+    this.#sessionAddresses.admit(address, this.clock.tick);
+  }
+
+  /** A session is over. */
+  forget(session: ServerSession<Data>, end: SessionEnd): void {
+    this.counters.closed += 1;
+    this.dispatcher.cancel(session, new SessionClosedError(`session ${session.id} is over`));
+    this.#sessionAddresses.leave(session.address);
+    this.registry.delete(session);
+    try {
+      this.handlers.watch(session, this.#closing(session, end));
+    } catch (cause) {
+      this.report(session, cause);
+    }
+  }
+
+  /** The server's end: nothing of it goes on. */
+  stop(): void {
+    this.clock.stop();
+    this.dispatcher.cancelAll(new SessionClosedError("the server is closed"));
+    this.sessions.close();
+  }
+
+  /** 20 times a second. */
+  #turn(): void {
+    const { owing } = this;
+    this.owing = [];
+    for (const session of owing) session.payAcks();
+    this.handshakes.expire((handshake) => handshake.expire());
+    const { tick } = this.clock;
+    this.#cursor = this.registry.visit(this.#cursor, slotsPerTurn, (session) => {
+      try {
+        session.age(tick);
+      } catch (cause) {
+        this.report(session, cause);
+      }
+    });
+  }
+
+  #halfContext(): HalfContext {
+    const { highWaterMarkBytes, queueBytes, replayBytes, queuePolicy: policy } = this.options;
+    const { windowBytes, maxMessageBytes, requestTimeoutMs } = this.options;
+    return {
+      outbound: { highWaterMarkBytes, queueBytes, replayBytes, policy },
+      inbound: { windowBytes, maxFrameBytes: maxMessageBytes + maxFrameOverheadBytes },
+      ...{ maxMessageBytes, requestTimeoutMs, requestBudget: this.requestBudget },
+    };
+  }
+}

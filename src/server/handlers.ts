@@ -1,0 +1,56 @@
+import { throwUncaught } from "../transport/uncaught.js";
+import type { ServerBehaviour } from "./behaviour.js";
+import type { Plugin, PluginHooks } from "./plugin.js";
+import type { ServerSession } from "./server_session.js";
+
+/** The handlers of events that nobody waits for. */
+export type EventName = Exclude<keyof PluginHooks<unknown>, "error">;
+
+/** Calls the application's handlers, and before them those of plugins. Nothing that they throw reaches who calls. */
+export class Handlers<Data> {
+  readonly #behaviours: readonly PluginHooks<Data>[];
+  /** What the application does at each event; undefined where nobody does anything. */
+  readonly #used: ReadonlySet<EventName>;
+
+  constructor(behaviour: ServerBehaviour<Data>, plugins: readonly Plugin<Data>[]) {
+    this.#behaviours = [...plugins.flatMap(({ hooks }) => (hooks === undefined ? [] : [hooks])), behaviour];
+    const names = ["open", "drain", "detached", "resumed", "heartbeatTimeout", "close", "warning"] as const;
+    this.#used = new Set(names.filter((name) => this.#behaviours.some((hooks) => hooks[name] !== undefined)));
+  }
+
+  /** @param session undefined where the event is the server's. */
+  call(name: EventName, session: ServerSession<Data> | undefined, ...args: unknown[]): void {
+    if (!this.#used.has(name)) return;
+    for (const hooks of this.#behaviours) {
+      const handler = hooks[name] as ((...args: unknown[]) => unknown) | undefined;
+      if (handler === undefined) continue;
+      try {
+        const returned =
+          session === undefined ? handler.apply(hooks, args) : handler.call(hooks, session, ...args);
+        this.watch(session, returned);
+      } catch (cause) {
+        this.report(session, cause);
+      }
+    }
+  }
+
+  /** What a handler returned: a promise must not reject unheard. */
+  watch(session: ServerSession<Data> | undefined, returned: unknown): void {
+    if (returned instanceof Promise) returned.then(undefined, (cause) => this.report(session, cause));
+  }
+
+  /** Tells the application what its handler threw, and the process where the application does not want it. */
+  report(session: ServerSession<Data> | undefined, cause: unknown): void {
+    if (session !== undefined) session.errors += 1;
+    const reporters = this.#behaviours.filter((hooks) => hooks.error !== undefined);
+    if (reporters.length === 0) throwUncaught(cause);
+    for (const hooks of reporters) {
+      try {
+        const returned = hooks.error!(session, cause);
+        if (returned instanceof Promise) returned.then(undefined, throwUncaught);
+      } catch (second) {
+        throwUncaught(second);
+      }
+    }
+  }
+}

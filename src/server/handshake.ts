@@ -1,0 +1,219 @@
+import { checkCommit } from "../delivery/commit.js";
+import { type Cursors, noCursors } from "../delivery/cursors.js";
+import { type Hello, readHello } from "../delivery/hello.js";
+import { encodeReject, RejectCode } from "../delivery/reject.js";
+import { sessionVersion } from "../delivery/terms.js";
+import { encodeWelcome } from "../delivery/welcome.js";
+import { ProtocolViolationError, SessionTableFullError } from "../errors.js";
+import { type FrameContents, Kind } from "../frame/frame.js";
+import { takeOther } from "../frame/frame_behaviour.js";
+import { sendFrame } from "../frame/unit.js";
+import type { SessionHandle } from "../session/handle.js";
+import { CloseCode } from "../transport/close.js";
+import type { TransportConnection } from "../transport/connection.js";
+import type { AuthenticateContext, ClientHello } from "./behaviour.js";
+import type { ServerCore } from "./core.js";
+import { Refusal, refuse } from "./refusal.js";
+import { ServerSession } from "./server_session.js";
+import { newSessionId } from "./session_id.js";
+
+/** What a welcome promised, and the commit makes true. */
+interface Promised<Data> {
+  readonly session: ServerSession<Data>;
+  readonly resumed: boolean;
+  readonly data: Data;
+  readonly hello: Hello;
+}
+
+const decoder = new TextDecoder();
+/** How long a refusal may take to reach a client before its connection is cut. */
+const refusalDeadlineMs = 1_000;
+const noMeta: ReadonlyMap<string, Uint8Array> = new Map();
+
+/** A connection that is nobody's yet: from its opening to the client's commit. */
+export class Handshake<Data> {
+  readonly #core: ServerCore<Data>;
+  readonly transport: TransportConnection;
+  #phase: "hello" | "authenticating" | "welcomed" | "over" = "hello";
+  #abort: AbortController | undefined = undefined;
+  #promised: Promised<Data> | undefined = undefined;
+
+  constructor(core: ServerCore<Data>, transport: TransportConnection) {
+    this.#core = core;
+    this.transport = transport;
+  }
+
+  /** @throws ProtocolViolationError, FrameMalformedError */
+  take(frame: Readonly<FrameContents>): void {
+    if (frame.kind === Kind.Hello && this.#phase === "hello") {
+      this.#onHello(readHello(frame));
+    } else if (frame.kind === Kind.Commit && this.#phase === "welcomed") {
+      checkCommit(frame);
+      this.#onCommit();
+    } else if (frame.kind >= Kind.Hello && frame.kind <= Kind.Response) {
+      if (this.#phase === "over") return; // it had not heard yet that it is refused
+      throw new ProtocolViolationError(
+        `a frame of kind ${frame.kind} may not come before the session has begun`,
+      );
+    } else {
+      takeOther(this.transport, frame);
+    }
+  }
+
+  /** The connection is gone, or its time is over: nothing was promised that is kept. */
+  end(): void {
+    this.#phase = "over";
+    this.#core.handshakes.delete(this);
+    this.#abort?.abort();
+    const promised = this.#promised;
+    this.#promised = undefined;
+    if (promised !== undefined && !promised.resumed) this.#core.sessions.release(promised.session.handle);
+  }
+
+  /** Has not shown who it is in its time. */
+  expire(): void {
+    this.#reject(refuse("no session was begun in time"));
+  }
+
+  /** Ends it with a refusal, unless it has ended. */
+  #reject({ code, reason, retryAfterMs }: Refusal): void {
+    if (this.#phase === "over") return;
+    this.end();
+    this.#core.counters.rejected += 1;
+    const { transport } = this;
+    if (transport.state !== "open") return;
+    sendFrame(transport, this.#core.codecOf(transport), encodeReject({ code, reason, retryAfterMs }));
+    transport.close({ code: CloseCode.unauthenticated, reason: "refused", deadlineMs: refusalDeadlineMs });
+  }
+
+  #onHello(hello: Hello): void {
+    if (hello.version !== sessionVersion) {
+      this.#reject(refuse(`version ${hello.version} is not spoken here`, { code: RejectCode.version }));
+      return;
+    }
+    this.#phase = "authenticating";
+    const context = this.#context(hello);
+    let judged: Data | Refusal | PromiseLike<Data | Refusal>;
+    try {
+      judged = this.#core.authenticate(clientHello(hello), context);
+    } catch (cause) {
+      this.#onFault(cause);
+      return;
+    }
+    if (!isPromise(judged)) {
+      this.#onJudged(hello, context, judged);
+      return;
+    }
+    judged.then(
+      (data) => this.#onJudged(hello, context, data),
+      (cause) => this.#onFault(cause),
+    );
+  }
+
+  #context(hello: Hello): AuthenticateContext {
+    const { transport } = this;
+    this.#abort = new AbortController();
+    return {
+      transport: transport.transport,
+      remoteAddress: transport.remoteAddress,
+      origin: transport.origin,
+      peerCertificate: transport.peerCertificate,
+      signal: this.#abort.signal,
+      clientId: hello.clientId,
+    };
+  }
+
+  /** The application could not tell: the client learns no more than that. */
+  #onFault(cause: unknown): void {
+    if (this.#phase !== "authenticating") return;
+    this.#reject(refuse());
+    this.#core.report(undefined, cause);
+  }
+
+  #onJudged(hello: Hello, { clientId }: AuthenticateContext, judged: Data | Refusal): void {
+    if (this.#phase !== "authenticating") return; // its time is over, or it is gone
+    if (judged instanceof Refusal) {
+      this.#reject(judged);
+      return;
+    }
+    const old = this.#core.resumable(hello, clientId);
+    if (old !== undefined) {
+      this.#welcome({ session: old, resumed: true, data: judged, hello });
+      return;
+    }
+    const refusal = this.#core.refuses(this.transport, clientId);
+    if (refusal !== undefined) {
+      this.#reject(refusal);
+      return;
+    }
+    let handle: SessionHandle;
+    try {
+      handle = this.#core.sessions.allocate();
+    } catch (cause) {
+      if (!(cause instanceof SessionTableFullError)) throw cause;
+      this.#reject(refuse("there are as many sessions as may be", this.#core.fullRefusal));
+      return;
+    }
+    const id = newSessionId();
+    const session = new ServerSession<Data>(this.#core, { handle, id, clientId, data: judged });
+    this.#welcome({ session, resumed: false, data: judged, hello });
+  }
+
+  #welcome(promised: Promised<Data>): void {
+    const { session, resumed, hello } = promised;
+    const { core, transport } = { core: this.#core, transport: this.transport };
+    this.#promised = promised;
+    this.#phase = "welcomed";
+    const cursors: Cursors = resumed ? session.inbound.cursors() : noCursors;
+    const { windowBytes, maxMessageBytes } = core.options;
+    const heartbeatMs = core.heartbeatFor(hello.heartbeatMs);
+    const welcome = encodeWelcome({
+      ...{ version: sessionVersion, session: session.idBytes, resume: session.nextResumeToken(), resumed },
+      ...{ cursors, heartbeatMs, windowBytes, maxMessageBytes, clientId: session.clientId, meta: [] },
+    });
+    sendFrame(transport, core.codecOf(transport), welcome);
+  }
+
+  #onCommit(): void {
+    const { session, resumed, data, hello } = this.#promised!;
+    this.#phase = "over";
+    this.#promised = undefined;
+    this.#core.handshakes.delete(this);
+    const heartbeat = hello.heartbeatMs !== undefined;
+    const terms = {
+      windowBytes: hello.windowBytes,
+      cursors: hello.resumption?.cursors ?? noCursors,
+      heartbeat,
+    };
+    if (resumed) {
+      if (!session.resume(this.transport, terms, data)) this.#refuseLate("the session is over");
+      return;
+    }
+    const refusal = this.#core.admit(session, this.transport.remoteAddress.address);
+    if (refusal === undefined) session.begin(this.transport, terms);
+    else this.#refuseLate(refusal.reason);
+  }
+
+  /** What was promised does not hold any more. */
+  #refuseLate(reason: string): void {
+    this.#core.counters.rejected += 1;
+    this.transport.owner = this;
+    this.transport.close({ code: CloseCode.unauthenticated, reason, deadlineMs: refusalDeadlineMs });
+  }
+}
+
+function clientHello({ clientId, token, resumption, meta }: Hello): ClientHello {
+  return {
+    clientId,
+    token,
+    get tokenText() {
+      return decoder.decode(token);
+    },
+    meta: meta.length === 0 ? noMeta : new Map(meta.map(({ key, value }) => [key, value])),
+    resuming: resumption !== undefined,
+  };
+}
+
+function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | undefined)?.then === "function";
+}

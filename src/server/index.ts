@@ -1,0 +1,40 @@
+/**
+ * Sessions over every transport: who they are, what they send and are sent, how they outlive their connections.
+ * @module millrace/server
+ */
+export { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
+export type { Delivery, Priority } from "../delivery/lane.js";
+export type { Message } from "../delivery/message.js";
+export { RejectCode } from "../delivery/reject.js";
+export type { DispatcherOptions } from "../dispatch/options.js";
+export type {
+  Answer,
+  AuthenticateContext,
+  ClientHello,
+  RequestHandler,
+  ServerBehaviour,
+  ServerWarning,
+} from "./behaviour.js";
+export type { ServerCounters } from "./core.js";
+export type { Incoming, Middleware, OutgoingMessage } from "./middleware.js";
+export type {
+  HeartbeatOptions,
+  LimitOptions,
+  QueuePolicy,
+  RatePolicy,
+  ServerOptions,
+} from "./options.js";
+export type { Plugin, PluginHooks } from "./plugin.js";
+export { Refusal, refuse } from "./refusal.js";
+export type { SameClientPolicy } from "./registry.js";
+export { createServer, type Server, type SessionFilter, type SessionPage, type Target } from "./server.js";
+export type { ServerRequest } from "./server_request.js";
+export type {
+  RequestOptions,
+  SendOptions,
+  Session,
+  SessionEnd,
+  SessionInfo,
+  SessionState,
+} from "./session.js";
+export type { ShutdownOptions } from "./shutdown.js";

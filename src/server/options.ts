@@ -1,0 +1,231 @@
+import { type DispatcherOptions, readDispatcherOptions } from "../dispatch/options.js";
+import { type Codec, isCodec } from "../frame/message_codec.js";
+import { isTransport } from "../frame/options.js";
+import { Rate } from "../limit/token_bucket.js";
+import type { Complete } from "../options/complete.js";
+import { readOptions } from "../options/read.js";
+import {
+  integer,
+  isListOf,
+  isObject,
+  listOf,
+  number,
+  object,
+  oneOf,
+  option,
+  optional,
+  withDefault,
+} from "../options/schema.js";
+import type { HttpHandler } from "../transport/http.js";
+import { listenerOptions } from "../transport/options.js";
+import type { ServerTlsOptions } from "../transport/tls.js";
+import type { Transport } from "../transport/transport.js";
+import type { Middleware } from "./middleware.js";
+import type { Plugin } from "./plugin.js";
+import type { SameClientPolicy } from "./registry.js";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const DAY_MS = 86_400_000;
+
+/** What becomes of a full queue: see `Outbound`. */
+export type QueuePolicy = "block" | "drop-oldest" | "drop-newest" | "conflate" | "close";
+
+/** What becomes of a session that sends more than it may. */
+export type RatePolicy = "delay" | "drop" | "close";
+
+export interface HeartbeatOptions {
+  /** How often a client is to be heard of, where it asks for no other, 1,000..3,600,000; 15,000 by default. */
+  readonly intervalMs?: number | undefined;
+  /** After how long without a sign of life a connection is given up; three intervals by default. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What a server bears. What is left out is not limited, but where a default is named. */
+export interface LimitOptions {
+  /** Sessions of one address, IPv6 by its /64, detached ones too. */
+  readonly sessionsPerAddress?: number | undefined;
+  /** New connections a second of one address. */
+  readonly connectionsPerSecondPerAddress?: number | undefined;
+  /** New connections a second of all. */
+  readonly connectionsPerSecond?: number | undefined;
+  /** Connections that have not begun a session yet; 10,000 by default. Beyond, the newest are refused. */
+  readonly unauthenticated?: number | undefined;
+  /** Messages and requests a second of one session. */
+  readonly messagesPerSecond?: number | undefined;
+  /** Bytes of those a second. */
+  readonly bytesPerSecond?: number | undefined;
+  /**
+   * What becomes of a session above those two: `delay` (the default) reads no more of it for a while, `drop` passes its
+   * messages over and fails its requests, `close` ends it.
+   */
+  readonly exceeded?: RatePolicy | undefined;
+}
+
+export interface ServerOptions<Data = unknown> {
+  /** `quic://host:port`, `ws://…`, `wss://…`, `tcp://…`, `tls://…` or a scheme of `transports`: one or many. */
+  readonly listen: string | readonly string[];
+  /** Required by `quic`, `wss` and `tls`. */
+  readonly tls?: ServerTlsOptions | undefined;
+  /** Answers plain HTTP requests on WebSocket's ports. */
+  readonly http?: HttpHandler | undefined;
+  /** How frames are written, the most wanted first; `[frameCodec]` by default. */
+  readonly codecs?: readonly Codec[] | undefined;
+  /** Transports beside those that are built in. */
+  readonly transports?: readonly Transport[] | undefined;
+  /** How many sessions there may be, 2..1,048,576; 65,536 by default. */
+  readonly maxSessions?: number | undefined;
+  /** The largest message, either way; 1 MiB by default, and 64 KiB is what we recommend. */
+  readonly maxMessageBytes?: number | undefined;
+  /** A connection that has not begun a session after so long is refused; 5,000 by default. */
+  readonly authenticateTimeoutMs?: number | undefined;
+  /** How long a session without a connection waits to be taken up again; 120,000 by default, 0: not at all. */
+  readonly resumeWindowMs?: number | undefined;
+  /** What is kept of what a session's client has not acknowledged, to be sent again; 1 MiB by default. */
+  readonly replayBytes?: number | undefined;
+  /** What a client may have sent that is not handled yet: its credit; 1 MiB by default. */
+  readonly windowBytes?: number | undefined;
+  /** A session's queue from which on `send` answers `blocked`; 256 KiB by default. */
+  readonly highWaterMarkBytes?: number | undefined;
+  /** A session's largest queue; 1 MiB by default. */
+  readonly queueBytes?: number | undefined;
+  /** What becomes of a message that finds it full; `block` by default: `send` answers `dropped`. */
+  readonly queuePolicy?: QueuePolicy | undefined;
+  readonly heartbeat?: HeartbeatOptions | undefined;
+  /** A session of which nothing was heard for so long is closed, a live one too; 0 by default: never. */
+  readonly idleTimeoutMs?: number | undefined;
+  /**
+   * When a client id connects that has a session already: `replace` (the default) ends the old one, `reject` refuses the
+   * new one, `allow` has both.
+   */
+  readonly sameClient?: SameClientPolicy | undefined;
+  /** Requests of this server that may wait for answers, of all sessions together; 50,000 by default. */
+  readonly maxPendingRequests?: number | undefined;
+  /** How long a request waits for its answer, where it does not say; 30,000 by default. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** How asynchronous handlers are run. */
+  readonly dispatcher?: DispatcherOptions | undefined;
+  readonly limits?: LimitOptions | undefined;
+  /** The outermost first. */
+  readonly middleware?: readonly Middleware<Data>[] | undefined;
+  readonly plugins?: readonly Plugin<Data>[] | undefined;
+  /** 32 bytes, shared by processes that take up each other's sessions; random by default. */
+  readonly resumeSecret?: Uint8Array | undefined;
+}
+
+const milliseconds = (min: number) => integer(min, DAY_MS);
+const perSecond = optional(number(0.001, 1e9));
+
+const heartbeat = object({
+  intervalMs: withDefault(integer(1_000, 3_600_000), 15_000),
+  timeoutMs: optional(milliseconds(1_000)),
+} satisfies Record<keyof HeartbeatOptions, unknown>);
+
+const limits = object({
+  sessionsPerAddress: optional(integer(1, 2 ** 31)),
+  connectionsPerSecondPerAddress: perSecond,
+  connectionsPerSecond: perSecond,
+  unauthenticated: withDefault(integer(1, 2 ** 20), 10_000),
+  messagesPerSecond: perSecond,
+  bytesPerSecond: perSecond,
+  exceeded: withDefault(oneOf("delay", "drop", "close"), "delay"),
+} satisfies Record<keyof LimitOptions, unknown>);
+
+const schema = object({
+  listen: option<string | readonly string[]>(
+    "a URL, or a list of at least one",
+    (value) =>
+      typeof value === "string" || (isListOf(value, (url) => typeof url === "string") && value.length > 0),
+  ),
+  ...listenerOptions,
+  codecs: optional(listOf<Codec>("a list of at least one Codec object", 1, isCodec)),
+  transports: optional(listOf<Transport>("a list of Transport objects", 0, isTransport)),
+  maxSessions: withDefault(integer(2, 2 ** 20), 65_536),
+  maxMessageBytes: withDefault(integer(1, 64 * MIB), MIB),
+  authenticateTimeoutMs: withDefault(milliseconds(100), 5_000),
+  resumeWindowMs: withDefault(milliseconds(0), 120_000),
+  replayBytes: withDefault(integer(4 * KIB, 1024 * MIB), MIB),
+  windowBytes: withDefault(integer(4 * KIB, 1024 * MIB), MIB),
+  highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), 256 * KIB),
+  queueBytes: withDefault(integer(KIB, 1024 * MIB), MIB),
+  queuePolicy: withDefault(oneOf("block", "drop-oldest", "drop-newest", "conflate", "close"), "block"),
+  heartbeat: optional(heartbeat),
+  idleTimeoutMs: withDefault(milliseconds(0), 0),
+  sameClient: withDefault(oneOf("allow", "replace", "reject"), "replace"),
+  maxPendingRequests: withDefault(integer(1, 10_000_000), 50_000),
+  requestTimeoutMs: withDefault(integer(1, 0x7fff_ffff), 30_000),
+  dispatcher: optional(option<DispatcherOptions>("an object of dispatcher options", isObject)),
+  limits: optional(limits),
+  middleware: withDefault(listOf<Middleware>("a list of Middleware objects", 0, isNamed), []),
+  plugins: withDefault(listOf<Plugin>("a list of Plugin objects", 0, isNamed), []),
+  resumeSecret: optional(
+    option<Uint8Array>("32 bytes", (value) => value instanceof Uint8Array && value.length === 32),
+  ),
+} satisfies Record<keyof ServerOptions, unknown>);
+
+/** What a server keeps of its options. */
+export type ReadServerOptions<Data> = Omit<
+  Complete<ServerOptions<Data>>,
+  "tls" | "http" | "codecs" | "transports" | "resumeSecret" | "heartbeat" | "limits" | "dispatcher"
+> & {
+  readonly tls: ServerTlsOptions | undefined;
+  readonly http: HttpHandler | undefined;
+  readonly codecs: readonly Codec[] | undefined;
+  readonly transports: readonly Transport[] | undefined;
+  readonly resumeSecret: Uint8Array | undefined;
+  readonly heartbeat: Complete<HeartbeatOptions>;
+  readonly limits: ReadLimits;
+  readonly dispatcher: Complete<DispatcherOptions>;
+};
+
+/** {@link LimitOptions}, as what enforces them takes them. */
+export interface ReadLimits {
+  readonly sessionsPerAddress: number | undefined;
+  readonly connectionRatePerAddress: Rate | undefined;
+  readonly connectionRate: Rate | undefined;
+  readonly unauthenticated: number;
+  readonly messageRate: Rate | undefined;
+  readonly byteRate: Rate | undefined;
+  readonly exceeded: RatePolicy;
+}
+
+/** @throws InvalidArgumentError naming the option and what it allows */
+export function readServerOptions<Data>(given: ServerOptions<Data>): ReadServerOptions<Data> {
+  const read = readOptions(schema, given);
+  const { intervalMs, timeoutMs = 3 * intervalMs } = read.heartbeat ?? readOptions(heartbeat, {});
+  return {
+    ...read,
+    tls: read.tls,
+    http: read.http,
+    codecs: read.codecs,
+    transports: read.transports,
+    resumeSecret: read.resumeSecret,
+    middleware: read.middleware as readonly Middleware<Data>[],
+    plugins: read.plugins as readonly Plugin<Data>[],
+    heartbeat: { intervalMs, timeoutMs: Math.max(timeoutMs, intervalMs) },
+    limits: readLimits(read.limits),
+    dispatcher: readDispatcherOptions(read.dispatcher ?? {}),
+  };
+}
+
+/** @throws InvalidArgumentError */
+export function readLimits(given: LimitOptions = {}): ReadLimits {
+  const read = readOptions(limits, given, "limits", "limits.");
+  return {
+    sessionsPerAddress: read.sessionsPerAddress,
+    connectionRatePerAddress: rate(read.connectionsPerSecondPerAddress),
+    connectionRate: rate(read.connectionsPerSecond),
+    unauthenticated: read.unauthenticated,
+    messageRate: rate(read.messagesPerSecond),
+    byteRate: rate(read.bytesPerSecond),
+    exceeded: read.exceeded,
+  };
+}
+
+function rate(perSecond: number | undefined): Rate | undefined {
+  return perSecond === undefined ? undefined : new Rate(perSecond);
+}
+
+function isNamed(value: unknown): boolean {
+  return isObject(value) && typeof (value as { name?: unknown }).name === "string";
+}

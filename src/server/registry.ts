@@ -1,0 +1,106 @@
+import type { SessionHandle } from "../session/handle.js";
+import { slotOf } from "../session/handle.js";
+import { IdKind, type Sessions } from "../session/sessions.js";
+import { SessionNumber } from "../session/table.js";
+import type { ServerSession } from "./server_session.js";
+import { clientWords, idWords, parseId } from "./session_id.js";
+
+/** What `same client id` policy a server has: see ServerOptions.sameClient. */
+export type SameClientPolicy = "allow" | "replace" | "reject";
+
+/**
+ * The sessions of this environment, by handle, id and client id. Those of others are in the process's index, by which
+ * they can be addressed.
+ */
+export class Registry<Data> {
+  readonly #sessions: Sessions;
+  /** By slot. */
+  readonly #bySlot: (ServerSession<Data> | undefined)[];
+  /** Nearly every client id has one session. */
+  readonly #byClient = new Map<string, ServerSession<Data> | ServerSession<Data>[]>();
+  #size = 0;
+
+  constructor(sessions: Sessions) {
+    this.#sessions = sessions;
+    this.#bySlot = new Array<ServerSession<Data> | undefined>(sessions.table.slotCount).fill(undefined);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Enters a session whose slot is open. */
+  add(session: ServerSession<Data>): void {
+    this.#bySlot[slotOf(session.handle)] = session;
+    this.#size += 1;
+    const { clientId } = session;
+    if (clientId === undefined) return;
+    const others = this.#byClient.get(clientId);
+    if (others === undefined) this.#byClient.set(clientId, session);
+    else if (Array.isArray(others)) others.push(session);
+    else this.#byClient.set(clientId, [others, session]);
+    this.#sessions.assign(IdKind.client, clientWords(clientId), session.handle);
+  }
+
+  /** Takes a session out, and gives its slot back. */
+  delete(session: ServerSession<Data>): void {
+    const slot = slotOf(session.handle);
+    if (this.#bySlot[slot] !== session) return;
+    this.#bySlot[slot] = undefined;
+    this.#size -= 1;
+    this.#sessions.forget(IdKind.session, idWords(parseId(session.id)!), session.handle);
+    if (session.clientId !== undefined) this.#deleteClient(session, session.clientId);
+    this.#sessions.release(session.handle);
+  }
+
+  #deleteClient(session: ServerSession<Data>, clientId: string): void {
+    const words = clientWords(clientId);
+    const named = this.#byClient.get(clientId);
+    const rest = Array.isArray(named) ? named.filter((other) => other !== session) : [];
+    const [first] = rest;
+    if (first === undefined) this.#byClient.delete(clientId);
+    else this.#byClient.set(clientId, rest.length === 1 ? first : rest);
+    this.#sessions.forget(IdKind.client, words, session.handle);
+    const last = rest.at(-1);
+    if (last !== undefined) this.#sessions.assign(IdKind.client, words, last.handle);
+  }
+
+  /** The session of a handle, if it is of this environment. */
+  at(handle: SessionHandle): ServerSession<Data> | undefined {
+    const session = this.#bySlot[slotOf(handle)];
+    return session?.handle === handle ? session : undefined;
+  }
+
+  /** The session of an id, if it is of this environment. */
+  byId(id: Uint8Array): ServerSession<Data> | undefined {
+    const found = this.#sessions.find(IdKind.session, idWords(id));
+    return found === undefined ? undefined : this.at(found.handle);
+  }
+
+  /** The sessions of a client id in this environment, the oldest first. */
+  ofClient(clientId: string): readonly ServerSession<Data>[] {
+    const named = this.#byClient.get(clientId);
+    if (named === undefined) return [];
+    return Array.isArray(named) ? named : [named];
+  }
+
+  /** Those of a part of the slots. @param visit may end sessions. @returns where to go on; 0 after the last. */
+  visit(cursor: number, slots: number, visit: (session: ServerSession<Data>) => void): number {
+    const end = Math.min(cursor + slots, this.#bySlot.length);
+    for (let slot = cursor; slot < end; slot += 1) {
+      const session = this.#bySlot[slot];
+      if (session !== undefined) visit(session);
+    }
+    return end < this.#bySlot.length ? end : 0;
+  }
+
+  *[Symbol.iterator](): Generator<ServerSession<Data>> {
+    for (const session of this.#bySlot) if (session !== undefined) yield session;
+  }
+
+  /** Milliseconds since a session was last heard, by the table. */
+  idleMs(session: ServerSession<Data>, tick: number): number {
+    const last = this.#sessions.table.get(session.handle, SessionNumber.lastActivity);
+    return last === undefined ? 0 : (tick - last) >>> 0;
+  }
+}

@@ -1,0 +1,67 @@
+import { InvalidArgumentError } from "../errors.js";
+import type { MetaEntry } from "../frame/frame.js";
+import { readOptions } from "../options/read.js";
+import {
+  integer,
+  isListOf,
+  isObject,
+  object,
+  oneOf,
+  option,
+  optional,
+  withDefault,
+} from "../options/schema.js";
+import { waitOptions } from "../transport/wait.js";
+import type { RequestOptions, SendOptions } from "./session.js";
+
+const MAX_DEADLINE_MS = 86_400_000;
+const maxSubjectCharacters = 256;
+
+const subject = option<string>(
+  `text of 1 to ${maxSubjectCharacters} characters, none of them a control character`,
+  (value) => typeof value === "string" && isSubjectText(value),
+);
+
+const priority = optional(oneOf("control", "high", "normal", "bulk"));
+
+const sendSchema = object({
+  type: withDefault(integer(0, 0xffff_ffff), 0),
+  subject: optional(subject),
+  meta: optional(option<readonly MetaEntry[]>("a list of {key, value}", (value) => isListOf(value, isEntry))),
+  delivery: optional(oneOf("ordered", "unordered", "latest", "unreliable")),
+  priority,
+  key: optional(
+    option<string>(
+      "text of 1 to 256 characters",
+      (value) => typeof value === "string" && value !== "" && value.length <= 256,
+    ),
+  ),
+  deadlineMs: optional(integer(1, MAX_DEADLINE_MS)),
+} satisfies Record<keyof SendOptions, unknown>);
+
+const requestSchema = object({ ...waitOptions, priority } satisfies Record<keyof RequestOptions, unknown>);
+
+/** @throws InvalidArgumentError */
+export function readSendOptions(options: SendOptions) {
+  const read = readOptions(sendSchema, options);
+  if (read.delivery === "latest" && read.key === undefined) {
+    throw new InvalidArgumentError('delivery "latest" needs a key: only the newest of each is sent');
+  }
+  return read;
+}
+
+/** @throws InvalidArgumentError */
+export function readRequestOptions(subjectText: unknown, options: RequestOptions) {
+  readOptions(object({ subject }), { subject: subjectText }, "a request");
+  return readOptions(requestSchema, options);
+}
+
+function isSubjectText(text: string): boolean {
+  return text.length > 0 && text.length <= maxSubjectCharacters && !/\p{Cc}/u.test(text);
+}
+
+function isEntry(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { key, value: bytes } = value as Partial<MetaEntry>;
+  return typeof key === "string" && key !== "" && bytes instanceof Uint8Array;
+}

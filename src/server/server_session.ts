@@ -1,0 +1,366 @@
+import type { Cursors } from "../delivery/cursors.js";
+import type { Reply } from "../delivery/failure.js";
+import type { Outgoing } from "../delivery/outbound.js";
+import { payloadOf, SessionHalf } from "../delivery/session_half.js";
+import { FrameTooLargeError, ProtocolViolationError, SessionClosedError } from "../errors.js";
+import { CodecCarrier } from "../frame/codec_carrier.js";
+import { type FrameContents, Kind } from "../frame/frame.js";
+import { takeOther } from "../frame/frame_behaviour.js";
+import { sendFrame } from "../frame/unit.js";
+import type { Complete } from "../options/complete.js";
+import type { SessionHandle } from "../session/handle.js";
+import type { SocketAddress } from "../transport/address.js";
+import {
+  CloseCode,
+  type CloseInfo,
+  type CloseOptions,
+  firstApplicationCode,
+  readCloseOptions,
+} from "../transport/close.js";
+import type { SendResult, TransportConnection } from "../transport/connection.js";
+import type { ServerCore } from "./core.js";
+import { readRequestOptions, readSendOptions } from "./send_options.js";
+import type {
+  RequestOptions,
+  SendOptions,
+  Session,
+  SessionEnd,
+  SessionInfo,
+  SessionState,
+} from "./session.js";
+import { idText, parseId } from "./session_id.js";
+
+/** What a session begins with. */
+export interface SessionSeed<Data> {
+  readonly handle: SessionHandle;
+  readonly id: Uint8Array;
+  readonly clientId: string | undefined;
+  readonly data: Data;
+}
+
+/** What the client at a connection said of it. */
+export interface ConnectionTerms {
+  readonly windowBytes: number;
+  readonly cursors: Cursors;
+  /** It promised to be heard of at least once a heartbeat. */
+  readonly heartbeat: boolean;
+}
+
+/** An end that waits for what is queued. */
+interface Closing {
+  readonly options: Complete<CloseOptions>;
+  readonly end: SessionEnd;
+  readonly timer: NodeJS.Timeout;
+}
+
+const nothing = new Uint8Array(0);
+const pong = { kind: Kind.Pong, flags: 0, channel: 0, type: 0, seq: 0, ref: 0, payload: nothing };
+
+/** A {@link Session}. There may be a million, so fields are few and most of what they lead to is made when needed. */
+export class ServerSession<Data> extends SessionHalf implements Session<Data> {
+  readonly handle: SessionHandle;
+  readonly id: string;
+  readonly clientId: string | undefined;
+  data: Data;
+  readonly #core: ServerCore<Data>;
+  #transport: TransportConnection | undefined = undefined;
+  #state: SessionState = "detached";
+  #tokenCounter = 0;
+  /** Of the clock: since when it has no connection. */
+  #detachedAt = 0;
+  readonly #connectedAt = Date.now();
+  #promisesHeartbeat = false;
+  #isOwing = false;
+  /** How it ends once its queue is empty, or its time is over. */
+  #closing: Closing | undefined = undefined;
+  heartbeats = 0;
+  errors = 0;
+  /** Of its last connection: what it counts for there. */
+  address = "";
+  #resumptions = 0;
+
+  constructor(core: ServerCore<Data>, { handle, id, clientId, data }: SessionSeed<Data>) {
+    super(core.half);
+    this.#core = core;
+    this.handle = handle;
+    this.id = idText(id);
+    this.clientId = clientId;
+    this.data = data;
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get idBytes(): Uint8Array {
+    return parseId(this.id)!;
+  }
+
+  get transport(): string | undefined {
+    return this.#transport?.transport;
+  }
+
+  get remoteAddress(): SocketAddress | undefined {
+    return this.#transport?.remoteAddress;
+  }
+
+  get bytesQueued(): number {
+    return this.outbound.bytesQueued;
+  }
+
+  /** Undefined while it is detached. */
+  get connection(): TransportConnection | undefined {
+    return this.#transport;
+  }
+
+  get tokenCounter(): number {
+    return this.#tokenCounter;
+  }
+
+  get info(): SessionInfo {
+    const { id, clientId, state, transport, remoteAddress, heartbeats, errors } = this;
+    const { messagesSent, bytesSent, bytesQueued, bytesUnacknowledged } = this.outbound;
+    return {
+      ...{ id, clientId, state, transport, remoteAddress, heartbeats, errors },
+      ...{ messagesSent, bytesSent, bytesQueued, bytesUnacknowledged },
+      connectedAt: this.#connectedAt,
+      idleMs: this.#core.registry.idleMs(this, this.#core.clock.tick),
+      roundTripMs: this.#transport?.roundTripMs,
+      messagesReceived: this.messagesReceived,
+      bytesReceived: this.bytesReceived,
+      requestsPending: this.requestsPending,
+      resumptions: this.#resumptions,
+    };
+  }
+
+  send(message: Uint8Array | string, options?: SendOptions): SendResult {
+    const payload = payloadOf(message, "a message");
+    this.#check(payload);
+    if (options === undefined && this.#core.outgoing === undefined) return this.sendPlain(0, payload);
+    const { deadlineMs, ...read } = readSendOptions(options ?? {});
+    const expiresAt = deadlineMs === undefined ? {} : { expiresAt: this.nowMs + deadlineMs };
+    return this.sendMessage({ kind: Kind.Message, ...read, ...expiresAt, payload });
+  }
+
+  /** Through the middleware, where there is any. */
+  override sendMessage(message: Outgoing): SendResult {
+    const { outgoing } = this.#core;
+    return outgoing === undefined ? super.sendMessage(message) : outgoing(this, message);
+  }
+
+  /** Behind the middleware. */
+  sendDirectly(message: Outgoing): SendResult {
+    return super.sendMessage(message);
+  }
+
+  async request(
+    subject: string,
+    payload: Uint8Array | string = nothing,
+    options: RequestOptions = {},
+  ): Promise<Reply> {
+    const read = readRequestOptions(subject, options);
+    const bytes = payloadOf(payload, "a request's payload");
+    this.#check(bytes);
+    return this.ask(Kind.Request, subject, bytes, read);
+  }
+
+  /** Its end was asked for. */
+  get isClosing(): boolean {
+    return this.#closing !== undefined || this.#state === "closed";
+  }
+
+  close(options: CloseOptions = {}): void {
+    const read = readCloseOptions(options);
+    this.#beginEnd(read, { by: "local", code: read.code, reason: read.reason });
+  }
+
+  /** Ends it for a reason that is not the application's. */
+  endBy(by: SessionEnd["by"], code: number, reason: string, graceful = true, deadlineMs?: number): void {
+    const read = readCloseOptions({ code, reason, graceful, deadlineMs });
+    this.#beginEnd(read, { by, code, reason });
+  }
+
+  /** The token by which the client takes the session up again once it has committed. */
+  nextResumeToken(): Uint8Array {
+    return this.#core.mint(this, this.#tokenCounter + 1);
+  }
+
+  /** The client has committed: the first connection is the session's. */
+  begin(transport: TransportConnection, terms: ConnectionTerms): void {
+    this.#attach(transport, terms);
+    this.#core.call("open", this);
+  }
+
+  /** The same, of any later one. False where the session is over, or cannot go on from there. */
+  resume(transport: TransportConnection, terms: ConnectionTerms, data: Data): boolean {
+    if (this.isClosing) return false;
+    const before = this.#transport;
+    if (!this.#attach(transport, terms)) {
+      if (before === undefined) this.#detach();
+      return false;
+    }
+    this.#resumptions += 1;
+    if (before !== undefined && before !== transport) {
+      before.owner = fenced;
+      before.close({ code: CloseCode.superseded, reason: "the session goes on elsewhere", graceful: false });
+    }
+    this.#core.call("resumed", this, data);
+    return true;
+  }
+
+  /** Its connection has ended. */
+  lose(transport: TransportConnection, { by, code, reason }: CloseInfo): void {
+    if (transport !== this.#transport || this.#state === "closed") return;
+    const closedByPeer = by === "peer" && (code === CloseCode.normal || code >= firstApplicationCode);
+    if (closedByPeer) {
+      this.#over({ by: "peer", code, reason });
+    } else if (this.#closing !== undefined) {
+      this.#over(this.#closing.end);
+    } else {
+      this.#detach();
+    }
+  }
+
+  /** One look at what time has brought. */
+  age(tick: number): void {
+    const { resumeWindowMs, heartbeat, idleTimeoutMs } = this.#core.options;
+    if (this.#state === "detached") {
+      if ((tick - this.#detachedAt) >>> 0 >= resumeWindowMs)
+        this.endBy("expired", CloseCode.goingAway, "not resumed");
+      return;
+    }
+    const idleMs = this.#core.registry.idleMs(this, tick);
+    if (this.#promisesHeartbeat && idleMs >= heartbeat.timeoutMs) {
+      this.#core.counters.heartbeatTimeouts += 1;
+      this.#core.call("heartbeatTimeout", this);
+      const transport = this.#transport!;
+      this.#detach();
+      transport.owner = fenced;
+      transport.close({ code: CloseCode.idle, reason: "nothing was heard", graceful: false });
+    } else if (idleTimeoutMs > 0 && idleMs >= idleTimeoutMs) {
+      this.endBy("local", CloseCode.idle, "idle");
+    }
+  }
+
+  /** The next turn of the clock has come: acknowledgements are sent that nothing else has carried. */
+  payAcks(): void {
+    this.#isOwing = false;
+    this.sendAcks(true);
+  }
+
+  override pump(nowMs: number): void {
+    super.pump(nowMs);
+    if (this.#closing === undefined || this.outbound.hasWaiting || this.#state === "closed") return;
+    this.#finish(this.#closing.options, this.#closing.end);
+  }
+
+  protected override onMessage(frame: Readonly<FrameContents>): void {
+    this.#core.receiver.message(this, frame);
+  }
+
+  protected override onRequest(frame: Readonly<FrameContents>): void {
+    this.#core.receiver.request(this, frame);
+  }
+
+  protected override onOther(frame: Readonly<FrameContents>): void {
+    const transport = this.#transport!;
+    if (frame.kind === Kind.Ping && transport.control === undefined) {
+      this.heartbeats += 1;
+      this.sendAcks(true);
+      if (transport.state === "open") sendFrame(transport, this.#core.codecOf(transport), pong);
+    } else if (frame.kind === Kind.Commit || frame.kind === Kind.Hello) {
+      throw new ProtocolViolationError("the session has begun already");
+    } else if (frame.kind !== Kind.Pong || transport.control !== undefined) {
+      if (frame.kind === Kind.Ping) this.heartbeats += 1;
+      takeOther(transport, frame);
+    }
+  }
+
+  protected override onOwing(): void {
+    if (this.#isOwing) return;
+    this.#isOwing = true;
+    this.#core.owing.push(this);
+  }
+
+  protected override onDrain(): void {
+    this.#core.call("drain", this);
+  }
+
+  protected override onUndeliverable(): void {
+    this.endBy("local", CloseCode.exhausted, "answers found no room", false);
+  }
+
+  #check(payload: Uint8Array): void {
+    if (this.isClosing) {
+      throw new SessionClosedError(`session ${this.id} is closed; nothing more can be sent to it`);
+    }
+    const { maxMessageBytes } = this.half;
+    if (payload.length > maxMessageBytes) {
+      throw new FrameTooLargeError(
+        `the message has ${payload.length} bytes; maxMessageBytes is ${maxMessageBytes}`,
+      );
+    }
+  }
+
+  #attach(transport: TransportConnection, { windowBytes, cursors, heartbeat }: ConnectionTerms): boolean {
+    const codec = this.#core.codecOf(transport);
+    const carrier = codec === undefined ? transport : new CodecCarrier(transport, codec);
+    if (!this.outbound.attach(carrier, windowBytes, cursors, this.nowMs)) return false;
+    this.carrier = carrier;
+    this.#transport = transport;
+    this.#state = "open";
+    this.#tokenCounter = (this.#tokenCounter + 1) >>> 0;
+    this.#promisesHeartbeat = heartbeat;
+    transport.owner = this;
+    this.#core.touch(this);
+    const { address } = transport.remoteAddress;
+    if (this.address !== "" && this.address !== address) this.#core.move(this.address, address);
+    this.address = address;
+    return true;
+  }
+
+  #detach(): void {
+    this.#state = "detached";
+    this.#detachedAt = this.#core.clock.tick;
+    this.#transport = undefined;
+    this.carrier = undefined;
+    this.outbound.detach();
+    if (this.#core.options.resumeWindowMs === 0)
+      this.#over({ by: "expired", code: CloseCode.goingAway, reason: "" });
+    else this.#core.call("detached", this);
+  }
+
+  /** Ends it when what is queued is sent, or at once. */
+  #beginEnd(options: Complete<CloseOptions>, end: SessionEnd): void {
+    if (this.#state === "closed") return;
+    const waits = options.graceful && this.#transport !== undefined && this.outbound.hasWaiting;
+    if (!waits) {
+      this.#finish(options, end);
+    } else if (this.#closing === undefined) {
+      const timer = setTimeout(() => this.#finish({ ...options, graceful: false }, end), options.deadlineMs);
+      this.#closing = { options, end, timer };
+    }
+  }
+
+  /** Says so to the client, and ends. */
+  #finish({ code, reason, graceful, deadlineMs }: Complete<CloseOptions>, end: SessionEnd): void {
+    const transport = this.#transport;
+    if (transport !== undefined) {
+      if (graceful) this.sendAcks(true);
+      transport.owner = fenced;
+      transport.close({ code, reason, graceful, deadlineMs });
+    }
+    this.#over(end);
+  }
+
+  #over(end: SessionEnd): void {
+    this.#state = "closed";
+    this.#transport = undefined;
+    clearTimeout(this.#closing?.timer);
+    this.endHalf(`session ${this.id} ended: ${end.reason || end.by}`);
+    this.#core.forget(this, end);
+  }
+}
+
+/** Owns connections that are no session's any more: what they still bring is nobody's. */
+export const fenced = Symbol("fenced");

@@ -1,0 +1,116 @@
+import type { Reply } from "../delivery/failure.js";
+import type { Delivery, Priority } from "../delivery/lane.js";
+import type { MetaEntry } from "../frame/frame.js";
+import type { SocketAddress } from "../transport/address.js";
+import type { CloseOptions } from "../transport/close.js";
+import type { SendResult } from "../transport/connection.js";
+import type { WaitOptions } from "../transport/wait.js";
+
+/**
+ * - `open`: a connection carries it;
+ * - `detached`: it has lost its connection, keeps what is sent, and waits to be taken up again;
+ * - `closed`: it is over.
+ */
+export type SessionState = "open" | "detached" | "closed";
+
+/** How a session ended. */
+export interface SessionEnd {
+  /**
+   * - `local`, `peer`: that side closed it;
+   * - `expired`: nobody took it up again within the resume window;
+   * - `replaced`: its client id connected again;
+   * - `shutdown`: the server ended.
+   */
+  readonly by: "local" | "peer" | "expired" | "replaced" | "shutdown";
+  /** 0..999: see `CloseCode`. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** How a message is sent. */
+export interface SendOptions {
+  /** The application's message type, 0..2^32-1; 0 by default. */
+  readonly type?: number | undefined;
+  /** 1 to 256 bytes of text. */
+  readonly subject?: string | undefined;
+  readonly meta?: readonly MetaEntry[] | undefined;
+  /** `ordered` by default. */
+  readonly delivery?: Delivery | undefined;
+  /** `normal` by default. */
+  readonly priority?: Priority | undefined;
+  /** Of `latest`: only the newest of a key is worth sending. Required by it. */
+  readonly key?: string | undefined;
+  /** A message that has not left this process after so long is not sent. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** How a request is made. */
+export interface RequestOptions extends WaitOptions {
+  /** `normal` by default. */
+  readonly priority?: Priority | undefined;
+}
+
+/** The figures of a session. */
+export interface SessionInfo {
+  readonly id: string;
+  readonly clientId: string | undefined;
+  readonly state: SessionState;
+  /** Undefined while it is detached. */
+  readonly transport: string | undefined;
+  readonly remoteAddress: SocketAddress | undefined;
+  /** Milliseconds since the epoch, when the session began. */
+  readonly connectedAt: number;
+  /** Milliseconds since anything was heard of it, in steps of 50. */
+  readonly idleMs: number;
+  readonly roundTripMs: number | undefined;
+  readonly messagesReceived: number;
+  readonly bytesReceived: number;
+  readonly messagesSent: number;
+  readonly bytesSent: number;
+  readonly heartbeats: number;
+  /** Handlers that threw, for this session. */
+  readonly errors: number;
+  readonly bytesQueued: number;
+  readonly bytesUnacknowledged: number;
+  readonly requestsPending: number;
+  /** How often it was taken up again. */
+  readonly resumptions: number;
+}
+
+/**
+ * One client's identity at a server. It outlives connections: where one is lost, what was sent and not acknowledged is
+ * kept, and sent over the next, which may be of another transport.
+ * @typeParam Data what the application keeps with a session
+ */
+export interface Session<Data = unknown> {
+  /** 32 hexadecimal digits, minted by the server. */
+  readonly id: string;
+  readonly clientId: string | undefined;
+  /** What `authenticate` returned; the application's own. */
+  data: Data;
+  readonly state: SessionState;
+  /** The transport that carries it; undefined while it is detached. */
+  readonly transport: string | undefined;
+  readonly remoteAddress: SocketAddress | undefined;
+  /** Bytes accepted by `send` that no connection has taken yet, and those that one holds. */
+  readonly bytesQueued: number;
+  readonly info: SessionInfo;
+
+  /**
+   * Queues a message without blocking.
+   * @param message bytes, copied; or text, sent as UTF-8. 0..maxMessageBytes.
+   * @returns `sent`; `blocked`: accepted, now wait for `drain`; `dropped`: not accepted.
+   * @throws FrameTooLargeError above the limit, SessionClosedError, InvalidArgumentError
+   */
+  send(message: Uint8Array | string, options?: SendOptions): SendResult;
+
+  /**
+   * Asks the client.
+   * @returns what became of it: success, failure or timeout.
+   * @throws ResourceExhaustedError where too many wait, or the queue is full; AbortedError, SessionClosedError
+   */
+  request(subject: string, payload?: Uint8Array | string, options?: RequestOptions): Promise<Reply>;
+
+  /** Ends the session. What is queued is sent first, unless `graceful` is false. Idempotent. */
+  close(options?: CloseOptions): void;
+}

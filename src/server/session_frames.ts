@@ -1,0 +1,77 @@
+import type { MillraceError } from "../errors.js";
+import type { FrameContents } from "../frame/frame.js";
+import { FrameBehaviour } from "../frame/frame_behaviour.js";
+import type { Codec } from "../frame/message_codec.js";
+import type { CloseInfo } from "../transport/close.js";
+import { CloseCode } from "../transport/close.js";
+import type { TransportConnection } from "../transport/connection.js";
+import type { ServerCore } from "./core.js";
+import { Handshake } from "./handshake.js";
+import { ServerSession } from "./server_session.js";
+
+/** Whose a connection is: nobody's yet, a session's, or nobody's any more. */
+type Owner<Data> = Handshake<Data> | ServerSession<Data> | symbol;
+
+/** Brings the frames of all of a server's connections to whose they are. */
+export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
+  readonly #core: () => ServerCore<Data>;
+  readonly connections: Set<TransportConnection> = new Set();
+
+  /** @param core asked for when the first connection comes. */
+  constructor(codecs: readonly Codec[] | undefined, core: () => ServerCore<Data>) {
+    super(codecs);
+    this.#core = core;
+  }
+
+  override open(transport: TransportConnection): void {
+    const core = this.#core();
+    this.connections.add(transport);
+    const handshake = new Handshake(core, transport);
+    transport.owner = handshake;
+    const isTooMany = core.handshakes.size >= core.options.limits.unauthenticated;
+    core.handshakes.add(handshake);
+    if (isTooMany || core.isClosing) {
+      core.counters.rejected += 1;
+      handshake.end();
+      transport.close({ code: CloseCode.exhausted, reason: "too many wait to be let in", graceful: false });
+    }
+  }
+
+  override of(transport: TransportConnection): Owner<Data> {
+    return transport.owner as Owner<Data>;
+  }
+
+  protected override take(
+    owner: Owner<Data>,
+    transport: TransportConnection,
+    frame: Readonly<FrameContents>,
+  ): void {
+    if (owner instanceof ServerSession) {
+      this.#core().touch(owner);
+      owner.take(frame);
+    } else if (owner instanceof Handshake) owner.take(frame);
+    else if (transport.state === "open") transport.close({ graceful: false });
+  }
+
+  protected override refuse(
+    _owner: Owner<Data>,
+    transport: TransportConnection,
+    code: number,
+    fault: MillraceError,
+  ): void {
+    transport.close({ code, reason: fault.message.slice(0, 100), graceful: false });
+  }
+
+  override drain(transport: TransportConnection): void {
+    const { owner } = transport;
+    if (owner instanceof ServerSession) owner.pump(performance.now());
+  }
+
+  override close(transport: TransportConnection, info: CloseInfo): void {
+    this.connections.delete(transport);
+    const { owner } = transport;
+    transport.owner = undefined;
+    if (owner instanceof ServerSession) owner.lose(transport, info);
+    else if (owner instanceof Handshake) owner.end();
+  }
+}

@@ -1,0 +1,82 @@
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
+import { encodeGoAway } from "../delivery/goaway.js";
+import { sendFrame } from "../frame/unit.js";
+import type { Complete } from "../options/complete.js";
+import { readOptions } from "../options/read.js";
+import { flag, integer, object, option, optional, withDefault } from "../options/schema.js";
+import { CloseCode } from "../transport/close.js";
+import type { ServerCore } from "./core.js";
+import type { SessionFrames } from "./session_frames.js";
+
+/** How a server ends. */
+export interface ShutdownOptions {
+  /** Tell clients, finish what is in flight and send what is queued first (the default); false drops it. */
+  readonly graceful?: boolean | undefined;
+  /** How long that may take; 10,000 ms by default. */
+  readonly deadlineMs?: number | undefined;
+  /** Where clients are to take their sessions up again; a URL. Left out, they use those that they know. */
+  readonly target?: string | undefined;
+  /** Clients come back at random times in so long, each told its own; 5,000 ms by default. */
+  readonly spreadMs?: number | undefined;
+}
+
+const schema = object({
+  graceful: withDefault(flag, true),
+  deadlineMs: withDefault(integer(0, 86_400_000), 10_000),
+  target: optional(option<string>("a URL", (value) => typeof value === "string" && URL.canParse(value))),
+  spreadMs: withDefault(integer(0, 86_400_000), 5_000),
+} satisfies Record<keyof ShutdownOptions, unknown>);
+
+type ReadShutdown = Omit<Complete<ShutdownOptions>, "target"> & { readonly target?: string | undefined };
+
+/** @throws InvalidArgumentError */
+export function readShutdown(options: ShutdownOptions): ReadShutdown {
+  return readOptions(schema, options);
+}
+
+const reason = "the server stops";
+/** How many clients are told in one turn of the event loop. */
+const batch = 1_000;
+/** How often it is looked whether all is sent. */
+const lookMs = 10;
+
+/** Ends all sessions of a server that accepts no more. Resolves when every connection has ended. */
+export async function shutDown<Data>(
+  core: ServerCore<Data>,
+  frames: SessionFrames<Data>,
+  { graceful, deadlineMs, target, spreadMs }: ReadShutdown,
+): Promise<void> {
+  const deadline = performance.now() + (graceful ? deadlineMs : 0);
+  const left = (): number => Math.max(0, Math.ceil(deadline - performance.now()));
+  if (graceful) {
+    await tellAll(core, target, spreadMs);
+    if (left() > 0) await core.dispatcher.idle({ timeoutMs: left() }).catch(() => {});
+    while (core.requestBudget.current > 0 && left() > 0) await delay(lookMs);
+  }
+  for (const session of [...core.registry]) {
+    session.endBy("shutdown", CloseCode.goingAway, reason, graceful, left());
+  }
+  while (frames.connections.size > 0 && left() > 0) {
+    if (![...frames.connections].some(({ state }) => state === "closing")) break; // the rest are nobody's yet
+    await delay(lookMs);
+  }
+  for (const connection of [...frames.connections]) {
+    connection.close({ code: CloseCode.goingAway, reason, graceful: false, deadlineMs: 0 });
+  }
+  while (frames.connections.size > 0) await delay(lookMs);
+}
+
+async function tellAll<Data>(
+  core: ServerCore<Data>,
+  target: string | undefined,
+  spreadMs: number,
+): Promise<void> {
+  let told = 0;
+  for (const { connection } of [...core.registry]) {
+    if (connection?.state !== "open") continue;
+    const retryAfterMs = Math.floor(Math.random() * spreadMs);
+    sendFrame(connection, core.codecOf(connection), encodeGoAway({ target, retryAfterMs }));
+    told += 1;
+    if (told % batch === 0) await nextTurn();
+  }
+}

@@ -1,0 +1,15 @@
+import { describe } from "node:test";
+import { describeHandshake } from "./suite/handshake.js";
+import { type SessionsUnderTest, sessionKit } from "./suite/kit.js";
+import { describeSessionMessages } from "./suite/messages.js";
+import { describeResuming } from "./suite/resuming.js";
+
+/** What sessions do, over every transport. */
+export function describeSessions(name: string, under: SessionsUnderTest): void {
+  const kit = sessionKit(under);
+  describe(`sessions over ${name}`, () => {
+    describeHandshake(kit);
+    describeSessionMessages(kit);
+    describeResuming(kit);
+  });
+}
