@@ -69,6 +69,10 @@ export interface ServerOptions<Data = unknown> {
   readonly tls?: ServerTlsOptions | undefined;
   /** Answers plain HTTP requests on WebSocket's ports. */
   readonly http?: HttpHandler | undefined;
+  /** Of WebSocket: the pages that may connect, such as `https://example.com`; any by default. */
+  readonly origins?: readonly string[] | undefined;
+  /** Of WebSocket: whether clients may connect that name no origin, which are no browsers; true by default. */
+  readonly allowMissingOrigin?: boolean | undefined;
   /** How frames are written, the most wanted first; `[frameCodec]` by default. */
   readonly codecs?: readonly Codec[] | undefined;
   /** Transports beside those that are built in. */
@@ -137,7 +141,10 @@ const schema = object({
     (value) =>
       typeof value === "string" || (isListOf(value, (url) => typeof url === "string") && value.length > 0),
   ),
-  ...listenerOptions,
+  tls: listenerOptions.tls,
+  http: listenerOptions.http,
+  origins: listenerOptions.origins,
+  allowMissingOrigin: listenerOptions.allowMissingOrigin,
   codecs: optional(listOf<Codec>("a list of at least one Codec object", 1, isCodec)),
   transports: optional(listOf<Transport>("a list of Transport objects", 0, isTransport)),
   maxSessions: withDefault(integer(2, 2 ** 20), 65_536),
@@ -163,20 +170,19 @@ const schema = object({
   ),
 } satisfies Record<keyof ServerOptions, unknown>);
 
+/** Those that may be left out for good. */
+type Optional = "tls" | "http" | "origins" | "allowMissingOrigin" | "codecs" | "transports" | "resumeSecret";
+
+/** Those that are read further. */
+type Parts = "heartbeat" | "limits" | "dispatcher";
+
 /** What a server keeps of its options. */
-export type ReadServerOptions<Data> = Omit<
-  Complete<ServerOptions<Data>>,
-  "tls" | "http" | "codecs" | "transports" | "resumeSecret" | "heartbeat" | "limits" | "dispatcher"
-> & {
-  readonly tls: ServerTlsOptions | undefined;
-  readonly http: HttpHandler | undefined;
-  readonly codecs: readonly Codec[] | undefined;
-  readonly transports: readonly Transport[] | undefined;
-  readonly resumeSecret: Uint8Array | undefined;
-  readonly heartbeat: Complete<HeartbeatOptions>;
-  readonly limits: ReadLimits;
-  readonly dispatcher: Complete<DispatcherOptions>;
-};
+export type ReadServerOptions<Data> = Pick<ServerOptions<Data>, Optional> &
+  Complete<Omit<ServerOptions<Data>, Optional | Parts>> & {
+    readonly heartbeat: Complete<HeartbeatOptions>;
+    readonly limits: ReadLimits;
+    readonly dispatcher: Complete<DispatcherOptions>;
+  };
 
 /** {@link LimitOptions}, as what enforces them takes them. */
 export interface ReadLimits {
@@ -195,11 +201,6 @@ export function readServerOptions<Data>(given: ServerOptions<Data>): ReadServerO
   const { intervalMs, timeoutMs = 3 * intervalMs } = read.heartbeat ?? readOptions(heartbeat, {});
   return {
     ...read,
-    tls: read.tls,
-    http: read.http,
-    codecs: read.codecs,
-    transports: read.transports,
-    resumeSecret: read.resumeSecret,
     middleware: read.middleware as readonly Middleware<Data>[],
     plugins: read.plugins as readonly Plugin<Data>[],
     heartbeat: { intervalMs, timeoutMs: Math.max(timeoutMs, intervalMs) },
