@@ -118,6 +118,8 @@ export class Sessions {
     this.#unpublished.length = 0;
   };
   readonly #maintenance: NodeJS.Timeout;
+  /** What maintenance has left for the next turn: one, however often the timer came meanwhile. */
+  #goesOn: NodeJS.Immediate | undefined;
   #isClosed = false;
   #isReceivingAgain = false;
   #misdirected = 0;
@@ -298,7 +300,10 @@ export class Sessions {
     const until = performance.now() + sliceMs;
     while (!this.#recovery.step(sliceSlots)) {
       if (performance.now() < until) continue;
-      setImmediate(() => this.maintain());
+      this.#goesOn ??= setImmediate(() => {
+        this.#goesOn = undefined;
+        this.maintain();
+      });
       return;
     }
     // What an ended environment left is no damage; when another takes it back, this waits for it.

@@ -162,6 +162,7 @@ describe("threads that share a listener", () => {
     await until("it is open", () => kind.opened === 1);
     for (let i = 1; i <= 3; i++) {
       assert.ok((await (await connect()).closed).error instanceof CertificateRefusedError);
+      await until("a thread has told that it was asked", () => kind.asked + stern.asked === 1 + i);
       assert.deepEqual([kind.asked, stern.asked], [1, i]);
     }
     assert.equal(first.state, "open");
