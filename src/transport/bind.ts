@@ -9,19 +9,23 @@ import {
 import { formatHost } from "./address.js";
 
 /** The error class for why the operating system refuses to listen. */
-function listenError(cause: unknown, address: string, port: number): MillraceError {
-  const where = `${formatHost(address)}:${port}`;
+export function listenError(
+  cause: unknown,
+  protocol: "TCP" | "UDP",
+  address: string,
+  port: number,
+): MillraceError {
+  const where = `${protocol} ${formatHost(address)}:${port}`;
   const code = (cause as NodeJS.ErrnoException).code;
   switch (code) {
     case "EADDRINUSE":
-      return new AddressInUseError(
-        `TCP ${where} is in use; stop the process that has it, or take another port`,
-        { cause },
-      );
+      return new AddressInUseError(`${where} is in use; stop the process that has it, or take another port`, {
+        cause,
+      });
     case "EACCES":
     case "EPERM":
       return new AddressForbiddenError(
-        `this user may not listen on TCP ${where}; take a port above 1023, or grant CAP_NET_BIND_SERVICE`,
+        `this user may not listen on ${where}; take a port above 1023, or grant CAP_NET_BIND_SERVICE`,
         { cause },
       );
     case "EADDRNOTAVAIL":
@@ -31,7 +35,7 @@ function listenError(cause: unknown, address: string, port: number): MillraceErr
         cause,
       });
     default:
-      return new InternalError(`listening on TCP ${where} failed with ${code}`, { cause });
+      return new InternalError(`listening on ${where} failed with ${code}`, { cause });
   }
 }
 
@@ -41,7 +45,7 @@ function listenError(cause: unknown, address: string, port: number): MillraceErr
  */
 export function bindServer(server: Server, address: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onError = (cause: Error) => reject(listenError(cause, address, port));
+    const onError = (cause: Error) => reject(listenError(cause, "TCP", address, port));
     server.once("error", onError);
     server.listen({ host: address, port, exclusive: true }, () => {
       server.off("error", onError);
@@ -58,7 +62,7 @@ export function bindServer(server: Server, address: string, port: number): Promi
 export function probePort(address: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once("error", (cause) => reject(listenError(cause, address, port)));
+    probe.once("error", (cause) => reject(listenError(cause, "TCP", address, port)));
     probe.listen({ host: address, port, exclusive: true }, () => {
       const bound = (probe.address() as AddressInfo).port;
       probe.close(); // gives the port back at once
