@@ -12,7 +12,7 @@ export type RetentionPolicies =
 export interface TopicsOptions {
   /**
    * The most topics that exist at a time, 1..16,777,216; 262,144 by default. One exists while somebody subscribes to
-   * its subject or something is kept of it, and for `idleMs` longer. About 300 B each.
+   * its subject or something is kept of it, and for `idleMs` longer. About 500 B each, and its name.
    */
   readonly maxTopics?: number | undefined;
   /** The most subscriptions of all subscribers together, 1..16,777,216; 2,097,152 by default. About 150 B each. */

@@ -1,6 +1,8 @@
+import { RecurrentMap } from "./recurrent_map.js";
+
 interface Node<Value> {
-  /** By token. A Map, so that no token is the name of something else. */
-  children: Map<string, Node<Value>> | undefined;
+  /** By token. In a Map, so that no token is the name of something else. */
+  children: RecurrentMap<string, Node<Value>> | undefined;
   /** Below `*`. */
   any: Node<Value> | undefined;
   /** Of the pattern that ends here. */
@@ -72,7 +74,7 @@ export class PatternTrie<Value extends object> {
     if (token === "*") {
       node.any = child;
     } else {
-      node.children ??= new Map();
+      node.children ??= new RecurrentMap();
       node.children.set(token, child);
     }
     this.#nodes += 1;

@@ -1,5 +1,7 @@
-import { Group, Member } from "./group.js";
+import { Group } from "./group.js";
+import { Member } from "./member.js";
 import { PatternTrie } from "./pattern_trie.js";
+import { RecurrentMap } from "./recurrent_map.js";
 import { isLiteral } from "./subject.js";
 
 const nobody: readonly never[] = Object.freeze([]);
@@ -11,9 +13,9 @@ const nobody: readonly never[] = Object.freeze([]);
  * Patterns and subjects must be sound (subject.ts), which is not checked again here.
  */
 export class Subscriptions<Subscriber> {
-  readonly #members = new Map<Subscriber, Member<Subscriber>>();
+  readonly #members = new RecurrentMap<Subscriber, Member<Subscriber>>();
   /** Of patterns without wildcards: most, and found at once. */
-  readonly #literal = new Map<string, Group<Subscriber>>();
+  readonly #literal = new RecurrentMap<string, Group<Subscriber>>();
   readonly #wild = new PatternTrie<Group<Subscriber>>();
   readonly #emptied: ((pattern: string) => void) | undefined;
   #size = 0;
@@ -41,18 +43,17 @@ export class Subscriptions<Subscriber> {
 
   /** How many subscriptions one has. */
   countOf(subscriber: Subscriber): number {
-    return this.#members.get(subscriber)?.places.size ?? 0;
+    return this.#members.get(subscriber)?.size ?? 0;
   }
 
-  /** What one subscribes to, in the order in which it began. */
+  /** What one subscribes to, in no particular order. */
   patternsOf(subscriber: Subscriber): string[] {
-    const groups = this.#members.get(subscriber)?.places.keys() ?? [];
-    return Array.from(groups, (group) => group.pattern);
+    return this.#members.get(subscriber)?.groups.map(({ pattern }) => pattern) ?? [];
   }
 
   has(pattern: string, subscriber: Subscriber): boolean {
     const group = this.#groupOf(pattern);
-    return group !== undefined && this.#members.get(subscriber)?.places.has(group) === true;
+    return group !== undefined && this.#members.get(subscriber)?.placeIn(group) !== undefined;
   }
 
   /** Whether anybody subscribes to this very pattern. */
@@ -84,7 +85,7 @@ export class Subscriptions<Subscriber> {
     const member = this.#members.get(subscriber);
     const group = this.#groupOf(pattern);
     if (member === undefined || group === undefined || !group.remove(member)) return false;
-    if (member.places.size === 0) this.#members.delete(subscriber);
+    if (member.size === 0) this.#members.delete(subscriber);
     this.#left(group);
     return true;
   }
@@ -93,8 +94,8 @@ export class Subscriptions<Subscriber> {
   removeAll(subscriber: Subscriber): number {
     const member = this.#members.get(subscriber);
     if (member === undefined) return 0;
-    this.#members.delete(subscriber);
-    const groups = [...member.places.keys()];
+    this.#members.forget(subscriber);
+    const { groups } = member;
     for (const group of groups) {
       group.remove(member);
       this.#left(group);
@@ -124,7 +125,7 @@ export class Subscriptions<Subscriber> {
       for (const member of group.members) {
         if (member.countedIn === this.#unions) continue;
         member.countedIn = this.#unions;
-        if (!member.places.has(largest)) others.push(member.subscriber);
+        if (member.placeIn(largest) === undefined) others.push(member.subscriber);
       }
     }
     return others.length === 0 ? largest.lend() : largest.lend().concat(others);

@@ -6,6 +6,7 @@ import { show } from "../options/read.js";
 import { Chain, type Link } from "./chain.js";
 import { type Cursor, checkCursor } from "./cursor.js";
 import { readTopicsOptions, type TopicsOptions } from "./options.js";
+import { RecurrentMap } from "./recurrent_map.js";
 import { type HistoryAccount, Retention } from "./retention.js";
 import { checkPattern, checkSubject, isLiteral, matches } from "./subject.js";
 import { Subscriptions } from "./subscriptions.js";
@@ -78,7 +79,7 @@ const u32Max = 2 ** 32 - 1;
  */
 export class Topics<Subscriber> {
   readonly #options: Complete<TopicsOptions>;
-  readonly #topics = new Map<string, Topic>();
+  readonly #topics = new RecurrentMap<string, Topic>();
   readonly #idle = new Chain<Topic>();
   readonly #subscriptions: Subscriptions<Subscriber>;
   readonly #retentions: readonly (readonly [pattern: string, retention: Retention])[];
@@ -159,7 +160,7 @@ export class Topics<Subscriber> {
     return this.#subscriptions.countOf(subscriber);
   }
 
-  /** What one subscribes to, in the order in which it began. */
+  /** What one subscribes to, in no particular order. */
   patternsOf(subscriber: Subscriber): string[] {
     return this.#subscriptions.patternsOf(subscriber);
   }
