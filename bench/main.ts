@@ -19,12 +19,14 @@ import { type BenchmarkResult, writeResult } from "./results.js";
 import { ring } from "./ring.js";
 import { root } from "./root.js";
 import { sessionTable } from "./session_table.js";
+import { topics } from "./topics.js";
 import { webSocketEcho } from "./websocket_echo.js";
 
 const benchmarks: readonly Benchmark[] = [
   ring,
   codec,
   sessionTable,
+  topics,
   quicEcho,
   quicBulk,
   quicRequests,
