@@ -73,13 +73,15 @@ export async function openBroadcast(options: BroadcastOptions): Promise<Broadcas
 }
 
 class Party implements Broadcast {
-  receiver!: Socket;
+  #receiver!: Socket;
   senders: readonly Sender[] = [];
   readonly #counters: Counters = noCounters();
   readonly #gate: Gate;
   readonly #inbox: Inbox<BroadcastMessage>;
   readonly #highWaterMarkBytes: number;
   #bytesQueued = 0;
+  /** Asked of the system once. */
+  #port = 0;
   #closed: Promise<void> | undefined = undefined;
 
   constructor(options: ResolvedBroadcastOptions) {
@@ -90,8 +92,13 @@ class Party implements Broadcast {
     });
   }
 
+  set receiver(receiver: Socket) {
+    this.#receiver = receiver;
+    this.#port = receiver.address().port;
+  }
+
   get address(): SocketAddress {
-    const { address, port } = this.receiver.address();
+    const { address, port } = this.#receiver.address();
     return socketAddress(address, port);
   }
 
@@ -118,7 +125,7 @@ class Party implements Broadcast {
 
   close(): Promise<void> {
     this.#closed ??= Promise.all([
-      closeSocket(this.receiver),
+      closeSocket(this.#receiver),
       ...this.senders.map(({ socket }) => closeSocket(socket)),
     ]).then(() => this.#inbox.end());
     return this.#closed;
@@ -138,7 +145,7 @@ class Party implements Broadcast {
 
   #sendBy(sender: Sender, datagram: Uint8Array): void {
     this.#bytesQueued += datagram.length;
-    sender.send(datagram, this.receiver.address().port, (error) => {
+    sender.send(datagram, this.#port, (error) => {
       this.#bytesQueued -= datagram.length;
       this.#counters[error === null ? "sent" : "unsent"] += 1;
     });
