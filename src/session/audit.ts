@@ -1,12 +1,17 @@
 import type { SlotDirectory } from "./directory.js";
+import type { Claim } from "./environments.js";
 import { generationIn, isInUse, nextGeneration, stateIn } from "./handle.js";
 import type { SessionTable } from "./table.js";
 import { SlotState } from "./table_layout.js";
 
+/** Longer than the operating system lets a thread wait in the middle of an operation. */
+const underWayMs = 5_000;
+
 /**
  * Compares a table with its directory, a slice at a time. What contradicts it in two rounds one after the other, with
- * the same words, is no operation under way but damage: the slot is quarantined, and comes back into use, in a new
- * generation, when the directory says that nobody has it.
+ * the same words, is damage: the slot is quarantined, and comes back into use, in a new generation, when the directory
+ * says that nobody has it. Only what looks as an operation leaves a slot in its middle may be one, of a thread that
+ * does not get the processor: that is damage when it has lasted.
  */
 export class Audit {
   readonly #table: SessionTable;
@@ -14,6 +19,8 @@ export class Audit {
   /** Words of slots that contradicted the directory in this round and the last, by slot. */
   #suspects = new Map<number, number>();
   #lastSuspects = new Map<number, number>();
+  /** Since when slots have looked as if an operation were under way, with which word. */
+  readonly #underWay = new Map<number, { readonly word: number; readonly sinceMs: number }>();
   #cursor = 0;
   #quarantined = 0;
 
@@ -42,9 +49,13 @@ export class Audit {
     const bound = this.#directory.boundGeneration(slot);
     const word = this.#table.wordAt(slot);
     const claim = this.#table.claimAt(slot);
-    if (this.#agrees(slot, bound, word, claim)) return;
+    if (this.#agrees(slot, bound, word, claim)) {
+      if (this.#underWay.size > 0) this.#underWay.delete(slot);
+      return;
+    }
     this.#suspects.set(slot, word);
     if (this.#lastSuspects.get(slot) !== word || this.#directory.boundGeneration(slot) !== bound) return;
+    if (this.#mayBeUnderWay(slot, bound, word, claim) && !this.#hasLasted(slot, word)) return;
     if (bound === 0) {
       if (stateIn(word) > SlotState.free && stateIn(word) !== SlotState.quarantined) {
         this.#quarantine(slot, word);
@@ -58,6 +69,22 @@ export class Audit {
 
   #quarantine(slot: number, word: number): void {
     if (this.#table.quarantine(slot, word)) this.#quarantined += 1;
+  }
+
+  /** Between what a thread does to claim, bind, unbind and let go of a slot; its own claim stands there then. */
+  #mayBeUnderWay(slot: number, bound: number, word: number, claim: number): boolean {
+    if (claim === 0 || !this.#directory.isAlive(claim as Claim)) return false;
+    const isFree = stateIn(word) === SlotState.free;
+    if (bound !== 0) return isFree && generationIn(word) === bound;
+    return isFree || (isInUse(word) && generationIn(word) === this.#directory.lastGeneration(slot));
+  }
+
+  #hasLasted(slot: number, word: number): boolean {
+    const nowMs = performance.now();
+    const seen = this.#underWay.get(slot);
+    if (seen?.word === word) return nowMs - seen.sinceMs >= underWayMs;
+    this.#underWay.set(slot, { word, sinceMs: nowMs });
+    return false;
   }
 
   #agrees(slot: number, bound: number, word: number, claim: number): boolean {

@@ -112,13 +112,19 @@ export class Recovery {
     if (Atomics.compareExchange(words, base + CLAIM, claim, this.#claim) !== claim) return;
     for (;;) {
       const word = Atomics.load(words, base + STATE);
-      if (!isInUse(word)) break;
+      if (!isInUse(word) && !this.#wasBound(slot, word)) break;
       const free = stateWord(nextGeneration(generationIn(word)), SlotState.free);
       // Others may ask it to close at the same time; then it is looked at again.
       if (Atomics.compareExchange(words, base + STATE, word, free) === word) break;
     }
     Atomics.add(words, TABLE_RECOVERED_OFFSET >> 2, 1);
     this.#table.giveBack(slot, this.#claim);
+  }
+
+  /** Its environment ended between telling the directory and the table: nobody may have this generation again. */
+  #wasBound(slot: number, word: number): boolean {
+    if (this.#directory === undefined || stateIn(word) !== SlotState.free) return false;
+    return generationIn(word) === this.#directory.lastGeneration(slot);
   }
 
   #finish(): void {

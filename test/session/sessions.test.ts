@@ -15,9 +15,12 @@ import type { SessionHandle } from "#internal/session/handle.js";
 import { Recovery } from "#internal/session/recovery.js";
 import { IdKind, Sessions } from "#internal/session/sessions.js";
 import {
+  SLOT_BYTES,
+  SLOT_CLAIM_OFFSET,
   SlotState,
   TABLE_ENVIRONMENTS_OFFSET,
   TABLE_HEAD_OFFSET,
+  TABLE_HEADER_BYTES,
   TABLE_TAIL_OFFSET,
 } from "#internal/session/table_layout.js";
 import { IdleSweep, statisticsOf, walk } from "#internal/session/walk.js";
@@ -418,6 +421,26 @@ describe("sessions that threads share", () => {
     sessions.maintain();
     assert.equal(allocateAll(sessions).length, slots - 1);
     second.close();
+    sessions.close();
+  });
+
+  it("are taken back from a thread that ended between what it tells the directory and the table", async () => {
+    const slots = 4;
+    const sessions = Sessions.create({ maxSessions: slots, maxEnvironments: 2 });
+    const second = Sessions.join(sessions.shared);
+    const { memory } = second.table;
+    const claimOf = (slot: number) => (TABLE_HEADER_BYTES + slot * SLOT_BYTES + SLOT_CLAIM_OFFSET) >> 2;
+    for (const slot of [0, 1]) {
+      assert.equal(Atomics.compareExchange(memory, claimOf(slot), 0, second.claim), 0);
+      assert.equal(slot === 0 || second.directory.bind(slot, 1), true);
+    }
+    second.close();
+    await until("they are taken back", () => {
+      sessions.maintain();
+      return [0, 1].every((slot) => Atomics.load(memory, claimOf(slot)) === 0);
+    });
+    assert.equal(allocateAll(sessions).length, slots);
+    assert.equal(sessions.table.faults().damaged, 0);
     sessions.close();
   });
 
