@@ -188,6 +188,15 @@ Napi::Object Constants(Napi::Env env) {
                                                   {"cancelled", Of(DatagramOutcome::kCancelled)},
                                               }));
   constants.Set("datagram", Group(env, {{"overheadBytes", kDatagramOverheadBytes}}));
+  constants.Set("lane", Group(env, {
+                                       {"normal", kLaneNormal},
+                                       {"high", kLaneHigh},
+                                       {"bulk", kLaneBulk},
+                                       {"control", kLaneControl},
+                                       {"firstUnordered", kLaneFirstUnordered},
+                                       {"lastUnordered", kLaneLastUnordered},
+                                   }));
+  constants.Set("lanes", Group(env, {{"max", kMaxLanes}}));
   constants.Set("statistic", StatisticIndices(env));
   constants.Set("closeCode", Group(env, {
                                             {"normal", kCloseNormal},

@@ -110,6 +110,20 @@ struct DatagramOutcomeEvent {
   uint32_t outcome;  // DatagramOutcome
 };
 
+// What the lanes of a framed connection are for. Any other number is a lane as well, as good as the normal
+// one.
+enum LaneNumber : uint16_t {
+  kLaneNormal = 0,
+  kLaneHigh = 1,
+  kLaneBulk = 2,
+  kLaneControl = 3,
+  kLaneFirstUnordered = 8,
+  kLaneLastUnordered = 15,
+};
+
+// How many of them a connection uses at most, each way; numbers of our own are below it.
+constexpr uint32_t kMaxLanes = 256;
+
 // Counted as queued for each datagram, beside its bytes: what the engine holds for an empty one.
 constexpr uint32_t kDatagramOverheadBytes = 64;
 

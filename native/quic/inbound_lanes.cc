@@ -16,7 +16,9 @@ namespace {
 // How far ahead of its turn a stream may arrive. A peer may finish streams that we have acknowledged and not
 // yet consumed, one after the other while our reader pauses; its stream limit bounds how many there are.
 constexpr uint32_t kMaxOrdinalsAhead = 1u << 16;
-constexpr size_t kMaxLanes = 256;
+// How many lanes may have half of a largest frame at once: those of lane.h, and more than one peer should
+// need.
+constexpr size_t kAssemblingLanes = 12;
 // A growing buffer may be a little ahead of what it holds.
 constexpr size_t kAssemblySlackBytes = size_t{64} << 10;
 
@@ -25,8 +27,9 @@ constexpr size_t kAssemblySlackBytes = size_t{64} << 10;
 InboundLanes::InboundLanes(Connection& connection) noexcept
     : connection_(connection),
       frame_deadline_(connection),
-      assembly_budget_(2 * (size_t{connection.options().max_frame_bytes} + kAssemblySlackBytes),
-                       &Library::Get().assembly_budget()) {}
+      assembly_budget_(
+          kAssemblingLanes * (size_t{connection.options().max_frame_bytes} + kAssemblySlackBytes),
+          &Library::Get().assembly_budget()) {}
 InboundLanes::~InboundLanes() = default;
 
 void InboundLanes::Accept(HQUIC handle) noexcept {
@@ -47,9 +50,22 @@ bool InboundLanes::HoldsPeerBack() const noexcept {
   return std::any_of(streams_.begin(), streams_.end(), [](const auto& stream) { return stream->paused(); });
 }
 
+// msquic carries these out in this order, and the first may take all of the credit that has come back: so
+// control goes before bulk, and among equals it is not always the same.
 void InboundLanes::ResumeReceive() noexcept {
   for (const auto& stream : streams_) stream->ProlongWait();
-  for (const auto& stream : streams_) stream->ResumeReceive();
+  std::vector<InboundLaneStream*> paused;
+  for (const auto& stream : streams_) {
+    if (stream->paused()) paused.push_back(stream.get());
+  }
+  if (paused.size() > 1) {
+    std::rotate(paused.begin(), paused.begin() + static_cast<std::ptrdiff_t>(resumes_++ % paused.size()),
+                paused.end());
+    std::stable_sort(paused.begin(), paused.end(), [](const auto* a, const auto* b) {
+      return PriorityOf(a->lane()) > PriorityOf(b->lane());
+    });
+  }
+  for (InboundLaneStream* stream : paused) stream->ResumeReceive();
 }
 
 InboundLanes::Lane& InboundLanes::Find(uint16_t lane) noexcept {

@@ -53,10 +53,11 @@ class InboundLanes {
 
   Connection& connection_;
   FrameDeadline frame_deadline_;
-  // One peer's share of the process's half frames: one lane's largest, twice.
+  // One peer's share of the process's half frames: the largest of several lanes.
   MemoryBudget assembly_budget_;
   std::vector<Lane> lanes_;
   std::vector<std::unique_ptr<InboundLaneStream>> streams_;
+  uint32_t resumes_ = 0;  // the connection's mutex is held
 
   struct CloseRequest {
     uint32_t code;

@@ -15,6 +15,7 @@ struct OutboundLanes::StreamContext {
   Ref<Connection> connection;
   OutboundLanes* lanes;  // the connection's
   uint16_t lane;
+  bool waits = false;  // counted as waiting
   const LiveCount live{ProcessCounters::Get().lane_streams};
 };
 
@@ -95,7 +96,24 @@ bool OutboundLanes::SendClose(uint32_t code, std::string_view reason) noexcept {
 void OutboundLanes::Finish(Lane& lane) noexcept {
   (void)Api().StreamShutdown(lane.stream, QUIC_STREAM_SHUTDOWN_FLAG_GRACEFUL, 0);
   lane.stream = nullptr;  // closes at its SHUTDOWN_COMPLETE
+  lane.accepted = false;
   lane.unacknowledged += 1;
+}
+
+// The peer gives credit for another stream when one has ended: finishes as many as others wait for. A lane
+// with a finished stream already is passed over; it is looked at again when that is acknowledged.
+void OutboundLanes::MakeRoom() noexcept {
+  uint32_t ending = 0;
+  for (const Lane& lane : lanes_) ending += lane.unacknowledged;
+  for (; ending < waiting_; ++ending) {
+    Lane* least_recent = nullptr;
+    for (Lane& lane : lanes_) {
+      if (lane.stream == nullptr || !lane.accepted || lane.unacknowledged > 0) continue;
+      if (least_recent == nullptr || lane.last_send < least_recent->last_send) least_recent = &lane;
+    }
+    if (least_recent == nullptr) return;
+    Finish(*least_recent);
+  }
 }
 
 void OutboundLanes::ScheduleSweep(Lane& lane, std::chrono::milliseconds delay) noexcept {
@@ -113,33 +131,70 @@ void OutboundLanes::Sweep(uint16_t id) noexcept {
   if (lane.stream == nullptr) return;
   const auto idle_limit = connection_.options().lane_idle;
   const auto idle = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - lane.last_send);
-  if (idle >= idle_limit && lane.unacknowledged == 0) {
+  if (idle >= idle_limit && lane.unacknowledged == 0 && lane.accepted) {
     Finish(lane);
     return;
   }
   ScheduleSweep(lane, idle >= idle_limit ? idle_limit : idle_limit - idle);
 }
 
+void OutboundLanes::OnStarted(StreamContext& context, HQUIC stream, bool accepted) noexcept {
+  if (accepted) {
+    Lane& lane = Find(context.lane);
+    if (lane.stream == stream) lane.accepted = true;
+    return;
+  }
+  context.waits = true;
+  waiting_ += 1;
+  MakeRoom();
+}
+
+void OutboundLanes::OnAccepted(StreamContext& context, HQUIC stream) noexcept {
+  Lane& lane = Find(context.lane);
+  if (lane.stream == stream) lane.accepted = true;
+  context.waits = false;
+  waiting_ -= 1;
+  MakeRoom();  // now it may be finished, too
+}
+
 void OutboundLanes::OnAcknowledged(uint16_t id) noexcept {
   Lane& lane = Find(id);
   if (lane.unacknowledged > 0) lane.unacknowledged -= 1;
+  MakeRoom();
 }
 
-void OutboundLanes::OnClosed(uint16_t id, HQUIC stream) noexcept {
-  Lane& lane = Find(id);
+void OutboundLanes::OnClosed(const StreamContext& context, HQUIC stream) noexcept {
+  Lane& lane = Find(context.lane);
   if (lane.stream == stream) lane.stream = nullptr;
+  if (context.waits) waiting_ -= 1;
 }
 
 QUIC_STATUS OutboundLanes::Callback(HQUIC stream, void* opaque, QUIC_STREAM_EVENT* event) noexcept {
   auto* context = static_cast<StreamContext*>(opaque);
   Connection& connection = *context->connection;
   switch (event->Type) {
+    case QUIC_STREAM_EVENT_START_COMPLETE: {
+      if (context->lane == kCloseLane || QUIC_FAILED(event->START_COMPLETE.Status)) break;
+      // Before its first byte goes. Not a wait: the call is on the connection's own thread.
+      const uint16_t priority = PriorityOf(context->lane);
+      if (priority != kDefaultLanePriority) {
+        (void)Api().SetParam(stream, QUIC_PARAM_STREAM_PRIORITY, sizeof(priority), &priority);
+      }
+      const std::lock_guard lock(connection.mutex());
+      context->lanes->OnStarted(*context, stream, event->START_COMPLETE.PeerAccepted);
+      break;
+    }
     case QUIC_STREAM_EVENT_SEND_COMPLETE: {
       auto* request = static_cast<SendRequest*>(event->SEND_COMPLETE.ClientContext);
       if (context->lane == kCloseLane) {
         SendRequest::Discard(request);
       } else {
         SendRequest::Complete(request);
+      }
+      // msquic tells it only of streams that were started by a call of their own.
+      if (context->waits && !event->SEND_COMPLETE.Canceled) {
+        const std::lock_guard lock(connection.mutex());
+        context->lanes->OnAccepted(*context, stream);
       }
       break;
     }
@@ -156,7 +211,7 @@ QUIC_STATUS OutboundLanes::Callback(HQUIC stream, void* opaque, QUIC_STREAM_EVEN
     case QUIC_STREAM_EVENT_SHUTDOWN_COMPLETE: {
       if (context->lane != kCloseLane) {
         const std::lock_guard lock(connection.mutex());
-        context->lanes->OnClosed(context->lane, stream);
+        context->lanes->OnClosed(*context, stream);
       }
       if (!event->SHUTDOWN_COMPLETE.AppCloseInProgress) Api().StreamClose(stream);
       delete context;

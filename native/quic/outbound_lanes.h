@@ -7,24 +7,17 @@
 #include <string_view>
 #include <vector>
 
+#include "native/quic/lane.h"
 #include "native/quic/send_request.h"
 
 namespace millrace {
 
 class Connection;
 
-// A lane's stream begins with eight bytes: {u16 lane, u16 zero, u32 ordinal}, little-endian.
-inline constexpr uint32_t kLanePrefixBytes = 8;
-// The lane that is none: its stream asks for a graceful close. Its ordinal is the close code; its payload
-// {u32 count, count × {u32 lane, u32 streams}} says how many streams each lane had, then the reason follows.
-inline constexpr uint16_t kCloseLane = 0xffff;
-
-[[nodiscard]] constexpr uint64_t LanePrefix(uint16_t lane, uint32_t ordinal) noexcept {
-  return static_cast<uint64_t>(ordinal) << 32 | lane;
-}
-
 // The sending side of a framed connection's lanes. An idle lane holds no stream: a burst opens one, which is
-// finished when nothing was sent on it for a while and its predecessor was acknowledged.
+// finished when nothing was sent on it for a while and its predecessor was acknowledged. Where lanes have
+// more streams than the peer allows at once, the least recently used ones are finished earlier, so that all
+// lanes take turns.
 //
 // All methods: the connection's mutex is held.
 class OutboundLanes {
@@ -44,6 +37,7 @@ class OutboundLanes {
   struct Lane {
     uint16_t id;
     bool sweep_pending = false;
+    bool accepted = false;  // the peer allows `stream`
     uint32_t next_ordinal = 0;
     uint32_t unacknowledged = 0;  // finished streams that the peer has not acknowledged whole
     HQUIC stream = nullptr;       // open for sending
@@ -55,14 +49,18 @@ class OutboundLanes {
   [[nodiscard]] HQUIC OpenStream(uint16_t lane) noexcept;
   static void CloseUnstarted(HQUIC stream) noexcept;
   void Finish(Lane& lane) noexcept;
+  void MakeRoom() noexcept;
   void ScheduleSweep(Lane& lane, std::chrono::milliseconds delay) noexcept;
   void Sweep(uint16_t id) noexcept;
   static QUIC_STATUS QUIC_API Callback(HQUIC stream, void* opaque, QUIC_STREAM_EVENT* event) noexcept;
+  void OnStarted(StreamContext& context, HQUIC stream, bool accepted) noexcept;
+  void OnAccepted(StreamContext& context, HQUIC stream) noexcept;
   void OnAcknowledged(uint16_t id) noexcept;
-  void OnClosed(uint16_t id, HQUIC stream) noexcept;
+  void OnClosed(const StreamContext& context, HQUIC stream) noexcept;
 
   Connection& connection_;
   std::vector<Lane> lanes_;
+  uint32_t waiting_ = 0;  // streams that the peer does not allow yet
 };
 
 }  // namespace millrace

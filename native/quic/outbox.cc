@@ -75,9 +75,9 @@ void Outbox::Run(const CommandHeader& header, std::span<const uint8_t> payload) 
     }
     case CommandKind::kRelease:
       FinishDatagrams();  // while the slot is its own
-      if (resource->outbox_index != Resource::kNotInOutbox) {
-        Submit(pending_[resource->outbox_index], false);
-        pending_[resource->outbox_index].resource = nullptr;
+      for (uint32_t at = resource->outbox_index; at != Resource::kNotInOutbox; at = pending_[at].next) {
+        Submit(pending_[at], false);
+        pending_[at].resource = nullptr;
       }
       environment_.Remove(resource);
       break;
@@ -111,14 +111,7 @@ void Outbox::FinishDatagrams() noexcept {
 void Outbox::Collect(const CommandHeader& header, Resource* resource,
                      std::span<const uint8_t> payload) noexcept {
   const bool to_stream = resource->kind() == Resource::Kind::kStream;
-  const uint16_t lane = to_stream ? uint16_t{0} : header.flags;
-  if (resource->outbox_index == Resource::kNotInOutbox) {
-    resource->outbox_index = static_cast<uint32_t>(pending_.size());
-    pending_.push_back({resource, nullptr, lane});
-  }
-  Pending& pending = pending_[resource->outbox_index];
-  if (pending.request != nullptr && pending.lane != lane) Submit(pending, false);
-  pending.lane = lane;
+  Pending& pending = PendingOf(resource, to_stream ? uint16_t{0} : header.flags);
   if (!Append(pending, payload)) {
     Submit(pending, false);
     pending.request =
@@ -127,6 +120,15 @@ void Outbox::Collect(const CommandHeader& header, Resource* resource,
     (void)pending.request->Append(payload);
   }
   if (to_stream && (header.flags & kSendFin) != 0) Submit(pending, true);
+}
+
+Outbox::Pending& Outbox::PendingOf(Resource* resource, uint16_t lane) noexcept {
+  for (uint32_t at = resource->outbox_index; at != Resource::kNotInOutbox; at = pending_[at].next) {
+    if (pending_[at].lane == lane) return pending_[at];
+  }
+  pending_.push_back({resource, nullptr, lane, resource->outbox_index});
+  resource->outbox_index = static_cast<uint32_t>(pending_.size() - 1);
+  return pending_.back();
 }
 
 // False when there is no request yet, or it is as large as one may become.

@@ -35,10 +35,12 @@ class Outbox {
                                  std::span<const uint8_t> head, std::span<const uint8_t> body) noexcept;
 
  private:
+  // The bytes of one lane, or of a stream. A connection's lanes are chained: few are used in one flush.
   struct Pending {
     Resource* resource;
     SendRequest* request;
     uint16_t lane;
+    uint32_t next;  // its resource's other one, or Resource::kNotInOutbox
   };
 
   void Run(const CommandHeader& header, std::span<const uint8_t> payload) noexcept;
@@ -47,6 +49,7 @@ class Outbox {
   // The batch under construction: every datagram of it is sent.
   void FinishDatagrams() noexcept;
   void Collect(const CommandHeader& header, Resource* resource, std::span<const uint8_t> payload) noexcept;
+  [[nodiscard]] Pending& PendingOf(Resource* resource, uint16_t lane) noexcept;
   [[nodiscard]] static bool Append(Pending& pending, std::span<const uint8_t> payload) noexcept;
   void Submit(Pending& pending, bool fin) noexcept;
   void SubmitAll() noexcept;

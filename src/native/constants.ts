@@ -110,6 +110,22 @@ export const DatagramOutcome = {
   cancelled: 3,
 } as const;
 
+/**
+ * What the lanes of a connection are for, highest priority first: control, high, normal and unordered, bulk. The numbers
+ * between are free, and as good as the normal one.
+ */
+export const Lane = {
+  normal: 0,
+  high: 1,
+  bulk: 2,
+  control: 3,
+  firstUnordered: 8,
+  lastUnordered: 15,
+} as const;
+
+/** Lanes are numbered 0 to one less. */
+export const MAX_LANES = 256;
+
 /** Counted as queued for each datagram, beside its bytes. */
 export const DATAGRAM_OVERHEAD_BYTES = 64;
 

@@ -1,6 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import type { MillraceError } from "../errors.js";
-import { CommandKind, EventKind } from "../native/constants.js";
+import { CommandKind, EventKind, Lane, MAX_LANES } from "../native/constants.js";
 import { type Engine, sharedEngine } from "../native/engine.js";
 import type { RingReader } from "../native/ring.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
@@ -13,11 +13,10 @@ import type {
   TransportConnection,
 } from "../transport/connection.js";
 import { throwUncaught } from "../transport/uncaught.js";
+import { checkInteger } from "./argument.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
 import type { FramedOptions } from "./options/framed_options.js";
 import { SendQueue } from "./stream/send_queue.js";
-
-const DEFAULT_LANE = 0;
 
 /** What a paused connection keeps: frames, and then perhaps its end. */
 interface Backlog {
@@ -63,15 +62,16 @@ export class FramedConnection extends EngineConnection implements TransportConne
     return super.state === "closed" ? 0 : this.#queue.bytesQueued(this.engine, this.slot);
   }
 
-  send(head: Uint8Array, payload?: Uint8Array): SendResult {
+  send(head: Uint8Array, payload?: Uint8Array, lane: number = Lane.normal): SendResult {
     if (this.#endWaits) return "dropped"; // who answers what waited cannot know
     this.assertOpen();
+    if ((lane & (MAX_LANES - 1)) !== lane) checkInteger("lane", lane, 0, MAX_LANES - 1);
     return this.#queue.send(
       this.engine,
       this,
       this.#options.highWaterMarkBytes,
       CommandKind.sendFrame,
-      DEFAULT_LANE,
+      lane,
       head,
       payload,
     );
@@ -224,6 +224,6 @@ const publisher: Publisher = {
     });
     const engine = sharedEngine();
     engine.outbox.flush();
-    return engine.native.publish(CommandKind.sendFrame, DEFAULT_LANE, handles, head, payload);
+    return engine.native.publish(CommandKind.sendFrame, Lane.normal, handles, head, payload);
   },
 };

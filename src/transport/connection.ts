@@ -65,11 +65,16 @@ export interface TransportConnection {
 
   /**
    * Queues one frame, given in one part or two, without blocking. Both parts are copied before it returns.
+   * @param lane 0..255, 0 by default. On QUIC the frames of one lane arrive in the order they were sent in, and lanes do
+   * not wait for each other's losses. Of what is queued lane 3 goes first, then 1, then all others, and 2 last. The
+   * high-water mark is of all lanes together. Other transports do not look at it: all of their frames arrive in the
+   * order they were sent in.
    * @returns see {@link SendResult}; the high-water mark is the listener's or connector's option.
    * @throws ConnectionClosedError when the connection is not open; but where the peer has ended it, and that is yet to
    *   be told behind frames that waited for `resume`, it is `dropped`.
+   * @throws InvalidArgumentError when there is no such lane.
    */
-  send(head: Uint8Array, payload?: Uint8Array): SendResult;
+  send(head: Uint8Array, payload?: Uint8Array, lane?: number): SendResult;
 
   /** Queues a text message, given as UTF-8, by the rules of `send`, where the transport has such messages. */
   sendText?(text: Uint8Array): SendResult;
@@ -96,7 +101,7 @@ export interface TransportConnection {
   close(options?: CloseOptions): void;
 }
 
-/** Sends to many at the cost of one payload: a reference each instead of a copy each. */
+/** Sends to many, on lane 0, at the cost of one payload: a reference each instead of a copy each. */
 export interface Publisher {
   /**
    * @param connections open or not; those that are not, and those at their high-water mark, are left out.

@@ -45,6 +45,8 @@ test("events, commands, slot words and flags have the numbers of C++, none missi
   assert.deepEqual(native.acceptance, constants.StreamAcceptance);
   assert.deepEqual(native.datagramOutcome, constants.DatagramOutcome);
   assert.deepEqual(native.datagram, { overheadBytes: constants.DATAGRAM_OVERHEAD_BYTES });
+  assert.deepEqual(native.lane, constants.Lane);
+  assert.deepEqual(native.lanes, { max: constants.MAX_LANES });
 });
 
 test("the close codes that the engine sends mean here what they mean there", () => {
@@ -67,7 +69,17 @@ test("every status that is looked at is one that the engine names, and the other
 test("a group that is not compared does not exist", () => {
   const compared = [
     ...["ring", "event", "command", "commandHeader", "slotWord", "flag", "acceptance", "datagramOutcome"],
-    ...["datagram", "statistic", "closeCode", "status", "table", "slotState", "environmentState"],
+    ...[
+      "datagram",
+      "lane",
+      "lanes",
+      "statistic",
+      "closeCode",
+      "status",
+      "table",
+      "slotState",
+      "environmentState",
+    ],
   ];
   assert.deepEqual(Object.keys(native).sort(), compared.sort());
 });

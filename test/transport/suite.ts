@@ -6,6 +6,7 @@ import { describeClosing } from "./suite/closing.js";
 import { describeConnecting } from "./suite/connecting.js";
 import { describeHandlers } from "./suite/handlers.js";
 import { suiteKit, type TransportUnderTest } from "./suite/kit.js";
+import { describeLanes } from "./suite/lanes.js";
 import { describeListening } from "./suite/listening.js";
 import { describeMessages } from "./suite/messages.js";
 import { describePublishing } from "./suite/publishing.js";
@@ -18,6 +19,7 @@ export function describeTransport(name: string, transport: TransportUnderTest): 
     describeMessages(kit);
     describeBackpressure(kit);
     describeTwoWay(kit);
+    describeLanes(kit);
     describePublishing(kit);
     describeClosing(kit);
     describeHandlers(kit);

@@ -29,9 +29,9 @@ class FramedEchoTest : public testing::Test {
  protected:
   static constexpr std::array<uint16_t, 3> kLanes{0, 1, 9};
 
-  void Start(milliseconds lane_idle) {
+  void Start(milliseconds lane_idle, const Configuration::Options& settings = kit::ServerSettings()) {
     server_.on_event = [this](const HostEvent& event) { Echo(server_, event); };
-    const uint16_t port = server_.Listen(kit::FramedOptions(lane_idle));
+    const uint16_t port = server_.Listen(kit::FramedOptions(lane_idle), settings);
     server_thread_ = std::make_unique<kit::HostThread>(server_);
     client_.on_event = [this](const HostEvent& event) { OnEvent(event); };
     connection_ = client_.Dial(port, kit::FramedOptions(lane_idle));
@@ -95,6 +95,18 @@ TEST_F(FramedEchoTest, KeepsOrderWhenFramesComeAsTheLanesFallIdle) {
   }
   ASSERT_TRUE(AllEchoed());
   EXPECT_EQ(misplaced_, 0u);
+}
+
+// The streams of the lanes take turns at the one that the server allows.
+TEST_F(FramedEchoTest, KeepsOrderWhereThePeerAllowsFewerStreamsThanThereAreLanes) {
+  Configuration::Options settings = kit::ServerSettings();
+  settings.settings.peer_uni_streams = 1;
+  Start(milliseconds(250), settings);
+  for (int burst = 0; burst < 20; ++burst) {
+    Burst(30);
+    ASSERT_TRUE(AllEchoed());
+    ASSERT_EQ(misplaced_, 0u);
+  }
 }
 
 TEST_F(FramedEchoTest, CarriesOneLongBurst) {

@@ -194,6 +194,42 @@ TEST_F(RingPressureTest, StopsAReaderWithoutCreditAloneAndLetsItGoOnWithIt) {
   ASSERT_TRUE(server_.RunUntil([&] { return received[stopped] == kFrames; }));
 }
 
+// A lane that has more than the credit would take all of it each time, were it always the first to go on.
+TEST_F(RingPressureTest, LetsALaneOfHigherPriorityGoOnBeforeAnother) {
+  constexpr uint32_t kPayloadBytes = 20'000;
+  const Ref<ConnectionOptions> options = kit::FramedOptions();
+  uint32_t received_bytes = 0;
+  uint32_t bulk = 0;
+  bool control = false;
+  Handle receiver;
+  server_.returns_credit = false;
+  server_.on_event = [&](const HostEvent& event) {
+    if (event.kind != EventKind::kFrame) return;
+    receiver = event.handle;
+    received_bytes += static_cast<uint32_t>(event.payload.size());
+    if (event.stream == kLaneControl) control = true;
+    bulk += event.stream == kLaneBulk && !control ? 1 : 0;
+  };
+  const uint16_t port = server_.Listen(options);
+  Connect(port, options, 1);
+  const uint32_t frames = options->receive_credit_bytes / kPayloadBytes * 2;
+  for (uint32_t i = 0; i < frames; ++i) {
+    client_.SendFrame(opened_[0], kLaneBulk, kit::FrameOf(i, kPayloadBytes));
+  }
+  client_.Flush();
+  ASSERT_TRUE(server_.RunUntil([&] { return received_bytes >= options->receive_credit_bytes; }));
+  const uint32_t bulk_before = bulk;
+  client_.SendFrame(opened_[0], kLaneControl, kit::FrameOf(0, 8));
+  client_.Flush();
+  ASSERT_TRUE(kit::Eventually([] { return kit::OpenStreams() == 4; }));  // it has come, and waits as well
+
+  server_.returns_credit = true;
+  server_.ReturnCredit(receiver, received_bytes);
+  server_.Flush();
+  ASSERT_TRUE(server_.RunUntil([&] { return control; }));
+  EXPECT_EQ(bulk, bulk_before);
+}
+
 TEST_F(RingPressureTest, SaysOnceWhenABlockedQueueHasDrained) {
   constexpr uint32_t kFrames = 200;
   uint32_t received = 0;

@@ -1,0 +1,103 @@
+import type { TestContext } from "node:test";
+import type { TransportBehaviour } from "millrace";
+import { decodeFrame, encodeFrame, FrameView, Kind } from "#internal/frame/frame.js";
+import { readListenOptions } from "#internal/frame/options.js";
+import { transportOf, transportOptions } from "#internal/frame/transports.js";
+import { parseTransportUrl, type SocketAddress } from "#internal/transport/address.js";
+import type { CloseInfo } from "#internal/transport/close.js";
+import type { TransportConnection } from "#internal/transport/connection.js";
+import type { TransportOptions } from "#internal/transport/transport.js";
+import { deferred } from "./deferred.js";
+
+/** A frame by what its header says. */
+export interface Heard {
+  readonly lane: number;
+  readonly number: number;
+}
+
+/** One end of a transport's connection, below messages, and what it hears. */
+export class FramedEnd {
+  readonly heard: Heard[] = [];
+  /** Called with each frame that was heard. */
+  onFrame: (heard: Heard) => void = () => {};
+  onDrain: () => void = () => {};
+  readonly closed = deferred<CloseInfo>();
+  connection!: TransportConnection;
+  readonly #view = new FrameView();
+
+  /** A behaviour that listens for this end. */
+  behaviour(opened: () => void = () => {}): TransportBehaviour {
+    return {
+      open: (connection) => {
+        this.connection = connection;
+        opened();
+      },
+      frame: (connection, bytes) => {
+        decodeFrame(bytes, connection.framesVerified, this.#view);
+        const heard = { lane: this.#view.channel, number: this.#view.seq };
+        this.heard.push(heard);
+        this.onFrame(heard);
+      },
+      drain: () => this.onDrain(),
+      close: (_, info) => this.closed.resolve(info),
+    };
+  }
+
+  send(lane: number, number: number, bytes = 0) {
+    return this.connection.send(numberedFrame(lane, number, bytes), undefined, lane);
+  }
+
+  /** The numbers heard of that lane, in the order they came. */
+  of(lane: number): number[] {
+    return this.heard.filter((heard) => heard.lane === lane).map(({ number }) => number);
+  }
+}
+
+/** A message that says its lane, and its number as its sequence. */
+export function numberedFrame(lane: number, number: number, bytes = 0): Uint8Array {
+  const header = { kind: Kind.Message, flags: 0, channel: lane, type: 0, seq: number, ref: 0 };
+  return encodeFrame(header, new Uint8Array(bytes));
+}
+
+export interface FramedPairOptions {
+  readonly identity: { readonly certificate: string; readonly privateKey: string };
+  readonly ca: string;
+  readonly server?: Partial<TransportOptions>;
+  readonly client?: Partial<TransportOptions>;
+  /** The port by which the client reaches the listener. */
+  readonly way?: (listener: SocketAddress) => Promise<number>;
+}
+
+/** Both ends of a connection of the transport that a URL names. */
+export async function openFramed(
+  t: TestContext,
+  givenUrl: string,
+  options: FramedPairOptions,
+): Promise<{ client: FramedEnd; server: FramedEnd }> {
+  const { identity, ca, way = async ({ port }) => port } = options;
+  const url = parseTransportUrl(givenUrl);
+  const transport = await transportOf(url);
+  const shared = transportOptions(transport, readListenOptions({ highWaterMarkBytes: 1 << 24 }));
+  const client = new FramedEnd();
+  const server = new FramedEnd();
+  const accepted = deferred();
+  const listener = await transport.listen(
+    { ...shared, ...options.server, url, tls: identity, http: undefined },
+    server.behaviour(accepted.resolve),
+  );
+  t.after(() => listener.close());
+  client.connection = await transport.connect(
+    {
+      ...shared,
+      ...options.client,
+      url: { ...url, port: await way(listener.address) },
+      tls: { ca },
+      signal: undefined,
+    },
+    client.behaviour(),
+  );
+  t.after(() => client.connection.close({ graceful: false }));
+  await accepted.promise;
+  t.after(() => server.connection.close({ graceful: false }));
+  return { client, server };
+}
