@@ -185,6 +185,9 @@ class Connection final : public Resource {
   void OnEnded() noexcept;
   void OnDatagramState(uint32_t max_bytes) noexcept;
   void OnDatagram(const QUIC_BUFFER& buffer) noexcept;
+  // False when there is no room for it.
+  [[nodiscard]] bool PostDatagram(std::span<const uint8_t> bytes) noexcept;
+  [[nodiscard]] bool PostFrame(std::span<const uint8_t> frame) noexcept;
   void OnDatagramSendState(QUIC_DATAGRAM_SEND_STATE state, void** context) noexcept;
   void PostOutcome(const OutboundDatagram& datagram, DatagramOutcome outcome) noexcept;
   void PostClosed() noexcept;

@@ -1,6 +1,8 @@
 // A connection's datagrams, and what becomes of each.
 
+#include "native/frame/verifier.h"
 #include "native/quic/connection.h"
+#include "native/quic/counters.h"
 #include "native/quic/datagram_batch.h"
 #include "native/quic/library.h"
 
@@ -32,15 +34,40 @@ void Connection::OnDatagramState(uint32_t max_bytes) noexcept {
 
 void Connection::OnDatagram(const QUIC_BUFFER& buffer) noexcept {
   if (!opened_) return;
-  {
-    EventPort::Batch batch(port());
-    const Event event{.kind = EventKind::kDatagram,
-                      .slot = slot(),
-                      .generation = generation(),
-                      .body = {buffer.Buffer, buffer.Length}};
-    if (!batch.Crowded() && batch.TryWrite(event)) return;
+  const std::span<const uint8_t> bytes{buffer.Buffer, buffer.Length};
+  if (!(options_->framed ? PostFrame(bytes) : PostDatagram(bytes))) port().CountDroppedDatagram(*this);
+}
+
+bool Connection::PostDatagram(std::span<const uint8_t> bytes) noexcept {
+  EventPort::Batch batch(port());
+  const Event event{.kind = EventKind::kDatagram, .slot = slot(), .generation = generation(), .body = bytes};
+  return !batch.Crowded() && batch.TryWrite(event);
+}
+
+// What is no frame is the peer's fault, and not the network's: QUIC has authenticated it. Its bytes are of
+// the connection's credit like those of the lanes, but take no more than half of it.
+bool Connection::PostFrame(std::span<const uint8_t> frame) noexcept {
+  if (frame.size() > options_->max_frame_bytes) {
+    Fail(kCloseFrameTooLarge);
+    return true;
   }
-  port().CountDroppedDatagram(*this);
+  if (VerifyFrame(frame.data(), frame.size()) != FrameStatus::kValid) {
+    Fail(kCloseFrameMalformed);
+    return true;
+  }
+  if (credit_.HalfExhausted()) return false;
+  EventPort::Batch batch(port());
+  const Event event{.kind = EventKind::kFrame,
+                    .slot = slot(),
+                    .generation = generation(),
+                    .stream = kNoLane,
+                    .body = frame};
+  if (batch.Crowded() || !batch.TryWrite(event)) return false;
+  credit_.Charge(static_cast<uint32_t>(frame.size()));
+  ThreadCounters& counters = ThreadCounters::Mine();
+  Add(counters.verified_frames, 1);
+  Add(counters.verified_bytes, frame.size());
+  return true;
 }
 
 // `context` is msquic's memory of whose datagram it is, which we clear when we are done with it. One without

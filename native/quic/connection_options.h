@@ -11,7 +11,7 @@ namespace millrace {
 
 // What the connections of one listener, or of one connect call, have in common. Immutable once shared.
 struct ConnectionOptions : RefCounted<ConnectionOptions> {
-  bool framed = false;                       // frames on lanes; otherwise raw streams and datagrams
+  bool framed = false;                       // frames, on lanes and as datagrams; otherwise raw ones
   bool authenticates = false;                // the application is asked about each peer's certificate
   uint32_t max_frame_bytes = 0;              // framed only
   uint32_t high_water_bytes = 0;             // kDrain is posted below half of it

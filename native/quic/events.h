@@ -9,7 +9,7 @@ namespace millrace {
 
 // Record kinds of the event ring (0 is the ring's padding). `slot`/`generation` name the resource.
 enum class EventKind : uint16_t {
-  kFrame = 1,             // connection; stream = lane; payload = one whole verified frame
+  kFrame = 1,             // connection; stream = lane, or kNoLane; payload = one whole verified frame
   kStreamData = 2,        // stream; payload = bytes; flags = ReceiveFlag
   kConnectionOpened = 3,  // connection; payload = OpenedEvent, then the ALPN
   kConnectionClosed = 4,  // connection; payload = ClosedEvent, then the reason
@@ -120,6 +120,9 @@ enum LaneNumber : uint16_t {
   kLaneFirstUnordered = 8,
   kLaneLastUnordered = 15,
 };
+
+// Of a frame that came as a datagram.
+constexpr uint32_t kNoLane = 0xffff;
 
 // How many of them a connection uses at most, each way; numbers of our own are below it.
 constexpr uint32_t kMaxLanes = 256;

@@ -17,6 +17,8 @@ class ReceiveCredit {
   // seq_cst throughout: a reader marks itself paused, then re-reads Exhausted; a returner subtracts, then
   // looks for the mark. One of them sees the other.
   [[nodiscard]] bool Exhausted() const noexcept { return outstanding_.load() >= limit_; }
+  // For what may be lost: the other half is left to what may not.
+  [[nodiscard]] bool HalfExhausted() const noexcept { return outstanding_.load() >= limit_ / 2; }
   [[nodiscard]] uint32_t Left() const noexcept {
     const uint32_t outstanding = outstanding_.load();
     return outstanding >= limit_ ? 0 : limit_ - outstanding;

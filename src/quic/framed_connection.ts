@@ -1,6 +1,6 @@
 import type { X509Certificate } from "node:crypto";
-import type { MillraceError } from "../errors.js";
-import { CommandKind, EventKind, Lane, MAX_LANES } from "../native/constants.js";
+import { FrameTooLargeError, type MillraceError } from "../errors.js";
+import { CommandKind, DATAGRAM_OVERHEAD_BYTES, EventKind, Lane, MAX_LANES } from "../native/constants.js";
 import { type Engine, sharedEngine } from "../native/engine.js";
 import type { RingReader } from "../native/ring.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
@@ -31,6 +31,9 @@ export class FramedConnection extends EngineConnection implements TransportConne
   readonly #options: FramedOptions;
   readonly #queue = new SendQueue();
   #consumedBytes = 0;
+  /** 0 where the peer takes none. */
+  #maxDatagramBytes = 0;
+  #datagramsDropped = 0;
   #paused = false;
   #backlog: Backlog | undefined;
   readonly #onEnd: (() => void) | undefined;
@@ -77,6 +80,25 @@ export class FramedConnection extends EngineConnection implements TransportConne
     );
   }
 
+  sendDatagram(head: Uint8Array, payload?: Uint8Array): "sent" | "dropped" {
+    if (this.#endWaits) return "dropped"; // as send
+    this.assertOpen();
+    const bytes = payload === undefined ? head.length : head.length + payload.length;
+    if (bytes > this.#maxDatagramBytes) throw datagramTooLarge(bytes, this.#maxDatagramBytes);
+    if (!this.admit(bytes + DATAGRAM_OVERHEAD_BYTES)) return "dropped";
+    this.engine.outbox.write(CommandKind.sendDatagram, 0, this, head, payload);
+    return "sent";
+  }
+
+  get maxDatagramBytes(): number | undefined {
+    return this.#maxDatagramBytes === 0 ? undefined : this.#maxDatagramBytes;
+  }
+
+  get datagramsDropped(): number {
+    if (super.state !== "closed") this.#datagramsDropped = this.engine.droppedDatagrams(this.slot);
+    return this.#datagramsDropped;
+  }
+
   get peerCertificate(): X509Certificate | undefined {
     return this.state === "closed" ? undefined : this.certificateShown();
   }
@@ -85,7 +107,7 @@ export class FramedConnection extends EngineConnection implements TransportConne
     return publisher;
   }
 
-  /** Counts a publication's bytes as queued. False where it is not accepted. */
+  /** Counts bytes as queued that are not given to `send`. False where they are not accepted. */
   admit(bytes: number): boolean {
     if (this.state !== "open") return false;
     return this.#queue.admit(this.engine, this.slot, this.#options.highWaterMarkBytes, bytes) !== "dropped";
@@ -119,7 +141,10 @@ export class FramedConnection extends EngineConnection implements TransportConne
           this.#behaviour.drain(this);
         break;
       case EventKind.connectionOpened:
-        this.onOpened(record);
+        this.#onOpened(record);
+        break;
+      case EventKind.datagramState:
+        this.#maxDatagramBytes = record.uint32(0);
         break;
       case EventKind.pathChanged:
         this.takePathChange(); // `remoteAddress` says where it is; the next move is told again
@@ -136,8 +161,13 @@ export class FramedConnection extends EngineConnection implements TransportConne
 
   /** Called by the listener for a connection that has just opened. */
   accepted(record: RingReader): void {
-    this.onOpened(record);
+    this.#onOpened(record);
     this.#behaviour.open(this);
+  }
+
+  #onOpened(record: RingReader): void {
+    this.#maxDatagramBytes = record.uint32(4);
+    this.onOpened(record);
   }
 
   #onFrame(record: RingReader): void {
@@ -195,6 +225,7 @@ export class FramedConnection extends EngineConnection implements TransportConne
   }
 
   #onConnectionClosed(record: RingReader): void {
+    this.#datagramsDropped = this.engine.droppedDatagrams(this.slot);
     const info = this.onClosed(record);
     this.engine.release(this);
     this.#onEnd?.();
@@ -207,6 +238,13 @@ export class FramedConnection extends EngineConnection implements TransportConne
     // Who paused until there is room would wait for ever.
     if (this.#queue.onEnd()) this.#behaviour.drain(this);
   }
+}
+
+function datagramTooLarge(bytes: number, limit: number): FrameTooLargeError {
+  if (limit === 0) return new FrameTooLargeError("the peer of this connection takes no datagrams");
+  return new FrameTooLargeError(
+    `this connection's datagrams take frames of at most ${limit} bytes now, and this one has ${bytes}`,
+  );
 }
 
 /** One native call and one buffer for all: the engine keeps a reference a connection (native/quic/outbox.cc). */

@@ -76,6 +76,19 @@ export interface TransportConnection {
    */
   send(head: Uint8Array, payload?: Uint8Array, lane?: number): SendResult;
 
+  /**
+   * Sends one frame, in one part or two, as a datagram: it may be lost, or overtake others, and is never sent again.
+   * Missing where the transport has none. Both parts are copied before it returns.
+   * @returns `dropped` when the queue, which the frames of `send` share, is at or above the high-water mark.
+   * @throws ConnectionClosedError as `send`; FrameTooLargeError above `maxDatagramBytes`, or where that is undefined.
+   * @see RFC 9221
+   */
+  sendDatagram?(head: Uint8Array, payload?: Uint8Array): "sent" | "dropped";
+  /** The largest frame that goes as a datagram now: it changes with the path. Undefined where the peer takes none. */
+  readonly maxDatagramBytes?: number | undefined;
+  /** Frames that came as datagrams and were dropped, because this thread had too much to read already. */
+  readonly datagramsDropped?: number;
+
   /** Queues a text message, given as UTF-8, by the rules of `send`, where the transport has such messages. */
   sendText?(text: Uint8Array): SendResult;
 

@@ -68,17 +68,31 @@ export interface FramedPairOptions {
   readonly way?: (listener: SocketAddress) => Promise<number>;
 }
 
+/** The one end, whoever the other is. */
+export async function connectFramed(
+  t: TestContext,
+  givenUrl: string,
+  { ca, client: options }: FramedPairOptions,
+  port: number,
+): Promise<FramedEnd> {
+  const { url, transport, shared } = await readUrl(givenUrl);
+  const client = new FramedEnd();
+  client.connection = await transport.connect(
+    { ...shared, ...options, url: { ...url, port }, tls: { ca }, signal: undefined },
+    client.behaviour(),
+  );
+  t.after(() => client.connection.close({ graceful: false }));
+  return client;
+}
+
 /** Both ends of a connection of the transport that a URL names. */
 export async function openFramed(
   t: TestContext,
   givenUrl: string,
   options: FramedPairOptions,
 ): Promise<{ client: FramedEnd; server: FramedEnd }> {
-  const { identity, ca, way = async ({ port }) => port } = options;
-  const url = parseTransportUrl(givenUrl);
-  const transport = await transportOf(url);
-  const shared = transportOptions(transport, readListenOptions({ highWaterMarkBytes: 1 << 24 }));
-  const client = new FramedEnd();
+  const { identity, way = async ({ port }) => port } = options;
+  const { url, transport, shared } = await readUrl(givenUrl);
   const server = new FramedEnd();
   const accepted = deferred();
   const listener = await transport.listen(
@@ -86,18 +100,18 @@ export async function openFramed(
     server.behaviour(accepted.resolve),
   );
   t.after(() => listener.close());
-  client.connection = await transport.connect(
-    {
-      ...shared,
-      ...options.client,
-      url: { ...url, port: await way(listener.address) },
-      tls: { ca },
-      signal: undefined,
-    },
-    client.behaviour(),
-  );
-  t.after(() => client.connection.close({ graceful: false }));
+  const client = await connectFramed(t, givenUrl, options, await way(listener.address));
   await accepted.promise;
   t.after(() => server.connection.close({ graceful: false }));
   return { client, server };
+}
+
+async function readUrl(given: string) {
+  const url = parseTransportUrl(given);
+  const transport = await transportOf(url);
+  return {
+    url,
+    transport,
+    shared: transportOptions(transport, readListenOptions({ highWaterMarkBytes: 1 << 24 })),
+  };
 }

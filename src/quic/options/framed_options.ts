@@ -52,6 +52,6 @@ export function framedSettings(options: TransportOptions, side: "server" | "clie
     peerUniStreams: PEER_LANE_STREAMS,
     streamWindowBytes: STREAM_WINDOW_BYTES,
     connectionWindowBytes: CONNECTION_WINDOW_BYTES,
-    datagrams: false,
+    datagrams: true,
   };
 }
