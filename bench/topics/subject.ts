@@ -44,23 +44,31 @@ function spent(): number {
   return (user + system) * 1_000;
 }
 
+const warmupMs = 500;
 const measuredMs = 300;
 
 /**
- * What one call takes, for as long as it takes to tell. The first calls, as many of whichever way, warm it up, and what
- * they find is compared.
+ * What one call takes, for as long as it takes to tell. What the first calls find, as many of whichever way, is
+ * compared.
  */
 function nanoseconds(work: (i: number) => number): number {
   for (let i = 0; i < 200; i += 1) checksum = (Math.imul(checksum, 31) + work(i)) | 0;
+  run(work, warmupMs); // long enough that it is compiled, even where others keep the machine busy
   const before = spent();
-  const end = performance.now() + measuredMs;
+  const count = run(work, measuredMs);
+  return (spent() - before) / count;
+}
+
+/** @returns how often. */
+function run(work: (i: number) => number, durationMs: number): number {
+  const end = performance.now() + durationMs;
   let count = 0;
   let mixed = 0;
   for (; performance.now() < end; count += 20) {
     for (let i = 0; i < 20; i += 1) mixed ^= work(count + i);
   }
   if (!Number.isInteger(mixed)) throw new Error("nobody was found");
-  return (spent() - before) / count;
+  return count;
 }
 
 /** Of all that were walked: the same, whichever way it is, or one of them is wrong. */

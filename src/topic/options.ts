@@ -20,7 +20,7 @@ export interface TopicsOptions {
   /** The most subscriptions of one subscriber, 1..1,000,000; 1,000 by default. */
   readonly maxSubscriptionsEach?: number | undefined;
   /**
-   * The most bytes of the histories of all topics together, 256 more counted for each message, 1 KiB..64 GiB; 64 MiB by
+   * The most bytes of the histories of all topics together, 352 more counted for each message, 1 KiB..64 GiB; 64 MiB by
    * default. What has been kept the longest goes first, whatever its policy.
    */
   readonly maxHistoryBytes?: number | undefined;

@@ -8,7 +8,7 @@ import type { HistoryEntry, TopicHistory } from "./topic_history.js";
 export interface RetentionPolicy {
   /** The most messages, 0 to 1,000,000; with 0, none. */
   readonly count: number;
-  /** The most bytes, 256 more counted for each message; 1 MiB by default, 1 KiB..1 GiB. */
+  /** The most bytes, 352 more counted for each message; 1 MiB by default, 1 KiB..1 GiB. */
   readonly bytes?: number | undefined;
   /** How long, to within the time between two sweeps; for ever by default. 1..2^53-1. */
   readonly ageMs?: number | undefined;
@@ -23,8 +23,8 @@ const policySchema = object({
   last: withDefault(flag, false),
 } satisfies Record<keyof RetentionPolicy, unknown>);
 
-/** What is counted for an entry beside its payload: about what V8 takes for it and its bytes. */
-export const entryOverheadBytes = 256;
+/** What is counted for an entry beside its payload: what V8 takes for it and its bytes, as measured. */
+export const entryOverheadBytes = 352;
 
 /** An entry in its place among those of all topics under one policy. */
 export interface KeptEntry extends HistoryEntry, Link<KeptEntry> {

@@ -58,7 +58,7 @@ export interface TopicsStatistics {
   readonly patterns: number;
   /** Messages kept. */
   readonly historyEntries: number;
-  /** What they take, 256 bytes more counted for each. */
+  /** What they take, 352 bytes more counted for each. */
   readonly historyBytes: number;
 }
 

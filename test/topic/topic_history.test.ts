@@ -29,7 +29,7 @@ const policies = fc.record(
 
 const steps = fc.array(
   fc.oneof(
-    fc.record({ do: fc.constant("append" as const), bytes: fc.uint8Array({ maxLength: 900 }) }),
+    fc.record({ do: fc.constant("append" as const), bytes: fc.uint8Array({ maxLength: 800 }) }),
     fc.record({ do: fc.constant("sweep" as const), passedMs: fc.nat(12) }),
     fc.record({
       do: fc.constant("ask" as const),
@@ -44,7 +44,8 @@ const steps = fc.array(
 function kept(all: readonly Appended[], policy: RetentionPolicy, nowMs: number): Appended[] {
   const isAllowed = (end: readonly Appended[]) =>
     end.length <= policy.count &&
-    end.reduce((sum, { bytes }) => sum + bytes.length + 256, 0) <= (policy.bytes ?? 1_048_576) &&
+    end.reduce((sum, { bytes }) => sum + bytes.length + entryOverheadBytes, 0) <=
+      (policy.bytes ?? 1_048_576) &&
     end.every((each, i) => {
       const isExempt = policy.last === true && i === end.length - 1;
       return isExempt || nowMs - each.atMs < (policy.ageMs ?? Infinity);

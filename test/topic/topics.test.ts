@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { InvalidArgumentError, SubscriptionLimitError, TopicLimitError } from "#internal/errors.js";
 import type { Cursor } from "#internal/topic/cursor.js";
 import type { RetentionPolicies, TopicsOptions } from "#internal/topic/options.js";
+import { entryOverheadBytes } from "#internal/topic/retention.js";
 import { Topics } from "#internal/topic/topics.js";
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -201,7 +202,7 @@ describe("the caps", () => {
       ["a", { count: 100 }],
       ["*", { count: 100 }],
     ]);
-    const topics = new Topics<string>({ maxHistoryBytes: 3 * (256 + 100), history });
+    const topics = new Topics<string>({ maxHistoryBytes: 3 * (entryOverheadBytes + 100), history });
     const bytes = new Uint8Array(100);
     topics.sweep(1, 10);
     const { cursor } = topics.publish("b", bytes);
@@ -220,7 +221,7 @@ describe("the caps", () => {
     assert.equal(topics.since("b", cursor)?.recovered, true);
     topics.publish("a", bytes);
     assert.equal(topics.since("a", { epoch: topics.cursorOf("a")!.epoch, sequence: 0 })?.gap?.oldest, 2);
-    assert.equal(topics.statistics.historyBytes, 3 * 356);
+    assert.equal(topics.statistics.historyBytes, 3 * (entryOverheadBytes + 100));
     // One that is larger than all the room is not kept at all.
     topics.publish("c", new Uint8Array(2_000));
     assert.deepEqual([topics.statistics.historyEntries, topics.statistics.historyBytes], [0, 0]);
