@@ -282,6 +282,12 @@ export class PackageMissingError extends MillraceError {
   readonly code = "ERR_MILLRACE_PACKAGE_MISSING";
 }
 
+/** The keys by which tokens are verified could not be fetched, so nobody can be let in by one. */
+export class KeysUnavailableError extends MillraceError {
+  readonly code = "ERR_MILLRACE_KEYS_UNAVAILABLE";
+  override readonly retryable = true;
+}
+
 /** A fault of millrace or of a library below it; please report it with its cause. */
 export class InternalError extends MillraceError {
   readonly code = "ERR_MILLRACE_INTERNAL";

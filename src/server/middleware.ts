@@ -13,6 +13,11 @@ export interface Incoming {
   readonly subject: string | undefined;
   readonly meta: readonly MetaEntry[];
   payload: Uint8Array;
+  /**
+   * Waits so many milliseconds: in an asynchronous `incoming` without taking a place of the dispatcher's from other
+   * sessions, while what the same session sent later stays behind. Ends at once when the session is over.
+   */
+  rest(ms: number): Promise<void>;
 }
 
 /** What goes out, on its way to the session's queue. `payload` may be assigned. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { type Message, MessageView, OwnMessage } from "../delivery/message.js";
 import { costOf } from "../delivery/session_half.js";
@@ -177,6 +178,10 @@ class OwnIncoming extends OwnMessage implements Incoming {
 
   set call(call: TaskCall) {
     this.#call = call;
+  }
+
+  async rest(ms: number): Promise<void> {
+    await (this.#call === undefined ? delay(ms) : this.#call.rest(ms));
   }
 
   /** It waits no longer. */

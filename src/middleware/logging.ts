@@ -1,0 +1,162 @@
+import { readOptions } from "../options/read.js";
+import { flag, integer, object, option, withDefault } from "../options/schema.js";
+import type { Middleware } from "../server/middleware.js";
+import { Refusal } from "../server/refusal.js";
+import type { Session } from "../server/session.js";
+import { cleanText } from "./clean_text.js";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/**
+ * What a log entry says beside its event. Texts that came from a client are cleaned: of one line, without control
+ * characters, and cut. Payloads and tokens are never among them.
+ */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** A logger such as pino's: a method for each level, which takes an object and a message. */
+export interface Logger {
+  debug(fields: LogFields, event: string): unknown;
+  info(fields: LogFields, event: string): unknown;
+  warn(fields: LogFields, event: string): unknown;
+  error(fields: LogFields, event: string): unknown;
+}
+
+export type LogFunction = (level: LogLevel, event: string, fields: LogFields) => unknown;
+
+export interface LoggingOptions {
+  /** Is called with every entry: a logger such as pino's, or a function. What it throws does no harm to what is logged. */
+  readonly logger: Logger | LogFunction;
+  /** Logs every message and request too, both ways, at `debug`. Default false: only sessions, refusals and errors. */
+  readonly messages?: boolean | undefined;
+  /** The most characters of a text that a client sent, 16..65,536; 256 by default. */
+  readonly maxTextLength?: number | undefined;
+}
+
+const schema = object({
+  logger: option<Logger | LogFunction>("a function, or an object with debug, info, warn and error", isLogger),
+  messages: withDefault(flag, false),
+  maxTextLength: withDefault(integer(16, 65_536), 256),
+} satisfies Record<keyof LoggingOptions, unknown>);
+
+/**
+ * Logs who connects and who is refused, how sessions end, and what handlers throw: events `connected`, `refused`,
+ * `failed`, `closed`, and `received` and `sent` where `messages` is set. Put it first in the list, so that it sees what
+ * the other middleware refuses.
+ */
+export function logging<Data = unknown>(options: LoggingOptions): Middleware<Data> {
+  const { logger, messages, maxTextLength } = readOptions(schema, options);
+  const log = safely(logger);
+  const clean = (text: string | undefined) =>
+    text === undefined ? undefined : cleanText(text, maxTextLength);
+  const describe = (cause: unknown) => {
+    const { name, message, code } = errorOf(cause);
+    return { error: clean(name), code: clean(code), message: clean(message) };
+  };
+  const who = ({ id, clientId, transport, remoteAddress }: Session<Data>) => ({
+    session: id,
+    clientId: clean(clientId),
+    transport,
+    address: remoteAddress?.address,
+  });
+
+  return {
+    name: "logging",
+
+    async connect(hello, context, next) {
+      const startedMs = performance.now();
+      const { transport, remoteAddress, origin } = context;
+      const fields = () => ({
+        clientId: clean(context.clientId ?? hello.clientId),
+        transport,
+        address: remoteAddress.address,
+        origin: clean(origin),
+        resuming: hello.resuming,
+        durationMs: millisecondsSince(startedMs),
+      });
+      try {
+        const answer = await next();
+        if (answer instanceof Refusal) {
+          log("warn", "refused", { ...fields(), code: answer.code, reason: clean(answer.reason) });
+        } else {
+          log("info", "connected", fields());
+        }
+        return answer;
+      } catch (cause) {
+        log("error", "failed", { ...fields(), ...describe(cause) });
+        throw cause;
+      }
+    },
+
+    incoming(session, { kind, type, subject, payload }, next) {
+      const startedMs = performance.now();
+      const bytes = payload.length;
+      const fields = () => ({
+        ...who(session),
+        kind,
+        type,
+        subject: clean(subject),
+        bytes,
+        durationMs: millisecondsSince(startedMs),
+      });
+      const done = () => messages && log("debug", "received", fields());
+      const failed = (cause: unknown) => log("error", "failed", { ...fields(), ...describe(cause) });
+      try {
+        const returned = next();
+        if (returned instanceof Promise) returned.then(done, failed);
+        else done();
+        return returned;
+      } catch (cause) {
+        failed(cause);
+        throw cause;
+      }
+    },
+
+    ...(messages && {
+      outgoing(session, { kind, type, subject, payload }, next) {
+        const bytes = payload.length;
+        const result = next();
+        log("debug", "sent", { ...who(session), kind, type, subject: clean(subject), bytes, result });
+        return result;
+      },
+    }),
+
+    close(session, { by, code, reason }, next) {
+      log("info", "closed", { ...who(session), by, code, reason: clean(reason) });
+      return next();
+    },
+  };
+}
+
+function isLogger(value: unknown): boolean {
+  if (typeof value === "function") return true;
+  if (typeof value !== "object" || value === null) return false;
+  const methods = value as Readonly<Record<string, unknown>>;
+  return ["debug", "info", "warn", "error"].every((level) => typeof methods[level] === "function");
+}
+
+/** What the logger throws is warned of once: traffic goes on. */
+function safely(logger: Logger | LogFunction): LogFunction {
+  let hasFailed = false;
+  return (level, event, fields) => {
+    try {
+      if (typeof logger === "function") logger(level, event, fields);
+      else logger[level](fields, event);
+    } catch (cause) {
+      if (hasFailed) return;
+      hasFailed = true;
+      process.emitWarning(`the logger of the logging middleware throws: ${cause}`, {
+        code: "MILLRACE_LOGGER",
+      });
+    }
+  };
+}
+
+function errorOf(cause: unknown): { name: string; message: string; code: string | undefined } {
+  if (!(cause instanceof Error)) return { name: typeof cause, message: String(cause), code: undefined };
+  const { code } = cause as { code?: unknown };
+  return { name: cause.name, message: cause.message, code: code === undefined ? undefined : String(code) };
+}
+
+function millisecondsSince(startedMs: number): number {
+  return Math.round((performance.now() - startedMs) * 1000) / 1000;
+}

@@ -1,0 +1,117 @@
+import { FailureCode, RequestFailure } from "../delivery/failure.js";
+import { InvalidArgumentError } from "../errors.js";
+import { Rate, TokenBucket } from "../limit/token_bucket.js";
+import { readOptions } from "../options/read.js";
+import { number, object, oneOf, optional } from "../options/schema.js";
+import type { Incoming, Middleware } from "../server/middleware.js";
+import type { Session } from "../server/session.js";
+import { CloseCode } from "../transport/close.js";
+
+export interface RateLimitOptions {
+  /** What each session may send in a second, messages, requests, subscriptions and publications together. */
+  readonly messagesPerSecond?: number | undefined;
+  /** How many of them at once; what comes in a second by default. */
+  readonly messagesBurst?: number | undefined;
+  /** How many bytes of payload in a second. */
+  readonly bytesPerSecond?: number | undefined;
+  /** How many bytes at once; what comes in a second by default. A larger payload is let through when nothing is owed. */
+  readonly bytesBurst?: number | undefined;
+  /**
+   * What becomes of what is too much.
+   * - `delay`: it is handled when it is its turn, and what the session sends then waits behind it;
+   * - `drop`: a message ends here, and a request fails as `overloaded`;
+   * - `close`: the session is closed.
+   */
+  readonly exceeded: "delay" | "drop" | "close";
+}
+
+const perSecond = optional(number(0.001, 1e9));
+const burst = optional(number(1, 1e12));
+
+const schema = object({
+  messagesPerSecond: perSecond,
+  messagesBurst: burst,
+  bytesPerSecond: perSecond,
+  bytesBurst: burst,
+  exceeded: oneOf("delay", "drop", "close"),
+} satisfies Record<keyof RateLimitOptions, unknown>);
+
+/** What one session may still send. */
+interface Allowance {
+  readonly messages: TokenBucket | undefined;
+  readonly bytes: TokenBucket | undefined;
+}
+
+/**
+ * Limits what each session may send, by token buckets. Against floods there are the server's own `limits`, which cost
+ * less; this is for what an application sells or allows, and behind a middleware that lets some of it through it counts
+ * the rest only.
+ * @param now milliseconds of a clock that never goes back; for tests.
+ * @throws InvalidArgumentError
+ */
+export function rateLimit<Data = unknown>(
+  options: RateLimitOptions,
+  now: () => number = () => performance.now(),
+): Middleware<Data> {
+  const { exceeded, ...given } = readOptions(schema, options);
+  const messageRate = rateOf(given.messagesPerSecond, given.messagesBurst);
+  const byteRate = rateOf(given.bytesPerSecond, given.bytesBurst);
+  if (messageRate === undefined && byteRate === undefined) {
+    throw new InvalidArgumentError("options must have messagesPerSecond or bytesPerSecond, or both");
+  }
+  const allowances = new WeakMap<Session<Data>, Allowance>();
+  const allowanceOf = (session: Session<Data>): Allowance => {
+    let allowance = allowances.get(session);
+    if (allowance === undefined) {
+      allowance = {
+        messages: messageRate && new TokenBucket(messageRate),
+        bytes: byteRate && new TokenBucket(byteRate),
+      };
+      allowances.set(session, allowance);
+    }
+    return allowance;
+  };
+
+  if (exceeded === "delay") {
+    return {
+      name: "rate-limit",
+      // Asynchronous, so that the server runs what the session sends one after the other.
+      async incoming(session, incoming, next) {
+        const { messages, bytes } = allowanceOf(session);
+        const nowMs = now();
+        const forMessages = messages?.charge(1, nowMs) ?? 0;
+        const forBytes = bytes?.charge(incoming.payload.length, nowMs) ?? 0;
+        const waitMs = Math.max(forMessages, forBytes);
+        if (waitMs > 0) await incoming.rest(waitMs);
+        return next();
+      },
+    };
+  }
+  return {
+    name: "rate-limit",
+    incoming(session, incoming, next) {
+      const { messages, bytes } = allowanceOf(session);
+      const nowMs = now();
+      const size = incoming.payload.length;
+      if ((messages?.waitMs(1, nowMs) ?? 0) === 0 && (bytes?.waitMs(size, nowMs) ?? 0) === 0) {
+        messages?.take(1, nowMs);
+        bytes?.take(size, nowMs);
+        return next();
+      }
+      if (exceeded === "close")
+        session.close({ code: CloseCode.policy, reason: "too much was sent", graceful: false });
+      return refuse(incoming);
+    },
+  };
+}
+
+function rateOf(perSecond: number | undefined, burst: number | undefined): Rate | undefined {
+  if (perSecond !== undefined) return new Rate(perSecond, burst);
+  if (burst === undefined) return undefined;
+  throw new InvalidArgumentError("a burst needs its rate: messagesPerSecond, or bytesPerSecond");
+}
+
+function refuse({ kind }: Incoming): undefined {
+  if (kind === "message") return undefined;
+  throw new RequestFailure("too much was sent", FailureCode.overloaded);
+}
