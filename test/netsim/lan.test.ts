@@ -35,15 +35,16 @@ for (const [family, group, address] of [
     ] as const) {
       await party.call("announce", { ...options, name, urls: ["tcp://[::]:7"] });
     }
-    const find = async (party: typeof client) => {
-      const found = await party.call<FoundService[]>("find", {
-        ...options,
-        timeoutMs: 1_000,
-        intervalMs: 200,
+    const find = async (party: typeof client, services: number) => {
+      let found: readonly FoundService[] = [];
+      const names = () => [...new Set(found.map(({ name }) => name))].sort();
+      await until("as many as there are have answered", async () => {
+        found = await party.call<FoundService[]>("find", { ...options, timeoutMs: 1_000, intervalMs: 200 });
+        return names().length >= services;
       });
-      return { found, names: [...new Set(found.map(({ name }) => name))].sort() };
+      return { found, names: names() };
     };
-    const { found, names } = await find(client);
+    const { found, names } = await find(client, 2);
     assert.deepEqual(names, ["of the client", "of the router"]);
     const router = found.find(({ name }) => name === "of the router")!;
     assert.match(router.address.address, address);
@@ -51,7 +52,7 @@ for (const [family, group, address] of [
       router.urls[0],
       `tcp://${family === "IPv4" ? "10.99.1.1" : `[${router.address.address.replace("%", "%25")}]`}:7`,
     );
-    assert.deepEqual((await find(middle)).names, ["of the client", "of the router", "of the server"]);
+    assert.deepEqual((await find(middle, 3)).names, ["of the client", "of the router", "of the server"]);
   });
 }
 

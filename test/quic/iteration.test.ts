@@ -122,7 +122,7 @@ describe("iterating over a stream", () => {
       { options: { peerBidiStreams: 1 } },
       {
         behaviour: { streamClose: () => told.push("stream"), close: () => told.push("connection") },
-        options: { idleTimeoutMs: 200 },
+        options: { idleTimeoutMs: 1_500 },
       },
     );
     const opened = client.openStream();

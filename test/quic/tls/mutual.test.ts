@@ -208,7 +208,7 @@ describe("authenticate", () => {
   test("that does not answer in time refuses", async (t) => {
     const listening = await serveTls(t, asking(), {
       authenticate: () => new Promise(() => {}),
-      handshakeTimeoutMs: 200,
+      handshakeTimeoutMs: 2_000,
       error: () => {},
     });
     assert.ok((await endOf(listening.connect(as(alice)))) instanceof CertificateRefusedError);
