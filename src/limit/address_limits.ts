@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "../errors.js";
 import { type Linked, LinkedList } from "../list/linked_list.js";
+import { RecurrentMap } from "../list/recurrent_map.js";
 import { show } from "../options/read.js";
 import { addressKey } from "./address_key.js";
 import { type Rate, TokenBucket } from "./token_bucket.js";
@@ -46,7 +47,7 @@ interface Entry extends Linked<Entry> {
 export class AddressLimits {
   #options: AddressLimitsOptions;
   #total: TokenBucket | undefined;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new RecurrentMap<string, Entry>();
   /** Those whose count is 0, in the order in which they left. */
   readonly #idle = new LinkedList<Entry>();
 

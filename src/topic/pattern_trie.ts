@@ -1,4 +1,4 @@
-import { RecurrentMap } from "./recurrent_map.js";
+import { RecurrentMap } from "../list/recurrent_map.js";
 
 interface Node<Value> {
   /** By token. In a Map, so that no token is the name of something else. */

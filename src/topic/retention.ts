@@ -1,7 +1,7 @@
+import { type Linked, LinkedList } from "../list/linked_list.js";
 import type { Complete } from "../options/complete.js";
 import { readOptions } from "../options/read.js";
 import { flag, integer, object, optional, withDefault } from "../options/schema.js";
-import { Chain, type Link } from "./chain.js";
 import type { HistoryEntry, TopicHistory } from "./topic_history.js";
 
 /** How much of the history of each topic is kept. Whatever is reached first, the oldest goes. */
@@ -27,7 +27,7 @@ const policySchema = object({
 export const entryOverheadBytes = 352;
 
 /** An entry in its place among those of all topics under one policy. */
-export interface KeptEntry extends HistoryEntry, Link<KeptEntry> {
+export interface KeptEntry extends HistoryEntry, Linked<KeptEntry> {
   readonly history: TopicHistory;
   readonly keptAtMs: number;
   /** Older than the policy's age, and here only for being its topic's newest. */
@@ -46,8 +46,8 @@ export interface HistoryAccount {
 export class Retention {
   readonly policy: Complete<Omit<RetentionPolicy, "ageMs">> & { readonly ageMs: number };
   readonly #account: HistoryAccount;
-  readonly #entries = new Chain<KeptEntry>();
-  readonly #overdue = new Chain<KeptEntry>();
+  readonly #entries = new LinkedList<KeptEntry>();
+  readonly #overdue = new LinkedList<KeptEntry>();
 
   /** @throws InvalidArgumentError naming the option by `name`, which is what the policy is called. */
   constructor(policy: RetentionPolicy, account: HistoryAccount, name = "policy") {
@@ -65,7 +65,7 @@ export class Retention {
   }
 
   keep(entry: KeptEntry): void {
-    this.#entries.append(entry);
+    this.#entries.push(entry);
     this.#account.bytes += costOf(entry);
     this.#account.entries += 1;
   }
@@ -89,7 +89,7 @@ export class Retention {
       if (this.policy.last && entry.sequence === entry.history.sequence) {
         this.#entries.remove(entry);
         entry.isOverdue = true;
-        this.#overdue.append(entry);
+        this.#overdue.push(entry);
       } else {
         entry.history.dropOldest(); // which it is, since a topic's entries stand here in their order
         if (entry.history.size === 0) emptied(entry.history);

@@ -1,7 +1,7 @@
+import { RecurrentMap } from "../list/recurrent_map.js";
 import { Group } from "./group.js";
 import { Member } from "./member.js";
 import { PatternTrie } from "./pattern_trie.js";
-import { RecurrentMap } from "./recurrent_map.js";
 import { isLiteral } from "./subject.js";
 
 const nobody: readonly never[] = Object.freeze([]);

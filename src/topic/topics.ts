@@ -1,12 +1,12 @@
 import { randomInt } from "node:crypto";
 import { InvalidArgumentError, SubscriptionLimitError, TopicLimitError } from "../errors.js";
+import { type Linked, LinkedList } from "../list/linked_list.js";
+import { RecurrentMap } from "../list/recurrent_map.js";
 import { checkBytes } from "../options/bytes.js";
 import type { Complete } from "../options/complete.js";
 import { show } from "../options/read.js";
-import { Chain, type Link } from "./chain.js";
 import { type Cursor, checkCursor } from "./cursor.js";
 import { readTopicsOptions, type TopicsOptions } from "./options.js";
-import { RecurrentMap } from "./recurrent_map.js";
 import { type HistoryAccount, Retention } from "./retention.js";
 import { checkPattern, checkSubject, isLiteral, matches } from "./subject.js";
 import { Subscriptions } from "./subscriptions.js";
@@ -63,7 +63,7 @@ export interface TopicsStatistics {
 }
 
 /** A topic, and its place among those that nobody needs. */
-interface Topic extends Link<Topic> {
+interface Topic extends Linked<Topic> {
   readonly history: TopicHistory;
   /** When it was last needed; undefined while it is. */
   idleSinceMs: number | undefined;
@@ -80,7 +80,7 @@ const u32Max = 2 ** 32 - 1;
 export class Topics<Subscriber> {
   readonly #options: Complete<TopicsOptions>;
   readonly #topics = new RecurrentMap<string, Topic>();
-  readonly #idle = new Chain<Topic>();
+  readonly #idle = new LinkedList<Topic>();
   readonly #subscriptions: Subscriptions<Subscriber>;
   readonly #retentions: readonly (readonly [pattern: string, retention: Retention])[];
   readonly #account: HistoryAccount = { bytes: 0, entries: 0 };
@@ -259,7 +259,7 @@ export class Topics<Subscriber> {
     if (topic.idleSinceMs !== undefined) this.#idle.remove(topic);
     const isNeeded = topic.history.size > 0 || this.#subscriptions.hasPattern(topic.history.subject);
     topic.idleSinceMs = isNeeded ? undefined : this.#nowMs;
-    if (!isNeeded) this.#idle.append(topic);
+    if (!isNeeded) this.#idle.push(topic);
   }
 
   #forget(topic: Topic): void {

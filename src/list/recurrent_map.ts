@@ -23,6 +23,10 @@ export class RecurrentMap<Key, Value extends object> {
     return this.#map.get(key);
   }
 
+  *values(): IterableIterator<Value> {
+    for (const value of this.#map.values()) if (value !== undefined) yield value;
+  }
+
   set(key: Key, value: Value): void {
     this.#vacant?.delete(key);
     this.#map.set(key, value);
