@@ -119,23 +119,33 @@ export class Inbound {
   }
 
   /**
-   * What a frame on this lane tells the peer in its `ref`, which is taken for told.
+   * What the next frame on a lane tells the peer in its `ref`: how far all is handled.
    * @returns the low 32 bits of a sequence; 0 where there is nothing to tell.
    */
-  piggyback(lane: number): number {
+  toTell(lane: number): number {
     const state = this.#lane(lane);
-    if (state === undefined) return 0;
-    if (state.untoldMessages !== 0) {
-      state.untoldMessages = 0;
-      state.untoldBytes = 0;
-      const rest = ~(1 << lane);
-      this.#untold &= rest;
-      this.#due &= rest;
-    }
-    return state.handled >>> 0;
+    return state === undefined ? 0 : state.handled >>> 0;
   }
 
-  /** The frame that was to tell it was not sent. */
+  /** The peer is being told that, unless more is handled by now. */
+  told(lane: number, low32: number): void {
+    const state = this.#lane(lane);
+    if (state === undefined || state.untoldMessages === 0 || state.handled >>> 0 !== low32) return;
+    state.untoldMessages = 0;
+    state.untoldBytes = 0;
+    const rest = ~(1 << lane);
+    this.#untold &= rest;
+    this.#due &= rest;
+  }
+
+  /** Both at once, for a frame that is sent whatever happens: what it says is taken for told. */
+  piggyback(lane: number): number {
+    const low32 = this.toTell(lane);
+    this.told(lane, low32);
+    return low32;
+  }
+
+  /** A frame that {@link piggyback} was asked for was not sent. */
   untell(lane: number): void {
     const state = this.#lane(lane);
     if (state === undefined || state.handled === 0) return;

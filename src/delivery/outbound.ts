@@ -247,7 +247,7 @@ export class Outbound {
     const log = this.#log(lane) ?? this.#addLog(lane);
     const bytes = hotBytes(payload);
     const before = log.newest;
-    const ref = this.#inbound.piggyback(lane);
+    const ref = this.#inbound.toTell(lane);
     const head = hotHead(kind, lane, type, lowBits(nextSequence(before)), ref, payload.length);
     log.appendHot(payload); // before it is sent: who carries it may use the head for another
     this.bytesUnacknowledged += bytes;
@@ -256,13 +256,14 @@ export class Outbound {
       this.#takeBack(log, bytes, before);
       return result;
     }
+    this.#inbound.told(lane, ref);
     this.#count(bytes);
     return result === "sent" ? result : this.#accepted(result);
   }
 
   /** The same of any frame, in one part. */
   #transmit({ frame, lane, sequenced, settled }: Waiting): SendResult {
-    const ref = this.#inbound.piggyback(lane);
+    const ref = this.#inbound.toTell(lane);
     const bytes = frame.length;
     const log = sequenced ? (this.#log(lane) ?? this.#addLog(lane)) : undefined;
     const before = log?.newest ?? 0;
@@ -273,16 +274,16 @@ export class Outbound {
       if (settled !== undefined) log.expect(settled);
     }
     const result = this.#give(frame, undefined, lane);
-    if (result !== "dropped") this.#count(bytes);
-    else if (log !== undefined) this.#takeBack(log, bytes, before);
-    else this.#inbound.untell(lane);
+    if (result !== "dropped") {
+      this.#inbound.told(lane, ref);
+      this.#count(bytes);
+    } else if (log !== undefined) this.#takeBack(log, bytes, before);
     return result;
   }
 
   #takeBack(log: SentLog, bytes: number, before: number): void {
     log.undo(bytes, before);
     this.bytesUnacknowledged -= bytes;
-    this.#inbound.untell(log.lane);
   }
 
   /** Gives a frame to the connection, and takes note of one that takes no more. */

@@ -88,7 +88,8 @@ export const roomy: OutboundLimits = {
 };
 
 export const windowBytes = 1 << 20;
-export const maxFrameBytes = 1 << 16;
+/** Of all that is sent here. */
+export const maxFrameBytes = 8_192;
 
 /** The two halves of one side's session, without a connection. */
 export class Half {
