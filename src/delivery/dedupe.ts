@@ -1,0 +1,125 @@
+/** What is known of a message by its id. */
+export type Known = "new" | "duplicate" | "conflict";
+
+export interface DedupeLimits {
+  /** So many ids are remembered; the oldest are forgotten. */
+  readonly maxIds: number;
+  /** How long an id is remembered. */
+  readonly maxAgeMs: number;
+  /** Of all answers together; the oldest are forgotten before their ids are. */
+  readonly maxAnswerBytes: number;
+}
+
+/** The longest message id. */
+export const maxMessageIdBytes = 64;
+
+interface Entry {
+  readonly body: number;
+  readonly at: number;
+  answer: Uint8Array | undefined;
+}
+
+/**
+ * The message ids that a session has seen, which say that a message is the same as one before, on whichever lane or
+ * connection it comes: so that what a sender sends twice is applied once, and a request gets the answer that it got. Only
+ * a session whose peer gives ids has one.
+ */
+export class Dedupe {
+  readonly #limits: DedupeLimits;
+  /** The oldest first. */
+  readonly #entries = new Map<string, Entry>();
+  #answerBytes = 0;
+
+  constructor(limits: DedupeLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * Takes note of a message.
+   * @param id see {@link messageIdOf}.
+   * @param body what {@link bodyHash} makes of it.
+   * @returns `conflict` where the id is another message's: an error of the sender's.
+   */
+  check(id: string, body: number, nowMs: number): Known {
+    this.#forget(nowMs);
+    const known = this.#entries.get(id);
+    if (known !== undefined) return known.body === body ? "duplicate" : "conflict";
+    this.#entries.set(id, { body, at: nowMs, answer: undefined });
+    if (this.#entries.size > this.#limits.maxIds) this.#remove(this.#entries.keys().next().value!);
+    return "new";
+  }
+
+  /** Remembers what a request was answered, whole; the bytes are this object's from now on. */
+  answered(id: string, answer: Uint8Array): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || answer.length > this.#limits.maxAnswerBytes) return;
+    this.#answerBytes += answer.length - (entry.answer?.length ?? 0);
+    entry.answer = answer;
+    for (const old of this.#entries.values()) {
+      if (this.#answerBytes <= this.#limits.maxAnswerBytes) return;
+      if (old !== entry) this.#forgetAnswer(old);
+    }
+  }
+
+  /** Undefined where there is none yet, or none any more. */
+  answerTo(id: string): Uint8Array | undefined {
+    return this.#entries.get(id)?.answer;
+  }
+
+  #forget(nowMs: number): void {
+    for (const [id, { at }] of this.#entries) {
+      if (nowMs - at < this.#limits.maxAgeMs) return;
+      this.#remove(id);
+    }
+  }
+
+  #remove(id: string): void {
+    this.#forgetAnswer(this.#entries.get(id)!);
+    this.#entries.delete(id);
+  }
+
+  #forgetAnswer(entry: Entry): void {
+    this.#answerBytes -= entry.answer?.length ?? 0;
+    entry.answer = undefined;
+  }
+}
+
+/**
+ * A message id as `Dedupe` takes it, of its bytes in the metadata.
+ * @returns undefined where it is none: empty, or longer than {@link maxMessageIdBytes}.
+ */
+export function messageIdOf(bytes: Uint8Array): string | undefined {
+  if (bytes.length === 0 || bytes.length > maxMessageIdBytes) return undefined;
+  let id = "";
+  for (const byte of bytes) id += String.fromCharCode(byte);
+  return id;
+}
+
+/**
+ * 53 bits of what a message says, by which one is told from another that has its id by mistake. Who makes two that have
+ * the same ones on purpose deceives nobody but himself: the second is not applied.
+ */
+export function bodyHash(
+  kind: number,
+  type: number,
+  subject: string | undefined,
+  payload: Uint8Array,
+): number {
+  let a = 0xdead_beef ^ kind;
+  let b = 0x41c6_ce57 ^ type;
+  const mix = (value: number) => {
+    a = Math.imul(a ^ value, 0x9e37_79b1);
+    b = Math.imul(b ^ value, 0x5f35_6495);
+  };
+  mix(payload.length);
+  for (let i = 0; i < payload.length; i++) mix(payload[i]!);
+  mix(subject === undefined ? -1 : subject.length);
+  for (let i = 0; i < (subject?.length ?? 0); i++) mix(subject!.charCodeAt(i));
+  a = Math.imul(a ^ (a >>> 16), 0x85eb_ca6b) ^ Math.imul(b ^ (b >>> 13), 0xc2b2_ae35);
+  b = Math.imul(b ^ (b >>> 16), 0x85eb_ca6b) ^ Math.imul(a ^ (a >>> 13), 0xc2b2_ae35);
+  return (b & 0x1f_ffff) * 0x1_0000_0000 + (a >>> 0);
+}

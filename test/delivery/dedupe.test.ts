@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { bodyHash, Dedupe, maxMessageIdBytes, messageIdOf } from "#internal/delivery/dedupe.js";
+
+const limits = { maxIds: 3, maxAgeMs: 100, maxAnswerBytes: 10 };
+
+describe("message ids", () => {
+  it("tell what is new, what comes again, and what has another's id", () => {
+    const dedupe = new Dedupe(limits);
+    assert.equal(dedupe.check("a", 1, 0), "new");
+    assert.equal(dedupe.check("a", 1, 10), "duplicate");
+    assert.equal(dedupe.check("a", 2, 10), "conflict");
+    assert.equal(dedupe.check("a", 1, 10), "duplicate", "a conflict changes nothing");
+    assert.equal(dedupe.check("b", 2, 10), "new");
+  });
+
+  it("are forgotten by number, the oldest first, and by age", () => {
+    const dedupe = new Dedupe(limits);
+    for (const [at, id] of ["a", "b", "c", "d"].entries()) dedupe.check(id, 1, at);
+    assert.equal(dedupe.size, 3);
+    assert.equal(dedupe.check("b", 1, 100), "duplicate");
+    assert.equal(dedupe.check("b", 1, 101), "new", "100 ms after it came");
+    assert.equal(dedupe.check("a", 1, 101), "new");
+  });
+
+  it("bring the answer that was given, which is kept up to so many bytes", () => {
+    const dedupe = new Dedupe(limits);
+    for (const id of ["a", "b", "c"]) dedupe.check(id, 1, 0);
+    assert.equal(dedupe.answerTo("a"), undefined);
+    dedupe.answered("a", new Uint8Array(6));
+    dedupe.answered("b", new Uint8Array(4));
+    assert.equal(dedupe.answerTo("a")?.length, 6);
+    dedupe.answered("c", new Uint8Array(1));
+    assert.deepEqual(
+      ["a", "b", "c"].map((id) => dedupe.answerTo(id)?.length),
+      [undefined, 4, 1],
+    );
+    assert.equal(dedupe.check("a", 1, 0), "duplicate", "the id is known still");
+    dedupe.answered("c", new Uint8Array(11));
+    dedupe.answered("unknown", new Uint8Array(1));
+    assert.deepEqual([dedupe.answerTo("c")?.length, dedupe.answerTo("unknown")], [1, undefined]);
+    dedupe.check("d", 1, 0);
+    dedupe.check("e", 1, 0);
+    dedupe.answered("e", new Uint8Array(9));
+    assert.equal(dedupe.answerTo("c")?.length, 1, "what was forgotten with its id counts no more");
+  });
+
+  it("are any bytes, up to a length", () => {
+    const bytes = fc.uint8Array({ minLength: 1, maxLength: maxMessageIdBytes });
+    fc.assert(
+      fc.property(bytes, bytes, (a, b) => {
+        assert.equal(messageIdOf(a) === messageIdOf(b), Buffer.compare(a, b) === 0);
+      }),
+    );
+    assert.equal(messageIdOf(new Uint8Array(0)), undefined);
+    assert.equal(messageIdOf(new Uint8Array(maxMessageIdBytes + 1)), undefined);
+  });
+});
+
+describe("the hash of a message's body", () => {
+  it("is another where anything of it is, and has at most 53 bits", () => {
+    const bodies = fc.tuple(
+      fc.integer({ min: 0, max: 16 }),
+      fc.nat(),
+      fc.option(fc.string({ maxLength: 8 }), { nil: undefined }),
+      fc.uint8Array({ maxLength: 12 }),
+    );
+    fc.assert(
+      fc.property(bodies, bodies, (a, b) => {
+        const [one, other] = [bodyHash(...a), bodyHash(...b)];
+        assert.ok(Number.isSafeInteger(one) && one >= 0);
+        assert.equal(one === other, JSON.stringify([...a]) === JSON.stringify([...b]));
+      }),
+    );
+    const hashes = new Set(
+      Array.from({ length: 20_000 }, (_, i) => bodyHash(4, i % 7, "s", Uint8Array.of(i, i >> 8))),
+    );
+    assert.equal(hashes.size, 20_000 - duplicates(20_000));
+  });
+});
+
+/** Those of the bodies above that are the same. */
+function duplicates(count: number): number {
+  const bodies = new Set(Array.from({ length: count }, (_, i) => `${i % 7} ${i & 0xff} ${(i >> 8) & 0xff}`));
+  return count - bodies.size;
+}
