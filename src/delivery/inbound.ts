@@ -23,6 +23,9 @@ export type Receipt = "apply" | "duplicate" | "ahead" | "overrun";
 /** So many messages are acknowledged by an Ack of their own at the latest. */
 const ackMessages = 64;
 
+/** There are no more lanes than that. */
+const dueShift = 16;
+
 class InboundLane {
   /** The highest sequence that was received; all before it were, too. */
   received: number;
@@ -51,9 +54,8 @@ export class Inbound {
   #others: (InboundLane | undefined)[] | undefined = undefined;
   /** Received and not handled yet. */
   #unhandledBytes = 0;
-  /** Bit for bit the lanes of which something is handled and not told, and those for which it is time. */
+  /** Bit by bit: the lanes of which something is handled and not told; 16 bits higher, those for which it is time. */
   #untold = 0;
-  #due = 0;
 
   /** @param begun how far a session is that is taken over from elsewhere; a new one by default. */
   constructor(limits: InboundLimits, begun: Cursors = noCursors) {
@@ -112,10 +114,8 @@ export class Inbound {
     state.untoldMessages += 1;
     if (state.early !== undefined) takeEarly(state, state.early);
     const bit = 1 << lane;
-    this.#untold |= bit;
-    if (state.untoldMessages >= ackMessages || state.untoldBytes * 4 > this.limits.windowBytes) {
-      this.#due |= bit;
-    }
+    const due = state.untoldMessages >= ackMessages || state.untoldBytes * 4 > this.limits.windowBytes;
+    this.#untold |= due ? bit | (bit << dueShift) : bit;
   }
 
   /**
@@ -133,9 +133,8 @@ export class Inbound {
     if (state === undefined || state.untoldMessages === 0 || state.handled >>> 0 !== low32) return;
     state.untoldMessages = 0;
     state.untoldBytes = 0;
-    const rest = ~(1 << lane);
-    this.#untold &= rest;
-    this.#due &= rest;
+    const bit = 1 << lane;
+    this.#untold &= ~(bit | (bit << dueShift));
   }
 
   /** Both at once, for a frame that is sent whatever happens: what it says is taken for told. */
@@ -159,7 +158,7 @@ export class Inbound {
    *   much is that the peer may be waiting: after every message that is handled.
    */
   acksDue(all = false): readonly number[] {
-    const lanes = all ? this.#untold : this.#due;
+    const lanes = all ? this.#untold & ((1 << dueShift) - 1) : this.#untold >>> dueShift;
     return lanes === 0 ? none : lanesOf(lanes);
   }
 
@@ -184,7 +183,6 @@ export class Inbound {
     this.#others = undefined;
     this.#unhandledBytes = 0;
     this.#untold = 0;
-    this.#due = 0;
   }
 
   #lane(lane: number): InboundLane | undefined {
