@@ -4,6 +4,7 @@ import { Argument, Command, InvalidArgumentError } from "commander";
 import pc from "picocolors";
 import type { Benchmark, BenchmarkOptions, Comparison } from "./benchmark.js";
 import { codec } from "./codec.js";
+import { delivery } from "./delivery.js";
 import { describeMachine } from "./machine.js";
 import { memory } from "./memory.js";
 import { describePinning } from "./pinning.js";
@@ -25,6 +26,7 @@ import { webSocketEcho } from "./websocket_echo.js";
 const benchmarks: readonly Benchmark[] = [
   ring,
   codec,
+  delivery,
   sessionTable,
   topics,
   quicEcho,

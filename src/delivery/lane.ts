@@ -4,7 +4,7 @@
  * @see docs/wire.md
  */
 
-/** What becomes of a message on its way; see `docs/delivery.md`. */
+/** What a message is promised on its way. */
 export type Delivery = "ordered" | "unordered" | "latest" | "unreliable";
 
 /** `control` goes first, always; the others share what there is as 8 : 4 : 1, by bytes. */
