@@ -230,6 +230,47 @@ TEST_F(RingPressureTest, LetsALaneOfHigherPriorityGoOnBeforeAnother) {
   EXPECT_EQ(bulk, bulk_before);
 }
 
+TEST_F(RingPressureTest, DropsFramesOfDatagramsBeforeTheyTakeWhatLanesNeed) {
+  constexpr uint32_t kFrames = 100;
+  const Ref<ConnectionOptions> options = kit::FramedOptions();
+  const uint32_t half = options->receive_credit_bytes / 2;
+  const std::vector<uint8_t> datagram = kit::FrameOf(0, 1000);
+  uint32_t datagram_bytes = 0;
+  uint32_t received = 0;
+  uint32_t misplaced = 0;
+  Handle receiver;
+  server_.returns_credit = false;
+  server_.on_event = [&](const HostEvent& event) {
+    receiver = event.handle;
+    if (event.kind != EventKind::kFrame) return;
+    if (event.stream == kNoLane) {
+      datagram_bytes += static_cast<uint32_t>(event.payload.size());
+      misplaced += kit::IsFrame(event.payload, 0, 1000) ? 0 : 1;
+    } else {
+      misplaced += kit::IsFrame(event.payload, received++, 1000) ? 0 : 1;
+    }
+  };
+  const uint16_t port = server_.Listen(options);
+  Connect(port, options, 1);
+  const auto send = [&] {
+    for (int i = 0; i < 20; ++i) client_.SendDatagram(opened_[0], datagram);
+    client_.Flush();
+  };
+  ASSERT_TRUE(server_.RunUntil([&] {
+    send();
+    return datagram_bytes >= half;
+  }));
+  ASSERT_TRUE(kit::Eventually([&] {
+    send();
+    return server_.Word(receiver, kSlotDroppedDatagrams).load() > 0;
+  }));
+  EXPECT_LT(datagram_bytes, half + datagram.size());
+  for (uint32_t i = 0; i < kFrames; ++i) client_.SendFrame(opened_[0], 0, kit::FrameOf(i, 1000));
+  client_.Flush();
+  ASSERT_TRUE(server_.RunUntil([&received] { return received == kFrames; }));
+  EXPECT_EQ(misplaced, 0u);
+}
+
 TEST_F(RingPressureTest, SaysOnceWhenABlockedQueueHasDrained) {
   constexpr uint32_t kFrames = 200;
   uint32_t received = 0;
