@@ -39,7 +39,7 @@ describe("a Map for keys that come and go", () => {
     const map = new RecurrentMap<string, object>();
     for (let i = 0; i < 300_000; i += 1) map.set(`key ${i}`, {});
     const value = {};
-    const rounds = Array.from({ length: 4 }, () => {
+    const rounds = Array.from({ length: 6 }, () => {
       const before = process.cpuUsage();
       for (let i = 0; i < 10_000; i += 1) {
         map.set("the same", value);
@@ -48,7 +48,8 @@ describe("a Map for keys that come and go", () => {
       const { user, system } = process.cpuUsage(before);
       return user + system;
     });
-    // A plain Map takes seven times as long in the last as in the first.
-    assert.ok(rounds[3]! < 3 * rounds[0]!, `${rounds} µs`);
+    // A plain Map takes seven times as long in the fourth as in the first, and then more. What is compiled or collected
+    // beside one round is not beside all of them.
+    assert.ok(Math.min(...rounds.slice(3)) < 3 * rounds[0]!, `${rounds} µs`);
   });
 });
