@@ -1,3 +1,4 @@
+import { RequestFailure } from "../delivery/failure.js";
 import { readOptions } from "../options/read.js";
 import { flag, integer, object, option, withDefault } from "../options/schema.js";
 import type { Middleware } from "../server/middleware.js";
@@ -39,7 +40,7 @@ const schema = object({
 } satisfies Record<keyof LoggingOptions, unknown>);
 
 /**
- * Logs who connects and who is refused, how sessions end, and what handlers throw: events `connected`, `refused`,
+ * Logs who connects, who and what is refused, how sessions end, and what handlers throw: events `connected`, `refused`,
  * `failed`, `closed`, and `received` and `sent` where `messages` is set. Put it first in the list, so that it sees what
  * the other middleware refuses.
  */
@@ -99,7 +100,10 @@ export function logging<Data = unknown>(options: LoggingOptions): Middleware<Dat
         durationMs: millisecondsSince(startedMs),
       });
       const done = () => messages && log("debug", "received", fields());
-      const failed = (cause: unknown) => log("error", "failed", { ...fields(), ...describe(cause) });
+      const failed = (cause: unknown) => {
+        if (!(cause instanceof RequestFailure)) log("error", "failed", { ...fields(), ...describe(cause) });
+        else log("warn", "refused", { ...fields(), code: cause.code, reason: clean(cause.message) });
+      };
       try {
         const returned = next();
         if (returned instanceof Promise) returned.then(done, failed);

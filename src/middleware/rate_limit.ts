@@ -25,6 +25,9 @@ export interface RateLimitOptions {
   readonly exceeded: "delay" | "drop" | "close";
 }
 
+/** So long a session that is closed has to hear why. */
+const closeDeadlineMs = 1000;
+
 const perSecond = optional(number(0.001, 1e9));
 const burst = optional(number(1, 1e12));
 
@@ -99,7 +102,7 @@ export function rateLimit<Data = unknown>(
         return next();
       }
       if (exceeded === "close")
-        session.close({ code: CloseCode.policy, reason: "too much was sent", graceful: false });
+        session.close({ code: CloseCode.policy, reason: "too much was sent", deadlineMs: closeDeadlineMs });
       return refuse(incoming);
     },
   };

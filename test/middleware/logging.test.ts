@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { InvalidArgumentError } from "millrace";
+import { RequestFailure } from "#internal/delivery/failure.js";
 import { cleanText } from "#internal/middleware/clean_text.js";
 import { type LogFields, type LoggingOptions, type LogLevel, logging } from "#internal/middleware/logging.js";
 import { refuse } from "#internal/server/refusal.js";
@@ -125,6 +126,16 @@ describe("the logging middleware", () => {
         ["error", "failed", "E_BROKEN", "broken"],
       ],
     );
+  });
+
+  it("logs a request that is refused on purpose as that, and not as a fault", async () => {
+    const { entries, middleware } = recorder();
+    const refused = pass(middleware, new FakeSession(), incoming("request", "a"), async () => {
+      throw new RequestFailure("not\nyours", 6);
+    });
+    await assert.rejects(refused as Promise<unknown>, RequestFailure);
+    const [[level, event, { subject, code, reason }]] = entries as [Entry];
+    assert.deepEqual([level, event, subject, code, reason], ["warn", "refused", "a", 6, "not\\u{a}yours"]);
   });
 
   it("logs how sessions end", () => {

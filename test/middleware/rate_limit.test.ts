@@ -59,7 +59,7 @@ describe("the rate limit middleware", () => {
     pass(middleware, session, message());
     assert.equal(pass(middleware, session, message()), undefined);
     assert.deepEqual(session.closes, [
-      { code: CloseCode.policy, reason: "too much was sent", graceful: false },
+      { code: CloseCode.policy, reason: "too much was sent", deadlineMs: 1000 },
     ]);
   });
 

@@ -121,6 +121,15 @@ describe("the published packages", () => {
     assert.match(stdout, /^ERR_MILLRACE_PACKAGE_MISSING .*npm install msgpackr@2\n$/);
   });
 
+  it("say which package to install where tokens are to be checked", async () => {
+    const code = `import { jwt } from "millrace/middleware";
+      const key = new Uint8Array(32);
+      const options = { key, algorithms: ["HS256"], issuer: "a", audience: "b", singleUse: false };
+      await jwt(options).catch((error) => console.log(error.code, error.message));`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", code], { cwd: folder });
+    assert.match(stdout, /^ERR_MILLRACE_PACKAGE_MISSING .*npm install jose@6\n$/);
+  });
+
   it("echo over QUIC and WebSocket with install scripts off", async () => {
     assert.deepEqual(await echoOver("quic", "ws", "wss"), [
       { scheme: "quic", transport: "quic", answer: "over quic" },
