@@ -10,6 +10,7 @@ import { type Engine, expectHandle } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
 import { formatHost } from "../transport/address.js";
 import type { ClientCredential } from "../transport/credential.js";
+import { checkDestination, destinationOf } from "../transport/reachable.js";
 import { resolveHost } from "../transport/resolve.js";
 import { abortedError, throwIfAborted, within } from "../transport/wait.js";
 import { type ConfigurationSettings, withClientConfiguration } from "./configuration.js";
@@ -45,7 +46,8 @@ export async function dial<C extends EngineConnection>(
   const deadline = performance.now() + options.settings.handshakeTimeoutMs;
   throwIfAborted("connecting", options.signal);
   const { signal } = options;
-  const addresses = await resolveInTime(options);
+  checkDestination({ scheme: "quic", ...options });
+  const addresses = (await resolveInTime(options)).map(destinationOf);
   // A store that does not answer may not cost the connection.
   const patienceMs = Math.ceil(options.settings.handshakeTimeoutMs / 2);
   const stored = await options.tickets?.take({ signal, timeoutMs: patienceMs });

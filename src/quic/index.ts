@@ -7,7 +7,7 @@ import { sharedEngine } from "../native/engine.js";
 import { checkHandlers } from "../options/handlers.js";
 import { formatHost, type SocketAddress } from "../transport/address.js";
 import { loadClientCredential } from "../transport/credential.js";
-import { resolveHost } from "../transport/resolve.js";
+import { resolveLocal } from "../transport/reachable.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
 import { bounded, readWait, throwIfAborted, type WaitOptions, within } from "../transport/wait.js";
 import { behaviourHandlers, type QuicBehaviour } from "./behaviour.js";
@@ -133,7 +133,7 @@ async function openListener(read: ReadListenOptions, behaviour: QuicBehaviour): 
   const engine = sharedEngine();
   const [credential, [address]] = await Promise.all([
     loadListenerCredential(read.tls, behaviour),
-    resolveHost(read.host),
+    resolveLocal(read.host),
   ]);
   const listener = await EngineListener.open(
     engine,

@@ -4,7 +4,7 @@ import { formatHost, parseAddress, type SocketAddress } from "../transport/addre
 import { Admission } from "../transport/admission.js";
 import type { TransportBehaviour, TransportConnection } from "../transport/connection.js";
 import { loadClientCredential, loadServerCredential } from "../transport/credential.js";
-import { resolveHost } from "../transport/resolve.js";
+import { resolveLocal } from "../transport/reachable.js";
 import type {
   Transport,
   TransportConnectOptions,
@@ -37,7 +37,7 @@ async function listen(
     );
   }
   const connectionOptions = framedOptions(options);
-  const [credential, [address]] = await Promise.all([loadServerCredential(tls), resolveHost(url.host)]);
+  const [credential, [address]] = await Promise.all([loadServerCredential(tls), resolveLocal(url.host)]);
   if (credential.clientCertificate !== "none" && credential.clientCaPem === undefined) {
     throw new InvalidArgumentError("tls.clientCertificate needs tls.clientCa, which says whose are taken");
   }

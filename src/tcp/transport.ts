@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "../errors.js";
 import { formatHost, type TransportUrl } from "../transport/address.js";
 import { loadServerCredential, type ServerCredential } from "../transport/credential.js";
-import { resolveHost } from "../transport/resolve.js";
+import { checkDestination, resolveLocal } from "../transport/reachable.js";
 import type { Transport, TransportListenOptions } from "../transport/transport.js";
 import { connect } from "./client.js";
 import { TcpListener } from "./listener.js";
@@ -16,13 +16,14 @@ export const tcpTransport: Transport = {
   async listen(options, behaviour) {
     refusePath(options.url);
     const [[address], credential] = await Promise.all([
-      resolveHost(options.url.host),
+      resolveLocal(options.url.host),
       serverCredential(options),
     ]);
     return TcpListener.open({ options, address, credential, behaviour });
   },
   async connect(options, behaviour) {
     refusePath(options.url);
+    checkDestination(options.url);
     return connect(options, behaviour);
   },
 };

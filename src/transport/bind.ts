@@ -29,6 +29,7 @@ export function listenError(
         { cause },
       );
     case "EADDRNOTAVAIL":
+    case "EINVAL":
     case "ENOTFOUND":
     case "EAFNOSUPPORT":
       return new AddressUnavailableError(`${address} is not an address of this machine; listen on one`, {

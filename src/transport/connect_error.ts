@@ -29,6 +29,8 @@ export function connectError(cause: Error, target: string): MillraceError {
     case "EADDRNOTAVAIL":
     case "EHOSTUNREACH":
     case "ENETUNREACH":
+    case "EINVAL":
+    case "EACCES":
       return new AddressUnavailableError(
         `${target} cannot be reached (${code}); check the host and the network`,
         {

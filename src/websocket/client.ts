@@ -153,7 +153,7 @@ function watchTls({ keyLogFile }: ClientCredential, onSecure: () => void): (requ
 }
 
 function where({ url }: TransportConnectOptions): string {
-  return `${url.scheme}://${url.host}:${url.port}`;
+  return `${url.scheme}://${formatHost(url.host)}:${url.port}`;
 }
 
 function list(protocols: readonly string[]): string {

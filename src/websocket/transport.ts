@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "../errors.js";
 import { formatHost, type SocketAddress, socketAddress } from "../transport/address.js";
 import { loadServerCredential, type ServerCredential } from "../transport/credential.js";
-import { resolveHost } from "../transport/resolve.js";
+import { checkDestination, resolveLocal } from "../transport/reachable.js";
 import type {
   Transport,
   TransportConnectOptions,
@@ -32,6 +32,7 @@ export const webSocketTransport: WebSocketTransport = {
   listen,
   async connect(options, behaviour) {
     assertNoFrameTimeout(options);
+    checkDestination(options.url);
     return connect({ ...options, protocols: subprotocols(options.protocols) }, behaviour);
   },
 };
@@ -44,7 +45,7 @@ async function listen(
   const options = { ...given, protocols: subprotocols(given.protocols) };
   const [library, [address], credential] = await Promise.all([
     serverLibrary(options.url.scheme),
-    resolveHost(options.url.host),
+    resolveLocal(options.url.host),
     serverCredential(options),
   ]);
   const server = await library.listen({ options, address, credential, behaviour });
