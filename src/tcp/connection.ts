@@ -3,7 +3,6 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import {
   ConnectionClosedError,
-  ConnectionLostError,
   type FrameTooLargeError,
   type MillraceError,
   PolicyViolationError,
@@ -22,15 +21,17 @@ import {
   nextConnectionId,
   type Publisher,
   type SendResult,
-  type TransportConnection,
 } from "../transport/connection.js";
 import type { Control } from "../transport/control.js";
 import type { Watched } from "../transport/liveness.js";
 import { peerCertificate } from "../transport/node_tls.js";
-import { throwUncaught } from "../transport/uncaught.js";
+import { callGuarded, throwUncaught } from "../transport/uncaught.js";
 import type { TcpContext } from "./context.js";
-import type { Unfinished } from "./frame_deadlines.js";
+import { cutOff, Ending, lost } from "./ending.js";
+import { Incoming, type Receiver } from "./incoming.js";
 import { Outgoing, type Sender } from "./outgoing.js";
+import { joinParts, publisher, type Recipient } from "./publisher.js";
+import { own, type SocketOwner } from "./socket_events.js";
 import { Splitter } from "./splitter.js";
 
 /**
@@ -42,41 +43,28 @@ const lingerMs = 1_000;
 const newline = 0x0a;
 const nothing = new Uint8Array(0);
 
-/** A socket knows its connection, so that no connection needs closures of its own for the socket's events. */
-const connectionOf = Symbol("connection");
-type OwnedSocket = Socket & { [connectionOf]: TcpConnection };
-
 /** A TCP connection, clear or in TLS, that carries frames, or lines where the protocol has those. */
-export class TcpConnection implements TransportConnection, Watched, Unfinished, Sender {
+export class TcpConnection implements Recipient, Watched, Sender, Receiver, SocketOwner {
   readonly id = nextConnectionId();
   readonly protocol: string;
   readonly remoteAddress: SocketAddress;
   readonly localAddress: SocketAddress;
   owner: unknown = undefined;
   quietChecks = 0;
-  unfinishedChecks = 0;
   readonly #context: TcpContext;
   readonly #socket: Socket;
   readonly #lines: boolean;
-  readonly #splitter: Splitter;
+  readonly #incoming: Incoming;
   readonly #outgoing: Outgoing;
   #state: ConnectionState = "open";
-  #started: boolean;
-  #paused = false;
   #heard = true;
-  /** The peer has sent all it will; what is left of it may wait in the splitter. */
+  /** The peer has sent all it will; what is left of it may wait for the reader. */
   #ended = false;
   /** The socket is closed. */
   #gone = false;
-  /** The beginning of a unit has come and its end has not: a clock runs. */
-  #unfinished = false;
-  /** What was queued was not to be sent. */
-  #dropped = false;
   /** This side has sent its last byte. */
   #shut = false;
-  /** How the connection ends, from the moment that it begins to. */
-  #info: CloseInfo | undefined = undefined;
-  #deadline: NodeJS.Timeout | undefined = undefined;
+  #ending: Ending | undefined = undefined;
 
   /**
    * @param rest what the peer has sent behind the handshake.
@@ -85,16 +73,15 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
   constructor(context: TcpContext, socket: Socket, protocol: string, rest: Buffer, started: boolean) {
     this.#context = context;
     this.#socket = socket;
-    this.#started = started;
     this.protocol = protocol;
     this.#lines = context.framing.lineProtocols.includes(protocol);
-    this.#splitter = new Splitter(context.framing, this.#lines, context.maxFrameBytes);
+    const splitter = new Splitter(context.framing, this.#lines, context.maxFrameBytes);
+    if (rest.length > 0) splitter.push(rest);
+    this.#incoming = new Incoming(splitter, context.frameDeadlines, this, started);
     this.#outgoing = new Outgoing(socket, context.highWaterMarkBytes, this);
-    if (rest.length > 0) this.#splitter.push(rest);
     this.remoteAddress = socketAddress(socket.remoteAddress ?? "", socket.remotePort ?? 0);
     this.localAddress = socketAddress(socket.localAddress ?? "", socket.localPort ?? 0);
-    (socket as OwnedSocket)[connectionOf] = this;
-    socket.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose);
+    own(socket, this);
     if (!started) socket.pause();
     context.connectionCount += 1;
     // Nobody at the other end of lines need answer pings: there the operating systems do (keep_alive.ts).
@@ -130,8 +117,8 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
     return this.#state === "closed" ? 0 : this.#outgoing.bytesQueued;
   }
 
-  get paused(): boolean {
-    return this.#paused;
+  get isOpen(): boolean {
+    return this.#state === "open";
   }
 
   get publisher(): Publisher {
@@ -140,16 +127,12 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
 
   /** A peer has connected: nothing of it was told before. */
   tellOpen(): void {
-    try {
-      this.#context.behaviour.open(this);
-    } catch (cause) {
-      throwUncaught(cause);
-    }
+    callGuarded(() => this.#context.behaviour.open(this));
   }
 
   /** The owner has attached: what has come is delivered, and what comes. */
   start(): void {
-    this.#started = true;
+    this.#incoming.start();
     this.#release();
   }
 
@@ -166,7 +149,6 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
     return this.send(text);
   }
 
-  /** Sends what is shared with others. @returns whether it was accepted. */
   sendShared(part: Uint8Array): boolean {
     if (this.#state !== "open" || !this.#outgoing.admit()) return false;
     this.#outgoing.add(part);
@@ -175,15 +157,15 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
 
   pause(): boolean {
     if (this.#state === "open") {
-      this.#paused = true;
+      this.#incoming.pause();
       this.#socket.pause();
     }
     return true;
   }
 
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
+    if (!this.#incoming.paused) return;
+    this.#incoming.resume();
     // Not from inside this call: the behaviour is called from the event loop.
     setImmediate(() => this.#release());
   }
@@ -208,8 +190,9 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
 
   /** A paused connection cannot hear its peer, so it counts as heard; and it tells the peer that it lives. */
   takeHeard(): boolean {
-    if (this.#paused) this.#sendControl("pong");
-    const heard = this.#paused || this.#heard;
+    const { paused } = this.#incoming;
+    if (paused) this.#sendControl("pong");
+    const heard = paused || this.#heard;
     this.#heard = false;
     return heard;
   }
@@ -219,36 +202,30 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
   }
 
   expire(): void {
-    this.#lose("nothing was heard from the peer for the idle timeout");
+    if (this.#state === "closed") return;
+    const info = lost("nothing was heard from the peer for the idle timeout");
+    if (this.#state === "open") this.#beginEnd(info, lingerMs);
+    this.#terminate();
   }
 
-  missFrameDeadline(): void {
+  onUnfinished(): void {
     const unit = this.#lines ? "line" : "frame";
     const error = new PolicyViolationError(`the peer left a ${unit} unfinished for too long`);
     this.#refuse(CloseCode.policy, `unfinished ${unit}`, error);
   }
 
   onDrain(): void {
-    if (this.#state !== "open") return;
-    try {
-      this.#context.behaviour.drain(this);
-    } catch (cause) {
-      throwUncaught(cause);
-    }
+    if (this.#state === "open") callGuarded(() => this.#context.behaviour.drain(this));
   }
 
-  /** The socket has read more. */
   onData(chunk: Buffer): void {
     this.#heard = true;
-    if (this.#state !== "open") return;
-    this.#splitter.push(chunk);
-    this.#deliver();
+    if (this.#state === "open") this.#incoming.push(chunk);
   }
 
-  /** The peer sends no more. */
   onEnd(): void {
     this.#ended = true;
-    if (!this.#isHeld) this.#onPeerEnd();
+    if (!this.#incoming.isHeld) this.#onPeerEnd();
   }
 
   onError(error: NodeJS.ErrnoException): void {
@@ -258,50 +235,14 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
 
   onClose(): void {
     this.#gone = true;
-    if (this.#state !== "open" || !this.#isHeld) this.#finish();
+    if (this.#state !== "open" || !this.#incoming.isHeld) this.#finish();
   }
 
-  get #flowing(): boolean {
-    return this.#started && !this.#paused;
+  onTooLarge(error: FrameTooLargeError): void {
+    this.#refuse(CloseCode.frameTooLarge, "message too large", error);
   }
 
-  /** Whether units that came before the end wait for the reader. */
-  get #isHeld(): boolean {
-    return !this.#started || (this.#paused && this.#splitter.hasMore);
-  }
-
-  #deliver(): void {
-    let delivered = 0;
-    while (this.#flowing && this.#state === "open") {
-      const unit = this.#next();
-      if (unit === undefined) break;
-      delivered += 1;
-      this.#deliverUnit(unit);
-    }
-    this.#watchUnfinished(delivered > 0);
-  }
-
-  /** @param isAnother whether the unit that is unfinished now is another one than before. */
-  #watchUnfinished(isAnother: boolean): void {
-    const { frameDeadlines } = this.#context;
-    if (isAnother) this.#unfinished = false;
-    // Where more is here than this side has taken, the peer is not the one to wait for.
-    const isUnfinished = this.#state === "open" && this.#splitter.isInside && !this.#splitter.hasMore;
-    if (!isUnfinished) frameDeadlines?.end(this);
-    else if (!this.#unfinished) frameDeadlines?.begin(this);
-    this.#unfinished = isUnfinished;
-  }
-
-  #next(): Uint8Array | undefined {
-    try {
-      return this.#splitter.next();
-    } catch (error) {
-      this.#refuse(CloseCode.frameTooLarge, "message too large", error as FrameTooLargeError);
-      return undefined;
-    }
-  }
-
-  #deliverUnit(unit: Uint8Array): void {
+  onUnit(unit: Uint8Array): void {
     const { behaviour } = this.#context;
     try {
       if (!this.#lines) behaviour.frame(this, unit);
@@ -312,9 +253,9 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
   }
 
   #release(): void {
-    if (!this.#flowing) return;
-    this.#deliver();
-    if (!this.#flowing) return;
+    if (!this.#incoming.flowing) return;
+    this.#incoming.deliver();
+    if (!this.#incoming.flowing) return;
     if (this.#ended) this.#onPeerEnd();
     if (this.#gone) this.#finish();
     else this.#socket.resume();
@@ -324,11 +265,10 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
   #onPeerEnd(): void {
     if (this.#state !== "open") return;
     if (!this.#lines) {
-      this.#endWith(lost("the connection ended without a close frame"));
+      this.#endWith(cutOff());
       return;
     }
-    const rest = this.#splitter.rest();
-    if (rest !== undefined) this.#deliverUnit(rest);
+    this.#incoming.deliverRest();
     if (this.#state === "open") this.#endWith({ by: "peer", code: CloseCode.normal, reason: "" });
   }
 
@@ -354,26 +294,19 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
     this.#end();
   }
 
-  #lose(why: string): void {
-    if (this.#state === "closed") return;
-    if (this.#state === "open") this.#beginEnd(lost(why), lingerMs);
-    this.#terminate();
-  }
-
   /** From here on nothing is delivered; what comes is read, for the peer's end is behind it. */
   #beginEnd(info: CloseInfo, deadlineMs: number): void {
     this.#state = "closing";
-    this.#info = info;
-    this.#paused = false;
-    this.#context.frameDeadlines?.end(this);
-    this.#deadline = setTimeout(() => this.#missDeadline(deadlineMs), deadlineMs);
+    this.#ending = new Ending(info, deadlineMs, () => this.#missDeadline(deadlineMs));
+    this.#incoming.stop();
     if (this.#gone) queueMicrotask(() => this.#finish());
     else this.#socket.resume();
   }
 
   #shutDown(): void {
-    if (this.#shut || this.#info?.by !== "local") return;
-    const { code, reason } = this.#info;
+    const info = this.#ending?.info;
+    if (this.#shut || info?.by !== "local") return;
+    const { code, reason } = info;
     this.#addControl({ kind: "close", code, text: reason });
     this.#end();
   }
@@ -386,28 +319,19 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
 
   /** Drops what is queued; where that is nothing, the peer still learns the code. */
   #abort(deadlineMs: number): void {
-    this.#dropped = true;
+    this.#ending?.drop();
     this.#outgoing.drop();
     if (this.#outgoing.bytesQueued > 0) {
       this.#terminate();
       return;
     }
     this.#shutDown();
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#terminate(), deadlineMs);
+    this.#ending?.setDeadline(deadlineMs, () => this.#terminate());
   }
 
   #missDeadline(deadlineMs: number): void {
-    const why = `the close did not finish within ${deadlineMs} ms; what was queued may be lost`;
-    this.#tellLoss(why);
+    this.#ending?.tellLoss(`the close did not finish within ${deadlineMs} ms; what was queued may be lost`);
     this.#terminate();
-  }
-
-  /** This side wanted to send all that was queued, and could not. */
-  #tellLoss(why: string): void {
-    const info = this.#info;
-    if (info?.by !== "local" || info.error !== undefined || this.#dropped) return;
-    this.#info = { ...info, error: new ConnectionLostError(why) };
   }
 
   #terminate(): void {
@@ -417,68 +341,20 @@ export class TcpConnection implements TransportConnection, Watched, Unfinished, 
 
   #finish(): void {
     if (this.#state === "closed") return;
+    const ending = this.#ending;
     if (!this.#socket.writableFinished)
-      this.#tellLoss("the peer was gone before all that was queued was sent");
+      ending?.tellLoss("the peer was gone before all that was queued was sent");
     this.#state = "closed";
     this.#outgoing.drop();
-    clearTimeout(this.#deadline);
+    this.#incoming.stop();
+    ending?.finish();
     this.#context.liveness?.remove(this);
-    this.#context.frameDeadlines?.end(this);
     this.#context.connectionCount -= 1;
-    try {
-      this.#context.behaviour.close(this, this.#info ?? lost("the connection ended without a close frame"));
-    } catch (cause) {
-      throwUncaught(cause);
-    }
+    callGuarded(() => this.#context.behaviour.close(this, ending?.info ?? cutOff()));
   }
-}
-
-function onData(this: Socket, chunk: Buffer): void {
-  (this as OwnedSocket)[connectionOf].onData(chunk);
-}
-
-function onEnd(this: Socket): void {
-  (this as OwnedSocket)[connectionOf].onEnd();
-}
-
-function onError(this: Socket, error: Error): void {
-  (this as OwnedSocket)[connectionOf].onError(error);
-}
-
-function onClose(this: Socket): void {
-  (this as OwnedSocket)[connectionOf].onClose();
-}
-
-/** One copy for all. */
-const publisher: Publisher = {
-  publish(connections, head, payload) {
-    const part = joinParts(head, payload, connections[0]?.carriesFrames === false);
-    let accepted = 0;
-    for (const connection of connections as readonly TcpConnection[]) {
-      if (connection.sendShared(part)) accepted += 1;
-    }
-    return accepted;
-  },
-};
-
-/** Copies what is sent, which the caller keeps. */
-function joinParts(head: Uint8Array, payload: Uint8Array, isLine: boolean): Uint8Array {
-  const needsNewline = isLine && (payload.at(-1) ?? head.at(-1)) !== newline;
-  const bytes = head.length + payload.length;
-  const part = Buffer.allocUnsafe(needsNewline ? bytes + 1 : bytes);
-  part.set(head);
-  part.set(payload, head.length);
-  if (needsNewline) part[bytes] = newline;
-  return part;
 }
 
 /** White space only: a line that somebody typed to see whether the other end lives. */
 function isBlank(line: Uint8Array): boolean {
   return line.every((byte) => byte === newline || byte === 0x20 || byte === 0x09 || byte === 0x0d);
-}
-
-/** The transport's own end. */
-function lost(why: string, cause?: NodeJS.ErrnoException): CloseInfo {
-  const error = new ConnectionLostError(why, { cause });
-  return { by: "transport", code: Math.abs(cause?.errno ?? 0), reason: "", error };
 }

@@ -6,3 +6,12 @@ export function throwUncaught(cause: unknown): void {
     throw cause;
   });
 }
+
+/** Calls a handler of an application's; what it throws is an uncaught exception, and who called it goes on. */
+export function callGuarded(call: () => void): void {
+  try {
+    call();
+  } catch (cause) {
+    throwUncaught(cause);
+  }
+}

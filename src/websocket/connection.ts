@@ -18,7 +18,7 @@ import {
 } from "../transport/close.js";
 import { type ConnectionState, nextConnectionId, type SendResult } from "../transport/connection.js";
 import type { Watched } from "../transport/liveness.js";
-import { throwUncaught } from "../transport/uncaught.js";
+import { callGuarded, throwUncaught } from "../transport/uncaught.js";
 import type { WebSocketConnection } from "./behaviour.js";
 import { lostCloseInfo, toWireCode, WireCode } from "./close_code.js";
 import type { WebSocketContext } from "./context.js";
@@ -125,11 +125,7 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
 
   /** A peer has connected: nothing of it was told before. */
   tellOpen(): void {
-    try {
-      this.context.behaviour.open?.(this);
-    } catch (cause) {
-      throwUncaught(cause);
-    }
+    callGuarded(() => this.context.behaviour.open?.(this));
   }
 
   /** The handshake is done. */
@@ -177,11 +173,7 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
       this.#shutDown();
     } else if (this.blocked && this.bytesQueued < this.context.highWaterMarkBytes / 2) {
       this.blocked = false;
-      try {
-        this.context.behaviour.drain?.(this);
-      } catch (cause) {
-        throwUncaught(cause);
-      }
+      callGuarded(() => this.context.behaviour.drain?.(this));
     }
   }
 
