@@ -12,7 +12,7 @@ import type {
   TransportBehaviour,
   TransportConnection,
 } from "../transport/connection.js";
-import { throwUncaught } from "../transport/uncaught.js";
+import { callGuarded, throwUncaught } from "../transport/uncaught.js";
 import { checkInteger } from "./argument.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
 import type { FramedOptions } from "./options/framed_options.js";
@@ -100,7 +100,7 @@ export class FramedConnection extends EngineConnection implements TransportConne
   }
 
   get peerCertificate(): X509Certificate | undefined {
-    return this.state === "closed" ? undefined : this.certificateShown();
+    return super.state === "closed" ? undefined : this.certificateShown();
   }
 
   get publisher(): Publisher {
@@ -138,7 +138,7 @@ export class FramedConnection extends EngineConnection implements TransportConne
         break;
       case EventKind.drain:
         if (this.#queue.onDrain(this.engine, this.slot, this.#options.highWaterMarkBytes))
-          this.#behaviour.drain(this);
+          callGuarded(() => this.#behaviour.drain(this));
         break;
       case EventKind.connectionOpened:
         this.#onOpened(record);
@@ -162,7 +162,7 @@ export class FramedConnection extends EngineConnection implements TransportConne
   /** Called by the listener for a connection that has just opened. */
   accepted(record: RingReader): void {
     this.#onOpened(record);
-    this.#behaviour.open(this);
+    callGuarded(() => this.#behaviour.open(this)); // it is there, whatever was thrown
   }
 
   #onOpened(record: RingReader): void {
@@ -231,12 +231,12 @@ export class FramedConnection extends EngineConnection implements TransportConne
     this.#onEnd?.();
     if (info === undefined) return;
     if (this.#backlog === undefined) {
-      this.#behaviour.close(this, info);
+      callGuarded(() => this.#behaviour.close(this, info));
       return;
     }
     this.#backlog.closed = info;
     // Who paused until there is room would wait for ever.
-    if (this.#queue.onEnd()) this.#behaviour.drain(this);
+    if (this.#queue.onEnd()) callGuarded(() => this.#behaviour.drain(this));
   }
 }
 
