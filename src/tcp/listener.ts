@@ -82,7 +82,8 @@ function createSecureServer(
   const { handshakeTimeoutMs, protocols } = options;
   const tls = { ...serverTls(credential, protocols), handshakeTimeout: handshakeTimeoutMs };
   const handshakes = new Handshakes(acceptor.waiting);
-  const server = createTlsServer({ ...tls, allowHalfOpen: true }, (socket) => {
+  const server = createTlsServer(tls, (socket) => {
+    socket.allowHalfOpen = true; // not before: who leaves in the middle of the handshake would hold a file until its timeout
     const tookMs = handshakes.end(socket);
     if (isRefused(socket)) {
       socket.destroy();
