@@ -37,7 +37,7 @@ async function bind(
   options: ResolvedListenOptions,
 ): Promise<TransportListener> {
   const transport = await transportOf(url, options.transports);
-  const { tls, http, admit, abandoned, origins, allowMissingOrigin } = options;
-  const own = { tls, http, admit, abandoned, origins, allowMissingOrigin };
+  const { tls, http, admit, abandoned, origins, allowMissingOrigin, reusePort } = options;
+  const own = { tls, http, admit, abandoned, origins, allowMissingOrigin, reusePort };
   return transport.listen({ ...transportOptions(transport, options), ...own, url }, behaviour);
 }

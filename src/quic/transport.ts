@@ -47,7 +47,7 @@ async function listen(
     {
       address,
       port: url.port,
-      shared: false,
+      shared: options.reusePort ?? false,
       settings: framedSettings(options, "server"),
       credential,
       connectionOptions,

@@ -42,7 +42,7 @@ export class TcpListener implements TransportListener {
         ? createClearServer(acceptor, options)
         : createSecureServer(acceptor, options, credential);
     acceptor.admission.guard(server);
-    await bindServer(server, address, options.url.port);
+    await bindServer(server, address, options.url.port, options.reusePort);
     // A failed accept (too many open files) concerns one client, not the server.
     server.on("error", (error) => process.emitWarning(error));
     return new TcpListener(server, acceptor, options, address);

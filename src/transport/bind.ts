@@ -1,9 +1,10 @@
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { type AddressInfo, createServer, type ListenOptions, type Server } from "node:net";
 import {
   AddressForbiddenError,
   AddressInUseError,
   AddressUnavailableError,
   InternalError,
+  InvalidArgumentError,
   type MillraceError,
 } from "../errors.js";
 import { formatHost } from "./address.js";
@@ -40,19 +41,38 @@ export function listenError(
   }
 }
 
+/** What Node takes from 22.12 on, and its older types lack. */
+interface SharedListenOptions extends ListenOptions {
+  readonly reusePort: boolean;
+}
+
 /**
  * Listens on an address and port, which no other process of a cluster shares.
- * @throws AddressInUseError, AddressForbiddenError, AddressUnavailableError
+ * @param reusePort shares it with whoever else says so.
+ * @throws AddressInUseError, AddressForbiddenError, AddressUnavailableError; InvalidArgumentError where the port is to be
+ *   shared, and this Node cannot.
  */
-export function bindServer(server: Server, address: string, port: number): Promise<void> {
+export function bindServer(server: Server, address: string, port: number, reusePort = false): Promise<void> {
+  if (reusePort) assertReusePort();
   return new Promise((resolve, reject) => {
     const onError = (cause: Error) => reject(listenError(cause, "TCP", address, port));
     server.once("error", onError);
-    server.listen({ host: address, port, exclusive: true }, () => {
+    const options: SharedListenOptions = { host: address, port, exclusive: true, reusePort };
+    server.listen(options, () => {
       server.off("error", onError);
       resolve();
     });
   });
+}
+
+/** Older versions of Node take the option, and do nothing. */
+function assertReusePort(): void {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const knows = major >= 24 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+  if (knows && process.platform === "linux") return;
+  throw new InvalidArgumentError(
+    `reusePort on tcp, tls and wss needs Node 22.12 or later on Linux, and this is ${process.version} on ${process.platform}; leave it out, and accept in one thread`,
+  );
 }
 
 /**

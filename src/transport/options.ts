@@ -35,6 +35,7 @@ export const listenerOptions = {
     listOf<string>("a list of origins as browsers write them, like https://example.com", 0, isOrigin),
   ),
   allowMissingOrigin: optional(flag),
+  reusePort: optional(flag),
 } satisfies Record<Exclude<keyof TransportListenOptions, "url" | keyof TransportOptions>, unknown>;
 
 /** Whether a browser could name it so (RFC 6454 section 6.1): no path, no port that the scheme has anyway. */

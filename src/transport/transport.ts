@@ -40,6 +40,12 @@ export interface TransportListenOptions extends TransportOptions, AdmissionOptio
    * who is logged in (threats: cross-site WebSocket hijacking).
    */
   readonly origins?: readonly string[] | undefined;
+  /**
+   * Shares the port with others that set this, too: the operating system spreads TCP connections over worker threads and
+   * processes of one user (SO_REUSEPORT; `ws` by uWebSockets.js, `tcp`, `tls` and `wss` from Node 22.12 on, on Linux),
+   * and QUIC's engine over the threads of one process. False by default: a second one gets AddressInUseError.
+   */
+  readonly reusePort?: boolean | undefined;
   /** Whether a WebSocket may be opened by who names no origin, which no browser does; true by default. */
   readonly allowMissingOrigin?: boolean | undefined;
 }

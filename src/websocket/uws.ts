@@ -1,9 +1,11 @@
 import * as uws from "uWebSockets.js";
+import { isMainThread } from "node:worker_threads";
 import { AddressInUseError } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
 import { socketAddress } from "../transport/address.js";
 import { probePort } from "../transport/bind.js";
 import type { HttpHandler } from "../transport/http.js";
+import type { TransportListenOptions } from "../transport/transport.js";
 import { ServerContext, type WebSocketContext } from "./context.js";
 import { negotiate, noRoom, type Refusal, statusLine } from "./handshake.js";
 import { endsWithHeaders, respond } from "./http_answer.js";
@@ -31,8 +33,9 @@ export const uwsLibrary: ServerLibrary = {
     const idleTimeout = libraryIdleSeconds(options.idleTimeoutMs);
     const context = new ServerContext(options, behaviour, idleTimeout > 0);
     const app = uws.App();
+    closeAtExit(app);
     app.any("/*", (response, http) => answerHttp(options.http, response, http));
-    const { listenSocket, port } = await bind(app, request.address, options.url.port);
+    const { listenSocket, port } = await bind(app, request.address, options);
     // Routes added after binding, so that connections can know the port; no request is read before this returns.
     app.ws("/*", {
       ...connectionHandlers,
@@ -45,6 +48,22 @@ export const uwsLibrary: ServerLibrary = {
     return new UwsServer(listenSocket, port, context);
   },
 };
+
+const apps: uws.TemplatedApp[] = [];
+
+/**
+ * A worker thread that ends with sockets of uWebSockets.js takes the process with it: Node finds handles in its event loop
+ * that nobody closes. So a thread that exits or throws closes them first; one that is terminated from outside cannot.
+ */
+function closeAtExit(app: uws.TemplatedApp): void {
+  if (isMainThread) return;
+  if (apps.length === 0) process.once("exit", closeAll);
+  apps.push(app);
+}
+
+function closeAll(): void {
+  for (const app of apps) app.close();
+}
 
 /** The same for every connection; the user data leads to the connection object. */
 const connectionHandlers: uws.WebSocketBehavior<UwsUserData> = {
@@ -99,9 +118,12 @@ function libraryIdleSeconds(idleTimeoutMs: number): number {
 }
 
 /** What the library has and its types lack. */
-interface ExclusivePort {
+interface ListenFlags {
   readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number;
 }
+
+/** LIBUS_LISTEN_DEFAULT, which it does not export: with SO_REUSEPORT. */
+const sharedPort = 0;
 
 interface ExclusiveListen {
   listen(
@@ -119,21 +141,22 @@ interface ExclusiveListen {
 async function bind(
   app: uws.TemplatedApp,
   address: string,
-  wantedPort: number,
+  { url, reusePort = false }: Pick<TransportListenOptions, "url" | "reusePort">,
 ): Promise<{ listenSocket: uws.us_listen_socket; port: number }> {
-  const exclusive = (uws as unknown as ExclusivePort).LIBUS_LISTEN_EXCLUSIVE_PORT;
+  const exclusivePort = (uws as unknown as ListenFlags).LIBUS_LISTEN_EXCLUSIVE_PORT;
+  const flags = reusePort ? sharedPort : exclusivePort;
   const { listen } = app as unknown as ExclusiveListen;
   for (let attempt = 0; attempt < bindAttempts; attempt++) {
-    const port = await probePort(address, wantedPort);
+    // A port that is shared is taken already, by others, and the probe may not share it: it is for what then fails.
+    const isShared = reusePort && url.port !== 0 && attempt === 0;
+    const port = isShared ? url.port : await probePort(address, url.port);
     let bound: uws.us_listen_socket | false = false;
-    listen.call(app, address, port, exclusive, (listenSocket) => {
+    listen.call(app, address, port, flags, (listenSocket) => {
       bound = listenSocket; // called before listen() returns
     });
     if (bound !== false) return { listenSocket: bound, port };
   }
-  throw new AddressInUseError(
-    `TCP ${address}:${wantedPort} is taken as soon as it is free; take another port`,
-  );
+  throw new AddressInUseError(`TCP ${address}:${url.port} is taken as soon as it is free; take another port`);
 }
 
 function answerHttp(

@@ -20,7 +20,7 @@ export const wsLibrary: ServerLibrary = {
     server.on("request", (http, response) => answerHttp(options.http, http, response));
     const upgrades = new Upgrades(request, context);
     server.on("upgrade", (http, tcp, head) => upgrades.take(http, tcp as Socket, head));
-    await bindServer(server, request.address, options.url.port);
+    await bindServer(server, request.address, options.url.port, options.reusePort);
     // A failed accept (too many open files) concerns one client, not the server.
     server.on("error", (error) => process.emitWarning(error));
     return new WsServer(server, context);
