@@ -20,7 +20,7 @@ export class Chunk {
   }
 }
 
-/** The first piece of a lane is the smallest; each further one is the next larger. */
+/** A lane takes one as large as what it has on its way already, so that it never holds much more than that. */
 const sizes = [1024, 4096, 16_384, 65_536] as const;
 const largest = sizes[sizes.length - 1]!;
 
@@ -33,12 +33,12 @@ let usedBytes = 0;
 
 /**
  * @param bytes that must fit.
- * @param before the size of the piece before, 0 where there is none.
+ * @param held what lies in other pieces of the same lane.
  */
-export function takeChunk(bytes: number, before: number): Chunk {
+export function takeChunk(bytes: number, held: number): Chunk {
   if (bytes > largest) return newChunk(Math.ceil(bytes / 8) * 8);
   let index = 0;
-  while (sizes[index]! < bytes || (sizes[index]! <= before && sizes[index] !== largest)) index += 1;
+  while (sizes[index]! < bytes || (sizes[index]! < held && sizes[index] !== largest)) index += 1;
   const size = sizes[index]!;
   const chunk = free[index]!.pop();
   if (chunk === undefined) return newChunk(size);

@@ -64,7 +64,7 @@ export class SentLog {
   #room(bytes: number): Chunk {
     const last = this.#last;
     if (last !== undefined && last.end + bytes <= last.bytes.length) return last;
-    const chunk = takeChunk(bytes, last?.bytes.length ?? 0);
+    const chunk = takeChunk(bytes, this.bytes);
     if (last === undefined) this.#first = chunk;
     else last.next = chunk;
     this.#last = chunk;

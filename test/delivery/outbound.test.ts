@@ -49,6 +49,19 @@ describe("what a session sends", () => {
     assert.equal(wire.frames.length, 101);
   });
 
+  it("holds little memory where little is on its way, however much has been sent", () => {
+    const before = chunkBytesInUse();
+    const half = new Half();
+    half.attached();
+    for (let sequence = 1; sequence <= 10_000; sequence++) {
+      half.outbound.sendMessage(1, framed(100));
+      if (sequence > 2) assert.equal(half.outbound.acknowledge(0, sequence - 2), true);
+      assert.ok(chunkBytesInUse() - before <= 2_048);
+    }
+    half.outbound.end();
+    assert.equal(chunkBytesInUse(), before);
+  });
+
   it("is not what a peer acknowledges that was never sent", () => {
     const half = new Half();
     half.attached();
