@@ -154,10 +154,20 @@ export abstract class SessionHalf {
 
   /** Sends the acknowledgements that are owed. @param all those, too, that no window waits for yet. */
   sendAcks(all: boolean): void {
-    const { carrier, inbound } = this;
-    if (carrier === undefined) return;
-    for (const lane of inbound.acksDue(all)) {
-      carrier.send(ackFrame(lane, AckLevel.received, inbound.piggyback(lane)), undefined, lane);
+    if (this.carrier === undefined) return;
+    for (const lane of this.inbound.acksDue(all)) {
+      const result = this.#tell(ackFrame(lane, AckLevel.received, this.inbound.piggyback(lane)), lane);
+      if (result === "dropped") this.inbound.untell(lane);
+    }
+  }
+
+  /** A connection that is closing is as good as none: the next one is told all that was handled. */
+  #tell(frame: Uint8Array, lane: number): SendResult {
+    try {
+      return this.carrier?.send(frame, undefined, lane) ?? "dropped";
+    } catch (error) {
+      if (!(error instanceof ConnectionClosedError)) throw error;
+      return "dropped";
     }
   }
 
@@ -239,7 +249,7 @@ export abstract class SessionHalf {
 
   /** Tells the sender that a message was not handled, since too much waits already. */
   rejectMessage(lane: number, low32: number): void {
-    if (low32 !== 0) this.carrier?.send(ackFrame(lane, AckLevel.rejected, low32), undefined, lane);
+    if (low32 !== 0) this.#tell(ackFrame(lane, AckLevel.rejected, low32), lane);
   }
 
   /** What the peer says of one message of this side, beyond that it has it. */

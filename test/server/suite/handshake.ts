@@ -81,6 +81,26 @@ export function describeHandshake(kit: SessionKit): void {
       assert.equal(server.sessionCount, 0);
     });
 
+    test("may be ended by both at once, with acknowledgements still to be told", async (t) => {
+      const server = await kit.serve(t, {});
+      const closing = deferred<unknown>();
+      const client = await kit.join(
+        t,
+        server,
+        {},
+        {
+          // What came with the message has been taken then: the server's end.
+          message: (session) => queueMicrotask(() => closing.resolve(session.close())),
+        },
+      );
+      await until("it has begun", () => server.sessionCount === 1);
+      server.sendTo(client.id, "last words");
+      server.closeSession(client.id);
+      await closing.promise;
+      await client.closed;
+      await until("it is gone", () => server.sessionCount === 0);
+    });
+
     test("ends the old session of a client id that connects again, refuses the new one, or has both", async (t) => {
       for (const [sameClient, left] of [
         ["replace", 1],
