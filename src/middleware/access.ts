@@ -5,6 +5,7 @@ import type { Incoming, Middleware } from "../server/middleware.js";
 import type { Session } from "../server/session.js";
 import { type AccessRules, allows, readAccessRules } from "./access_rules.js";
 
+/** What {@link access} holds sessions to. */
 export interface AccessOptions<Data = unknown> {
   /** The rules of all sessions; or a function that says those of one: it is asked once, and again after `refresh`. */
   readonly rules: AccessRules | ((session: Session<Data>) => AccessRules);

@@ -36,6 +36,7 @@ export type Jwk = Readonly<Record<string, unknown>> & { readonly kty: string };
  */
 export type JwtKey = KeyObject | Uint8Array | Jwk | { readonly keys: readonly Jwk[] } | URL;
 
+/** Which tokens {@link jwt} accepts. */
 export interface JwtOptions {
   readonly key: JwtKey;
   /** The signature algorithms that are accepted (RFC 7518 section 3.1); `none` is not one. No default. */

@@ -6,6 +6,7 @@ import { Refusal } from "../server/refusal.js";
 import type { Session } from "../server/session.js";
 import { cleanText } from "./clean_text.js";
 
+/** How grave an entry is, the least first. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /**
@@ -16,14 +17,20 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 
 /** A logger such as pino's: a method for each level, which takes an object and a message. */
 export interface Logger {
+  /** Messages, where they are logged. */
   debug(fields: LogFields, event: string): unknown;
+  /** Sessions that begin and end. */
   info(fields: LogFields, event: string): unknown;
+  /** Clients and requests that are refused. */
   warn(fields: LogFields, event: string): unknown;
+  /** Handlers and authentication that threw. */
   error(fields: LogFields, event: string): unknown;
 }
 
+/** Is called with every entry: how grave it is, what happened, and to whom. */
 export type LogFunction = (level: LogLevel, event: string, fields: LogFields) => unknown;
 
+/** Where {@link logging} writes, and what. */
 export interface LoggingOptions {
   /** Is called with every entry: a logger such as pino's, or a function. What it throws does no harm to what is logged. */
   readonly logger: Logger | LogFunction;

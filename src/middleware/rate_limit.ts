@@ -7,6 +7,7 @@ import type { Incoming, Middleware } from "../server/middleware.js";
 import type { Session } from "../server/session.js";
 import { CloseCode } from "../transport/close.js";
 
+/** What {@link rateLimit} lets each session send. */
 export interface RateLimitOptions {
   /** What each session may send in a second, messages, requests, subscriptions and publications together. */
   readonly messagesPerSecond?: number | undefined;

@@ -12,6 +12,7 @@ export type Secret = string | Uint8Array;
 /** One secret, or several of which any will do, as while one replaces another; none where there is no such account. */
 export type Secrets = Secret | readonly Secret[] | undefined;
 
+/** Whom {@link sharedSecret} lets in, and how it slows down who guesses. */
 export interface SharedSecretOptions {
   /**
    * The secret of all clients; or a function that finds that of an account, which is the client id of the hello, empty

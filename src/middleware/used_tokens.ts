@@ -9,6 +9,7 @@ export interface UsedTokens {
   claim(id: string, expiresAtMs: number): ClaimOutcome | Promise<ClaimOutcome>;
 }
 
+/** What became of a token that is to be used: see {@link UsedTokens.claim}. */
 export type ClaimOutcome = "claimed" | "used" | "full";
 
 /** Tokens that expire within the same so many milliseconds are forgotten together. */

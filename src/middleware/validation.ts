@@ -15,6 +15,7 @@ import {
 
 type Schemas = Readonly<Record<string, StandardSchema>>;
 
+/** What {@link validation} checks, by what. */
 export interface ValidationOptions {
   /** By the application's message type: `{ 1: schema }`. */
   readonly messages?: Schemas | undefined;
