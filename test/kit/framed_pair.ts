@@ -34,6 +34,7 @@ export class FramedEnd {
       },
       frame: (connection, bytes) => {
         decodeFrame(bytes, connection.framesVerified, this.#view);
+        if (this.#view.kind !== Kind.Message) return; // what a connection on TCP says for itself
         const heard = { lane: this.#view.channel, number: this.#view.seq };
         this.heard.push(heard);
         this.onFrame(heard);
