@@ -44,9 +44,6 @@ constexpr uint32_t Of(CommandKind kind) noexcept {
 constexpr uint32_t Of(SlotState state) noexcept {
   return static_cast<uint32_t>(state);
 }
-constexpr uint32_t Of(EnvironmentState state) noexcept {
-  return static_cast<uint32_t>(state);
-}
 
 void AddSessionTable(Napi::Object constants) {
   const Napi::Env env = constants.Env();
@@ -67,7 +64,6 @@ void AddSessionTable(Napi::Object constants) {
                                         {"tableDamagedOffset", offsetof(TableHeader, damaged)},
                                         {"tableQuarantinedOffset", offsetof(TableHeader, quarantined)},
                                         {"tableRecoveredOffset", offsetof(TableHeader, recovered)},
-                                        {"tableEnvironmentsOffset", offsetof(TableHeader, environments)},
                                         {"tableMaxEnvironments", kTableMaxEnvironments},
                                         {"slotBytes", kSlotBytes},
                                         {"slotStateOffset", offsetof(TableSlot, state)},
@@ -85,11 +81,10 @@ void AddSessionTable(Napi::Object constants) {
                                         {"slotCheckOffset", offsetof(TableSlot, check)},
                                         {"stateBits", kSlotStateBits},
                                         {"generationBits", kGenerationBits},
-                                        {"environmentStateBits", kEnvironmentStateBits},
                                         {"claimEnvironmentBits", kClaimEnvironmentBits},
                                         {"epochBits", kEpochBits},
-                                        {"recentHeaderWords", kRecentHeaderWords},
-                                        {"maxRecentSlots", kMaxRecentSlots},
+                                        {"ownHeaderWords", kOwnHeaderWords},
+                                        {"maxKeptSlots", kMaxKeptSlots},
                                     }));
   constants.Set("slotState", Group(env, {
                                             {"free", Of(SlotState::kFree)},
@@ -99,11 +94,6 @@ void AddSessionTable(Napi::Object constants) {
                                             {"closed", Of(SlotState::kClosed)},
                                             {"quarantined", Of(SlotState::kQuarantined)},
                                         }));
-  constants.Set("environmentState", Group(env, {
-                                                   {"vacant", Of(EnvironmentState::kVacant)},
-                                                   {"alive", Of(EnvironmentState::kAlive)},
-                                                   {"dead", Of(EnvironmentState::kDead)},
-                                               }));
 }
 
 }  // namespace

@@ -29,12 +29,16 @@ Napi::Value Boolean(const Napi::CallbackInfo& info, bool value) {
   return Napi::Boolean::New(info.Env(), value);
 }
 
+SessionKey KeyOf(uint32_t kind, const uint32_t* id) noexcept {
+  const auto pair = [&](size_t at) { return id[at] | (uint64_t{id[at + 1]} << 32); };
+  return SessionKey{pair(0), pair(2), kind};
+}
+
 // (kind, id as four words)
 std::optional<SessionKey> KeyOf(const Napi::CallbackInfo& info) {
   const std::span<uint32_t> words = Elements<uint32_t>(info[1]);
   if (words.size() != 4) return std::nullopt;
-  const auto pair = [&](size_t at) { return words[at] | (uint64_t{words[at + 1]} << 32); };
-  return SessionKey{pair(0), pair(2), Uint(info[0])};
+  return KeyOf(Uint(info[0]), words.data());
 }
 
 }  // namespace
@@ -52,9 +56,10 @@ Napi::Function SessionDirectoryWrap::Define(Napi::Env env) {
                          InstanceMethod("wake", &Wrap::Wake),
                          InstanceMethod("boundGeneration", &Wrap::BoundGeneration),
                          InstanceMethod("lastGeneration", &Wrap::LastGeneration),
-                         InstanceMethod("boundCount", &Wrap::BoundCount),
+                         InstanceMethod("isHeld", &Wrap::IsHeld),
+                         InstanceMethod("heldCount", &Wrap::HeldCount),
+                         InstanceMethod("steal", &Wrap::Steal),
                          InstanceMethod("assign", &Wrap::Assign),
-                         InstanceMethod("find", &Wrap::Find),
                          InstanceMethod("erase", &Wrap::Erase),
                          InstanceMethod("indexSize", &Wrap::IndexSize),
                      });
@@ -77,6 +82,7 @@ SessionDirectoryWrap::SessionDirectoryWrap(const Napi::CallbackInfo& info)
   DefineFast(info, "bind", Bind);
   DefineFast(info, "unbind", Unbind);
   DefineFast(info, "ownerOf", OwnerOf);
+  DefineFast(info, "find", Find);
 }
 
 // A method of this object alone: those that every session or message takes cost a third of what those of the
@@ -126,18 +132,38 @@ Napi::Value SessionDirectoryWrap::Join(const Napi::CallbackInfo& info) {
   const std::span<uint32_t> table = Elements<uint32_t>(info[2]);
   if (table.size_bytes() == TableBytesOf(directory_->slot_count())) {
     table_ = Napi::Persistent(info[2].As<Napi::Object>());
-    slots_ = table.data() + kTableHeaderBytes / sizeof(uint32_t);
+    slots_ = reinterpret_cast<TableSlot*>(table.data() + kTableHeaderBytes / sizeof(uint32_t));
   }
   claim_ =
       directory_->Join(millrace::Ref<SessionWaker>(new GuardedSessionWaker(wake_guard_)), changes.data());
-  if (claim_ == 0) {
+  if (claim_ == 0 || !GiveOwn(info)) {
     wake_guard_->Close();
     wake_guard_ = {};
+    if (claim_ != 0) directory_->Leave(std::exchange(claim_, 0));
   }
   return Number(info, static_cast<int32_t>(claim_));  // signed, as the table's words are read
 }
 
+// `own` becomes the memory of this environment, as an Int32Array that has no elements once it has left.
+bool SessionDirectoryWrap::GiveOwn(const Napi::CallbackInfo& info) {
+  const std::span<std::atomic<uint32_t>> words = directory_->OwnWords(claim_);
+  // The directory lasts as long as the array does.
+  auto* const lease = new millrace::Ref<SessionDirectory>(directory_);
+  const auto buffer = Napi::ArrayBuffer::New(
+      info.Env(), words.data(), words.size_bytes(),
+      [](Napi::Env /*env*/, void* /*data*/, millrace::Ref<SessionDirectory>* hint) { delete hint; }, lease);
+  if (info.Env().IsExceptionPending()) {
+    delete lease;
+    return false;
+  }
+  own_ = Napi::Persistent(buffer);
+  return info.This().As<Napi::Object>().Set("own",
+                                            Napi::Int32Array::New(info.Env(), words.size(), buffer, 0));
+}
+
 Napi::Value SessionDirectoryWrap::LeaveOf(const Napi::CallbackInfo& info) {
+  if (!own_.IsEmpty()) own_.Value().Detach();  // the next one in this place has that memory
+  own_.Reset();
   if (directory_) (void)napi_remove_env_cleanup_hook(info.Env(), OnCleanup, this);
   Leave();
   return info.Env().Undefined();
@@ -179,30 +205,21 @@ std::pair<uint32_t, uint32_t> SessionDirectoryWrap::SlotOf(napi_env env, napi_ca
   return {slot, generation};
 }
 
-// Whoever ends a session is about to write into its slot: memory answers while the directory is asked.
-void SessionDirectoryWrap::Prefetch(uint32_t slot) const noexcept {
-  constexpr int kForWriting = 1;
-  if (slots_ != nullptr && slot < directory_->slot_count()) {
-    __builtin_prefetch(slots_ + size_t{slot} * (kSlotBytes / sizeof(uint32_t)), kForWriting);
-  }
-}
-
-// bind(slot, generation) → boolean
+// bind(slot) → generation, or 0
 napi_value SessionDirectoryWrap::Bind(napi_env env, napi_callback_info info) {
   SessionDirectoryWrap* self = nullptr;
-  const auto [slot, generation] = SlotOf(env, info, &self);
-  napi_value bound = nullptr;
-  (void)napi_get_boolean(
-      env, self->claim_ != 0 && self->directory_->Bind(slot, generation, self->claim_ & kEnvironmentMask),
-      &bound);
-  return bound;
+  const uint32_t slot = SlotOf(env, info, &self).first;
+  napi_value generation = nullptr;
+  (void)napi_create_uint32(
+      env, self->claim_ != 0 ? self->directory_->Bind(slot, self->claim_ & kEnvironmentMask) : 0,
+      &generation);
+  return generation;
 }
 
 // unbind(slot, generation) → boolean
 napi_value SessionDirectoryWrap::Unbind(napi_env env, napi_callback_info info) {
   SessionDirectoryWrap* self = nullptr;
   const auto [slot, generation] = SlotOf(env, info, &self);
-  self->Prefetch(slot);
   napi_value unbound = nullptr;
   (void)napi_get_boolean(
       env, self->claim_ != 0 && self->directory_->Unbind(slot, generation, self->claim_ & kEnvironmentMask),
@@ -229,8 +246,21 @@ Napi::Value SessionDirectoryWrap::LastGeneration(const Napi::CallbackInfo& info)
   return Number(info, directory_ ? directory_->LastGeneration(Uint(info[0])) : 0);
 }
 
-Napi::Value SessionDirectoryWrap::BoundCount(const Napi::CallbackInfo& info) {
-  return Number(info, directory_ ? directory_->bound_count() : 0);
+Napi::Value SessionDirectoryWrap::IsHeld(const Napi::CallbackInfo& info) {
+  return Boolean(info, directory_ && directory_->IsHeld(Uint(info[0])));
+}
+
+Napi::Value SessionDirectoryWrap::HeldCount(const Napi::CallbackInfo& info) {
+  return Number(info, directory_ ? directory_->held_count() : 0);
+}
+
+// steal() → handle or 0. No thread of JavaScript ends in here: the slot is in the directory and in the table
+// its new environment's, or in neither.
+Napi::Value SessionDirectoryWrap::Steal(const Napi::CallbackInfo& info) {
+  if (!directory_ || claim_ == 0 || slots_ == nullptr) return Number(info, 0);
+  const SessionHandle handle = directory_->Steal(claim_ & kEnvironmentMask);
+  if (handle != 0) std::atomic_ref<uint32_t>(slots_[handle & kSlotMask].claim).store(claim_);
+  return Number(info, static_cast<double>(handle));
 }
 
 // assign(kind, id, handle)
@@ -241,9 +271,25 @@ Napi::Value SessionDirectoryWrap::Assign(const Napi::CallbackInfo& info) {
 }
 
 // find(kind, id) → handle or 0
-Napi::Value SessionDirectoryWrap::Find(const Napi::CallbackInfo& info) {
-  const std::optional<SessionKey> key = KeyOf(info);
-  return Number(info, directory_ && key ? static_cast<double>(directory_->Find(*key)) : 0);
+napi_value SessionDirectoryWrap::Find(napi_env env, napi_callback_info info) {
+  std::array<napi_value, 2> arguments;
+  size_t count = arguments.size();
+  void* data = nullptr;
+  uint32_t kind = 0;
+  napi_typedarray_type type = napi_uint8_array;
+  size_t length = 0;
+  void* id = nullptr;
+  SessionHandle handle = 0;
+  if (napi_get_cb_info(env, info, &count, arguments.data(), nullptr, &data) == napi_ok &&
+      napi_get_value_uint32(env, arguments[0], &kind) == napi_ok &&
+      napi_get_typedarray_info(env, arguments[1], &type, &length, &id, nullptr, nullptr) == napi_ok &&
+      type == napi_uint32_array && length == 4) {
+    const auto* const self = static_cast<SessionDirectoryWrap*>(data);
+    if (self->directory_) handle = self->directory_->Find(KeyOf(kind, static_cast<uint32_t*>(id)));
+  }
+  napi_value found = nullptr;
+  (void)napi_create_double(env, static_cast<double>(handle), &found);
+  return found;
 }
 
 // erase(kind, id, handle) → boolean

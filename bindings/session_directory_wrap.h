@@ -29,9 +29,10 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
   Napi::Value Wake(const Napi::CallbackInfo& info);
   Napi::Value BoundGeneration(const Napi::CallbackInfo& info);
   Napi::Value LastGeneration(const Napi::CallbackInfo& info);
-  Napi::Value BoundCount(const Napi::CallbackInfo& info);
+  Napi::Value IsHeld(const Napi::CallbackInfo& info);
+  Napi::Value HeldCount(const Napi::CallbackInfo& info);
+  Napi::Value Steal(const Napi::CallbackInfo& info);
   Napi::Value Assign(const Napi::CallbackInfo& info);
-  Napi::Value Find(const Napi::CallbackInfo& info);
   Napi::Value Erase(const Napi::CallbackInfo& info);
   Napi::Value IndexSize(const Napi::CallbackInfo& info);
 
@@ -40,18 +41,20 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
                                               SessionDirectoryWrap** self);
   static napi_value Bind(napi_env env, napi_callback_info info);
   static napi_value OwnerOf(napi_env env, napi_callback_info info);
+  static napi_value Find(napi_env env, napi_callback_info info);
   static napi_value Unbind(napi_env env, napi_callback_info info);
 
-  void Prefetch(uint32_t slot) const noexcept;
+  bool GiveOwn(const Napi::CallbackInfo& info);
   static void OnCleanup(void* self);
   void Leave() noexcept;
 
   millrace::Ref<SessionDirectory> directory_;  // null when construction failed, and after the cleanup
   millrace::Ref<WakeGuard> wake_guard_;
-  SessionClaim claim_ = 0;           // 0: has not joined
-  Napi::ObjectReference changes_;    // keeps the word that the directory counts up
-  Napi::ObjectReference table_;      // keeps the slots
-  const uint32_t* slots_ = nullptr;  // of the table; null: not known
+  SessionClaim claim_ = 0;                  // 0: has not joined
+  Napi::ObjectReference changes_;           // keeps the word that the directory counts up
+  Napi::ObjectReference table_;             // keeps the slots
+  TableSlot* slots_ = nullptr;              // of the table; null: not known
+  Napi::Reference<Napi::ArrayBuffer> own_;  // what `own` gave out; detached when the environment leaves
 };
 
 }  // namespace millrace

@@ -3,8 +3,9 @@
  * Arguments: threads, rounds of each, slots. bench/native/free_ring.cc does the same in C++.
  */
 import { isMainThread, Worker, workerData } from "node:worker_threads";
-import { SessionTable } from "#internal/session/table.js";
-import type { TableMemory } from "#internal/session/table_layout.js";
+import { FreeRing } from "#internal/session/free_ring.js";
+import { wordOf } from "#internal/session/slot_words.js";
+import { cellCountOf, type TableMemory } from "#internal/session/table_layout.js";
 import { createTableMemory } from "#internal/session/table_memory.js";
 
 interface Task {
@@ -13,12 +14,13 @@ interface Task {
   readonly gate: SharedArrayBuffer;
   readonly threads: number;
   readonly rounds: number;
+  readonly slots: number;
 }
 
 const warmUpRounds = 100_000;
 
-function run({ table, gate, threads, rounds }: Task): number {
-  const { freeRing } = new SessionTable(table);
+function run({ table, gate, threads, rounds, slots }: Task): number {
+  const freeRing = new FreeRing(table, wordOf(slots), cellCountOf(slots), slots);
   const work = (count: number): void => {
     for (let round = 0; round < count; round += 1) {
       const slot = freeRing.take();
@@ -38,7 +40,13 @@ function run({ table, gate, threads, rounds }: Task): number {
 
 if (isMainThread) {
   const [threads, rounds, slots] = process.argv.slice(2).map(Number) as [number, number, number];
-  const task: Task = { table: createTableMemory(slots), gate: new SharedArrayBuffer(8), threads, rounds };
+  const task: Task = {
+    table: createTableMemory(slots),
+    gate: new SharedArrayBuffer(8),
+    threads,
+    rounds,
+    slots,
+  };
   for (let thread = 1; thread < threads; thread += 1) {
     new Worker(new URL(import.meta.url), { workerData: task });
   }

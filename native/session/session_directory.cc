@@ -9,17 +9,18 @@
 namespace millrace {
 namespace {
 
-constexpr uint32_t kHolderBits = 8;
-constexpr uint64_t kHolderMask = (1u << kHolderBits) - 1;
-
-uint32_t GenerationIn(uint64_t word) noexcept {
-  return static_cast<uint32_t>(word >> kHolderBits);
+// A slot's word in its environment's own memory.
+constexpr uint32_t WordOfSession(uint32_t generation) noexcept {
+  return (generation << 1) | 1;
 }
-
-// Generations run over: later is what is at most half of them ahead.
-bool IsLater(uint32_t generation, uint32_t than) noexcept {
-  const uint32_t ahead = (generation - than) & kGenerationMask;
-  return ahead != 0 && ahead <= kGenerationMask / 2;
+constexpr bool HasSession(uint32_t word) noexcept {
+  return (word & 1) != 0;
+}
+constexpr uint32_t GenerationOfOwn(uint32_t word) noexcept {
+  return (word >> 1) & kGenerationMask;
+}
+constexpr uint32_t GenerationAfter(uint32_t generation) noexcept {
+  return generation == kGenerationMask ? 1 : generation + 1;
 }
 
 // Those that somebody is attached to.
@@ -67,61 +68,106 @@ void SessionDirectory::Detach() noexcept {
 
 SessionDirectory::SessionDirectory(uint32_t id, uint32_t slot_count, uint32_t max_environments, uint64_t seed)
     : id_(id),
-      slots_(slot_count),
+      slot_count_(slot_count),
+      holders_(slot_count),
+      last_(slot_count),
       index_(seed),
+      slots_{},
       places_(std::clamp(max_environments, 1u, kTableMaxEnvironments)) {}
 
-bool SessionDirectory::Bind(uint32_t slot, uint32_t generation, uint32_t environment) noexcept {
-  if (slot >= slots_.size() || generation > kGenerationMask || environment >= kTableMaxEnvironments)
-    return false;
-  uint64_t word = slots_[slot].load();
-  const uint64_t bound = (uint64_t{generation} << kHolderBits) | (environment + 1);
-  // Before its first session a slot has generation 0, which every other is later than.
-  const bool is_later = word == 0 ? generation != 0 : IsLater(generation, GenerationIn(word));
-  if ((word & kHolderMask) != 0 || !is_later || !slots_[slot].compare_exchange_strong(word, bound))
-    return false;
-  CountBound(environment, 1);
-  return true;
+SessionDirectory::Word& SessionDirectory::OwnSlot(uint32_t environment, uint32_t slot) const noexcept {
+  return slots_[environment].load(std::memory_order_acquire)[slot];
+}
+
+uint32_t SessionDirectory::Bind(uint32_t slot, uint32_t environment) noexcept {
+  if (slot >= slot_count_ || environment >= places_.size()) return 0;
+  uint8_t nobody = 0;
+  if (!holders_[slot].compare_exchange_strong(nobody, static_cast<uint8_t>(environment + 1))) return 0;
+  const uint32_t generation = GenerationAfter(last_[slot].load(std::memory_order_relaxed));
+  OwnSlot(environment, slot).store(WordOfSession(generation), std::memory_order_release);
+  held_counts_[environment].count.fetch_add(1);
+  return generation;
 }
 
 bool SessionDirectory::Unbind(uint32_t slot, uint32_t generation, uint32_t environment) noexcept {
-  if (slot >= slots_.size()) return false;
-  const uint64_t word = slots_[slot].load();
-  if ((word & kHolderMask) != environment + 1 || GenerationIn(word) != generation) return false;
-  // Nobody but its environment changes the word of a slot that somebody has.
-  slots_[slot].store(word & ~kHolderMask, std::memory_order_release);
-  CountBound(environment, -1);
+  if (slot >= slot_count_ || holders_[slot].load() != environment + 1) return false;
+  Word& own = OwnSlot(environment, slot);
+  if (own.load() != WordOfSession(generation)) return false;
+  own.store(0);
+  last_[slot].store(generation, std::memory_order_relaxed);
+  held_counts_[environment].count.fetch_sub(1);
+  holders_[slot].store(0);  // from here on it may be another's
   return true;
 }
 
-// Each environment counts its own, so nobody waits for another's line.
-void SessionDirectory::CountBound(uint32_t environment, int32_t more) noexcept {
-  std::atomic<int32_t>& count = bound_counts_[environment].count;
-  count.store(count.load(std::memory_order_relaxed) + more, std::memory_order_release);
+SessionHandle SessionDirectory::Steal(uint32_t environment) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (environment >= places_.size()) return 0;
+  for (uint32_t place = 0; place < places_.size(); ++place) {
+    if (places_[place].claim == 0) continue;
+    if (const SessionHandle handle = StealFrom(place, environment)) return handle;
+  }
+  return 0;
 }
 
-uint32_t SessionDirectory::bound_count() const noexcept {
+// The exchange decides between this thread and the one that keeps the slot. Whatever else a script may have
+// written there is no slot that it keeps.
+SessionHandle SessionDirectory::StealFrom(uint32_t place, uint32_t environment) noexcept {
+  for (uint32_t at = kOwnHeaderWords; at < OwnSlotsOffset(slot_count_); ++at) {
+    Word& kept = own_[place][at];
+    if (kept.load(std::memory_order_relaxed) == 0) continue;
+    const uint32_t slot = kept.exchange(0) - 1;
+    if (slot >= slot_count_ || holders_[slot].load() != place + 1) continue;
+    const uint32_t word = OwnSlot(place, slot).load();
+    if (HasSession(word)) continue;
+    OwnSlot(place, slot).store(0);
+    held_counts_[place].count.fetch_sub(1);
+    held_counts_[environment].count.fetch_add(1);
+    const uint32_t generation = GenerationAfter(GenerationOfOwn(word));
+    holders_[slot].store(static_cast<uint8_t>(environment + 1));
+    OwnSlot(environment, slot).store(WordOfSession(generation));
+    return (SessionHandle{generation} << kHandleSlotBits) | slot;
+  }
+  return 0;
+}
+
+bool SessionDirectory::IsHeld(uint32_t slot) const noexcept {
+  return slot < slot_count_ && holders_[slot].load() != 0;
+}
+
+uint32_t SessionDirectory::held_count() const noexcept {
   int32_t sum = 0;
-  for (const BoundCount& each : bound_counts_) sum += each.count.load();
+  for (const HeldCount& each : held_counts_) sum += each.count.load();
   return static_cast<uint32_t>(std::max(sum, 0));
 }
 
 uint32_t SessionDirectory::BoundGeneration(uint32_t slot) const noexcept {
-  if (slot >= slots_.size()) return 0;
-  const uint64_t word = slots_[slot].load();
-  return (word & kHolderMask) == 0 ? 0 : GenerationIn(word);
+  if (slot >= slot_count_) return 0;
+  const uint32_t holder = holders_[slot].load();
+  if (holder == 0) return 0;
+  const uint32_t word = OwnSlot(holder - 1, slot).load();
+  return HasSession(word) ? GenerationOfOwn(word) : 0;
 }
 
 uint32_t SessionDirectory::LastGeneration(uint32_t slot) const noexcept {
-  return slot < slots_.size() ? GenerationIn(slots_[slot].load()) : 0;
+  if (slot >= slot_count_) return 0;
+  const uint32_t holder = holders_[slot].load();
+  return holder == 0 ? last_[slot].load() : GenerationOfOwn(OwnSlot(holder - 1, slot).load());
 }
 
 int32_t SessionDirectory::OwnerOf(SessionHandle handle) const noexcept {
   const auto slot = static_cast<uint32_t>(handle & kSlotMask);
-  if (slot >= slots_.size()) return -1;
-  const uint64_t word = slots_[slot].load();
-  if ((word & kHolderMask) == 0 || GenerationIn(word) != handle >> kHandleSlotBits) return -1;
-  return static_cast<int32_t>(word & kHolderMask) - 1;
+  const uint64_t generation = handle >> kHandleSlotBits;
+  if (slot >= slot_count_ || generation == 0 || generation > kGenerationMask) return -1;
+  const uint32_t holder = holders_[slot].load();
+  if (holder == 0) return -1;
+  if (OwnSlot(holder - 1, slot).load() != WordOfSession(static_cast<uint32_t>(generation))) return -1;
+  return static_cast<int32_t>(holder) - 1;
+}
+
+std::span<std::atomic<uint32_t>> SessionDirectory::OwnWords(SessionClaim claim) noexcept {
+  if (!IsAlive(claim)) return {};
+  return own_[claim & kEnvironmentMask];
 }
 
 void SessionDirectory::Assign(const SessionKey& key, SessionHandle handle) {
@@ -144,6 +190,10 @@ SessionClaim SessionDirectory::Join(Ref<SessionWaker> waker, uint32_t* changes) 
     if (place.claim != 0) continue;
     place.epoch = (place.epoch + 1) & kEpochMask;
     if (place.epoch == 0) place.epoch = 1;
+    if (own_[index].empty()) {
+      own_[index] = Words(OwnWordsOf(slot_count_));
+      slots_[index].store(own_[index].data() + OwnSlotsOffset(slot_count_), std::memory_order_release);
+    }
     place.claim = (place.epoch << kClaimEnvironmentBits) | index;
     place.waker = std::move(waker);
     place.changes = changes;
@@ -155,15 +205,17 @@ SessionClaim SessionDirectory::Join(Ref<SessionWaker> waker, uint32_t* changes) 
 void SessionDirectory::Leave(SessionClaim claim) noexcept {
   if (!IsAlive(claim)) return;
   const uint32_t index = claim & kEnvironmentMask;
+  Ref<SessionWaker> waker;             // let go of behind the lock
+  const std::lock_guard lock(mutex_);  // nobody steals from it now
   // First its slots: nobody finds a session of an environment that can no longer be woken, and none is left
   // when the place is another's.
-  for (std::atomic<uint64_t>& slot : slots_) {
-    const uint64_t word = slot.load();
-    if ((word & kHolderMask) == index + 1) slot.store(word & ~kHolderMask, std::memory_order_release);
+  for (uint32_t slot = 0; slot < slot_count_; ++slot) {
+    if (holders_[slot].load() != index + 1) continue;
+    last_[slot].store(GenerationOfOwn(OwnSlot(index, slot).load()), std::memory_order_relaxed);
+    holders_[slot].store(0);
   }
-  bound_counts_[index].count.store(0);
-  Ref<SessionWaker> waker;  // let go of behind the lock
-  const std::lock_guard lock(mutex_);
+  for (Word& word : own_[index]) word.store(0, std::memory_order_relaxed);
+  held_counts_[index].count.store(0);
   places_[index].claim = 0;
   waker = std::exchange(places_[index].waker, {});
   places_[index].changes = nullptr;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "native/memory/large_pages.h"
@@ -35,19 +36,28 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   void Detach() noexcept;
   ~SessionDirectory() = default;
 
-  // Bind, Unbind and Leave of one environment are its own thread's.
-  // Notes that `environment` has the slot in this generation. False when somebody has it, or had it in this
-  // generation or a later one.
-  bool Bind(uint32_t slot, uint32_t generation, uint32_t environment) noexcept;
-  // False when the environment does not have it in this generation.
+  // Bind, Unbind, Steal and Leave of one environment are its own thread's.
+  // Gives a slot that nobody has to `environment`, for a session of a generation that none had there: that
+  // generation, or 0 when somebody has the slot.
+  uint32_t Bind(uint32_t slot, uint32_t environment) noexcept;
+  // Ends that. False when the environment has no such session.
   bool Unbind(uint32_t slot, uint32_t generation, uint32_t environment) noexcept;
-  // 0 when nobody has it.
+  // Gives a slot that some environment keeps to this one, as Bind does: the session's handle, or 0 when none
+  // is kept.
+  SessionHandle Steal(uint32_t environment) noexcept;
+  // Whether some environment has the slot: for a session, or kept.
+  [[nodiscard]] bool IsHeld(uint32_t slot) const noexcept;
+  // How many slots are so.
+  [[nodiscard]] uint32_t held_count() const noexcept;
+  // The generation of the session that lives there; 0 when none does.
   [[nodiscard]] uint32_t BoundGeneration(uint32_t slot) const noexcept;
+  // Of the last session there.
   [[nodiscard]] uint32_t LastGeneration(uint32_t slot) const noexcept;
-  // How many slots somebody has.
-  [[nodiscard]] uint32_t bound_count() const noexcept;
   // The environment that has the session, or -1.
   [[nodiscard]] int32_t OwnerOf(SessionHandle handle) const noexcept;
+  // The memory of an environment that has joined, as table_layout.h draws it: its thread alone writes there,
+  // but for what Steal takes out. It lasts as long as the directory does.
+  [[nodiscard]] std::span<std::atomic<uint32_t>> OwnWords(SessionClaim claim) noexcept;
 
   void Assign(const SessionKey& key, SessionHandle handle);
   // 0 when the id names no session that lives.
@@ -70,7 +80,7 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   void Bury(SessionClaim claim) noexcept;
 
   [[nodiscard]] uint32_t id() const noexcept { return id_; }
-  [[nodiscard]] uint32_t slot_count() const noexcept { return static_cast<uint32_t>(slots_.size()); }
+  [[nodiscard]] uint32_t slot_count() const noexcept { return slot_count_; }
 
   SessionDirectory(uint32_t id, uint32_t slot_count, uint32_t max_environments, uint64_t seed);
 
@@ -81,21 +91,29 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
     Ref<SessionWaker> waker;
     uint32_t* changes = nullptr;  // (non-owning)
   };
+  using Word = std::atomic<uint32_t>;
+  using Words = std::vector<Word, LargePageAllocator<Word>>;
+  using Holders = std::vector<std::atomic<uint8_t>, LargePageAllocator<std::atomic<uint8_t>>>;
 
-  struct alignas(kCacheLineBytes) BoundCount {
+  struct alignas(kCacheLineBytes) HeldCount {
     std::atomic<int32_t> count{0};
   };
 
-  void CountBound(uint32_t environment, int32_t more) noexcept;
+  // A slot's word in an environment's own memory.
+  [[nodiscard]] Word& OwnSlot(uint32_t environment, uint32_t slot) const noexcept;
+  [[nodiscard]] SessionHandle StealFrom(uint32_t place, uint32_t environment) noexcept;
   [[nodiscard]] bool IsLive(SessionHandle handle) const noexcept { return OwnerOf(handle) >= 0; }
 
   const uint32_t id_;
   uint32_t attached_ = 1;  // under the registry's lock
-  // The last generation, above 0 or the environment that has it + 1 (8 bits).
-  std::vector<std::atomic<uint64_t>, LargePageAllocator<std::atomic<uint64_t>>> slots_;
+  const uint32_t slot_count_;
+  Holders holders_;  // of each slot: 0 or the environment that has it + 1
+  Words last_;       // the last generation of each slot that nobody has
   SessionIndex index_;
-  std::array<BoundCount, kTableMaxEnvironments> bound_counts_;
-  mutable std::mutex mutex_;  // of the two below; held for a few instructions
+  std::array<HeldCount, kTableMaxEnvironments> held_counts_;
+  std::array<Words, kTableMaxEnvironments> own_;                 // of places that somebody ever had
+  std::array<std::atomic<Word*>, kTableMaxEnvironments> slots_;  // in there: where the slots begin
+  mutable std::mutex mutex_;  // of the two below, and of Steal; held for microseconds
   std::vector<Place> places_;
   std::vector<SessionClaim> ended_;
 };

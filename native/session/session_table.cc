@@ -1,5 +1,6 @@
 #include "native/session/session_table.h"
 
+#include <array>
 #include <atomic>
 #include <bit>
 
@@ -12,7 +13,6 @@ static_assert(std::endian::native == std::endian::little, "the table is little-e
 static_assert(std::atomic_ref<uint32_t>::is_always_lock_free);
 
 constexpr uint32_t kStateMask = (1u << kSlotStateBits) - 1;
-constexpr uint32_t kEnvironmentStateMask = (1u << kEnvironmentStateBits) - 1;
 
 uint32_t Load(uint32_t& word) noexcept {
   return std::atomic_ref<uint32_t>(word).load();
@@ -42,19 +42,13 @@ uint32_t GenerationIn(uint32_t word) noexcept {
 uint32_t NextGeneration(uint32_t generation) noexcept {
   return generation == kGenerationMask ? 1 : generation + 1;
 }
-uint32_t EnvironmentWord(SessionClaim claim, EnvironmentState state) noexcept {
-  return ((claim >> kClaimEnvironmentBits) << kEnvironmentStateBits) | static_cast<uint32_t>(state);
-}
-
 // Of the words that do not change while a session is open, as src/session/table.ts has it.
 uint32_t CheckOf(TableSlot& slot, uint32_t generation) noexcept {
+  constexpr std::array<uint32_t, 6> kFactors{0x85ebca6b, 0xc2b2ae35, 0x27d4eb2f,
+                                             0x165667b1, 0x9e3779b9, 0x85ebca77};
   uint32_t check = generation * 0x9e3779b1u;
-  uint32_t* const words = &slot.state;
-  for (uint32_t word = offsetof(TableSlot, transport) / 4; word < offsetof(TableSlot, last_activity) / 4;
-       ++word) {
-    check = ((check ^ Load(words[word])) + word) * 0x85ebca6bu;
-    check ^= check >> 15;
-  }
+  uint32_t* const words = &slot.transport;
+  for (uint32_t word = 0; word < kFactors.size(); ++word) check += Load(words[word]) * kFactors[word];
   return check;
 }
 
@@ -70,7 +64,7 @@ std::optional<SessionTable> SessionTable::Open(uint8_t* memory, size_t bytes,
   if (Load(header.magic) != kTableMagic || Load(header.version) != kTableVersion) return std::nullopt;
   if (slots < kTableMinSlots || slots > kTableMaxSlots || bytes != TableBytesOf(slots)) return std::nullopt;
   if (Load(header.cell_count) != CellCountOf(slots)) return std::nullopt;
-  if (directory != nullptr && directory->slot_count() != slots) return std::nullopt;
+  if (directory == nullptr || directory->slot_count() != slots) return std::nullopt;
   return SessionTable(memory, slots, directory);
 }
 
@@ -78,40 +72,18 @@ SessionTable::SessionTable(uint8_t* memory, uint32_t slot_count, SessionDirector
     : header_(reinterpret_cast<TableHeader*>(memory)),
       slots_(reinterpret_cast<TableSlot*>(memory + kTableHeaderBytes)),
       slot_count_(slot_count),
-      recent_(reinterpret_cast<uint32_t*>(slots_ + slot_count) + CellCountOf(slot_count),
-              RecentWordsOf(slot_count)),
       free_ring_(&header_->head, &header_->tail, reinterpret_cast<uint32_t*>(slots_ + slot_count),
                  CellCountOf(slot_count), slot_count),
       directory_(directory) {}
-
-std::optional<SessionClaim> SessionTable::Join() noexcept {
-  for (uint32_t environment = 0; environment < kTableMaxEnvironments; ++environment) {
-    uint32_t& word = header_->environments[environment];
-    const uint32_t before = Load(word);
-    if ((before & kEnvironmentStateMask) != static_cast<uint32_t>(EnvironmentState::kVacant)) continue;
-    uint32_t epoch = ((before >> kEnvironmentStateBits) + 1) & kEpochMask;
-    if (epoch == 0) epoch = 1;
-    const SessionClaim claim = (epoch << kClaimEnvironmentBits) | environment;
-    if (Exchange(word, before, EnvironmentWord(claim, EnvironmentState::kAlive))) return claim;
-  }
-  return std::nullopt;
-}
-
-bool SessionTable::DeclareDead(SessionClaim claim) noexcept {
-  const uint32_t environment = claim & kEnvironmentMask;
-  if (environment >= kTableMaxEnvironments) return false;
-  return Exchange(header_->environments[environment], EnvironmentWord(claim, EnvironmentState::kAlive),
-                  EnvironmentWord(claim, EnvironmentState::kDead));
-}
 
 std::optional<SessionHandle> SessionTable::Allocate(SessionClaim claim) noexcept {
   // Twice, because a recovery that fills the ring anew empties it first, and may be over when the mark is
   // looked at; and because what others let go of may move into it behind this one's look.
   for (uint32_t attempt = 0; attempt < 2; ++attempt) {
     if (const std::optional<SessionHandle> handle = TakeFree(claim)) return handle;
+    if (const std::optional<SessionHandle> handle = TakeKept(claim)) return handle;
     if (Load(header_->suspect) != 0) return Scan(claim);
     if (IsFull()) return std::nullopt;
-    if (const std::optional<SessionHandle> handle = TakeRecent(claim)) return handle;
   }
   return std::nullopt;
 }
@@ -161,14 +133,13 @@ bool SessionTable::Release(SessionHandle handle, SessionClaim claim) noexcept {
   TableSlot* const slot = Find(handle);
   if (slot == nullptr || Load(slot->claim) != claim) return false;
   const uint32_t generation = GenerationOf(handle);
-  if (Load(slot->state) != StateWord(generation, SlotState::kClosed)) return false;
-  if (directory_ != nullptr)
-    directory_->Unbind(static_cast<uint32_t>(handle & kSlotMask), generation, claim & kEnvironmentMask);
   const uint32_t free = StateWord(NextGeneration(generation), SlotState::kFree);
   if (!Exchange(slot->state, StateWord(generation, SlotState::kClosed), free)) return false;
+  const auto index = static_cast<uint32_t>(handle & kSlotMask);
+  if (!directory_->Unbind(index, generation, claim & kEnvironmentMask)) return false;
   // The claim first: a hint of a slot that is still claimed is lost.
   if (!Exchange(slot->claim, claim, 0)) return true;
-  if (!free_ring_.Put(static_cast<uint32_t>(handle & kSlotMask))) Suspect();
+  if (!free_ring_.Put(index)) Suspect();
   return true;
 }
 
@@ -188,41 +159,36 @@ std::optional<SessionHandle> SessionTable::TakeFree(SessionClaim claim) noexcept
   return std::nullopt;
 }
 
-std::optional<SessionHandle> SessionTable::TakeRecent(SessionClaim claim) noexcept {
-  for (uint32_t& word : recent_) {
-    const uint32_t slot = Load(word) - 1;
-    if (slot >= slot_count_) continue;
-    if (Load(slots_[slot].claim) != 0 || StateIn(Load(slots_[slot].state)) != SlotState::kFree) continue;
-    if (const std::optional<SessionHandle> handle = Claim(slot, claim)) return handle;
-  }
-  return std::nullopt;
+std::optional<SessionHandle> SessionTable::TakeKept(SessionClaim claim) noexcept {
+  const SessionHandle handle = directory_->Steal(claim & kEnvironmentMask);
+  if (handle == 0) return std::nullopt;
+  return Begin(static_cast<uint32_t>(handle & kSlotMask), GenerationOf(handle), claim);
 }
 
-// By the directory, which counts right whatever was written over; without one nobody knows.
+// By the directory, which counts right whatever was written over.
 bool SessionTable::IsFull() const noexcept {
-  return directory_ != nullptr && directory_->bound_count() >= slot_count_;
+  return directory_->held_count() >= slot_count_;
 }
 
 std::optional<SessionHandle> SessionTable::Claim(uint32_t slot, SessionClaim claim) noexcept {
   TableSlot& entry = slots_[slot];
   if (!Exchange(entry.claim, 0, claim)) return std::nullopt;
-  const uint32_t word = Load(entry.state);
-  const uint32_t generation = GenerationIn(word);
-  if (StateIn(word) != SlotState::kFree || generation == 0) {
-    Refuse(entry, word, claim);
-    return std::nullopt;
+  if (const uint32_t generation = directory_->Bind(slot, claim & kEnvironmentMask)) {
+    return Begin(slot, generation, claim);
   }
-  if (directory_ != nullptr && !directory_->Bind(slot, generation, claim & kEnvironmentMask)) {
-    Refuse(entry, word, claim);
-    return std::nullopt;
-  }
+  static_cast<void>(Exchange(entry.claim, claim, 0));
+  return std::nullopt;
+}
+
+// The directory says that the slot is this environment's: whatever stands there is written over.
+SessionHandle SessionTable::Begin(uint32_t slot, uint32_t generation, SessionClaim claim) noexcept {
+  TableSlot& entry = slots_[slot];
+  Store(entry.claim, claim);
   uint32_t* const words = &entry.state;
-  for (uint32_t i = offsetof(TableSlot, transport) / 4; i < kSlotBytes / 4; ++i) Store(words[i], 0);
-  if (!Exchange(entry.state, word, StateWord(generation, SlotState::kOpening))) {
-    if (directory_ != nullptr) directory_->Unbind(slot, generation, claim & kEnvironmentMask);
-    Refuse(entry, word, claim);
-    return std::nullopt;
+  for (uint32_t i = offsetof(TableSlot, last_activity) / 4; i < offsetof(TableSlot, check) / 4; ++i) {
+    Store(words[i], 0);
   }
+  Store(entry.state, StateWord(generation, SlotState::kOpening));
   return (SessionHandle{generation} << kHandleSlotBits) | slot;
 }
 
@@ -232,13 +198,6 @@ std::optional<SessionHandle> SessionTable::Scan(SessionClaim claim) noexcept {
     if (const std::optional<SessionHandle> handle = Claim(slot, claim)) return handle;
   }
   return std::nullopt;
-}
-
-void SessionTable::Refuse(TableSlot& slot, uint32_t word, SessionClaim claim) noexcept {
-  static_cast<void>(Exchange(slot.state, word, StateWord(GenerationIn(word), SlotState::kQuarantined)));
-  static_cast<void>(Exchange(slot.claim, claim, 0));
-  Count(header_->damaged);
-  Count(header_->quarantined);
 }
 
 void SessionTable::Suspect() noexcept {

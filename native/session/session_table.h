@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 
 #include "native/session/free_ring.h"
 #include "native/session/table_layout.h"
@@ -34,15 +33,10 @@ class SessionDirectory;
 
 class SessionTable {
  public:
-  // Empty when the memory is not a well-formed table. The caller keeps it alive, and the directory, where the
-  // table has one: then claims are the directory's, and Join and DeclareDead are not for it.
+  // Empty when the memory is not a well-formed table of as many slots as the directory has. The caller keeps
+  // both alive. Claims are the directory's.
   [[nodiscard]] static std::optional<SessionTable> Open(uint8_t* memory, size_t bytes,
-                                                        SessionDirectory* directory = nullptr) noexcept;
-
-  // Empty when 64 environments have joined already.
-  [[nodiscard]] std::optional<SessionClaim> Join() noexcept;
-  // Nothing of the environment runs any more. False when that is known already.
-  bool DeclareDead(SessionClaim claim) noexcept;
+                                                        SessionDirectory* directory) noexcept;
 
   // Empty when the table is full.
   [[nodiscard]] std::optional<SessionHandle> Allocate(SessionClaim claim) noexcept;
@@ -65,18 +59,17 @@ class SessionTable {
   // By the ring alone.
   [[nodiscard]] std::optional<SessionHandle> TakeFree(SessionClaim claim) noexcept;
   [[nodiscard]] std::optional<SessionHandle> Claim(uint32_t slot, SessionClaim claim) noexcept;
-  // Of those that environments of JavaScript let go of last.
-  [[nodiscard]] std::optional<SessionHandle> TakeRecent(SessionClaim claim) noexcept;
+  // Of those that environments of JavaScript keep.
+  [[nodiscard]] std::optional<SessionHandle> TakeKept(SessionClaim claim) noexcept;
+  SessionHandle Begin(uint32_t slot, uint32_t generation, SessionClaim claim) noexcept;
   [[nodiscard]] bool IsFull() const noexcept;
   [[nodiscard]] std::optional<SessionHandle> Scan(SessionClaim claim) noexcept;
-  void Refuse(TableSlot& slot, uint32_t word, SessionClaim claim) noexcept;
   void Suspect() noexcept;
   [[nodiscard]] bool Step(SessionHandle handle, SlotState from, SlotState to) noexcept;
 
   TableHeader* header_;
   TableSlot* slots_;
   uint32_t slot_count_;
-  std::span<uint32_t> recent_;
   FreeRing free_ring_;
   SessionDirectory* directory_;  // (non-owning)
 };

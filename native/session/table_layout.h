@@ -8,11 +8,11 @@
 // The session table as it lies in memory that JavaScript allocated (one SharedArrayBuffer), little-endian.
 // src/session/table_layout.ts has the same numbers; a test compares them.
 //
-//     0        64        128       192        256            1024          + 64 * slots  + 4 * cells
-//     +--------+---------+---------+----------+--------------+-------------+-------------+---------------+
-//     | format | head    | tail    | faults   | environments | slots       | cells of    | recent slots, |
-//     |        | of the free slots |          | 64 words     | 64 bytes    | free slots  | 64 times      |
-//     +--------+---------+---------+----------+--------------+-------------+-------------+---------------+
+//     0        64        128       192        256           + 64 * slots
+//     +--------+---------+---------+----------+-------------+-------------+
+//     | format | head    | tail    | faults   | slots       | cells of    |
+//     |        | of the free slots |          | 64 bytes    | free slots  |
+//     +--------+---------+---------+----------+-------------+-------------+
 //
 // A slot takes one cache line:
 //
@@ -25,10 +25,19 @@
 //   claim   who has the slot: epoch (24 bits) above environment (8 bits); 0 when nobody has
 //   check   of what does not change while a session is open: found wrong, somebody wrote over it
 //
-// An environment's word is its epoch above EnvironmentState (2 bits). A cell is a lap, the high bits of a
-// position, above 0 or slot + 1. The recent slots of an environment are those that it let go of last, and
-// that lie in no cell: two positions (in a line of their own), then words of 0 or slot + 1. They are hints,
-// as the cells are.
+// A cell is a lap, the high bits of a position, above 0 or slot + 1.
+//
+// What an environment has lies in memory of its own, which no other thread's script can reach:
+//
+//     0                   64            + 4 * kept        + 4 * slots
+//     +-------------------+-------------+-----------------+
+//     | two positions     | kept slots  | slots           |
+//     | of the kept slots | 0 or slot+1 | a word each     |
+//     +-------------------+-------------+-----------------+
+//
+// A slot's word is the generation of its last session there, above 1 while that lives. Kept slots are those
+// that the environment let go of last: they are its own still, for its next sessions, until somebody who
+// finds no other slot takes one out by an exchange of that word.
 
 namespace millrace {
 
@@ -41,18 +50,15 @@ enum class SlotState : uint32_t {
   kQuarantined = 5,
 };
 
-enum class EnvironmentState : uint32_t { kVacant = 0, kAlive = 1, kDead = 2 };
-
 inline constexpr uint32_t kTableMagic = 0x4253524d;  // "MRSB"
-inline constexpr uint32_t kTableVersion = 2;
-inline constexpr uint32_t kTableHeaderBytes = 1024;
+inline constexpr uint32_t kTableVersion = 3;
+inline constexpr uint32_t kTableHeaderBytes = 256;
 inline constexpr uint32_t kTableMinSlots = 2;
 inline constexpr uint32_t kTableMaxSlots = 1u << 20;
 inline constexpr uint32_t kTableMaxEnvironments = 64;
 
 inline constexpr uint32_t kSlotStateBits = 3;
 inline constexpr uint32_t kGenerationBits = 29;
-inline constexpr uint32_t kEnvironmentStateBits = 2;
 inline constexpr uint32_t kClaimEnvironmentBits = 8;
 inline constexpr uint32_t kEpochBits = 24;
 inline constexpr uint32_t kHandleSlotBits = 20;
@@ -60,8 +66,8 @@ inline constexpr uint32_t kGenerationMask = (1u << kGenerationBits) - 1;
 inline constexpr uint32_t kEnvironmentMask = (1u << kClaimEnvironmentBits) - 1;
 inline constexpr uint32_t kEpochMask = (1u << kEpochBits) - 1;
 inline constexpr uint32_t kSlotMask = (1u << kHandleSlotBits) - 1;
-inline constexpr uint32_t kRecentHeaderWords = 16;
-inline constexpr uint32_t kMaxRecentSlots = 1024;
+inline constexpr uint32_t kOwnHeaderWords = 16;
+inline constexpr uint32_t kMaxKeptSlots = 1024;
 
 struct TableHeader {
   uint32_t magic;
@@ -79,8 +85,6 @@ struct TableHeader {
   uint32_t quarantined;  // Slots taken out of use for that.
   uint32_t recovered;    // Slots taken back from environments that had ended.
   uint32_t unused_line_3[11];
-  uint32_t environments[kTableMaxEnvironments];
-  uint32_t unused_lines[128];
 };
 
 struct TableSlot {
@@ -113,7 +117,6 @@ static_assert(offsetof(TableHeader, rebuilder) == 196);
 static_assert(offsetof(TableHeader, damaged) == 200);
 static_assert(offsetof(TableHeader, quarantined) == 204);
 static_assert(offsetof(TableHeader, recovered) == 208);
-static_assert(offsetof(TableHeader, environments) == 256);
 
 static_assert(sizeof(TableSlot) == kSlotBytes);
 static_assert(offsetof(TableSlot, state) == 0);
@@ -141,21 +144,24 @@ static_assert(kTableMaxSlots == 1u << kHandleSlotBits);
   return cells;
 }
 
-// What an environment keeps of the slots that it let go of: a power of two, and of all environments together
-// no more than there are slots; 0 where that is less than one each.
-[[nodiscard]] constexpr uint32_t RecentSlotsOf(uint32_t slot_count) noexcept {
+// How many slots that it let go of an environment keeps: a power of two, and of all environments together no
+// more than there are slots; 0 where that is less than one each.
+[[nodiscard]] constexpr uint32_t KeptSlotsOf(uint32_t slot_count) noexcept {
   const uint32_t share = slot_count / kTableMaxEnvironments;
-  return share == 0 ? 0 : std::min(kMaxRecentSlots, std::bit_floor(share));
+  return share == 0 ? 0 : std::min(kMaxKeptSlots, std::bit_floor(share));
 }
 
-[[nodiscard]] constexpr uint32_t RecentWordsOf(uint32_t slot_count) noexcept {
-  const uint32_t slots = RecentSlotsOf(slot_count);
-  return slots == 0 ? 0 : kTableMaxEnvironments * (kRecentHeaderWords + slots);
+// Where the slots begin in an environment's own memory.
+[[nodiscard]] constexpr uint32_t OwnSlotsOffset(uint32_t slot_count) noexcept {
+  return kOwnHeaderWords + KeptSlotsOf(slot_count);
+}
+
+[[nodiscard]] constexpr uint32_t OwnWordsOf(uint32_t slot_count) noexcept {
+  return OwnSlotsOffset(slot_count) + slot_count;
 }
 
 [[nodiscard]] constexpr size_t TableBytesOf(uint32_t slot_count) noexcept {
-  return kTableHeaderBytes + size_t{slot_count} * kSlotBytes +
-         (size_t{CellCountOf(slot_count)} + RecentWordsOf(slot_count)) * 4;
+  return kTableHeaderBytes + size_t{slot_count} * kSlotBytes + size_t{CellCountOf(slot_count)} * 4;
 }
 
 }  // namespace millrace

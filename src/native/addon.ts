@@ -41,20 +41,26 @@ export interface NativeSessionDirectory {
   /**
    * A place for this environment: its claim, or 0 when there is none.
    * @param changes one word, counted up whenever another environment has left.
-   * @param table all of the session table, of which `unbind` asks memory for what is needed next.
+   * @param table all of the session table, where `steal` writes the claim.
    */
   join(wake: () => void, changes: Int32Array, table: Int32Array): number;
+  /** Since `join`: what this environment has, as native/session/table_layout.h draws it. Without elements since `leave`. */
+  readonly own: Int32Array;
   leave(): void;
   isAlive(claim: number): boolean;
   /** The claims of environments that have ended and are not buried. */
   ended(): number[];
   bury(claim: number): void;
   wake(environment: number): boolean;
-  bind(slot: number, generation: number): boolean;
+  /** The generation of the session that may live in the slot now; 0 when some environment has the slot. */
+  bind(slot: number): number;
   unbind(slot: number, generation: number): boolean;
+  /** A slot that some environment keeps, bound to this one: the session's handle, or 0 for none. */
+  steal(): number;
+  isHeld(slot: number): boolean;
+  heldCount(): number;
   boundGeneration(slot: number): number;
   lastGeneration(slot: number): number;
-  boundCount(): number;
   ownerOf(slot: number, generation: number): number;
   /** `id` is four words. */
   assign(kind: number, id: Uint32Array, handle: number): void;

@@ -1,5 +1,4 @@
 import type { SlotDirectory } from "./directory.js";
-import type { Claim } from "./environments.js";
 import { generationIn, isInUse, nextGeneration, stateIn } from "./handle.js";
 import type { SessionTable } from "./table.js";
 import { SlotState } from "./table_layout.js";
@@ -59,7 +58,7 @@ export class Audit {
     if (bound === 0) {
       if (stateIn(word) > SlotState.free && stateIn(word) !== SlotState.quarantined) {
         this.#quarantine(slot, word);
-      } else {
+      } else if (!this.#directory.isHeld(slot)) {
         this.#table.pardon(slot, word, claim, nextGeneration(this.#directory.lastGeneration(slot)));
       }
     } else if (stateIn(word) !== SlotState.quarantined) {
@@ -73,10 +72,10 @@ export class Audit {
 
   /** Between what a thread does to claim, bind, unbind and let go of a slot; its own claim stands there then. */
   #mayBeUnderWay(slot: number, bound: number, word: number, claim: number): boolean {
-    if (claim === 0 || !this.#directory.isAlive(claim as Claim)) return false;
+    if (claim === 0 || !this.#directory.isAlive(claim)) return false;
     const isFree = stateIn(word) === SlotState.free;
-    if (bound !== 0) return isFree && generationIn(word) === bound;
-    return isFree || (isInUse(word) && generationIn(word) === this.#directory.lastGeneration(slot));
+    if (bound === 0) return isFree;
+    return isFree && (generationIn(word) === bound || generationIn(word) === nextGeneration(bound));
   }
 
   #hasLasted(slot: number, word: number): boolean {
@@ -89,7 +88,11 @@ export class Audit {
 
   #agrees(slot: number, bound: number, word: number, claim: number): boolean {
     const state = stateIn(word);
-    if (bound === 0) return state === SlotState.free && claim === 0 && generationIn(word) !== 0;
+    if (bound === 0) {
+      if (generationIn(word) === 0) return false;
+      if (this.#directory.isHeld(slot)) return state === SlotState.free || state === SlotState.quarantined;
+      return state === SlotState.free && claim === 0;
+    }
     if (generationIn(word) !== bound || !isInUse(word)) return false;
     return state !== SlotState.open || this.#table.isIntact(slot, bound);
   }

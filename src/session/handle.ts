@@ -8,7 +8,8 @@ export type SessionHandle = number & { readonly brand: "SessionHandle" };
 
 const slotBits = 20;
 const slotMask = 2 ** slotBits - 1;
-const generationMask = 2 ** GENERATION_BITS - 1;
+/** Also the last generation. */
+export const generationMask = 2 ** GENERATION_BITS - 1;
 const stateMask = 2 ** STATE_BITS - 1;
 
 export function handleOf(slot: number, generation: number): SessionHandle {

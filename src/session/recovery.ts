@@ -1,25 +1,17 @@
+import type { Claim } from "./claim.js";
 import type { SlotDirectory } from "./directory.js";
-import type { Claim } from "./environments.js";
 import { generationIn, isInUse, nextGeneration, stateIn, stateWord } from "./handle.js";
+import { CLAIM, STATE, wordOf } from "./slot_words.js";
 import type { SessionTable } from "./table.js";
 import {
-  SLOT_BYTES,
-  SLOT_CLAIM_OFFSET,
-  SLOT_STATE_OFFSET,
   SlotState,
-  TABLE_HEADER_BYTES,
   TABLE_REBUILDER_OFFSET,
   TABLE_RECOVERED_OFFSET,
   TABLE_SUSPECT_OFFSET,
 } from "./table_layout.js";
 
-const STATE = SLOT_STATE_OFFSET >> 2;
-const CLAIM = SLOT_CLAIM_OFFSET >> 2;
 const SUSPECT = TABLE_SUSPECT_OFFSET >> 2;
 const REBUILDER = TABLE_REBUILDER_OFFSET >> 2;
-
-const firstSlot = TABLE_HEADER_BYTES >> 2;
-const slotWords = SLOT_BYTES >> 2;
 
 /** How often another environment that is at work is waited for, which may be busy with something else meanwhile. */
 const maxTurnsWaited = 1;
@@ -32,7 +24,7 @@ const maxTurnsWaited = 1;
  */
 export class Recovery {
   readonly #table: SessionTable;
-  readonly #directory: SlotDirectory | undefined;
+  readonly #directory: SlotDirectory;
   readonly #words: Int32Array;
   readonly #claim: Claim;
   #dead: readonly Claim[] = [];
@@ -40,11 +32,8 @@ export class Recovery {
   #turnsWaited = 0;
   #next = -1; // The slot at which the pass under way goes on; -1 when there is none.
 
-  /**
-   * `claim` is the environment's own, whose thread calls `step`. With a directory it is that which says who has ended,
-   * and the table is not believed.
-   */
-  constructor(table: SessionTable, claim: Claim, directory?: SlotDirectory) {
+  /** `claim` is the environment's own, whose thread calls `step`. */
+  constructor(table: SessionTable, claim: Claim, directory: SlotDirectory) {
     this.#table = table;
     this.#directory = directory;
     this.#words = table.memory;
@@ -68,13 +57,10 @@ export class Recovery {
 
   #begin(): boolean {
     const words = this.#words;
-    this.#dead =
-      this.#directory === undefined
-        ? this.#table.environments.dead()
-        : (this.#directory.ended() as readonly Claim[]);
+    this.#dead = this.#directory.ended() as readonly Claim[];
     if (this.#dead.length === 0 && Atomics.load(words, SUSPECT) === 0) return false;
     const rebuilder = Atomics.load(words, REBUILDER) as Claim;
-    if (rebuilder !== 0 && rebuilder !== this.#claim && this.#isAlive(rebuilder)) {
+    if (rebuilder !== 0 && rebuilder !== this.#claim && this.#directory.isAlive(rebuilder)) {
       // A turn is as long as the caller lets pass between its calls; two at once do no more harm than work.
       if (this.#turnsWaited < maxTurnsWaited) {
         this.#turnsWaited += 1;
@@ -85,21 +71,17 @@ export class Recovery {
     if (Atomics.compareExchange(words, REBUILDER, rebuilder, this.#claim) !== rebuilder) return false;
     // From here to the end, allocation looks at the slots themselves where the ring has none.
     this.#suspected = Atomics.add(words, SUSPECT, 1) + 1;
-    this.#table.freeRing.reset();
+    this.#table.allocation.freeRing.reset();
     this.#next = 0;
     return true;
   }
 
-  #isAlive(claim: Claim): boolean {
-    if (this.#directory === undefined) return this.#table.environments.isAlive(claim);
-    return this.#directory.isAlive(claim);
-  }
-
   #visit(slot: number): void {
-    const base = firstSlot + slot * slotWords;
+    const base = wordOf(slot);
     const claim = Atomics.load(this.#words, base + CLAIM) as Claim;
     if (claim === 0) {
-      if (stateIn(Atomics.load(this.#words, base + STATE)) === SlotState.free) this.#table.freeRing.put(slot);
+      const isFree = stateIn(Atomics.load(this.#words, base + STATE)) === SlotState.free;
+      if (isFree) this.#table.allocation.freeRing.put(slot);
     } else if (this.#dead.includes(claim)) {
       this.#takeBack(slot, base, claim);
     }
@@ -107,32 +89,24 @@ export class Recovery {
 
   #takeBack(slot: number, base: number, claim: Claim): void {
     const words = this.#words;
-    // The directory has freed what it had: this is another's session, with a claim that somebody wrote over.
-    if (this.#directory !== undefined && this.#directory.boundGeneration(slot) !== 0) return;
+    // The directory has freed what it had: this is another's, with a claim that somebody wrote over.
+    if (this.#directory.isHeld(slot)) return;
     if (Atomics.compareExchange(words, base + CLAIM, claim, this.#claim) !== claim) return;
     for (;;) {
       const word = Atomics.load(words, base + STATE);
-      if (!isInUse(word) && !this.#wasBound(slot, word)) break;
+      if (!isInUse(word)) break;
       const free = stateWord(nextGeneration(generationIn(word)), SlotState.free);
       // Others may ask it to close at the same time; then it is looked at again.
-      if (Atomics.compareExchange(words, base + STATE, word, free) === word) break;
+      if (Atomics.compareExchange(words, base + STATE, word, free) !== word) continue;
+      Atomics.add(words, TABLE_RECOVERED_OFFSET >> 2, 1);
+      break;
     }
-    Atomics.add(words, TABLE_RECOVERED_OFFSET >> 2, 1);
-    this.#table.giveBack(slot, this.#claim);
-  }
-
-  /** Its environment ended between telling the directory and the table: nobody may have this generation again. */
-  #wasBound(slot: number, word: number): boolean {
-    if (this.#directory === undefined || stateIn(word) !== SlotState.free) return false;
-    return generationIn(word) === this.#directory.lastGeneration(slot);
+    this.#table.allocation.giveBack(slot, this.#claim);
   }
 
   #finish(): void {
     this.#next = -1;
-    for (const claim of this.#dead) {
-      if (this.#directory === undefined) this.#table.environments.retire(claim);
-      else this.#directory.bury(claim);
-    }
+    for (const claim of this.#dead) this.#directory.bury(claim);
     // What was suspected meanwhile stays so, for another pass.
     Atomics.compareExchange(this.#words, SUSPECT, this.#suspected, 0);
     Atomics.compareExchange(this.#words, REBUILDER, this.#claim, 0);

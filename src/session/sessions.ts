@@ -9,8 +9,8 @@ import { createRing, RingReader } from "../native/ring.js";
 import { readOptions } from "../options/read.js";
 import { integer, object, powerOfTwo, withDefault } from "../options/schema.js";
 import { Audit } from "./audit.js";
-import { OwnSlots, type SlotDirectory } from "./directory.js";
-import { type Claim, environmentOf } from "./environments.js";
+import { type Claim, environmentOf } from "./claim.js";
+import type { SlotDirectory } from "./directory.js";
 import { generationOf, handleOf, type SessionHandle, slotOf } from "./handle.js";
 import { InboxWriter, Written } from "./inbox_writer.js";
 import { Recovery } from "./recovery.js";
@@ -100,7 +100,6 @@ export class Sessions {
   readonly claim: Claim;
   readonly #shared: SharedSessions;
   readonly #directory: NativeSessionDirectory;
-  readonly #own: OwnSlots;
   readonly #routes: Routes;
   readonly #behaviour: SessionsBehaviour;
   readonly #recovery: Recovery;
@@ -140,8 +139,7 @@ export class Sessions {
       throw new ResourceExhaustedError(`these sessions have at most ${shared.maxEnvironments} environments`);
     }
     try {
-      this.#own = new OwnSlots(directory, this.environment);
-      this.table = new SessionTable(shared.table, this.#own);
+      this.table = new SessionTable(shared.table, directory);
     } catch (cause) {
       directory.leave(); // who finds no table keeps nobody's place
       throw cause;
@@ -244,7 +242,8 @@ export class Sessions {
     id: Uint32Array,
   ): { readonly handle: SessionHandle; readonly owner: number } | undefined {
     const handle = this.#directory.find(kind, id) as SessionHandle;
-    const owner = handle === 0 ? -1 : this.ownerOf(handle);
+    if (handle === 0) return undefined;
+    const owner = this.table.has(handle) ? this.environment : this.ownerOf(handle);
     return owner < 0 ? undefined : { handle, owner };
   }
 
@@ -413,7 +412,7 @@ export class Sessions {
 
   #deliver(reader: RingReader, sender: number): void {
     const handle = handleOf(reader.slot, reader.generation);
-    if (!this.#own.has(reader.slot, reader.generation)) this.#misdirected += 1;
+    if (!this.table.has(handle)) this.#misdirected += 1;
     else this.#behaviour.message?.(handle, reader.kind, reader.bytes(), sender);
   }
 

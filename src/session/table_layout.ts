@@ -4,8 +4,8 @@
  */
 
 export const TABLE_MAGIC = 0x4253524d;
-export const TABLE_VERSION = 2;
-export const TABLE_HEADER_BYTES = 1024;
+export const TABLE_VERSION = 3;
+export const TABLE_HEADER_BYTES = 256;
 export const TABLE_MIN_SLOTS = 2;
 export const TABLE_MAX_SLOTS = 1_048_576;
 
@@ -20,7 +20,6 @@ export const TABLE_REBUILDER_OFFSET = 196;
 export const TABLE_DAMAGED_OFFSET = 200;
 export const TABLE_QUARANTINED_OFFSET = 204;
 export const TABLE_RECOVERED_OFFSET = 208;
-export const TABLE_ENVIRONMENTS_OFFSET = 256;
 export const TABLE_MAX_ENVIRONMENTS = 64;
 
 export const SLOT_BYTES = 64;
@@ -53,16 +52,12 @@ export type SlotState = (typeof SlotState)[keyof typeof SlotState];
 export const STATE_BITS = 3;
 export const GENERATION_BITS = 29;
 
-/** What an environment's word says in its lowest bits, below its epoch. */
-export const EnvironmentState = { vacant: 0, alive: 1, dead: 2 } as const;
-
-export const ENVIRONMENT_STATE_BITS = 2;
 /** A claim is an environment's epoch above its number. */
 export const CLAIM_ENVIRONMENT_BITS = 8;
 export const EPOCH_BITS = 24;
 
-export const RECENT_HEADER_WORDS = 16;
-export const MAX_RECENT_SLOTS = 1024;
+export const OWN_HEADER_WORDS = 16;
+export const MAX_KEPT_SLOTS = 1024;
 
 /** A table, in its part of a SharedArrayBuffer. */
 export type TableMemory = Int32Array<SharedArrayBuffer>;
@@ -77,21 +72,23 @@ export function cellCountOf(slotCount: number): number {
 }
 
 /**
- * How many slots that it let go of an environment keeps for itself: a power of two, and of all environments together no
- * more than there are slots. 0 where that is less than one each.
+ * How many slots that it let go of an environment keeps: a power of two, and of all environments together no more than
+ * there are slots. 0 where that is less than one each.
  */
-export function recentSlotsOf(slotCount: number): number {
+export function keptSlotsOf(slotCount: number): number {
   const share = slotCount / TABLE_MAX_ENVIRONMENTS;
-  return share < 1 ? 0 : Math.min(MAX_RECENT_SLOTS, 2 ** Math.floor(Math.log2(share)));
+  return share < 1 ? 0 : Math.min(MAX_KEPT_SLOTS, 2 ** Math.floor(Math.log2(share)));
 }
 
-/** The words of all environments' recent slots: each has a line of positions, then its slots. */
-export function recentWordsOf(slotCount: number): number {
-  const slots = recentSlotsOf(slotCount);
-  return slots === 0 ? 0 : TABLE_MAX_ENVIRONMENTS * (RECENT_HEADER_WORDS + slots);
+/** The word at which the slots begin in an environment's own memory. */
+export function ownSlotsOffset(slotCount: number): number {
+  return OWN_HEADER_WORDS + keptSlotsOf(slotCount);
+}
+
+export function ownWordsOf(slotCount: number): number {
+  return ownSlotsOffset(slotCount) + slotCount;
 }
 
 export function tableBytesOf(slotCount: number): number {
-  const words = cellCountOf(slotCount) + recentWordsOf(slotCount);
-  return TABLE_HEADER_BYTES + slotCount * SLOT_BYTES + words * 4;
+  return TABLE_HEADER_BYTES + slotCount * SLOT_BYTES + cellCountOf(slotCount) * 4;
 }

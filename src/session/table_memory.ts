@@ -1,13 +1,12 @@
 import { InvalidArgumentError } from "../errors.js";
+import { FreeRing } from "./free_ring.js";
 import { stateWord } from "./handle.js";
-import { SessionTable } from "./table.js";
+import { STATE, wordOf } from "./slot_words.js";
 import {
   cellCountOf,
   isSlotCount,
-  SLOT_BYTES,
   SlotState,
   TABLE_CELL_COUNT_OFFSET,
-  TABLE_HEADER_BYTES,
   TABLE_MAGIC,
   TABLE_MAGIC_OFFSET,
   TABLE_MAX_SLOTS,
@@ -44,10 +43,10 @@ export function createTableMemory(slotCount: number, place = anyPlace): TableMem
   const memory = new SharedArrayBuffer(bytes + place.slackBytes);
   const words = new Int32Array(memory, place.offsetIn(memory, bytes), bytes >> 2);
   writeTableFormat(words, slotCount);
-  const table = new SessionTable(words);
+  const freeRing = new FreeRing(words, wordOf(slotCount), cellCountOf(slotCount), slotCount);
   for (let slot = 0; slot < slotCount; slot += 1) {
-    words[(TABLE_HEADER_BYTES + slot * SLOT_BYTES) >> 2] = stateWord(1, SlotState.free);
-    table.freeRing.put(slot);
+    words[wordOf(slot) + STATE] = stateWord(1, SlotState.free);
+    freeRing.put(slot);
   }
   return words;
 }

@@ -1,4 +1,4 @@
-import type { Claim } from "./environments.js";
+import type { Claim } from "./claim.js";
 import { type SessionHandle, stateIn } from "./handle.js";
 import { SessionNumber, type SessionTable } from "./table.js";
 import { SlotState } from "./table_layout.js";

@@ -4,14 +4,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
 
 namespace millrace {
 namespace {
-
-constexpr uint32_t kEnvironmentMask = (1u << kClaimEnvironmentBits) - 1;
 
 class CountingWaker final : public SessionWaker {
  public:
@@ -53,15 +52,42 @@ TEST_F(SessionDirectoryTest, GivesThePlaceOfWhoHasLeftToTheNextAtOnceWithAnother
 TEST_F(SessionDirectoryTest, FreesTheSlotsOfWhoLeavesAndNoOthers) {
   const SessionClaim first = Join(directory_);
   const SessionClaim second = Join(directory_);
-  ASSERT_TRUE(directory_->Bind(0, 1, first & kEnvironmentMask));
-  ASSERT_TRUE(directory_->Bind(1, 1, second & kEnvironmentMask));
-  EXPECT_EQ(directory_->bound_count(), 2u);
+  ASSERT_EQ(directory_->Bind(0, first & kEnvironmentMask), 1u);
+  ASSERT_EQ(directory_->Bind(1, second & kEnvironmentMask), 1u);
+  EXPECT_EQ(directory_->Bind(0, second & kEnvironmentMask), 0u) << "somebody has it";
+  EXPECT_EQ(directory_->held_count(), 2u);
   directory_->Leave(first);
   EXPECT_EQ(directory_->BoundGeneration(0), 0u);
   EXPECT_EQ(directory_->BoundGeneration(1), 1u);
-  EXPECT_EQ(directory_->bound_count(), 1u);
-  EXPECT_FALSE(directory_->Bind(0, 1, second & kEnvironmentMask)) << "that generation is over";
-  EXPECT_TRUE(directory_->Bind(0, 2, second & kEnvironmentMask));
+  EXPECT_EQ(directory_->held_count(), 1u);
+  EXPECT_EQ(directory_->Bind(0, second & kEnvironmentMask), 2u) << "the first generation is over";
+}
+
+TEST_F(SessionDirectoryTest, GivesAwayWhatIsKeptAndNothingElse) {
+  const SessionClaim keeper = Join(directory_);
+  const SessionClaim thief = Join(directory_);
+  const uint32_t keeper_place = keeper & kEnvironmentMask;
+  const uint32_t thief_place = thief & kEnvironmentMask;
+  // Enough slots that an environment keeps one.
+  const Ref<SessionDirectory> directory = SessionDirectory::Create(kTableMaxEnvironments, 2);
+  ASSERT_EQ(Join(directory) & kEnvironmentMask, keeper_place);
+  ASSERT_EQ(Join(directory) & kEnvironmentMask, thief_place);
+  ASSERT_EQ(directory->Bind(5, keeper_place), 1u);
+  const std::span<std::atomic<uint32_t>> own = directory->OwnWords(keeper);
+  std::atomic<uint32_t>& kept = own[kOwnHeaderWords];
+  kept = 5 + 1;
+  EXPECT_EQ(directory->Steal(thief_place), 0u) << "a session lives there";
+  kept = 7 + 1;
+  EXPECT_EQ(directory->Steal(thief_place), 0u) << "the keeper has not that slot";
+  kept = kTableMaxSlots;
+  EXPECT_EQ(directory->Steal(thief_place), 0u) << "no such slot";
+  own[OwnSlotsOffset(kTableMaxEnvironments) + 5] = 1u << 1;
+  kept = 5 + 1;
+  EXPECT_EQ(directory->Steal(thief_place), (SessionHandle{2} << kHandleSlotBits) | 5);
+  EXPECT_EQ(directory->Steal(thief_place), 0u);
+  EXPECT_EQ(directory->BoundGeneration(5), 2u);
+  EXPECT_EQ(directory->held_count(), 1u);
+  directory->Detach();
 }
 
 TEST_F(SessionDirectoryTest, WakesWhoIsThere) {
@@ -99,7 +125,7 @@ TEST_F(SessionDirectoryTest, GuardsATableInCpp) {
   EXPECT_TRUE(table.FinishClose(handle, claim));
   EXPECT_TRUE(table.Release(handle, claim));
   EXPECT_EQ(directory_->OwnerOf(handle), -1);
-  EXPECT_EQ(directory_->bound_count(), 0u);
+  EXPECT_EQ(directory_->held_count(), 0u);
 }
 
 // Threads that come and go over two places: each has its own slots and nobody else's.
@@ -114,7 +140,7 @@ TEST_F(SessionDirectoryTest, KeepsThreadsThatComeAndGoApart) {
         continue;
       }
       for (uint32_t slot = first_slot; slot < kSlots; slot += 2) {
-        failures += directory_->Bind(slot, ++generations[slot], claim & kEnvironmentMask) ? 0 : 1;
+        failures += directory_->Bind(slot, claim & kEnvironmentMask) == ++generations[slot] ? 0 : 1;
       }
       directory_->Leave(claim);
       directory_->Bury(claim);
@@ -124,7 +150,7 @@ TEST_F(SessionDirectoryTest, KeepsThreadsThatComeAndGoApart) {
   work(1);
   other.join();
   EXPECT_EQ(failures.load(), 0u);
-  EXPECT_EQ(directory_->bound_count(), 0u);
+  EXPECT_EQ(directory_->held_count(), 0u);
 }
 
 }  // namespace

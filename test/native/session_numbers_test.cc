@@ -31,7 +31,7 @@ TEST(SessionNumbers, AreKeptForASessionAndNotForTheNextOne) {
   TableMemory memory(2);
   SessionTable table = memory.Table();
   const SessionTable reader = memory.Table();
-  const SessionClaim claim = table.Join().value();
+  const SessionClaim claim = memory.Join();
   const SessionHandle handle = table.Allocate(claim).value();
   EXPECT_EQ(IdentityOf(reader, handle), std::nullopt) << "not opened yet";
   ASSERT_TRUE(table.Open(handle, kIdentity, 1));
@@ -67,7 +67,7 @@ TEST(SessionNumbers, AreKeptForASessionAndNotForTheNextOne) {
 TEST(SessionWalk, VisitsASliceOfTheTableACall) {
   TableMemory memory(8);
   SessionTable table = memory.Table();
-  const SessionClaim claim = table.Join().value();
+  const SessionClaim claim = memory.Join();
   std::vector<SessionHandle> handles;
   while (const std::optional<SessionHandle> handle = table.Allocate(claim)) handles.push_back(*handle);
   ASSERT_TRUE(Release(table, handles[3], claim));
@@ -84,8 +84,8 @@ TEST(SessionWalk, VisitsASliceOfTheTableACall) {
 TEST(SessionWalk, FindsTheIdleAmongItsOwnPastTheEndOfTheClock) {
   TableMemory memory(4);
   SessionTable table = memory.Table();
-  const SessionClaim claim = table.Join().value();
-  const SessionClaim other = table.Join().value();
+  const SessionClaim claim = memory.Join();
+  const SessionClaim other = memory.Join();
   const uint32_t late = UINT32_MAX - 9;
   const SessionHandle handle = table.Allocate(claim).value();
   const auto slot = static_cast<uint32_t>(handle % kTableMaxSlots);
@@ -110,7 +110,7 @@ TEST(SessionWalkThreads, SeeEachSessionThatStaysOnceWhileOthersComeAndGo) {
   constexpr uint32_t kSlots = 64;
   TableMemory memory(kSlots);
   SessionTable table = memory.Table();
-  const SessionClaim claim = table.Join().value();
+  const SessionClaim claim = memory.Join();
   std::set<SessionHandle> staying;
   for (uint32_t i = 0; i < kSlots / 4; ++i) {
     const SessionHandle handle = table.Allocate(claim).value();
@@ -121,7 +121,7 @@ TEST(SessionWalkThreads, SeeEachSessionThatStaysOnceWhileOthersComeAndGo) {
   std::atomic<uint32_t> failures{0};
   const auto churn = [&](uint32_t seed) {
     SessionTable own = memory.Table();
-    const SessionClaim mine = own.Join().value();
+    const SessionClaim mine = memory.Join();
     std::mt19937 random(seed);
     std::vector<SessionHandle> held;
     while (!stop) {

@@ -57,7 +57,7 @@ class Inboxes {
   const SessionClaim receiver_claim = directory->Join(receiver_lease);
   const SessionClaim sender_claim = directory->Join(sender_lease);
   TableMemory memory{4};
-  SessionTable table = memory.Table(directory.get());
+  SessionTable table = *SessionTable::Open(memory.bytes(), memory.size(), directory.get());
 
  private:
   static std::span<uint8_t> BytesOf(std::vector<uint64_t>& words) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -26,8 +27,8 @@ bool Release(SessionTable& table, SessionHandle handle, SessionClaim claim) {
 TEST(SessionTable, TakesASessionThroughItsStatesAndRefusesAnyOtherWay) {
   TableMemory memory(4);
   SessionTable table = memory.Table();
-  const SessionClaim claim = table.Join().value();
-  const SessionClaim other = table.Join().value();
+  const SessionClaim claim = memory.Join();
+  const SessionClaim other = memory.Join();
   const SessionHandle handle = table.Allocate(claim).value();
   EXPECT_EQ(table.Lookup(handle), SlotState::kOpening);
   EXPECT_FALSE(table.Touch(handle, 1));
@@ -50,7 +51,7 @@ TEST(SessionTable, TakesASessionThroughItsStatesAndRefusesAnyOtherWay) {
 TEST(SessionTable, RefusesWhenFullAndTakesWhatIsReleased) {
   TableMemory memory(3);
   SessionTable table = memory.Table();
-  const SessionClaim claim = table.Join().value();
+  const SessionClaim claim = memory.Join();
   std::vector<SessionHandle> handles;
   while (const std::optional<SessionHandle> handle = table.Allocate(claim)) handles.push_back(*handle);
   ASSERT_EQ(handles.size(), 3u);
@@ -61,32 +62,33 @@ TEST(SessionTable, RefusesWhenFullAndTakesWhatIsReleased) {
   EXPECT_FALSE(table.Allocate(claim).has_value());
 }
 
-TEST(SessionTable, TakesWhatAnEnvironmentOfJavaScriptKeepsForItself) {
+TEST(SessionTable, TakesWhatAnEnvironmentOfJavaScriptKeeps) {
   constexpr uint32_t kSlots = 128;
   TableMemory memory(kSlots);
   SessionTable table = memory.Table();
-  const SessionClaim claim = table.Join().value();
-  std::vector<SessionHandle> handles;
-  while (const std::optional<SessionHandle> handle = table.Allocate(claim)) handles.push_back(*handle);
-  ASSERT_EQ(handles.size(), kSlots);
-  // As src/session/recent_slots.ts leaves it: no cell says that this slot is free.
-  auto* const slots = reinterpret_cast<TableSlot*>(memory.bytes() + kTableHeaderBytes);
-  auto* const recent = reinterpret_cast<uint32_t*>(slots + kSlots) + CellCountOf(kSlots);
-  slots[7].state = 2u << kSlotStateBits;
-  slots[7].claim = 0;
-  recent[3 * (kRecentHeaderWords + RecentSlotsOf(kSlots)) + kRecentHeaderWords + 1] = 7 + 1;
+  const SessionClaim keeper = memory.Join();
+  const SessionClaim claim = memory.Join();
+  const SessionHandle kept = table.Allocate(keeper).value();
+  const auto slot = static_cast<uint32_t>(kept & kSlotMask);
+  while (table.Allocate(claim).has_value()) continue;
+  // As src/session/own_slots.ts leaves it: no cell says that this slot is free.
+  const std::span<std::atomic<uint32_t>> own = memory.directory()->OwnWords(keeper);
+  own[OwnSlotsOffset(kSlots) + slot] = 1u << 1;
+  own[kOwnHeaderWords + 1] = slot + 1;
+  EXPECT_EQ(memory.directory()->OwnerOf(kept), -1);
   const SessionHandle handle = table.Allocate(claim).value();
-  EXPECT_EQ(handle, (SessionHandle{2} << kHandleSlotBits) | 7);
+  EXPECT_EQ(handle, (SessionHandle{2} << kHandleSlotBits) | slot);
+  EXPECT_EQ(memory.directory()->OwnerOf(handle), static_cast<int32_t>(claim & kEnvironmentMask));
   EXPECT_FALSE(table.Allocate(claim).has_value());
 }
 
 TEST(SessionTable, OpensNoMemoryThatIsNotATable) {
   TableMemory memory(4);
-  EXPECT_FALSE(SessionTable::Open(nullptr, memory.size()).has_value());
-  EXPECT_FALSE(SessionTable::Open(memory.bytes(), memory.size() - 8).has_value());
-  EXPECT_FALSE(SessionTable::Open(memory.bytes(), 8).has_value());
+  EXPECT_FALSE(SessionTable::Open(nullptr, memory.size(), memory.directory()).has_value());
+  EXPECT_FALSE(SessionTable::Open(memory.bytes(), memory.size() - 8, memory.directory()).has_value());
+  EXPECT_FALSE(SessionTable::Open(memory.bytes(), 8, memory.directory()).has_value());
   memory.bytes()[8] = 5;
-  EXPECT_FALSE(SessionTable::Open(memory.bytes(), memory.size()).has_value());
+  EXPECT_FALSE(SessionTable::Open(memory.bytes(), memory.size(), memory.directory()).has_value());
 }
 
 TEST(SessionTable, NeverLeavesItsMemoryWhenItIsScribbledOver) {
@@ -95,7 +97,7 @@ TEST(SessionTable, NeverLeavesItsMemoryWhenItIsScribbledOver) {
   for (uint32_t round = 0; round < 200; ++round) {
     TableMemory memory(kSlots);
     SessionTable table = memory.Table();
-    const SessionClaim claim = table.Join().value();
+    const SessionClaim claim = memory.Join();
     for (uint32_t i = 0; i < 500; ++i) {
       auto* const words = reinterpret_cast<uint32_t*>(memory.bytes());
       words[random() % (memory.size() / 4)] = static_cast<uint32_t>(random()) >> (random() % 32);
@@ -123,7 +125,7 @@ TEST(SessionTableThreads, GiveASlotToOneAtATimeAndLoseNone) {
   std::atomic<uint32_t> failures{0};
   const auto work = [&](uint32_t seed) {
     SessionTable table = memory.Table();
-    const SessionClaim claim = table.Join().value();
+    const SessionClaim claim = memory.Join();
     std::mt19937 random(seed);
     std::vector<SessionHandle> held;
     std::vector<SessionHandle> gone;
@@ -159,7 +161,7 @@ TEST(SessionTableThreads, GiveASlotToOneAtATimeAndLoseNone) {
   EXPECT_EQ(failures.load(), 0u);
 
   SessionTable table = memory.Table();
-  const SessionClaim claim = table.Join().value();
+  const SessionClaim claim = memory.Join();
   std::set<SessionHandle> left;
   while (const std::optional<SessionHandle> handle = table.Allocate(claim)) left.insert(*handle % kSlots);
   EXPECT_EQ(left.size(), kSlots);

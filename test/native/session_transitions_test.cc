@@ -26,8 +26,8 @@ constexpr std::array<const char*, 5> kStages{"opening", "open", "closing", "clos
 struct Scene {
   TableMemory memory{4};
   SessionTable table = memory.Table();
-  SessionClaim owner = table.Join().value();
-  SessionClaim other = table.Join().value();
+  SessionClaim owner = memory.Join();
+  SessionClaim other = memory.Join();
   SessionHandle handle = table.Allocate(owner).value();
 
   explicit Scene(uint32_t stage) {

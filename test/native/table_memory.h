@@ -15,7 +15,8 @@ namespace millrace {
 // access outside.
 class TableMemory {
  public:
-  explicit TableMemory(uint32_t slots) : words_(TableBytesOf(slots) / 8) {
+  explicit TableMemory(uint32_t slots)
+      : words_(TableBytesOf(slots) / 8), directory_(SessionDirectory::Create(slots, kTableMaxEnvironments)) {
     auto& header = *reinterpret_cast<TableHeader*>(bytes());
     header.magic = kTableMagic;
     header.version = kTableVersion;
@@ -30,14 +31,20 @@ class TableMemory {
     }
   }
 
+  ~TableMemory() { directory_->Detach(); }
+  TableMemory(const TableMemory&) = delete;
+  TableMemory& operator=(const TableMemory&) = delete;
+
   uint8_t* bytes() { return reinterpret_cast<uint8_t*>(words_.data()); }
   size_t size() const { return words_.size() * 8; }
-  SessionTable Table(SessionDirectory* directory = nullptr) {
-    return *SessionTable::Open(bytes(), size(), directory);
-  }
+  SessionDirectory* directory() { return directory_.get(); }
+  SessionTable Table() { return *SessionTable::Open(bytes(), size(), directory()); }
+  // A claim of one more environment.
+  SessionClaim Join() { return directory_->Join({}); }
 
  private:
   std::vector<uint64_t> words_;
+  Ref<SessionDirectory> directory_;
 };
 
 }  // namespace millrace

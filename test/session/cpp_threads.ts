@@ -1,8 +1,8 @@
 /** What build/test-addon/session_threads.node has: C++ threads, and a directory that they share with JavaScript. */
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { type Claim, environmentOf } from "#internal/session/claim.js";
 import type { SlotDirectory } from "#internal/session/directory.js";
-import { type Claim, environmentOf } from "#internal/session/environments.js";
 
 /** test/native/addon/session_threads.cc. */
 export interface CppThreads {
@@ -20,11 +20,14 @@ export interface CppThreads {
   wake(environment: number): number;
   join(): number;
   leave(claim: number): void;
-  bind(slot: number, generation: number, environment: number): number;
+  own(claim: number): Int32Array;
+  bind(slot: number, environment: number): number;
+  steal(environment: number): number;
+  isHeld(slot: number): number;
   unbind(slot: number, generation: number, environment: number): number;
   boundGeneration(slot: number): number;
   lastGeneration(slot: number): number;
-  boundCount(): number;
+  heldCount(): number;
   ownerOf(slot: number, generation: number): number;
 }
 
@@ -36,9 +39,18 @@ export const cppThreads: CppThreads = createRequire(import.meta.url)(
 /** The directory as one environment of JavaScript has it. Nobody ends early here, so nobody is buried. */
 export class SharedDirectory implements SlotDirectory {
   readonly claim = cppThreads.join() as Claim;
+  readonly own = cppThreads.own(this.claim);
 
-  bind(slot: number, generation: number): boolean {
-    return cppThreads.bind(slot, generation, environmentOf(this.claim)) !== 0;
+  bind(slot: number): number {
+    return cppThreads.bind(slot, environmentOf(this.claim));
+  }
+
+  steal(): number {
+    return cppThreads.steal(environmentOf(this.claim));
+  }
+
+  isHeld(slot: number): boolean {
+    return cppThreads.isHeld(slot) !== 0;
   }
 
   unbind(slot: number, generation: number): boolean {
@@ -53,8 +65,8 @@ export class SharedDirectory implements SlotDirectory {
     return cppThreads.lastGeneration(slot);
   }
 
-  boundCount(): number {
-    return cppThreads.boundCount();
+  heldCount(): number {
+    return cppThreads.heldCount();
   }
 
   ownerOf(slot: number, generation: number): number {

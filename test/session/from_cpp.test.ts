@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createRing, RingReader } from "#internal/native/ring.js";
-import { environmentOf } from "#internal/session/environments.js";
+import { environmentOf } from "#internal/session/claim.js";
 import { generationOf, handleOf, type SessionHandle, slotOf } from "#internal/session/handle.js";
 import { SessionNumber, SessionTable } from "#internal/session/table.js";
 import { createTableMemory } from "#internal/session/table_memory.js";
@@ -100,6 +100,6 @@ describe("threads of C++", () => {
       return cppThreads.sessions() > 20_000 && others > 1_000;
     });
     assert.equal(cppThreads.finish(), 0, "C++ saw what must not be");
-    assert.equal(directory.boundCount(), staying.length);
+    assert.equal(directory.heldCount(), staying.length);
   });
 });

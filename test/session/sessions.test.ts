@@ -18,7 +18,6 @@ import {
   SLOT_BYTES,
   SLOT_CLAIM_OFFSET,
   SlotState,
-  TABLE_ENVIRONMENTS_OFFSET,
   TABLE_HEAD_OFFSET,
   TABLE_HEADER_BYTES,
   TABLE_TAIL_OFFSET,
@@ -432,7 +431,7 @@ describe("sessions that threads share", () => {
     const claimOf = (slot: number) => (TABLE_HEADER_BYTES + slot * SLOT_BYTES + SLOT_CLAIM_OFFSET) >> 2;
     for (const slot of [0, 1]) {
       assert.equal(Atomics.compareExchange(memory, claimOf(slot), 0, second.claim), 0);
-      assert.equal(slot === 0 || second.directory.bind(slot, 1), true);
+      assert.equal(slot === 0 || second.directory.bind(slot) !== 0, true);
     }
     second.close();
     await until("they are taken back", () => {
@@ -444,12 +443,9 @@ describe("sessions that threads share", () => {
     sessions.close();
   });
 
-  it("lose no place when somebody writes over the words that say who is there", async () => {
+  it("give the place of whoever leaves to the next one at once, whatever stands in the table", async () => {
     const sessions = Sessions.create({ maxSessions: 16, maxEnvironments: 4 });
-    const first = TABLE_ENVIRONMENTS_OFFSET >> 2;
-    const words = sessions.shared.table.subarray(first, first + sessions.shared.maxEnvironments);
-    for (const word of [-1, 0, 1, 2, 3, 5, 6, 0x7fffffff]) {
-      words.fill(word);
+    for (let round = 0; round < 8; round += 1) {
       const others = [1, 2, 3].map(() => Sessions.join(sessions.shared));
       assert.equal(new Set([sessions, ...others].map(({ environment }) => environment)).size, 4);
       assert.throws(() => Sessions.join(sessions.shared), ResourceExhaustedError);

@@ -32,7 +32,7 @@ export interface Mutation {
 
 const dist = resolve(import.meta.dirname, "../../../dist");
 const cutFiles = new Set(
-  ["free_ring", "environments", "recent_slots", "table", "recovery", "inbox_writer"].map((name) =>
+  ["free_ring", "own_slots", "allocation", "table", "recovery", "inbox_writer"].map((name) =>
     join(dist, "session", `${name}.js`),
   ),
 );
@@ -172,7 +172,7 @@ const cut =
       const target = callee.expression.getText(file);
       if (/^this(\.#?\w+)*\.#directory$/.test(target)) return yieldAccess(visited);
       if (/#data$/.test(target)) return yieldAccess(visited);
-      if (!/^(this(\.#?(table|freeRing|environments))*|recent)$/.test(target)) return visited;
+      if (!/^this(\.#?(table|allocation|own|freeRing))*$/.test(target)) return visited;
       if (target === "this" && plain.has(callee.name.text)) return visited;
       return factory.createParenthesizedExpression(
         factory.createYieldExpression(factory.createToken(ts.SyntaxKind.AsteriskToken), visited),

@@ -8,18 +8,15 @@ import { SlotState, TABLE_HEAD_OFFSET, TABLE_MAX_SLOTS } from "#internal/session
 import { createTableMemory } from "#internal/session/table_memory.js";
 import { IdleSweep, sessionsOf, statisticsOf, walk } from "#internal/session/walk.js";
 import { seededRandom } from "../kit/random.js";
+import { TableEnvironment } from "./table_environment.js";
 
 const identity = { transport: 1, connection: 2, id: new Uint32Array([3, 4, 5, 6]) };
 
-function tableOf(slots: number) {
-  const table = new SessionTable(createTableMemory(slots));
-  return { table, claim: table.environments.join() };
-}
-
 describe("the session table", () => {
   it("takes a session from free through opening, open, closing and closed to free, and no other way", () => {
-    const { table, claim } = tableOf(4);
-    const other = table.environments.join();
+    const owner = TableEnvironment.create(4);
+    const { table, claim } = owner;
+    const other = owner.join();
     const handle = table.allocate(claim);
     assert.equal(table.lookup(handle), SlotState.opening);
     assert.equal(table.touch(handle, 1), false);
@@ -35,17 +32,17 @@ describe("the session table", () => {
 
     assert.equal(table.startClose(handle), true);
     assert.equal(table.startClose(handle), false);
-    assert.equal(table.finishClose(handle, other), false, "another environment's");
+    assert.equal(other.table.finishClose(handle, other.claim), false, "another environment's");
     assert.equal(table.finishClose(handle, claim), true);
     assert.equal(table.touch(handle, 1), false);
-    assert.equal(table.release(handle, other), false, "another environment's");
+    assert.equal(other.table.release(handle, other.claim), false, "another environment's");
     assert.equal(table.release(handle, claim), true);
     assert.equal(table.release(handle, claim), false);
     assert.equal(table.lookup(handle), undefined);
   });
 
   it("refuses with a typed error when it is full, and takes sessions again when one is released", () => {
-    const { table, claim } = tableOf(3);
+    const { table, claim } = TableEnvironment.create(3);
     const handles = [0, 1, 2].map(() => table.allocate(claim));
     assert.throws(() => table.allocate(claim), SessionTableFullError);
     const gone = handles[1]!;
@@ -57,7 +54,7 @@ describe("the session table", () => {
   });
 
   it("lets a slot rest as long as there are others", () => {
-    const { table, claim } = tableOf(8);
+    const { table, claim } = TableEnvironment.create(8);
     const slots = Array.from({ length: 8 }, () => {
       const handle = table.allocate(claim);
       assert.ok(table.startClose(handle) && table.finishClose(handle, claim) && table.release(handle, claim));
@@ -68,7 +65,7 @@ describe("the session table", () => {
 
   it("gives an environment a slot that it let go of while it is warm, but none before 512 others", () => {
     const slots = TABLE_MAX_SLOTS / 16;
-    const { table, claim } = tableOf(slots);
+    const { table, claim } = TableEnvironment.create(slots);
     const last = new Map<number, number>();
     const apart: number[] = [];
     for (let count = 0; count < 10_000; count += 1) {
@@ -84,15 +81,16 @@ describe("the session table", () => {
 
   it("refuses nobody while slots are free that another environment let go of", () => {
     const slots = 4096;
-    const { table, claim } = tableOf(slots);
-    const other = table.environments.join();
+    const first = TableEnvironment.create(slots);
+    const { table, claim } = first;
+    const other = first.join();
     const handles = Array.from({ length: slots }, () => table.allocate(claim));
-    assert.equal(table.tryAllocate(other), undefined);
+    assert.equal(other.table.tryAllocate(other.claim), undefined);
     for (const handle of handles) assert.ok(table.end(handle, claim));
-    const others = Array.from({ length: slots }, () => table.allocate(other));
+    const others = Array.from({ length: slots }, () => other.table.allocate(other.claim));
     assert.equal(new Set(others.map(slotOf)).size, slots);
     assert.throws(() => table.allocate(claim), SessionTableFullError);
-    for (const handle of others.slice(0, 3)) assert.ok(table.end(handle, other));
+    for (const handle of others.slice(0, 3)) assert.ok(other.table.end(handle, other.claim));
     assert.deepEqual(
       new Set([1, 2, 3].map(() => slotOf(table.allocate(claim)))),
       new Set(others.slice(0, 3).map(slotOf)),
@@ -102,8 +100,9 @@ describe("the session table", () => {
   });
 
   it("keeps a session's numbers, which anyone may read, and answers nothing for a stale handle", () => {
-    const { table, claim } = tableOf(4);
-    const reader = new SessionTable(table.memory);
+    const owner = TableEnvironment.create(4);
+    const { table, claim } = owner;
+    const reader = owner.join().table;
     const handle = table.allocate(claim);
     table.open(handle, identity, 1);
     for (const [index, number] of Object.values(SessionNumber).entries()) {
@@ -119,7 +118,7 @@ describe("the session table", () => {
   });
 
   it("bears anything as a handle", () => {
-    const { table, claim } = tableOf(2);
+    const { table, claim } = TableEnvironment.create(2);
     const handle = table.allocate(claim);
     table.open(handle, identity, 1);
     const wrong = [
@@ -147,17 +146,20 @@ describe("the session table", () => {
     for (const slots of [0, 1, -1, 1.5, NaN, TABLE_MAX_SLOTS + 1]) {
       assert.throws(() => createTableMemory(slots), InvalidArgumentError);
     }
-    assert.throws(() => new SessionTable(new Int32Array(new SharedArrayBuffer(0))), InvalidArgumentError);
-    assert.throws(() => new SessionTable(new Int32Array(new SharedArrayBuffer(4096))), InvalidArgumentError);
+    const { directory } = TableEnvironment.create(4);
+    for (const bytes of [0, 4096]) {
+      const memory = new Int32Array(new SharedArrayBuffer(bytes));
+      assert.throws(() => new SessionTable(memory, directory), InvalidArgumentError);
+    }
     const larger = new Int32Array(new SharedArrayBuffer(8192));
     larger.set(createTableMemory(4));
-    assert.throws(() => new SessionTable(larger), InvalidArgumentError);
+    assert.throws(() => new SessionTable(larger, directory), InvalidArgumentError);
   });
 });
 
 describe("a walk through the session table", () => {
   it("visits every session that stays exactly once, whatever comes and goes", () => {
-    const { table, claim } = tableOf(64);
+    const { table, claim } = TableEnvironment.create(64);
     const random = seededRandom(7);
     const staying = new Set(Array.from({ length: 20 }, () => table.allocate(claim)));
     const seen: SessionHandle[] = [];
@@ -178,7 +180,7 @@ describe("a walk through the session table", () => {
   });
 
   it("adds up what the sessions are and have", () => {
-    const { table, claim } = tableOf(8);
+    const { table, claim } = TableEnvironment.create(8);
     const handles = [1, 2, 3].map(() => table.allocate(claim));
     for (const handle of handles.slice(1)) {
       table.open(handle, identity, 1);
@@ -196,10 +198,11 @@ describe("a walk through the session table", () => {
 
 describe("the idle sweep", () => {
   it("finds its own open sessions without traffic, a slice of the table at a time, past the end of the clock", () => {
-    const { table, claim } = tableOf(64);
-    const other = table.environments.join();
+    const own = TableEnvironment.create(64);
+    const { table, claim } = own;
+    const other = own.join();
     const late = 2 ** 32 - 10; // ticks run over while the sessions live
-    const [idle, busy, foreign, opening] = [claim, claim, other, claim].map((who) => table.allocate(who));
+    const [idle, busy, foreign, opening] = [own, own, other, own].map((who) => who.table.allocate(who.claim));
     for (const handle of [idle!, busy!, foreign!]) table.open(handle, identity, late);
     table.touch(busy!, 15);
     const sweep = new IdleSweep(table, { claim, idleTicks: 20, budgetSlots: 10 });
@@ -214,16 +217,16 @@ describe("the idle sweep", () => {
 
 describe("recovery", () => {
   it("takes back what a dead environment had, slice by slice, and no more than that", () => {
-    const { table, claim } = tableOf(16);
-    const dying = table.environments.join();
+    const survivor = TableEnvironment.create(16);
+    const { table, claim, directory } = survivor;
+    const dying = survivor.join();
     const mine = table.allocate(claim);
-    const theirs = [table.allocate(dying), table.allocate(dying), table.allocate(dying)];
+    const theirs = [1, 2, 3].map(() => dying.table.allocate(dying.claim));
     table.open(theirs[0]!, identity, 1);
     table.startClose(theirs[0]!);
-    assert.ok(table.environments.declareDead(dying));
-    assert.equal(table.environments.declareDead(dying), false);
+    dying.leave();
 
-    const recovery = new Recovery(table, claim);
+    const recovery = new Recovery(table, claim, directory);
     let slices = 0;
     while (!recovery.step(4)) slices += 1;
     assert.equal(slices, 4);
@@ -235,26 +238,13 @@ describe("recovery", () => {
     assert.throws(() => table.allocate(claim), SessionTableFullError);
   });
 
-  it("gives a dead environment's place to another only when nothing of it is left", () => {
-    const { table, claim } = tableOf(4);
-    const dying = table.environments.join();
-    table.environments.declareDead(dying);
-    const next = table.environments.join();
-    assert.notEqual(next % 256, dying % 256);
-    const recovery = new Recovery(table, claim);
-    while (!recovery.step(100));
-    const third = table.environments.join();
-    assert.equal(third % 256, dying % 256);
-    assert.notEqual(third, dying, "its epoch differs");
-  });
-
   it("fills the ring of free slots anew when it is damaged, and no allocation is refused meanwhile", () => {
-    const { table, claim } = tableOf(8);
+    const { table, claim, directory } = TableEnvironment.create(8);
     const words = table.memory;
     words[TABLE_HEAD_OFFSET >> 2]! += 12345;
     const first = table.allocate(claim);
     assert.ok(table.faults().damaged > 0);
-    const recovery = new Recovery(table, claim);
+    const recovery = new Recovery(table, claim, directory);
     while (!recovery.step(2));
     const damaged = table.faults().damaged;
     const rest = Array.from({ length: 7 }, () => table.allocate(claim));

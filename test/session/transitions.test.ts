@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Claim } from "#internal/session/environments.js";
 import type { SessionHandle } from "#internal/session/handle.js";
-import { SessionNumber, SessionTable } from "#internal/session/table.js";
+import { SessionNumber } from "#internal/session/table.js";
 import { SlotState } from "#internal/session/table_layout.js";
-import { createTableMemory } from "#internal/session/table_memory.js";
+import { TableEnvironment } from "./table_environment.js";
 
 const identity = { transport: 1, connection: 2, id: new Uint32Array([3, 4, 5, 6]) };
 
@@ -12,25 +11,24 @@ const identity = { transport: 1, connection: 2, id: new Uint32Array([3, 4, 5, 6]
 const stages = ["opening", "open", "closing", "closed", "released"] as const;
 type Stage = (typeof stages)[number];
 
-interface Scene {
-  readonly table: SessionTable;
+interface Scene extends Pick<TableEnvironment, "table" | "claim"> {
   readonly handle: SessionHandle;
-  readonly owner: Claim;
-  readonly other: Claim;
+  /** An environment that has not the session. */
+  readonly other: TableEnvironment;
 }
 
 function sceneAt(stage: Stage): Scene {
-  const table = new SessionTable(createTableMemory(4));
-  const [owner, other] = [table.environments.join(), table.environments.join()];
-  const handle = table.allocate(owner);
+  const owner = TableEnvironment.create(4);
+  const { table, claim } = owner;
+  const handle = table.allocate(claim);
   const steps = [
     () => table.open(handle, identity, 1),
     () => table.startClose(handle),
-    () => table.finishClose(handle, owner),
-    () => table.release(handle, owner),
+    () => table.finishClose(handle, claim),
+    () => table.release(handle, claim),
   ];
   for (const step of steps.slice(0, stages.indexOf(stage))) assert.ok(step());
-  return { table, handle, owner, other };
+  return { table, claim, handle, other: owner.join() };
 }
 
 /** Each operation, where it is allowed, and what the state is then; undefined for a handle that names nobody. */
@@ -51,20 +49,20 @@ const operations: Record<
     legal: { opening: SlotState.closing, open: SlotState.closing },
   },
   finishClose: {
-    run: ({ table, handle, owner }) => table.finishClose(handle, owner),
+    run: ({ table, handle, claim }) => table.finishClose(handle, claim),
     legal: { closing: SlotState.closed },
   },
   "finishClose of another": {
-    run: ({ table, handle, other }) => table.finishClose(handle, other),
+    run: ({ handle, other }) => other.table.finishClose(handle, other.claim),
     legal: {},
   },
-  release: { run: ({ table, handle, owner }) => table.release(handle, owner), legal: { closed: undefined } },
-  "release of another": { run: ({ table, handle, other }) => table.release(handle, other), legal: {} },
+  release: { run: ({ table, handle, claim }) => table.release(handle, claim), legal: { closed: undefined } },
+  "release of another": { run: ({ handle, other }) => other.table.release(handle, other.claim), legal: {} },
   end: {
-    run: ({ table, handle, owner }) => table.end(handle, owner),
+    run: ({ table, handle, claim }) => table.end(handle, claim),
     legal: { opening: undefined, open: undefined, closing: undefined, closed: undefined },
   },
-  "end of another": { run: ({ table, handle, other }) => table.end(handle, other), legal: {} },
+  "end of another": { run: ({ handle, other }) => other.table.end(handle, other.claim), legal: {} },
   set: {
     run: ({ table, handle }) => table.set(handle, SessionNumber.messages, 7),
     legal: {
@@ -107,11 +105,12 @@ describe("each operation of the session table", () => {
 
   it("is refused with a handle whose slot is another session's by now, and leaves that as it is", () => {
     for (const { run } of Object.values(operations)) {
-      const { table, handle, owner, other } = sceneAt("released");
-      const next = Array.from({ length: 4 }, () => table.allocate(owner));
+      const scene = sceneAt("released");
+      const { table, claim } = scene;
+      const next = Array.from({ length: 4 }, () => table.allocate(claim));
       for (const each of next) table.open(each, identity, 1);
       const before = table.memory.slice();
-      assert.equal(run({ table, handle, owner, other }), false);
+      assert.equal(run(scene), false);
       assert.deepEqual(table.memory, before);
     }
   });

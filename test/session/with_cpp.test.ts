@@ -53,7 +53,7 @@ describe("a session table", () => {
       assert.ok(sessions > 1_000);
     }
 
-    assert.equal(directory.boundCount(), 0);
+    assert.equal(directory.heldCount(), 0);
     const audit = new Audit(table, directory);
     for (let round = 0; round < 3; round += 1) audit.step(slots);
     assert.deepEqual(table.faults(), { damaged: 0, quarantined: 0, recovered: 0 });

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <random>
 #include <semaphore>
+#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -162,6 +163,16 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), true);
 }
 
+// own(claim) → what that environment has, for its table
+Napi::Value Own(const Napi::CallbackInfo& info) {
+  const std::span<std::atomic<uint32_t>> words = Directory()->OwnWords(Uint(info[0]));
+  auto* const lease = new Ref<SessionDirectory>(Directory());
+  const auto buffer = Napi::ArrayBuffer::New(
+      info.Env(), words.data(), words.size_bytes(),
+      [](Napi::Env /*env*/, void* /*data*/, Ref<SessionDirectory>* hint) { delete hint; }, lease);
+  return Napi::Int32Array::New(info.Env(), words.size(), buffer, 0);
+}
+
 // sessions() → how many the threads have had
 Napi::Value Sessions(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), TheCrew().sessions);
@@ -189,6 +200,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("create", Napi::Function::New(env, Create));
   exports.Set("start", Napi::Function::New(env, Start));
   exports.Set("send", Napi::Function::New(env, Send));
+  exports.Set("own", Napi::Function::New(env, Own));
   exports.Set("sessions", Napi::Function::New(env, Sessions));
   exports.Set("finish", Napi::Function::New(env, Finish));
   // Signed, as the table's words are read.
@@ -197,8 +209,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     Directory()->Leave(Uint(info[0]));
     return 0;
   });
-  Export(exports, "bind",
-         [](const Info& info) { return Directory()->Bind(Uint(info[0]), Uint(info[1]), Uint(info[2])); });
+  Export(exports, "bind", [](const Info& info) { return Directory()->Bind(Uint(info[0]), Uint(info[1])); });
+  Export(exports, "steal", [](const Info& info) { return Directory()->Steal(Uint(info[0])); });
+  Export(exports, "isHeld", [](const Info& info) { return Directory()->IsHeld(Uint(info[0])); });
   Export(exports, "unbind",
          [](const Info& info) { return Directory()->Unbind(Uint(info[0]), Uint(info[1]), Uint(info[2])); });
   Export(exports, "boundGeneration",
@@ -207,7 +220,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
          [](const Info& info) { return Directory()->LastGeneration(Uint(info[0])); });
   Export(exports, "wakes", [](const Info&) { return CountingWaker::wakes_of_all.load(); });
   Export(exports, "wake", [](const Info& info) { return Directory()->Wake(Uint(info[0])); });
-  Export(exports, "boundCount", [](const Info&) { return Directory()->bound_count(); });
+  Export(exports, "heldCount", [](const Info&) { return Directory()->held_count(); });
   Export(exports, "ownerOf", [](const Info& info) {
     return Directory()->OwnerOf((SessionHandle{Uint(info[1])} << kHandleSlotBits) | Uint(info[0]));
   });
