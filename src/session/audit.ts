@@ -54,7 +54,7 @@ export class Audit {
     }
     this.#suspects.set(slot, word);
     if (this.#lastSuspects.get(slot) !== word || this.#directory.boundGeneration(slot) !== bound) return;
-    if (this.#mayBeUnderWay(slot, bound, word, claim) && !this.#hasLasted(slot, word)) return;
+    if (this.#mayBeUnderWay(bound, word, claim) && !this.#hasLasted(slot, word)) return;
     if (bound === 0) {
       if (stateIn(word) > SlotState.free && stateIn(word) !== SlotState.quarantined) {
         this.#quarantine(slot, word);
@@ -71,7 +71,7 @@ export class Audit {
   }
 
   /** Between what a thread does to claim, bind, unbind and let go of a slot; its own claim stands there then. */
-  #mayBeUnderWay(slot: number, bound: number, word: number, claim: number): boolean {
+  #mayBeUnderWay(bound: number, word: number, claim: number): boolean {
     if (claim === 0 || !this.#directory.isAlive(claim)) return false;
     const isFree = stateIn(word) === SlotState.free;
     if (bound === 0) return isFree;
