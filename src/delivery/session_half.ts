@@ -157,7 +157,9 @@ export abstract class SessionHalf {
     if (this.carrier === undefined) return;
     for (const lane of this.inbound.acksDue(all)) {
       const result = this.#tell(ackFrame(lane, AckLevel.received, this.inbound.piggyback(lane)), lane);
-      if (result === "dropped") this.inbound.untell(lane);
+      if (result !== "dropped") continue;
+      this.inbound.untell(lane);
+      this.onOwing(); // the peer may have nothing left to send until it hears of it
     }
   }
 

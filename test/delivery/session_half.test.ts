@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ConnectionClosedError, type FrameContents } from "millrace";
+import { noCursors } from "#internal/delivery/cursors.js";
+import { RequestBudget } from "#internal/delivery/pending_requests.js";
+import { SessionHalf } from "#internal/delivery/session_half.js";
+import { Kind } from "#internal/frame/frame.js";
+import { roomy, Wire } from "./half.js";
+
+/** One that handles what comes at once. */
+class Session extends SessionHalf {
+  owes = 0;
+
+  constructor(wire: Wire) {
+    super({
+      outbound: roomy,
+      inbound: { windowBytes: 1_000, maxFrameBytes: 1_000 },
+      maxMessageBytes: 1_000,
+      requestBudget: new RequestBudget(1, () => {}),
+      requestTimeoutMs: 1_000,
+    });
+    this.carrier = wire;
+    this.outbound.attach(wire, 1_000, noCursors, 0);
+  }
+
+  receive(seq: number): void {
+    const payload = new Uint8Array(300); // more than a quarter of the window
+    this.take({ kind: Kind.Message, flags: 0, channel: 0, type: 0, seq, ref: 0, payload });
+  }
+
+  protected override onMessage({ channel, seq, payload }: Readonly<FrameContents>): void {
+    this.handled(channel, seq, payload.length + 48);
+  }
+  protected override onRequest(): void {}
+  protected override onOther(): void {}
+  protected override onDrain(): void {}
+  protected override onOwing(): void {
+    this.owes += 1;
+  }
+}
+
+describe("an acknowledgement", () => {
+  it("is owed still where the connection took no more, and goes when it does", () => {
+    const wire = new Wire(10);
+    const session = new Session(wire);
+    session.sendPlain(1, new Uint8Array(100)); // above the mark now
+    session.receive(1);
+    assert.deepEqual([wire.dropped, session.owes], [1, 1]);
+    wire.takeAll();
+    session.sendAcks(true);
+    assert.deepEqual(
+      wire.takeAll().map(({ kind, ref }) => [kind, ref]),
+      [[Kind.Ack, 1]],
+    );
+    session.sendAcks(true);
+    assert.equal(wire.frames.length, 0, "it is told once");
+  });
+
+  it("needs no connection that is closing: the next one begins with what is acknowledged", () => {
+    const wire = new Wire();
+    const session = new Session(wire);
+    wire.send = () => {
+      throw new ConnectionClosedError("closing");
+    };
+    session.receive(1);
+    assert.deepEqual([...session.inbound.cursors()], [[0, 1]]);
+  });
+});
