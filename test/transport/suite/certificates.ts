@@ -102,7 +102,7 @@ export function describeCertificates({ transport, listen, dial, assertEchoes }: 
     });
 
     test("that expire while the server runs are refused by clients", async (t) => {
-      const lifeMs = 1_500;
+      const lifeMs = 3_000;
       const tls = await authority.issue({ validToDays: lifeMs / (24 * 60 * 60 * 1000) });
       const listener = await serveSecurely(t, tls);
       await delay(lifeMs + 1_000); // validity has a resolution of a second
