@@ -1,5 +1,5 @@
 import type { TestContext } from "node:test";
-import type { TransportBehaviour } from "millrace";
+import type { Transport, TransportBehaviour } from "millrace";
 import { decodeFrame, encodeFrame, FrameView, Kind } from "#internal/frame/frame.js";
 import { readListenOptions } from "#internal/frame/options.js";
 import { transportOf, transportOptions } from "#internal/frame/transports.js";
@@ -63,6 +63,8 @@ export function numberedFrame(lane: number, number: number, bytes = 0): Uint8Arr
 export interface FramedPairOptions {
   readonly identity: { readonly certificate: string; readonly privateKey: string };
   readonly ca: string;
+  /** Beside those that are built in. */
+  readonly transports?: readonly Transport[] | undefined;
   readonly server?: Partial<TransportOptions>;
   readonly client?: Partial<TransportOptions>;
   /** The port by which the client reaches the listener. */
@@ -73,13 +75,13 @@ export interface FramedPairOptions {
 export async function connectFramed(
   t: TestContext,
   givenUrl: string,
-  { ca, client: options }: FramedPairOptions,
+  options: FramedPairOptions,
   port: number,
 ): Promise<FramedEnd> {
-  const { url, transport, shared } = await readUrl(givenUrl);
+  const { url, transport, shared } = await readUrl(givenUrl, options.transports);
   const client = new FramedEnd();
   client.connection = await transport.connect(
-    { ...shared, ...options, url: { ...url, port }, tls: { ca }, signal: undefined },
+    { ...shared, ...options.client, url: { ...url, port }, tls: { ca: options.ca }, signal: undefined },
     client.behaviour(),
   );
   t.after(() => client.connection.close({ graceful: false }));
@@ -93,7 +95,7 @@ export async function openFramed(
   options: FramedPairOptions,
 ): Promise<{ client: FramedEnd; server: FramedEnd }> {
   const { identity, way = async ({ port }) => port } = options;
-  const { url, transport, shared } = await readUrl(givenUrl);
+  const { url, transport, shared } = await readUrl(givenUrl, options.transports);
   const server = new FramedEnd();
   const accepted = deferred();
   const listener = await transport.listen(
@@ -107,9 +109,9 @@ export async function openFramed(
   return { client, server };
 }
 
-async function readUrl(given: string) {
+async function readUrl(given: string, transports?: readonly Transport[]) {
   const url = parseTransportUrl(given);
-  const transport = await transportOf(url);
+  const transport = await transportOf(url, transports);
   return {
     url,
     transport,

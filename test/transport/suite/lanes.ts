@@ -10,7 +10,11 @@ export function describeLanes({ transport }: SuiteKit): void {
     test("keep their order each, both ways, with frames small and large", async (t) => {
       const lanes = [0, 1, 2, 3, 8, 9, 15];
       const count = 100;
-      const { client, server } = await openFramed(t, transport.url, { identity, ca: authority.certificate });
+      const { client, server } = await openFramed(t, transport.url, {
+        identity,
+        ca: authority.certificate,
+        transports: transport.transports,
+      });
       server.onFrame = ({ lane, number }) => server.send(lane, number, (number % 10) * 2_000);
       for (let number = 0; number < count; number++) {
         for (const lane of lanes) client.send(lane, number, number % 50 === 49 ? 100_000 : number);
