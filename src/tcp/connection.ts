@@ -334,8 +334,9 @@ export class TcpConnection implements Recipient, Watched, Sender, Receiver, Sock
     this.#terminate();
   }
 
+  /** Behind this side's last byte there is no reset any more: node:net would fail to, and never say that it closed. */
   #terminate(): void {
-    if (this.#socket instanceof TLSSocket) this.#socket.destroy();
+    if (this.#shut || this.#socket instanceof TLSSocket) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 

@@ -5,6 +5,7 @@ import { CloseCode, type CloseInfo } from "millrace";
 import { ConnectionClosedError } from "#internal/errors.js";
 import { defaultCloseDeadlineMs } from "#internal/transport/close.js";
 import { deferred } from "../../kit/deferred.js";
+import { until } from "../../kit/until.js";
 import { type Connection, echo, KiB, type Listener, MiB, type SuiteKit } from "./kit.js";
 
 /** How connections end. */
@@ -38,6 +39,28 @@ export function describeClosing(kit: SuiteKit): void {
       const connection = await dial(t, listener);
       await connection.close();
       assert.deepEqual(await closed.promise, { by: "peer", code: 0, reason: "" });
+    });
+
+    test("ends at once when it is closed again, abruptly, while a peer does not read what is queued", async (t) => {
+      const listener = await serve(t, { open: (connection) => void connection.pause() });
+      const connection = await dial(t, listener, undefined, { highWaterMarkBytes: 64 * MiB });
+      for (let count = 0; count < 32; count++) connection.send(new Uint8Array(MiB));
+      await until("the peer takes no more", () => connection.bytesQueued > 0);
+      void connection.close({ deadlineMs: 600_000 });
+      assert.equal((await connection.close({ graceful: false, deadlineMs: 0 })).by, "local");
+    });
+
+    test("ends though the event loop stands still right behind an abrupt close", async (t) => {
+      const connection = await dial(t, await serve(t, {}));
+      await new Promise<void>((resolve) => {
+        setTimeout(() => {
+          void connection.close({ graceful: false, deadlineMs: 0 });
+          const until = performance.now() + 5; // so that a deadline of none is over before the socket was looked at again
+          while (performance.now() < until);
+          resolve();
+        }, 1);
+      });
+      assert.equal((await connection.closed).by, "local");
     });
 
     test("gracefully delivers what was sent before", async (t) => {
