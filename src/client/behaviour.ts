@@ -1,11 +1,31 @@
 import type { GoAway } from "../delivery/goaway.js";
 import type { Message } from "../delivery/message.js";
+import type { Cursor } from "../topic/cursor.js";
 import type { CloseInfo } from "../transport/close.js";
 import type { ClientSession } from "./client_session.js";
 
 /** What the server asks; its bytes are the handler's own. */
 export interface ClientRequest extends Message {
   readonly subject: string;
+}
+
+/** A message of a topic. */
+export interface Publication {
+  readonly topic: string;
+  /** The application's message type. */
+  readonly type: number;
+  readonly payload: Uint8Array;
+  /** Right behind it: what is missed from here on is had by `subscribe` with `from`. */
+  readonly cursor: Cursor;
+  /** The payload as text. */
+  text(): string;
+}
+
+/** Where something of a topic was missed. */
+export interface Missed {
+  readonly topic: string;
+  /** The last that had come; undefined where nothing had. */
+  readonly after: Cursor | undefined;
 }
 
 /** Answers what the server asks: what it returns goes back; a `RequestFailure` that it throws does, too. */
@@ -15,6 +35,13 @@ export type ClientRequestHandler = (session: ClientSession, request: ClientReque
 export interface ClientBehaviour {
   /** A message, valid during the call only; `message.copy()` keeps it. */
   message?(session: ClientSession, message: Message): unknown;
+  /** A message of a topic, valid during the call only. */
+  publication?(session: ClientSession, publication: Publication): unknown;
+  /**
+   * Messages of a topic have been missed, since this client could not take them in time, or was away. `subscribe` with
+   * `from` the last cursor that came gets what is kept of them.
+   */
+  gap?(session: ClientSession, missed: Missed): unknown;
   /** Who answers the server's requests, by subject. */
   readonly requests?: Readonly<Record<string, ClientRequestHandler>>;
   /** Answers all others; without it they fail as unknown. */

@@ -1,28 +1,39 @@
 import { encodeCommit } from "../delivery/commit.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
 import { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
+import { type Gap, readGap } from "../delivery/gap.js";
 import { readGoAway } from "../delivery/goaway.js";
 import type { Hello } from "../delivery/hello.js";
-import { MessageView, OwnMessage } from "../delivery/message.js";
+import { MessageView, OwnMessage, textOf } from "../delivery/message.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
 import { costOf, payloadOf, SessionHalf } from "../delivery/session_half.js";
 import { sessionVersion } from "../delivery/terms.js";
 import type { Welcome } from "../delivery/welcome.js";
-import { FrameTooLargeError, ProtocolViolationError, SessionClosedError } from "../errors.js";
+import { FrameTooLargeError, ProtocolViolationError, SessionClosedError, TimeoutError } from "../errors.js";
 import { CodecCarrier } from "../frame/codec_carrier.js";
-import { type FrameContents, Kind } from "../frame/frame.js";
+import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { takeOther } from "../frame/frame_behaviour.js";
 import { maxFrameOverheadBytes } from "../frame/message_codec.js";
 import { sendFrame } from "../frame/unit.js";
+import type { Cursor } from "../topic/cursor.js";
 import { CloseCode, type CloseInfo, type CloseOptions, firstApplicationCode } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
 import { throwUncaught } from "../transport/uncaught.js";
 import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
 import { type Dialled, dial } from "./dial.js";
 import type { ReadClientOptions } from "./options.js";
+import {
+  fromEntry,
+  publishedAt,
+  readSubscription,
+  type SubscribeFrom,
+  type Subscription,
+} from "./topic_cursors.js";
 
 /** Acknowledgements that no message has carried are sent so often. */
 const turnMs = 50;
+/** Of how many topics the place is remembered. */
+const maxPositions = 65_536;
 const view = new MessageView();
 const nothing = new Uint8Array(0);
 const encoder = new TextEncoder();
@@ -38,6 +49,8 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
   #welcome: Welcome | undefined = undefined;
   #dialled: Dialled | undefined = undefined;
   #state: "open" | "detached" | "closed" = "detached";
+  /** Of topics: the newest that came. */
+  readonly #positions = new Map<string, Cursor>();
   /** The application ends it, whoever ends the connection. */
   #isClosing = false;
   #acks: NodeJS.Timeout | undefined = undefined;
@@ -133,6 +146,28 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
     return this.ask(Kind.Request, subject, bytes, options);
   }
 
+  /**
+   * Subscribes to a topic, or to all that match a pattern; what is published comes to the behaviour's `publication`.
+   * @throws RequestFailure where the server refuses; TimeoutError
+   */
+  async subscribe(pattern: string, { from }: { readonly from?: SubscribeFrom } = {}): Promise<Subscription> {
+    const meta = from === undefined ? undefined : [fromEntry(from)];
+    if (typeof from === "object") this.#positions.set(pattern, from);
+    else if (from !== undefined) this.#positions.delete(pattern);
+    return readSubscription(await this.#asked(Kind.Subscribe, pattern, nothing, meta));
+  }
+
+  /** Ends a subscription. @throws RequestFailure, TimeoutError */
+  async unsubscribe(pattern: string): Promise<void> {
+    this.#positions.delete(pattern);
+    await this.#asked(Kind.Unsubscribe, pattern, nothing);
+  }
+
+  /** Publishes to a topic, where the server lets this client. @throws RequestFailure, TimeoutError */
+  async publish(topic: string, message: Uint8Array | string): Promise<void> {
+    await this.#asked(Kind.Publish, topic, payloadOf(message, "a message"));
+  }
+
   /** Ends the session, for the server too. */
   async close(options: CloseOptions = {}): Promise<CloseInfo> {
     const connection = this.#dialled?.connection;
@@ -187,6 +222,7 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
   protected override onOther(frame: Readonly<FrameContents>): void {
     const { connection } = this.#dialled!;
     if (frame.kind === Kind.GoAway) this.#call("goAway", readGoAway(frame));
+    else if (frame.kind === Kind.Gap) this.#onGap(readGap(frame));
     else if (frame.kind === Kind.Hello || frame.kind === Kind.Welcome || frame.kind === Kind.Commit) {
       throw new ProtocolViolationError("the session has begun already");
     } else if (frame.kind !== Kind.Pong || connection.control !== undefined) takeOther(connection, frame);
@@ -201,6 +237,39 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
 
   protected override onDrain(): void {
     this.#call("drain");
+  }
+
+  async #asked(kind: number, subject: string, payload: Uint8Array, meta?: readonly MetaEntry[]) {
+    this.#check(payload);
+    const reply = await this.ask(kind, subject, payload, { meta });
+    if (reply.status === "success") return reply.meta;
+    if (reply.status === "failure") throw new RequestFailure(reply.reason, reply.code);
+    throw new TimeoutError(`the server did not answer about "${subject}" in time`);
+  }
+
+  protected override onPublication(frame: Readonly<FrameContents>): void {
+    this.handled(frame.channel, frame.seq, costOf(frame));
+    const { subject: topic = "", type, payload, meta } = frame;
+    const cursor = publishedAt(meta);
+    const last = this.#positions.get(topic);
+    const isKnown = last !== undefined && last.epoch === cursor.epoch;
+    if (isKnown && cursor.sequence <= last.sequence) return; // it came already
+    this.#remember(topic, cursor);
+    if (isKnown && cursor.sequence > last.sequence + 1) this.#call("gap", { topic, after: last });
+    this.#call("publication", { topic, type, payload, cursor, text: () => textOf(payload) });
+  }
+
+  /** The server could not send all that it published. */
+  #onGap({ topic = "" }: Gap): void {
+    this.#call("gap", { topic, after: this.#positions.get(topic) });
+  }
+
+  #remember(topic: string, cursor: Cursor): void {
+    this.#positions.delete(topic); // so that it goes to the end
+    this.#positions.set(topic, cursor);
+    if (this.#positions.size <= maxPositions) return;
+    const [oldest] = this.#positions.keys();
+    this.#positions.delete(oldest!);
   }
 
   #hello(resumption: Hello["resumption"]): Hello {
@@ -295,7 +364,10 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
     );
   }
 
-  #call(name: "message" | "drain" | "detached" | "goAway" | "close", ...args: unknown[]): void {
+  #call(
+    name: "publication" | "gap" | "message" | "drain" | "detached" | "goAway" | "close",
+    ...args: unknown[]
+  ): void {
     const handler = this.#behaviour[name] as ((...args: unknown[]) => unknown) | undefined;
     if (handler === undefined) return;
     try {

@@ -10,12 +10,22 @@ import { type ClientOptions, readClientOptions } from "./options.js";
 export { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
 export type { GoAway } from "../delivery/goaway.js";
 export type { Message } from "../delivery/message.js";
-export type { ClientBehaviour, ClientRequest, ClientRequestHandler } from "./behaviour.js";
+export type { Cursor } from "../topic/cursor.js";
+export type {
+  ClientBehaviour,
+  ClientRequest,
+  ClientRequestHandler,
+  Missed,
+  Publication,
+} from "./behaviour.js";
 export { ClientSession } from "./client_session.js";
 export type { ClientOptions } from "./options.js";
+export type { SubscribeFrom, Subscription } from "./topic_cursors.js";
 
 const handlerNames = [
   "message",
+  "publication",
+  "gap",
   "request",
   "drain",
   "detached",

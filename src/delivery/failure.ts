@@ -1,3 +1,5 @@
+import type { MetaEntry } from "../frame/frame.js";
+
 /** Why a request failed, as it is on the wire. An application's own are from 1,000 on. */
 export const FailureCode = {
   /** Who answers said so. */
@@ -38,8 +40,8 @@ export class RequestFailure extends Error {
 
 /** What became of a request. */
 export type Reply =
-  /** `payload` is the caller's own. */
-  | { readonly status: "success"; readonly payload: Uint8Array }
+  /** Payload and metadata are the caller's own. */
+  | { readonly status: "success"; readonly payload: Uint8Array; readonly meta: readonly MetaEntry[] }
   /** `code` is one of {@link FailureCode}, or the application's. */
   | { readonly status: "failure"; readonly code: number; readonly reason: string }
   | { readonly status: "timeout" };

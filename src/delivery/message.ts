@@ -105,6 +105,6 @@ export class OwnMessage implements Message {
 }
 
 /** The decoder takes no shared memory, in which QUIC's messages lie. */
-function textOf(bytes: Uint8Array): string {
+export function textOf(bytes: Uint8Array): string {
   return decoder.decode(bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes);
 }

@@ -50,7 +50,7 @@ export class MetaReader {
   readonly #meta: readonly MetaEntry[];
 
   /** @param kind as errors call the frame. */
-  constructor(kind: string, frame: Readonly<FrameContents>) {
+  constructor(kind: string, frame: Pick<FrameContents, "flags" | "meta">) {
     this.#kind = kind;
     this.#meta = frame.meta ?? [];
     if (frame.flags !== 0) throw new ProtocolViolationError(`a ${kind} has no flags, not ${frame.flags}`);

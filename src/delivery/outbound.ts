@@ -78,6 +78,11 @@ export class Outbound {
     return !this.#isReady || this.isBlocked;
   }
 
+  /** What is queued has reached the high-water mark. */
+  get isFull(): boolean {
+    return this.bytesQueued >= this.limits.highWaterMarkBytes;
+  }
+
   /** Messages wait that were accepted. */
   get hasWaiting(): boolean {
     const rarities = this.#rarities;

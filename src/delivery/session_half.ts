@@ -4,7 +4,7 @@ import {
   ProtocolViolationError,
   ResourceExhaustedError,
 } from "../errors.js";
-import { encodeFrame, type FrameContents, FrameView, Kind } from "../frame/frame.js";
+import { encodeFrame, type FrameContents, FrameView, Kind, type MetaEntry } from "../frame/frame.js";
 import { isPlain, openPayload } from "../frame/opened_payload.js";
 import { checkBytes } from "../options/bytes.js";
 import type { SendResult } from "../transport/connection.js";
@@ -13,7 +13,7 @@ import { AckLevel, checkAck, encodeAck } from "./ack.js";
 import type { Reply } from "./failure.js";
 import { Inbound, type InboundLimits } from "./inbound.js";
 import type { Priority } from "./lane.js";
-import { entry, MetaReader, shortText, u32 } from "./meta.js";
+import { entry, MetaReader, owned, shortText, u32 } from "./meta.js";
 import { type Carrier, Outbound, type OutboundLimits, type Outgoing } from "./outbound.js";
 import { PendingRequests, type RequestBudget } from "./pending_requests.js";
 
@@ -24,6 +24,12 @@ export interface HalfContext {
   readonly maxMessageBytes: number;
   readonly requestBudget: RequestBudget;
   readonly requestTimeoutMs: number;
+}
+
+/** How something is asked. */
+interface AskOptions extends WaitOptions {
+  readonly priority?: Priority | undefined;
+  readonly meta?: readonly MetaEntry[] | undefined;
 }
 
 /** Bytes that count for a frame without payload: what it costs to hold one. */
@@ -64,6 +70,8 @@ export abstract class SessionHalf {
   protected abstract onMessage(frame: Readonly<FrameContents>): void;
   /** A request, subscription or publication has come: the same, and it is answered by {@link respond} or {@link fail}. */
   protected abstract onRequest(frame: Readonly<FrameContents>): void;
+  /** A publication has come, of a topic or for one: the same, where it has a sequence. */
+  protected abstract onPublication(frame: Readonly<FrameContents>): void;
   /** A frame that is no part of the exchange of messages. @throws ProtocolViolationError where it may not come */
   protected abstract onOther(frame: Readonly<FrameContents>): void;
   /** Acknowledgements are owed, which the next turn of the clock is to send: called once until it does. */
@@ -84,9 +92,11 @@ export abstract class SessionHalf {
       case Kind.Request:
       case Kind.Subscribe:
       case Kind.Unsubscribe:
-      case Kind.Publish:
         if (frame.seq === 0) throw unsequenced(frame.kind);
         if (this.#isNew(frame)) this.onRequest(frame);
+        break;
+      case Kind.Publish:
+        if (frame.seq === 0 || this.#isNew(frame)) this.onPublication(frame);
         break;
       case Kind.Response:
         if (frame.seq === 0) throw unsequenced(frame.kind);
@@ -116,22 +126,18 @@ export abstract class SessionHalf {
     kind: number,
     subject: string,
     payload: Uint8Array,
-    {
-      timeoutMs = this.half.requestTimeoutMs,
-      signal,
-      priority,
-    }: WaitOptions & { priority?: Priority | undefined },
+    { timeoutMs = this.half.requestTimeoutMs, signal, priority, meta }: AskOptions,
   ): Promise<Reply> {
     this.#requests ??= new PendingRequests(this.half.requestBudget);
     return this.#requests.ask({ timeoutMs, signal }, (type) => {
-      const sent = this.sendMessage({ kind, type, subject, payload, ...(priority && { priority }) });
+      const sent = this.sendMessage({ kind, type, subject, payload, priority, meta });
       return sent !== "dropped";
     });
   }
 
   /** Answers a request. An answer is never dropped: who asked waits for it, and so bounds how many there are. */
-  respond(id: number, payload: Uint8Array): void {
-    this.#answer({ kind: Kind.Response, type: id, payload });
+  respond(id: number, payload: Uint8Array, meta?: readonly MetaEntry[]): void {
+    this.#answer({ kind: Kind.Response, type: id, payload, ...(meta && { meta }) });
   }
 
   /** Says that a request failed. @param code see {@link FailureCode}. */
@@ -243,7 +249,7 @@ export abstract class SessionHalf {
     const payload = frame.payload.slice();
     const reply: Reply =
       status === undefined
-        ? { status: "success", payload }
+        ? { status: "success", payload, meta: ownedEntries(frame.meta) }
         : { status: "failure", code: status, reason: frame.subject ?? "" };
     this.handled(frame.channel, frame.seq, costOf(frame));
     this.#requests?.answer(frame.type, reply); // one that came too late is no fault
@@ -270,6 +276,10 @@ export abstract class SessionHalf {
     }
     if (this.outbound.isHeld) this.pump(this.nowMs);
   }
+}
+
+function ownedEntries(meta: readonly MetaEntry[] = []): readonly MetaEntry[] {
+  return meta.map(({ key, value }) => ({ key, value: owned(value) }));
 }
 
 function ackFrame(lane: number, level: number, sequence: number): Uint8Array {

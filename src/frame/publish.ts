@@ -1,10 +1,9 @@
 import { InvalidArgumentError } from "../errors.js";
 import { show } from "../options/read.js";
-import type { Publisher, TransportConnection } from "../transport/connection.js";
 import type { Connection } from "./connection.js";
-import type { Codec } from "./message_codec.js";
+import { FanOut } from "./fan_out.js";
 import { MessageConnection } from "./message_connection.js";
-import { messageHead, messageUnit, publishUnit } from "./unit.js";
+import { messageHead, messageUnit } from "./unit.js";
 
 /**
  * Sends one message to many connections, of any transports. On QUIC it is copied once, however many they are.
@@ -18,47 +17,13 @@ export function publish(connections: Iterable<Connection>, message: Uint8Array):
   if (typeof (connections as unknown as Iterable<unknown> | undefined)?.[Symbol.iterator] !== "function") {
     throw new InvalidArgumentError(`connections must be iterable, and not ${show(connections)}`);
   }
-  const groups = new Map<Publisher, TransportConnection[]>();
-  const others = new Map<Codec, Map<Publisher | undefined, TransportConnection[]>>();
+  const fanOut = new FanOut();
   for (const connection of connections) {
     if (!(connection instanceof MessageConnection)) {
       throw new InvalidArgumentError("connections must be of listen or connect");
     }
-    const recipient = connection.recipientOf(message);
-    const codec = connection.otherCodec;
-    if (codec === undefined) addTo(groups, recipient.publisher ?? loop, recipient);
-    else addTo(publishersOf(others, codec), recipient.publisher, recipient);
+    fanOut.add(connection.recipientOf(message), connection.otherCodec);
   }
-  let accepted = 0;
-  // Made only now: the iterable may have sent messages of its own meanwhile, by the same head.
-  const head = messageHead(message);
-  for (const [publisher, group] of groups) accepted += publisher.publish(group, head, message);
-  for (const [codec, publishers] of others) {
-    const unit = messageUnit(codec, message);
-    for (const [publisher, group] of publishers) accepted += publishUnit(publisher, group, codec, unit);
-  }
-  return accepted;
+  // The head is made only now: the iterable may have sent messages of its own meanwhile, by the same one.
+  return fanOut.send(messageHead(message), message, (codec) => messageUnit(codec, message));
 }
-
-function addTo<Key>(groups: Map<Key, TransportConnection[]>, key: Key, recipient: TransportConnection): void {
-  const group = groups.get(key);
-  if (group === undefined) groups.set(key, [recipient]);
-  else group.push(recipient);
-}
-
-function publishersOf<Inner>(groups: Map<Codec, Map<Inner, TransportConnection[]>>, codec: Codec) {
-  const publishers = groups.get(codec) ?? new Map<Inner, TransportConnection[]>();
-  groups.set(codec, publishers);
-  return publishers;
-}
-
-/** For transports that can do no better. */
-const loop: Publisher = {
-  publish(connections, head, payload) {
-    let accepted = 0;
-    for (const connection of connections) {
-      if (connection.state === "open" && connection.send(head, payload) !== "dropped") accepted += 1;
-    }
-    return accepted;
-  },
-};

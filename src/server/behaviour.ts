@@ -65,6 +65,13 @@ export interface ServerBehaviour<Data = unknown> {
   readonly requests?: Readonly<Record<string, RequestHandler<Data>>>;
   /** Answers all other requests; without it they fail as unknown. */
   request?: RequestHandler<Data>;
+  /**
+   * Whether a client may subscribe to a subject, or to all that match a pattern: without it none may. Patterns have one
+   * spelling; `*` and `>` in them are wildcards.
+   */
+  subscribe?(session: Session<Data>, pattern: string): boolean | PromiseLike<boolean>;
+  /** Whether a client may publish to a topic: without it none may. */
+  publish?(session: Session<Data>, subject: string, payload: Uint8Array): boolean | PromiseLike<boolean>;
   /** The session's queue, once at its high-water mark, is below half of it again. */
   drain?(session: Session<Data>): unknown;
   /** The session has lost its connection, and may be taken up again until its resume window ends. */

@@ -25,6 +25,7 @@ import { Receiver } from "./receiver.js";
 import { type Refusal, refuse } from "./refusal.js";
 import { Registry } from "./registry.js";
 import type { ServerSession } from "./server_session.js";
+import { ServerTopics } from "./server_topics.js";
 import type { SessionEnd } from "./session.js";
 import { idWords } from "./session_id.js";
 
@@ -52,6 +53,7 @@ export class ServerCore<Data> {
   readonly clock: Clock;
   readonly handlers: Handlers<Data>;
   readonly receiver: Receiver<Data>;
+  readonly topics: ServerTopics<Data>;
   readonly dispatcher: Dispatcher;
   readonly half: HalfContext;
   readonly requestBudget: RequestBudget;
@@ -84,7 +86,8 @@ export class ServerCore<Data> {
     const { middleware, limits, maxSessions, authenticateTimeoutMs } = options;
     this.handlers = new Handlers(behaviour, plugins);
     this.dispatcher = new Dispatcher(options.dispatcher);
-    this.receiver = new Receiver(behaviour, middleware, this.handlers, this.dispatcher);
+    this.topics = new ServerTopics(options.topics, codecOf);
+    this.receiver = new Receiver(behaviour, middleware, this.handlers, this.dispatcher, this.topics);
     this.requestBudget = new RequestBudget(options.maxPendingRequests, (current, limit) =>
       this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
     );
@@ -206,6 +209,7 @@ export class ServerCore<Data> {
     this.counters.closed += 1;
     this.dispatcher.cancel(session, new SessionClosedError(`session ${session.id} is over`));
     this.#sessionAddresses.leave(session.address);
+    this.topics.forget(session);
     this.registry.delete(session);
     try {
       this.handlers.watch(session, this.#closing(session, end));
@@ -226,6 +230,7 @@ export class ServerCore<Data> {
     const { owing } = this;
     this.owing = [];
     for (const session of owing) session.payAcks();
+    this.topics.sweep(performance.now());
     this.handshakes.expire((handshake) => handshake.expire());
     const { tick } = this.clock;
     this.#cursor = this.registry.visit(this.#cursor, slotsPerTurn, (session) => {

@@ -7,6 +7,11 @@ export type { Delivery, Priority } from "../delivery/lane.js";
 export type { Message } from "../delivery/message.js";
 export { RejectCode } from "../delivery/reject.js";
 export type { DispatcherOptions } from "../dispatch/options.js";
+export type { Cursor } from "../topic/cursor.js";
+export type { TopicsOptions } from "../topic/options.js";
+export type { RetentionPolicy } from "../topic/retention.js";
+export type { Gap, HistoryEntry } from "../topic/topic_history.js";
+export type { Subscribed, SubscribeFrom, TopicsStatistics } from "../topic/topics.js";
 export type {
   Answer,
   AuthenticateContext,
@@ -29,6 +34,7 @@ export { Refusal, refuse } from "./refusal.js";
 export type { SameClientPolicy } from "./registry.js";
 export { createServer, type Server, type SessionFilter, type SessionPage, type Target } from "./server.js";
 export type { ServerRequest } from "./server_request.js";
+export type { PublishResult } from "./server_topics.js";
 export type {
   RequestOptions,
   SendOptions,

@@ -6,7 +6,7 @@ import type { Session, SessionEnd } from "./session.js";
 
 /** What comes in, on its way to its handler. Its bytes are its own; `payload` may be assigned. */
 export interface Incoming {
-  readonly kind: "message" | "request" | "publish" | "subscribe";
+  readonly kind: "message" | "request" | "publish" | "subscribe" | "unsubscribe";
   /** Of a message: the application's. */
   readonly type: number;
   /** Of a request, publication or subscription: always there. */

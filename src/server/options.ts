@@ -16,6 +16,7 @@ import {
   optional,
   withDefault,
 } from "../options/schema.js";
+import type { TopicsOptions } from "../topic/options.js";
 import type { HttpHandler } from "../transport/http.js";
 import { listenerOptions } from "../transport/options.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
@@ -110,6 +111,8 @@ export interface ServerOptions<Data = unknown> {
   /** How asynchronous handlers are run. */
   readonly dispatcher?: DispatcherOptions | undefined;
   readonly limits?: LimitOptions | undefined;
+  /** The caps of topics, and what is kept of them. */
+  readonly topics?: TopicsOptions | undefined;
   /** The outermost first. */
   readonly middleware?: readonly Middleware<Data>[] | undefined;
   readonly plugins?: readonly Plugin<Data>[] | undefined;
@@ -163,6 +166,7 @@ const schema = object({
   requestTimeoutMs: withDefault(integer(1, 0x7fff_ffff), 30_000),
   dispatcher: optional(option<DispatcherOptions>("an object of dispatcher options", isObject)),
   limits: optional(limits),
+  topics: optional(option<TopicsOptions>("an object of topics options", isObject)),
   middleware: withDefault(listOf<Middleware>("a list of Middleware objects", 0, isNamed), []),
   plugins: withDefault(listOf<Plugin>("a list of Plugin objects", 0, isNamed), []),
   resumeSecret: optional(
@@ -171,7 +175,15 @@ const schema = object({
 } satisfies Record<keyof ServerOptions, unknown>);
 
 /** Those that may be left out for good. */
-type Optional = "tls" | "http" | "origins" | "allowMissingOrigin" | "codecs" | "transports" | "resumeSecret";
+type Optional =
+  | "tls"
+  | "http"
+  | "origins"
+  | "allowMissingOrigin"
+  | "codecs"
+  | "transports"
+  | "resumeSecret"
+  | "topics";
 
 /** Those that are read further. */
 type Parts = "heartbeat" | "limits" | "dispatcher";

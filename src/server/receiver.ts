@@ -1,15 +1,17 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
-import { type Message, MessageView, OwnMessage } from "../delivery/message.js";
+import { type Message, MessageView } from "../delivery/message.js";
 import { costOf } from "../delivery/session_half.js";
 import type { Dispatcher } from "../dispatch/dispatcher.js";
 import type { Task, TaskCall } from "../dispatch/task.js";
 import { HandlerTimeoutError } from "../errors.js";
-import { type FrameContents, Kind } from "../frame/frame.js";
+import type { FrameContents } from "../frame/frame.js";
 import type { Answer, RequestHandler, ServerBehaviour } from "./behaviour.js";
 import type { Handlers } from "./handlers.js";
-import { type Incoming, layersOf, type Middleware, onion } from "./middleware.js";
+import { layersOf, type Middleware, onion } from "./middleware.js";
+import { OwnIncoming } from "./own_incoming.js";
 import type { ServerSession } from "./server_session.js";
+import type { ServerTopics } from "./server_topics.js";
+import { TopicRequests } from "./topic_requests.js";
 
 /** The class of async functions, which has no global name. */
 const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
@@ -26,17 +28,21 @@ export class Receiver<Data> {
   readonly #requests: ReadonlyMap<string, RequestHandler<Data>>;
   /** Around all handlers; undefined where there is no middleware. */
   readonly #onion: ((session: ServerSession<Data>, incoming: OwnIncoming) => unknown) | undefined;
+  readonly #topics: TopicRequests<Data>;
   readonly #messagesWait: boolean;
+  readonly #layersWait: boolean;
 
   constructor(
     behaviour: ServerBehaviour<Data>,
     middleware: readonly Middleware<Data>[],
     handlers: Handlers<Data>,
     dispatcher: Dispatcher,
+    topics: ServerTopics<Data>,
   ) {
     this.#behaviour = behaviour;
     this.#handlers = handlers;
     this.#dispatcher = dispatcher;
+    this.#topics = new TopicRequests(behaviour, topics);
     this.#requests = new Map(Object.entries(behaviour.requests ?? {}));
     const layers = layersOf(middleware, "incoming");
     const core = (_session: ServerSession<Data>, incoming: OwnIncoming) => incoming.handle();
@@ -45,8 +51,6 @@ export class Receiver<Data> {
     this.#messagesWait = isAsync || behaviour.message instanceof AsyncFunction;
     this.#layersWait = isAsync;
   }
-
-  readonly #layersWait: boolean;
 
   message(session: ServerSession<Data>, frame: Readonly<FrameContents>): void {
     const { message } = this.#behaviour;
@@ -63,14 +67,13 @@ export class Receiver<Data> {
       return;
     }
     const handle = (own: Message) => message.call(this.#behaviour, session, own);
-    this.#take(session, new OwnIncoming("message", frame, handle), this.#messagesWait);
+    this.#take(session, new OwnIncoming(frame, handle), this.#messagesWait);
   }
 
   /** The same of a request, whose answer is sent. */
   request(session: ServerSession<Data>, frame: Readonly<FrameContents>): void {
     const subject = frame.subject ?? "";
-    const handler =
-      frame.kind === Kind.Request ? (this.#requests.get(subject) ?? this.#behaviour.request) : undefined;
+    const handler = this.#requests.get(subject) ?? this.#behaviour.request;
     if (handler === undefined) {
       session.handled(frame.channel, frame.seq, costOf(frame));
       session.fail(frame.type, FailureCode.unknownSubject, "nobody answers this subject here");
@@ -78,7 +81,17 @@ export class Receiver<Data> {
     }
     const isAsync = this.#layersWait || handler instanceof AsyncFunction;
     const handle = (own: OwnIncoming) => handler.call(this.#behaviour, session, own as never);
-    this.#take(session, new OwnIncoming("request", frame, handle), isAsync);
+    this.#take(session, new OwnIncoming(frame, handle), isAsync);
+  }
+
+  /** The same of what a client asks of topics. */
+  topicRequest(session: ServerSession<Data>, frame: Readonly<FrameContents>): void {
+    const topics = this.#topics;
+    const handle = (own: OwnIncoming) => {
+      if (own.kind === "subscribe") return topics.subscribe(session, own);
+      return own.kind === "publish" ? topics.publish(session, own) : topics.unsubscribe(session, own);
+    };
+    this.#take(session, new OwnIncoming(frame, handle), true);
   }
 
   #take(session: ServerSession<Data>, incoming: OwnIncoming, waits: boolean): void {
@@ -112,13 +125,13 @@ export class Receiver<Data> {
   }
 
   answer(session: ServerSession<Data>, incoming: OwnIncoming, answer: unknown): void {
-    if (incoming.kind !== "request" || session.state === "closed") return;
+    if (incoming.kind === "message" || session.state === "closed") return;
     if (!incoming.isHandled) {
       session.fail(incoming.id, FailureCode.forbidden, "refused");
       return;
     }
     const bytes = bytesOf(answer as Answer);
-    if (bytes !== undefined) session.respond(incoming.id, bytes);
+    if (bytes !== undefined) session.respond(incoming.id, bytes, incoming.answerMeta);
     else
       this.fail(
         session,
@@ -130,7 +143,7 @@ export class Receiver<Data> {
   fail(session: ServerSession<Data>, incoming: OwnIncoming, cause: unknown): void {
     const isTold = cause instanceof RequestFailure;
     if (!isTold) this.#handlers.report(session, cause);
-    if (incoming.kind !== "request" || session.state === "closed") return;
+    if (incoming.kind === "message" || session.state === "closed") return;
     if (isTold) session.fail(incoming.id, cause.code, cause.message);
     else if (cause instanceof HandlerTimeoutError)
       session.fail(incoming.id, FailureCode.timeout, "it took too long");
@@ -138,60 +151,9 @@ export class Receiver<Data> {
   }
 
   #refuse(session: ServerSession<Data>, incoming: OwnIncoming): void {
-    if (incoming.kind === "request")
+    if (incoming.kind !== "message")
       session.fail(incoming.id, FailureCode.overloaded, "too much waits already");
     else session.rejectMessage(incoming.lane, incoming.sequence);
-  }
-}
-
-/** What came in, whose bytes are its own: it passes the middleware, and waits where its handler does. */
-class OwnIncoming extends OwnMessage implements Incoming {
-  readonly kind: "message" | "request";
-  /** Of a request: what its answer names. */
-  readonly id: number;
-  /** What it counts for in its session's window. */
-  readonly cost: number;
-  /** It came through to its handler. */
-  isHandled = false;
-  readonly #handler: (own: OwnIncoming) => unknown;
-  #call: TaskCall | undefined = undefined;
-  #abort: AbortController | undefined = undefined;
-
-  constructor(
-    kind: "message" | "request",
-    frame: Readonly<FrameContents>,
-    handler: (own: OwnIncoming) => unknown,
-  ) {
-    super(frame);
-    this.kind = kind;
-    this.id = frame.type;
-    this.cost = costOf(frame);
-    this.#handler = handler;
-  }
-
-  /** Fires when nobody wants the answer any more. */
-  get signal(): AbortSignal {
-    if (this.#call !== undefined) return this.#call.signal;
-    this.#abort ??= new AbortController();
-    return this.#abort.signal;
-  }
-
-  set call(call: TaskCall) {
-    this.#call = call;
-  }
-
-  async rest(ms: number): Promise<void> {
-    await (this.#call === undefined ? delay(ms) : this.#call.rest(ms));
-  }
-
-  /** It waits no longer. */
-  account(session: { handled(lane: number, low32: number, cost: number): void }): void {
-    session.handled(this.lane, this.sequence, this.cost);
-  }
-
-  handle(): unknown {
-    this.isHandled = true;
-    return this.#handler(this);
   }
 }
 

@@ -1,9 +1,12 @@
 import { FailureCode, type Reply } from "../delivery/failure.js";
-import { InvalidArgumentError } from "../errors.js";
+import { payloadOf } from "../delivery/session_half.js";
+import { FrameTooLargeError, InvalidArgumentError, SessionClosedError } from "../errors.js";
 import { bindAll } from "../frame/bind_all.js";
 import { checkCodecs } from "../frame/message_codec.js";
 import { checkHandlers } from "../options/handlers.js";
-import { show } from "../options/read.js";
+import { readOptions, show } from "../options/read.js";
+import { integer, object, withDefault } from "../options/schema.js";
+import type { Subscribed, SubscribeFrom, TopicsStatistics } from "../topic/topics.js";
 import type { SocketAddress } from "../transport/address.js";
 import { CloseCode, type CloseOptions } from "../transport/close.js";
 import type { SendResult, TransportConnection } from "../transport/connection.js";
@@ -13,6 +16,7 @@ import { ServerCore, type ServerCounters } from "./core.js";
 import { type ReadServerOptions, readServerOptions, type ServerOptions } from "./options.js";
 import { inOrder, type Plugin } from "./plugin.js";
 import type { ServerSession } from "./server_session.js";
+import type { PublishResult } from "./server_topics.js";
 import type { RequestOptions, SendOptions, Session } from "./session.js";
 import { SessionFrames } from "./session_frames.js";
 import { parseId } from "./session_id.js";
@@ -77,6 +81,23 @@ export interface Server<Data = unknown> extends AsyncDisposable {
   /** Sends a message to every session. @returns how many it was handed to. */
   broadcast(message: Uint8Array | string, options?: SendOptions): number;
 
+  /**
+   * Sends a message to the sessions that subscribe to its topic, or to a pattern that matches it: the same bytes to all.
+   * One that can take no more misses it, and is told where the topic is when it can.
+   * @throws InvalidArgumentError, TopicLimitError
+   */
+  publish(topic: string, message: Uint8Array | string, options?: { readonly type?: number }): PublishResult;
+  /**
+   * Subscribes a session, without it having asked.
+   * @throws InvalidArgumentError, SubscriptionLimitError, TopicLimitError, SessionClosedError
+   */
+  subscribe(session: Session<Data>, pattern: string, options?: { readonly from?: SubscribeFrom }): Subscribed;
+  /** @returns false where it was not subscribed to that. */
+  unsubscribe(session: Session<Data>, pattern: string): boolean;
+  /** What a session subscribes to. */
+  subscriptionsOf(session: Session<Data>): readonly string[];
+  readonly topicStatistics: TopicsStatistics;
+
   /** Ends a session. False where there is none. */
   closeSession(id: string, options?: CloseOptions): boolean;
   /** Ends all sessions of a client id, with `CloseCode.unauthenticated`: they cannot be taken up again. @returns how many */
@@ -92,11 +113,15 @@ export interface Server<Data = unknown> extends AsyncDisposable {
   close(options?: ShutdownOptions): Promise<void>;
 }
 
+const publishSchema = object({ type: withDefault(integer(0, 0xffff_ffff), 0) });
+
 const handlerNames = [
   "authenticate",
   "open",
   "message",
   "request",
+  "subscribe",
+  "publish",
   "drain",
   "detached",
   "resumed",
@@ -257,6 +282,42 @@ class SessionServer<Data> implements Server<Data> {
       if (!session.isClosing && session.send(message, options) !== "dropped") handed += 1;
     }
     return handed;
+  }
+
+  publish(
+    topic: string,
+    message: Uint8Array | string,
+    options: { readonly type?: number } = {},
+  ): PublishResult {
+    const payload = payloadOf(message, "a message");
+    if (payload.length > this.#options.maxMessageBytes) {
+      throw new FrameTooLargeError(
+        `the message has ${payload.length} bytes, and maxMessageBytes allows fewer`,
+      );
+    }
+    return this.#core.topics.publish(topic, payload, readOptions(publishSchema, options).type);
+  }
+
+  subscribe(
+    session: Session<Data>,
+    pattern: string,
+    { from }: { readonly from?: SubscribeFrom } = {},
+  ): Subscribed {
+    const [own] = this.#named(session);
+    if (own === undefined) throw new SessionClosedError(`session ${session.id} is closed`);
+    return this.#core.topics.subscribe(own, pattern, from);
+  }
+
+  unsubscribe(session: Session<Data>, pattern: string): boolean {
+    return this.#named(session).some((own) => this.#core.topics.unsubscribe(own, pattern));
+  }
+
+  subscriptionsOf(session: Session<Data>): readonly string[] {
+    return this.#named(session).flatMap((own) => this.#core.topics.patternsOf(own));
+  }
+
+  get topicStatistics(): TopicsStatistics {
+    return this.#core.topics.statistics;
   }
 
   closeSession(id: string, options: CloseOptions = {}): boolean {

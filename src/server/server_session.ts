@@ -259,7 +259,13 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   }
 
   protected override onRequest(frame: Readonly<FrameContents>): void {
-    this.#core.receiver.request(this, frame);
+    if (frame.kind === Kind.Request) this.#core.receiver.request(this, frame);
+    else this.#core.receiver.topicRequest(this, frame);
+  }
+
+  protected override onPublication(frame: Readonly<FrameContents>): void {
+    if (frame.seq === 0) throw new ProtocolViolationError("a client's publication has a sequence");
+    this.#core.receiver.topicRequest(this, frame);
   }
 
   protected override onOther(frame: Readonly<FrameContents>): void {

@@ -64,7 +64,9 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
 
   override drain(transport: TransportConnection): void {
     const { owner } = transport;
-    if (owner instanceof ServerSession) owner.pump(performance.now());
+    if (!(owner instanceof ServerSession)) return;
+    owner.pump(performance.now());
+    this.#core().topics.drained(owner);
   }
 
   override close(transport: TransportConnection, info: CloseInfo): void {

@@ -3,6 +3,7 @@ import { describeHandshake } from "./suite/handshake.js";
 import { type SessionsUnderTest, sessionKit } from "./suite/kit.js";
 import { describeSessionMessages } from "./suite/messages.js";
 import { describeResuming } from "./suite/resuming.js";
+import { describeTopics } from "./suite/topics.js";
 
 /** What sessions do, over every transport. */
 export function describeSessions(name: string, under: SessionsUnderTest): void {
@@ -11,5 +12,6 @@ export function describeSessions(name: string, under: SessionsUnderTest): void {
     describeHandshake(kit);
     describeSessionMessages(kit);
     describeResuming(kit);
+    describeTopics(kit);
   });
 }

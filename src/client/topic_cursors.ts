@@ -1,0 +1,43 @@
+import { FrameMalformedError } from "../errors.js";
+import type { MetaEntry } from "../frame/frame.js";
+import { type Cursor, decodeCursor, encodeCursor } from "../topic/cursor.js";
+
+/** From where on a topic's messages are wanted: after a cursor, all that is kept, or the newest alone. */
+export type SubscribeFrom = Cursor | "oldest" | "last";
+
+/** What the server says of a subscription. */
+export interface Subscription {
+  /** Where the topic is; undefined for a pattern with wildcards. */
+  readonly cursor: Cursor | undefined;
+  /** Whether nothing is missing after the cursor that was given; what was missed is on its way. */
+  readonly recovered: boolean;
+  /** What is lost: there where something may be. */
+  readonly gap: { readonly epoch: number; readonly oldest: number } | undefined;
+}
+
+/** @throws FrameMalformedError */
+export function readSubscription(meta: readonly MetaEntry[]): Subscription {
+  const gap = cursorOf(meta, "gap");
+  return {
+    cursor: cursorOf(meta, "cursor"),
+    recovered: meta.some(({ key }) => key === "recovered"),
+    gap: gap && { epoch: gap.epoch, oldest: gap.sequence },
+  };
+}
+
+/** Where a publication is in its topic. @throws FrameMalformedError */
+export function publishedAt(meta: readonly MetaEntry[] = []): Cursor {
+  const cursor = cursorOf(meta, "cursor");
+  if (cursor === undefined) throw new FrameMalformedError("a publication says where it is in its topic");
+  return cursor;
+}
+
+export function fromEntry(from: SubscribeFrom): MetaEntry {
+  if (typeof from === "object") return { key: "from", value: encodeCursor(from) };
+  return { key: "from", value: Uint8Array.of(from === "oldest" ? 0 : 1) };
+}
+
+function cursorOf(meta: readonly MetaEntry[], key: string): Cursor | undefined {
+  const found = meta.find((entry) => entry.key === key);
+  return found && decodeCursor(found.value);
+}

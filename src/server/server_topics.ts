@@ -1,0 +1,162 @@
+import { FailureCode, RequestFailure } from "../delivery/failure.js";
+import { encodeGap } from "../delivery/gap.js";
+import { entry, MetaReader } from "../delivery/meta.js";
+import { InvalidArgumentError, SubscriptionLimitError, TopicLimitError } from "../errors.js";
+import { FanOut } from "../frame/fan_out.js";
+import { encodeFrame, type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
+import type { Codec } from "../frame/message_codec.js";
+import { sendFrame } from "../frame/unit.js";
+import { type Cursor, cursorBytes, decodeCursor, encodeCursor } from "../topic/cursor.js";
+import type { TopicsOptions } from "../topic/options.js";
+import type { HistoryEntry } from "../topic/topic_history.js";
+import { type Subscribed, type SubscribeFrom, Topics, type TopicsStatistics } from "../topic/topics.js";
+import type { TransportConnection } from "../transport/connection.js";
+import type { ServerSession } from "./server_session.js";
+
+const nothing = new Uint8Array(0);
+const yes = Uint8Array.of(1);
+const cursorKey = "cursor";
+/** How many messages and topics are looked at in one turn of the clock. */
+const sweepBudget = 1_000;
+
+/** What became of what was published. */
+export interface PublishResult {
+  /** Right behind it, in its topic's history. */
+  readonly cursor: Cursor;
+  /** How many sessions it was handed to. */
+  readonly recipients: number;
+}
+
+/** The topics of one environment: what is published goes to the sessions that subscribe to it, as the same bytes. */
+export class ServerTopics<Data> {
+  readonly #topics: Topics<ServerSession<Data>>;
+  readonly #codecOf: (transport: TransportConnection) => Codec | undefined;
+  /** Topics that sessions have missed something of, because they could take no more. */
+  readonly #missed = new Map<ServerSession<Data>, Set<string>>();
+
+  /** @throws InvalidArgumentError */
+  constructor(
+    options: TopicsOptions | undefined,
+    codecOf: (transport: TransportConnection) => Codec | undefined,
+  ) {
+    this.#topics = new Topics(options);
+    this.#codecOf = codecOf;
+  }
+
+  get statistics(): TopicsStatistics {
+    return this.#topics.statistics;
+  }
+
+  /** @throws InvalidArgumentError, TopicLimitError */
+  publish(subject: string, payload: Uint8Array, type: number): PublishResult {
+    const { cursor, recipients } = this.#topics.publish(subject, payload, { type });
+    const contents = publication(subject, payload, type, encodeCursor(cursor));
+    const fanOut = new FanOut();
+    const direct: ServerSession<Data>[] = [];
+    let handed = 0;
+    for (const session of recipients) {
+      const { connection } = session;
+      if (connection === undefined || session.isClosing) continue; // it recovers when it is back
+      if (session.outbound.isHeld) {
+        if (session.sendDirectly(contents) === "dropped") this.#miss(session, subject);
+        else handed += 1;
+      } else {
+        fanOut.add(connection, this.#codecOf(connection));
+        direct.push(session);
+      }
+    }
+    if (direct.length === 0) return { cursor, recipients: handed };
+    const accepted = fanOut.send(encodeFrame(contents, payload, contents), nothing, (codec) =>
+      codec.encode(contents),
+    );
+    // Which of them took no more is not told: those that hold most may be it, and are told where the topic is.
+    if (accepted < direct.length) {
+      for (const session of direct) if (session.outbound.isFull) this.#miss(session, subject);
+    }
+    return { cursor, recipients: handed + accepted };
+  }
+
+  /**
+   * Subscribes a session, and sends it what it wants of what came before.
+   * @throws InvalidArgumentError, SubscriptionLimitError, TopicLimitError
+   */
+  subscribe(session: ServerSession<Data>, pattern: string, from?: SubscribeFrom): Subscribed {
+    const subscribed = this.#topics.subscribe(session, pattern, { from });
+    const { replay, cursor } = subscribed;
+    for (const message of replay) session.sendDirectly(replayed(pattern, message, cursor!.epoch));
+    return subscribed;
+  }
+
+  /** @returns false where it was not subscribed to that. */
+  unsubscribe(session: ServerSession<Data>, pattern: string): boolean {
+    return this.#topics.unsubscribe(session, pattern);
+  }
+
+  patternsOf(session: ServerSession<Data>): readonly string[] {
+    return this.#topics.patternsOf(session);
+  }
+
+  /** A session is over. */
+  forget(session: ServerSession<Data>): void {
+    this.#missed.delete(session);
+    this.#topics.removeAll(session);
+  }
+
+  /** A session can take more again: it is told where the topics are that it has missed something of. */
+  drained(session: ServerSession<Data>): void {
+    const missed = this.#missed.get(session);
+    if (missed === undefined) return;
+    this.#missed.delete(session);
+    const { connection } = session;
+    if (connection?.state !== "open") return;
+    for (const topic of missed) {
+      const cursor = this.#topics.cursorOf(topic);
+      if (cursor === undefined) continue;
+      const oldest = this.#topics.since(topic, { ...cursor, sequence: 0 })?.gap?.oldest ?? 1;
+      sendFrame(connection, this.#codecOf(connection), encodeGap({ topic, epoch: cursor.epoch, oldest }));
+    }
+  }
+
+  sweep(nowMs: number): void {
+    this.#topics.sweep(nowMs, sweepBudget);
+  }
+
+  #miss(session: ServerSession<Data>, topic: string): void {
+    const missed = this.#missed.get(session);
+    if (missed === undefined) this.#missed.set(session, new Set([topic]));
+    else missed.add(topic);
+  }
+}
+
+/** What a client wants of a topic's past. @throws FrameMalformedError, ProtocolViolationError */
+export function readFrom(meta: readonly MetaEntry[]): SubscribeFrom | undefined {
+  const bytes = new MetaReader("Subscribe", { flags: 0, meta }).bytes("from", 1, cursorBytes);
+  if (bytes === undefined) return undefined;
+  if (bytes.length === 1) return bytes[0] === 0 ? "oldest" : "last";
+  return decodeCursor(bytes);
+}
+
+/** What a client that has subscribed is told. */
+export function subscribedMeta({ cursor, recovered, gap }: Subscribed): readonly MetaEntry[] {
+  return [
+    ...entry(cursorKey, cursor && encodeCursor(cursor)),
+    ...entry("recovered", recovered ? yes : undefined),
+    ...entry("gap", gap && encodeCursor({ epoch: gap.epoch, sequence: gap.oldest })),
+  ];
+}
+
+/** Why a client's subscription or publication failed. Anything else is a fault of the server. */
+export function asFailure(cause: unknown): unknown {
+  if (cause instanceof InvalidArgumentError) return new RequestFailure(cause.message, FailureCode.malformed);
+  const isLimit = cause instanceof SubscriptionLimitError || cause instanceof TopicLimitError;
+  return isLimit ? new RequestFailure(cause.message, FailureCode.overloaded) : cause;
+}
+
+function publication(subject: string, payload: Uint8Array, type: number, cursor: Uint8Array): FrameContents {
+  const meta = [{ key: cursorKey, value: cursor }];
+  return { kind: Kind.Publish, flags: 0, channel: 0, type, seq: 0, ref: 0, payload, subject, meta };
+}
+
+function replayed(subject: string, { sequence, bytes, type }: HistoryEntry, epoch: number): FrameContents {
+  return publication(subject, bytes, type, encodeCursor({ epoch, sequence }));
+}

@@ -1,0 +1,61 @@
+import { FailureCode, RequestFailure } from "../delivery/failure.js";
+import { checkPattern, checkSubject } from "../topic/subject.js";
+import type { ServerBehaviour } from "./behaviour.js";
+import type { OwnIncoming } from "./own_incoming.js";
+import type { ServerSession } from "./server_session.js";
+import { asFailure, readFrom, type ServerTopics, subscribedMeta } from "./server_topics.js";
+
+/** What clients ask of topics: each is granted by the application, or refused. */
+export class TopicRequests<Data> {
+  readonly #behaviour: ServerBehaviour<Data>;
+  readonly #topics: ServerTopics<Data>;
+
+  constructor(behaviour: ServerBehaviour<Data>, topics: ServerTopics<Data>) {
+    this.#behaviour = behaviour;
+    this.#topics = topics;
+  }
+
+  /** @throws RequestFailure */
+  async subscribe(session: ServerSession<Data>, incoming: OwnIncoming): Promise<void> {
+    const pattern = checked(checkPattern, incoming.subject);
+    const from = readFrom(incoming.meta);
+    await this.#granted(this.#behaviour.subscribe?.(session, pattern), pattern);
+    if (session.isClosing) return; // meanwhile
+    try {
+      incoming.answerMeta = subscribedMeta(this.#topics.subscribe(session, pattern, from));
+    } catch (cause) {
+      throw asFailure(cause);
+    }
+  }
+
+  unsubscribe(session: ServerSession<Data>, incoming: OwnIncoming): void {
+    this.#topics.unsubscribe(session, checked(checkPattern, incoming.subject));
+  }
+
+  /** @throws RequestFailure */
+  async publish(session: ServerSession<Data>, incoming: OwnIncoming): Promise<void> {
+    const subject = checked(checkSubject, incoming.subject);
+    await this.#granted(this.#behaviour.publish?.(session, subject, incoming.payload), subject);
+    try {
+      this.#topics.publish(subject, incoming.payload, 0);
+    } catch (cause) {
+      throw asFailure(cause);
+    }
+  }
+
+  /** @throws RequestFailure where the application does not say true. */
+  async #granted(answer: boolean | PromiseLike<boolean> | undefined, subject: string): Promise<void> {
+    if ((await answer) === true) return;
+    throw new RequestFailure(`this client may not use "${subject}"`, FailureCode.forbidden);
+  }
+}
+
+/** @throws RequestFailure where it is no subject, or pattern. */
+function checked(check: (text: string) => void, text = ""): string {
+  try {
+    check(text);
+  } catch (cause) {
+    throw asFailure(cause);
+  }
+  return text;
+}

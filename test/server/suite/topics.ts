@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Cursor } from "millrace/client";
+import { FailureCode, RequestFailure } from "millrace/server";
+import { until } from "../../kit/until.js";
+import type { SessionKit } from "./kit.js";
+
+export function describeTopics(kit: SessionKit): void {
+  describe("topics", () => {
+    test("bring what is published to those who subscribe, once each, by wildcards too", async (t) => {
+      const server = await kit.serve(t, { subscribe: () => true });
+      const got: string[] = [];
+      const join = async (name: string, ...patterns: string[]) => {
+        const client = await kit.join(
+          t,
+          server,
+          {},
+          { publication: (_session, { topic, text }) => got.push(`${name} ${topic} ${text()}`) },
+        );
+        for (const pattern of patterns) await client.subscribe(pattern);
+      };
+      await join("one", "room.1");
+      await join("all", "room.>", "room.*");
+      await join("other", "hall.1");
+      assert.equal(server.publish("room.1", "a").recipients, 2);
+      assert.equal(server.publish("room.2.x", "b").recipients, 1);
+      assert.equal(server.publish("nowhere", "c").recipients, 0);
+      await until("all have come", () => got.length === 3);
+      assert.deepEqual(got.sort(), ["all room.1 a", "all room.2.x b", "one room.1 a"]);
+    });
+
+    test("are closed to clients unless the application opens them", async (t) => {
+      const closed = await kit.serve(t, {});
+      const refused = (cause: unknown) =>
+        cause instanceof RequestFailure && cause.code === FailureCode.forbidden;
+      const stranger = await kit.join(t, closed);
+      await assert.rejects(stranger.subscribe("room.1"), refused);
+      await assert.rejects(stranger.publish("room.1", "x"), refused);
+      const server = await kit.serve(t, {
+        subscribe: async (session, pattern) => pattern === `user.${session.clientId}`,
+        publish: (_session, subject, payload) => subject === "room.1" && payload.length < 10,
+      });
+      const client = await kit.join(t, server, { clientId: "ali" });
+      await client.subscribe("user.ali");
+      await assert.rejects(client.subscribe("user.*"), refused);
+      await assert.rejects(client.publish("room.1", "much too long"), refused);
+      await client.publish("room.1", "short");
+      for (const malformed of ["", "a..b", "a b", "a\0", "a.>.b"]) {
+        await assert.rejects(client.subscribe(malformed), RequestFailure, malformed);
+      }
+      await client.unsubscribe("user.ali");
+      assert.equal(server.publish("user.ali", "x").recipients, 0);
+    });
+
+    test("give back what was missed, and say so where it is lost", async (t) => {
+      const server = await kit.serve(
+        t,
+        { subscribe: () => true },
+        { topics: { history: { "room.>": { count: 3 } } } },
+      );
+      const got: string[] = [];
+      let last: Cursor | undefined;
+      const client = await kit.join(
+        t,
+        server,
+        {},
+        {
+          publication: (_session, { text, cursor }) => {
+            got.push(text());
+            last = cursor;
+          },
+        },
+      );
+      server.publish("room.1", "0");
+      const first = await client.subscribe("room.1", { from: "oldest" });
+      assert.equal(first.recovered, true);
+      await until("the history has come", () => got.length === 1);
+      client.abandon();
+      await until("it is detached", () => client.state === "detached");
+      await until(
+        "the server knows",
+        () => server.sessions({ where: ({ state }) => state === "detached" }).sessions.length === 1,
+      );
+      server.publish("room.1", "1");
+      server.publish("room.1", "2");
+      assert.equal(await client.resume(server.urls[0]!), true);
+      const back = await client.subscribe("room.1", { from: last! });
+      assert.equal(back.recovered, true);
+      await until("what was missed has come", () => got.length === 3);
+      const old = last!;
+      for (const text of ["3", "4", "5", "6"]) server.publish("room.1", text);
+      await until("those have come", () => got.length === 7);
+      assert.deepEqual(got, ["0", "1", "2", "3", "4", "5", "6"]);
+      const late = await kit.join(t, server);
+      const lost = await late.subscribe("room.1", { from: old });
+      assert.equal(lost.recovered, false);
+      assert.equal(lost.gap?.oldest, 5);
+    });
+
+    test("end with their session", async (t) => {
+      const server = await kit.serve(t, { subscribe: () => true });
+      const client = await kit.join(t, server);
+      await client.subscribe("room.1");
+      assert.equal(server.topicStatistics.subscriptions, 1);
+      await client.close();
+      await until("the server has heard", () => server.topicStatistics.subscriptions === 0);
+    });
+  });
+}
