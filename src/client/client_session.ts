@@ -222,7 +222,6 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
   protected override onOther(frame: Readonly<FrameContents>): void {
     const { connection } = this.#dialled!;
     if (frame.kind === Kind.GoAway) this.#call("goAway", readGoAway(frame));
-    else if (frame.kind === Kind.Gap) this.#onGap(readGap(frame));
     else if (frame.kind === Kind.Hello || frame.kind === Kind.Welcome || frame.kind === Kind.Commit) {
       throw new ProtocolViolationError("the session has begun already");
     } else if (frame.kind !== Kind.Pong || connection.control !== undefined) takeOther(connection, frame);
@@ -249,6 +248,10 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
 
   protected override onPublication(frame: Readonly<FrameContents>): void {
     this.handled(frame.channel, frame.seq, costOf(frame));
+    if (frame.kind === Kind.Gap) {
+      this.#onGap(readGap(frame));
+      return;
+    }
     const { subject: topic = "", type, payload, meta } = frame;
     const cursor = publishedAt(meta);
     const last = this.#positions.get(topic);

@@ -70,7 +70,7 @@ export abstract class SessionHalf {
   protected abstract onMessage(frame: Readonly<FrameContents>): void;
   /** A request, subscription or publication has come: the same, and it is answered by {@link respond} or {@link fail}. */
   protected abstract onRequest(frame: Readonly<FrameContents>): void;
-  /** A publication has come, of a topic or for one: the same, where it has a sequence. */
+  /** A publication has come, of a topic or for one, or a gap of one: the same, where it has a sequence. */
   protected abstract onPublication(frame: Readonly<FrameContents>): void;
   /** A frame that is no part of the exchange of messages. @throws ProtocolViolationError where it may not come */
   protected abstract onOther(frame: Readonly<FrameContents>): void;
@@ -96,6 +96,7 @@ export abstract class SessionHalf {
         if (this.#isNew(frame)) this.onRequest(frame);
         break;
       case Kind.Publish:
+      case Kind.Gap:
         if (frame.seq === 0 || this.#isNew(frame)) this.onPublication(frame);
         break;
       case Kind.Response:

@@ -53,9 +53,10 @@ export function access<Data = unknown>(options: AccessOptions<Data>): AccessMidd
     name: "access",
     incoming(session, incoming, next) {
       const { kind, subject } = incoming;
-      const isOpen = kind === "message" && subject === undefined;
+      const isOpen = kind === "unsubscribe" || (kind === "message" && subject === undefined);
+      if (isOpen) return next();
       const rule = rulesOf(session)[kind];
-      if (isOpen || allows(rule, kind === "subscribe", subject ?? "", session.clientId)) return next();
+      if (allows(rule, kind === "subscribe", subject ?? "", session.clientId)) return next();
       denied?.(session, incoming);
       if (kind === "message") return undefined;
       throw new RequestFailure("not allowed", FailureCode.forbidden);

@@ -204,6 +204,7 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
       before.owner = fenced;
       before.close({ code: CloseCode.superseded, reason: "the session goes on elsewhere", graceful: false });
     }
+    this.#core.topics.goOn(this);
     this.#core.call("resumed", this, data);
     return true;
   }
@@ -264,7 +265,11 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   }
 
   protected override onPublication(frame: Readonly<FrameContents>): void {
-    if (frame.seq === 0) throw new ProtocolViolationError("a client's publication has a sequence");
+    if (frame.seq === 0 || frame.kind !== Kind.Publish) {
+      throw new ProtocolViolationError(
+        "a client's publication has a sequence, and gaps are the server's to tell",
+      );
+    }
     this.#core.receiver.topicRequest(this, frame);
   }
 

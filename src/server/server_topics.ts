@@ -5,8 +5,8 @@ import { InvalidArgumentError, SubscriptionLimitError, TopicLimitError } from ".
 import { FanOut } from "../frame/fan_out.js";
 import { encodeFrame, type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import type { Codec } from "../frame/message_codec.js";
-import { sendFrame } from "../frame/unit.js";
 import { type Cursor, cursorBytes, decodeCursor, encodeCursor } from "../topic/cursor.js";
+import { Missed } from "../topic/missed.js";
 import type { TopicsOptions } from "../topic/options.js";
 import type { HistoryEntry } from "../topic/topic_history.js";
 import { type Subscribed, type SubscribeFrom, Topics, type TopicsStatistics } from "../topic/topics.js";
@@ -31,8 +31,8 @@ export interface PublishResult {
 export class ServerTopics<Data> {
   readonly #topics: Topics<ServerSession<Data>>;
   readonly #codecOf: (transport: TransportConnection) => Codec | undefined;
-  /** Topics that sessions have missed something of, because they could take no more. */
-  readonly #missed = new Map<ServerSession<Data>, Set<string>>();
+  /** Where those stopped who could take no more, or were away. */
+  readonly #missed = new Missed<ServerSession<Data>>();
 
   /** @throws InvalidArgumentError */
   constructor(
@@ -56,23 +56,18 @@ export class ServerTopics<Data> {
     let handed = 0;
     for (const session of recipients) {
       const { connection } = session;
-      if (connection === undefined || session.isClosing) continue; // it recovers when it is back
-      if (session.outbound.isHeld) {
-        if (session.sendDirectly(contents) === "dropped") this.#miss(session, subject);
-        else handed += 1;
-      } else {
+      // Behind what it has missed nothing new may come, or it would be out of order.
+      const waits = connection === undefined || session.isClosing || this.#missed.has(session);
+      if (!waits && !session.outbound.isHeld) {
         fanOut.add(connection, this.#codecOf(connection));
         direct.push(session);
-      }
+      } else if (!waits && session.sendDirectly(contents) !== "dropped") handed += 1;
+      else this.#missed.note(session, subject, cursor);
     }
     if (direct.length === 0) return { cursor, recipients: handed };
-    const accepted = fanOut.send(encodeFrame(contents, payload, contents), nothing, (codec) =>
-      codec.encode(contents),
-    );
-    // Which of them took no more is not told: those that hold most may be it, and are told where the topic is.
-    if (accepted < direct.length) {
-      for (const session of direct) if (session.outbound.isFull) this.#miss(session, subject);
-    }
+    const frame = encodeFrame(contents, payload, contents);
+    const accepted = fanOut.send(frame, nothing, (codec) => codec.encode(contents));
+    if (accepted < direct.length) this.#noteFull(direct, subject, cursor);
     return { cursor, recipients: handed + accepted };
   }
 
@@ -98,22 +93,27 @@ export class ServerTopics<Data> {
 
   /** A session is over. */
   forget(session: ServerSession<Data>): void {
-    this.#missed.delete(session);
+    this.#missed.forget(session);
     this.#topics.removeAll(session);
   }
 
-  /** A session can take more again: it is told where the topics are that it has missed something of. */
-  drained(session: ServerSession<Data>): void {
-    const missed = this.#missed.get(session);
-    if (missed === undefined) return;
-    this.#missed.delete(session);
-    const { connection } = session;
-    if (connection?.state !== "open") return;
-    for (const topic of missed) {
-      const cursor = this.#topics.cursorOf(topic);
-      if (cursor === undefined) continue;
-      const oldest = this.#topics.since(topic, { ...cursor, sequence: 0 })?.gap?.oldest ?? 1;
-      sendFrame(connection, this.#codecOf(connection), encodeGap({ topic, epoch: cursor.epoch, oldest }));
+  /** A session can take more again, or is back: it gets what it has missed, or is told what is lost of it. */
+  goOn(session: ServerSession<Data>): void {
+    const missed = this.#missed.take(session);
+    if (missed === undefined || session.connection === undefined) return;
+    for (const [topic, place] of missed.places) this.#recover(session, topic, place);
+    if (!missed.isComplete) session.sendDirectly(encodeGap({ topic: undefined, epoch: 0, oldest: 0 }));
+  }
+
+  #recover(session: ServerSession<Data>, topic: string, place: Cursor): void {
+    const recovered = this.#topics.since(topic, place);
+    const gap = recovered === undefined ? { epoch: 0, oldest: 0 } : recovered.gap;
+    if (gap !== undefined) session.sendDirectly(encodeGap({ topic, ...gap }));
+    for (const message of recovered?.entries ?? []) {
+      const { epoch } = this.#topics.cursorOf(topic)!;
+      if (session.sendDirectly(replayed(topic, message, epoch)) !== "dropped") continue;
+      this.#missed.note(session, topic, { epoch, sequence: message.sequence });
+      return;
     }
   }
 
@@ -121,10 +121,12 @@ export class ServerTopics<Data> {
     this.#topics.sweep(nowMs, sweepBudget);
   }
 
-  #miss(session: ServerSession<Data>, topic: string): void {
-    const missed = this.#missed.get(session);
-    if (missed === undefined) this.#missed.set(session, new Set([topic]));
-    else missed.add(topic);
+  /**
+   * Which of many did not take a publication is not told, but they are among those whose queues are full; a client
+   * passes over what it gets twice.
+   */
+  #noteFull(sessions: readonly ServerSession<Data>[], subject: string, cursor: Cursor): void {
+    for (const session of sessions) if (session.outbound.isFull) this.#missed.note(session, subject, cursor);
   }
 }
 

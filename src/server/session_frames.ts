@@ -66,7 +66,7 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
     const { owner } = transport;
     if (!(owner instanceof ServerSession)) return;
     owner.pump(performance.now());
-    this.#core().topics.drained(owner);
+    this.#core().topics.goOn(owner);
   }
 
   override close(transport: TransportConnection, info: CloseInfo): void {

@@ -32,6 +32,7 @@ class Session extends SessionHalf {
     this.handled(channel, seq, payload.length + 48);
   }
   protected override onRequest(): void {}
+  protected override onPublication(): void {}
   protected override onOther(): void {}
   protected override onDrain(): void {}
   protected override onOwing(): void {
