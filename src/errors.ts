@@ -144,8 +144,8 @@ export class ConnectionClosedError extends MillraceError {
   readonly code = "ERR_MILLRACE_CONNECTION_CLOSED";
 }
 
-/** What a server says with a refusal. */
-interface RefusalOptions extends MillraceErrorOptions {
+/** What the error of a refusal by a server takes. */
+export interface RefusalOptions extends MillraceErrorOptions {
   /** 0 by default. */
   readonly rejectCode?: number;
   readonly retryAfterMs?: number | undefined;

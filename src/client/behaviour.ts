@@ -2,7 +2,7 @@ import type { GoAway } from "../delivery/goaway.js";
 import type { Message } from "../delivery/message.js";
 import type { Cursor } from "../topic/cursor.js";
 import type { CloseInfo } from "../transport/close.js";
-import type { ClientSession } from "./client_session.js";
+import type { ClientSession } from "./session.js";
 
 /** What the server asks; its bytes are the handler's own. */
 export interface ClientRequest extends Message {
@@ -54,5 +54,6 @@ export interface ClientBehaviour {
   goAway?(session: ClientSession, goAway: GoAway): unknown;
   /** The last call. */
   close?(session: ClientSession, info: CloseInfo): unknown;
+  /** A handler threw. */
   error?(session: ClientSession, cause: unknown): unknown;
 }

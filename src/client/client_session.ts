@@ -7,6 +7,7 @@ import type { Hello } from "../delivery/hello.js";
 import { MessageView, OwnMessage, textOf } from "../delivery/message.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
 import { costOf, payloadOf, SessionHalf } from "../delivery/session_half.js";
+import { checkSubjectText } from "../delivery/subject_text.js";
 import { sessionVersion } from "../delivery/terms.js";
 import type { Welcome } from "../delivery/welcome.js";
 import { FrameTooLargeError, ProtocolViolationError, SessionClosedError, TimeoutError } from "../errors.js";
@@ -19,9 +20,11 @@ import type { Cursor } from "../topic/cursor.js";
 import { CloseCode, type CloseInfo, type CloseOptions, firstApplicationCode } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
 import { throwUncaught } from "../transport/uncaught.js";
+import { readWait, type WaitOptions } from "../transport/wait.js";
 import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
 import { type Dialled, dial } from "./dial.js";
 import type { ReadClientOptions } from "./options.js";
+import type { ClientSession } from "./session.js";
 import {
   fromEntry,
   publishedAt,
@@ -39,11 +42,8 @@ const nothing = new Uint8Array(0);
 const encoder = new TextEncoder();
 const ping = { kind: Kind.Ping, flags: 0, channel: 0, type: 0, seq: 0, ref: 0, payload: nothing };
 
-/**
- * A session as its client has it: open while a connection carries it, detached when that is lost, and open again after
- * {@link resume}, with nothing lost and nothing twice.
- */
-export class ClientSession extends SessionHalf implements AsyncDisposable {
+/** A {@link ClientSession}. */
+export class ResumableSession extends SessionHalf implements ClientSession {
   readonly #behaviour: ClientBehaviour;
   readonly #options: ReadClientOptions;
   #welcome: Welcome | undefined = undefined;
@@ -56,12 +56,10 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
   #acks: NodeJS.Timeout | undefined = undefined;
   #heartbeat: NodeJS.Timeout | undefined = undefined;
   #resolveClosed!: (info: CloseInfo) => void;
-  /** Resolves when the session is over, however it came; never rejects. */
   readonly closed: Promise<CloseInfo> = new Promise((resolve) => {
     this.#resolveClosed = resolve;
   });
 
-  /** @internal See `connectSession`. */
   constructor(options: ReadClientOptions, behaviour: ClientBehaviour) {
     const { highWaterMarkBytes, queueBytes, replayBytes, windowBytes, maxMessageBytes } = options;
     super({
@@ -75,13 +73,11 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
     this.#behaviour = behaviour;
   }
 
-  /** 32 hexadecimal digits, minted by the server. */
   get id(): string {
     const { session = nothing } = this.#welcome ?? {};
     return Array.from(session, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  /** The client id in force; undefined where there is none. */
   get clientId(): string | undefined {
     return this.#welcome?.clientId;
   }
@@ -90,7 +86,6 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
     return this.#state;
   }
 
-  /** The transport that carries it; undefined while it is detached. */
   get transport(): string | undefined {
     return this.#dialled?.connection.transport;
   }
@@ -99,57 +94,37 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
     return this.outbound.bytesQueued;
   }
 
-  /**
-   * Connects for the first time.
-   * @internal
-   */
+  /** Connects for the first time. */
   async begin(url: string): Promise<void> {
     await this.#connect(url, undefined);
   }
 
-  /**
-   * Goes on over a new connection, which may be of another transport; the one before, if it is there still, is left.
-   * @returns true where the session went on; false where the server had lost it, and has begun a new one: what the server
-   *   had not acknowledged is lost, and what comes begins anew.
-   * @throws as `connectSession`; the session is then as it was.
-   */
   async resume(url: string): Promise<boolean> {
     if (this.#state === "closed") throw new SessionClosedError("the session is over; connect a new one");
     const { session, resume } = this.#welcome!;
     return this.#connect(url, { session, resume, cursors: this.inbound.cursors() });
   }
 
-  /** Cuts the connection off, as a network would; the session is detached, and can be resumed. */
   abandon(): void {
     this.#dialled?.connection.close({ code: CloseCode.goingAway, graceful: false });
   }
 
-  /**
-   * Queues a message without blocking. While the session is detached it is kept.
-   * @returns `sent`; `blocked`: accepted, now wait for `drain`; `dropped`: not accepted.
-   * @throws FrameTooLargeError, SessionClosedError, InvalidArgumentError
-   */
   send(message: Uint8Array | string, type = 0): SendResult {
     const payload = payloadOf(message, "a message");
     this.#check(payload);
     return this.sendPlain(type, payload);
   }
 
-  /** Asks the server. @throws ResourceExhaustedError, AbortedError, SessionClosedError */
   async request(
     subject: string,
     payload: Uint8Array | string = nothing,
-    options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+    options: WaitOptions = {},
   ): Promise<Reply> {
     const bytes = payloadOf(payload, "a request's payload");
     this.#check(bytes);
-    return this.ask(Kind.Request, subject, bytes, options);
+    return this.ask(Kind.Request, checkSubjectText(subject), bytes, readWait(options));
   }
 
-  /**
-   * Subscribes to a topic, or to all that match a pattern; what is published comes to the behaviour's `publication`.
-   * @throws RequestFailure where the server refuses; TimeoutError
-   */
   async subscribe(pattern: string, { from }: { readonly from?: SubscribeFrom } = {}): Promise<Subscription> {
     const meta = from === undefined ? undefined : [fromEntry(from)];
     if (typeof from === "object") this.#positions.set(pattern, from);
@@ -157,18 +132,15 @@ export class ClientSession extends SessionHalf implements AsyncDisposable {
     return readSubscription(await this.#asked(Kind.Subscribe, pattern, nothing, meta));
   }
 
-  /** Ends a subscription. @throws RequestFailure, TimeoutError */
   async unsubscribe(pattern: string): Promise<void> {
     this.#positions.delete(pattern);
     await this.#asked(Kind.Unsubscribe, pattern, nothing);
   }
 
-  /** Publishes to a topic, where the server lets this client. @throws RequestFailure, TimeoutError */
   async publish(topic: string, message: Uint8Array | string): Promise<void> {
     await this.#asked(Kind.Publish, topic, payloadOf(message, "a message"));
   }
 
-  /** Ends the session, for the server too. */
   async close(options: CloseOptions = {}): Promise<CloseInfo> {
     const connection = this.#dialled?.connection;
     if (this.#state === "closed") return this.closed;

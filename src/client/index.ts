@@ -4,8 +4,9 @@
  */
 import { checkHandlers } from "../options/handlers.js";
 import type { ClientBehaviour } from "./behaviour.js";
-import { ClientSession } from "./client_session.js";
+import { ResumableSession } from "./client_session.js";
 import { type ClientOptions, readClientOptions } from "./options.js";
+import type { ClientSession } from "./session.js";
 
 export { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
 export type { GoAway } from "../delivery/goaway.js";
@@ -18,8 +19,8 @@ export type {
   Missed,
   Publication,
 } from "./behaviour.js";
-export { ClientSession } from "./client_session.js";
 export type { ClientOptions } from "./options.js";
+export type { ClientSession } from "./session.js";
 export type { SubscribeFrom, Subscription } from "./topic_cursors.js";
 
 const handlerNames = [
@@ -46,7 +47,7 @@ export async function connectSession(
   behaviour: ClientBehaviour = {},
 ): Promise<ClientSession> {
   checkHandlers(behaviour, handlerNames);
-  const session = new ClientSession(readClientOptions(options), behaviour);
+  const session = new ResumableSession(readClientOptions(options), behaviour);
   await session.begin(url);
   return session;
 }

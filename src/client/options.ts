@@ -9,6 +9,7 @@ import { connectorOptions } from "../transport/options.js";
 import type { ClientTlsOptions } from "../transport/tls.js";
 import type { Transport } from "../transport/transport.js";
 
+/** How a client begins and keeps its session. */
 export interface ClientOptions {
   /** By what the application's server is to address this client; at most 256 bytes. */
   readonly clientId?: string | undefined;

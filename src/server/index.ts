@@ -5,10 +5,10 @@
 export { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
 export type { Delivery, Priority } from "../delivery/lane.js";
 export type { Message } from "../delivery/message.js";
-export { RejectCode } from "../delivery/reject.js";
+export { firstApplicationReject, RejectCode } from "../delivery/reject.js";
 export type { DispatcherOptions } from "../dispatch/options.js";
 export type { Cursor } from "../topic/cursor.js";
-export type { TopicsOptions } from "../topic/options.js";
+export type { RetentionPolicies, TopicsOptions } from "../topic/options.js";
 export type { RetentionPolicy } from "../topic/retention.js";
 export type { Gap, HistoryEntry } from "../topic/topic_history.js";
 export type { Subscribed, SubscribeFrom, TopicsStatistics } from "../topic/topics.js";

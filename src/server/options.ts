@@ -35,6 +35,7 @@ export type QueuePolicy = "block" | "drop-oldest" | "drop-newest" | "conflate" |
 /** What becomes of a session that sends more than it may. */
 export type RatePolicy = "delay" | "drop" | "close";
 
+/** How a server notices clients that are gone. */
 export interface HeartbeatOptions {
   /** How often a client is to be heard of, where it asks for no other, 1,000..3,600,000; 15,000 by default. */
   readonly intervalMs?: number | undefined;
@@ -63,6 +64,7 @@ export interface LimitOptions {
   readonly exceeded?: RatePolicy | undefined;
 }
 
+/** What a server listens on, whom it takes, and what each session may cost. */
 export interface ServerOptions<Data = unknown> {
   /** `quic://host:port`, `ws://…`, `wss://…`, `tcp://…`, `tls://…` or a scheme of `transports`: one or many. */
   readonly listen: string | readonly string[];

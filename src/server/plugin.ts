@@ -11,6 +11,7 @@ export interface Plugin<Data = unknown> {
   readonly hooks?: PluginHooks<Data>;
   /** What it throws or rejects with keeps the server from starting. */
   setup?(server: Server<Data>): unknown;
+  /** Called when the last session has ended. */
   dispose?(): unknown;
 }
 

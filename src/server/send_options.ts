@@ -1,3 +1,4 @@
+import { checkSubjectText, subjectText } from "../delivery/subject_text.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { MetaEntry } from "../frame/frame.js";
 import { readOptions } from "../options/read.js";
@@ -15,18 +16,12 @@ import { waitOptions } from "../transport/wait.js";
 import type { RequestOptions, SendOptions } from "./session.js";
 
 const MAX_DEADLINE_MS = 86_400_000;
-const maxSubjectCharacters = 256;
-
-const subject = option<string>(
-  `text of 1 to ${maxSubjectCharacters} characters, none of them a control character`,
-  (value) => typeof value === "string" && isSubjectText(value),
-);
 
 const priority = optional(oneOf("control", "high", "normal", "bulk"));
 
 const sendSchema = object({
   type: withDefault(integer(0, 0xffff_ffff), 0),
-  subject: optional(subject),
+  subject: optional(subjectText),
   meta: optional(option<readonly MetaEntry[]>("a list of {key, value}", (value) => isListOf(value, isEntry))),
   delivery: optional(oneOf("ordered", "unordered", "latest", "unreliable")),
   priority,
@@ -51,13 +46,9 @@ export function readSendOptions(options: SendOptions) {
 }
 
 /** @throws InvalidArgumentError */
-export function readRequestOptions(subjectText: unknown, options: RequestOptions) {
-  readOptions(object({ subject }), { subject: subjectText }, "a request");
+export function readRequestOptions(subject: unknown, options: RequestOptions) {
+  checkSubjectText(subject);
   return readOptions(requestSchema, options);
-}
-
-function isSubjectText(text: string): boolean {
-  return text.length > 0 && text.length <= maxSubjectCharacters && !/\p{Cc}/u.test(text);
 }
 
 function isEntry(value: unknown): boolean {

@@ -33,6 +33,7 @@ export interface SessionFilter<Data> {
   readonly budget?: number;
   readonly clientId?: string;
   readonly transport?: string;
+  /** Any other condition. */
   readonly where?: (session: Session<Data>) => boolean;
 }
 

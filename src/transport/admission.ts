@@ -35,6 +35,7 @@ export class Admission {
     return this.#options.admit !== undefined;
   }
 
+  /** Whether one more peer may connect from there. */
   admits(remoteAddress: SocketAddress): boolean {
     if (this.#options.admit === undefined) return true;
     try {

@@ -1,0 +1,62 @@
+import type { Reply } from "../delivery/failure.js";
+import type { CloseInfo, CloseOptions } from "../transport/close.js";
+import type { SendResult } from "../transport/connection.js";
+import type { WaitOptions } from "../transport/wait.js";
+import type { SubscribeFrom, Subscription } from "./topic_cursors.js";
+
+/**
+ * A session as its client has it: open while a connection carries it, detached when that is lost, and open again after
+ * {@link resume}, with nothing lost and nothing twice.
+ */
+export interface ClientSession extends AsyncDisposable {
+  /** 32 hexadecimal digits, minted by the server. */
+  readonly id: string;
+  /** The client id in force; undefined where there is none. */
+  readonly clientId: string | undefined;
+  /** `detached`: it has lost its connection, and keeps what is sent. `closed`: it is over. */
+  readonly state: "open" | "detached" | "closed";
+  /** The transport that carries it; undefined while it is detached. */
+  readonly transport: string | undefined;
+  /** Bytes accepted by `send` that have not left yet. */
+  readonly bytesQueued: number;
+  /** Resolves when the session is over, however it came; never rejects. */
+  readonly closed: Promise<CloseInfo>;
+
+  /**
+   * Queues a message without blocking. While the session is detached it is kept.
+   * @param message bytes, copied; or text, sent as UTF-8.
+   * @param type the application's, 0..2^32-1.
+   * @returns `sent`; `blocked`: accepted, now wait for `drain`; `dropped`: not accepted.
+   * @throws FrameTooLargeError, SessionClosedError, InvalidArgumentError
+   */
+  send(message: Uint8Array | string, type?: number): SendResult;
+
+  /**
+   * Asks the server.
+   * @returns what became of it: success, failure or timeout.
+   * @throws ResourceExhaustedError where too many wait, or the queue is full; AbortedError, SessionClosedError
+   */
+  request(subject: string, payload?: Uint8Array | string, options?: WaitOptions): Promise<Reply>;
+
+  /**
+   * Subscribes to a topic, or to all that match a pattern; what is published comes to the behaviour's `publication`.
+   * @throws RequestFailure where the server refuses; TimeoutError, SessionClosedError
+   */
+  subscribe(pattern: string, options?: { readonly from?: SubscribeFrom }): Promise<Subscription>;
+  /** Ends a subscription. @throws RequestFailure, TimeoutError, SessionClosedError */
+  unsubscribe(pattern: string): Promise<void>;
+  /** Publishes to a topic, where the server lets this client. @throws RequestFailure, TimeoutError, SessionClosedError */
+  publish(topic: string, message: Uint8Array | string): Promise<void>;
+
+  /**
+   * Goes on over a new connection, which may be of another transport; the one before, if it is there still, is left.
+   * @returns true where the session went on; false where the server had lost it, and has begun a new one: what the server
+   *   had not acknowledged is lost, and what comes begins anew.
+   * @throws as `connectSession`; the session is then as it was.
+   */
+  resume(url: string): Promise<boolean>;
+  /** Cuts the connection off, as a network would; the session is detached, and can be resumed. */
+  abandon(): void;
+  /** Ends the session, for the server too. @returns how the connection ended, which may be by the server, who was first. */
+  close(options?: CloseOptions): Promise<CloseInfo>;
+}

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const folder = fileURLToPath(new URL("../../../examples/server/", import.meta.url));
+
+/** What each program prints. */
+const programs: Readonly<Record<string, readonly string[]>> = {
+  "echo.js": ["ada is here, over websocket", "ada goes on, over tcp", "one, two, three, four"],
+  "room.js": ["ada hears in room.lobby: ada: anybody here?", "bob hears in room.lobby: ada: anybody here?"],
+  "requests.js": [
+    "stock.count: success 3",
+    "stock.count: failure there is no unicorn",
+    'stock.order: success {"item":"teapot","left":1}',
+    "till.cash: success 41.50",
+  ],
+};
+
+for (const [program, lines] of Object.entries(programs)) {
+  test(`examples/server/${program} does what its first line says`, async () => {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [folder + program], {
+      timeout: 60_000,
+    });
+    assert.equal(stderr, "");
+    assert.deepEqual(stdout.trimEnd().split("\n"), lines);
+  });
+}
