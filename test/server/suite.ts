@@ -1,4 +1,5 @@
 import { describe } from "node:test";
+import { describeBadPeers } from "./suite/bad_peers.js";
 import { describeHandshake } from "./suite/handshake.js";
 import { type SessionsUnderTest, sessionKit } from "./suite/kit.js";
 import { describeSessionMessages } from "./suite/messages.js";
@@ -13,5 +14,6 @@ export function describeSessions(name: string, under: SessionsUnderTest): void {
     describeSessionMessages(kit);
     describeResuming(kit);
     describeTopics(kit);
+    describeBadPeers(kit);
   });
 }

@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { describe, type TestContext, test } from "node:test";
+import { CloseCode, type FrameContents } from "millrace";
+import { RejectCode, type Server, type SessionEnd } from "millrace/server";
+import { encodeHello, type Hello } from "#internal/delivery/hello.js";
+import { readReject } from "#internal/delivery/reject.js";
+import { sessionVersion } from "#internal/delivery/terms.js";
+import { readWelcome } from "#internal/delivery/welcome.js";
+import { Kind } from "#internal/frame/frame.js";
+import { until } from "../../kit/until.js";
+import type { SessionKit } from "./kit.js";
+import { RawClient } from "./raw_client.js";
+
+const hello: Hello = {
+  version: sessionVersion,
+  clientId: undefined,
+  token: new Uint8Array(0),
+  resumption: undefined,
+  meta: [],
+  heartbeatMs: undefined,
+  windowBytes: 1_048_576,
+  maxMessageBytes: 1_048_576,
+};
+
+/** Peers that break the rules cost themselves their connection, and nobody else anything. */
+export function describeBadPeers(kit: SessionKit): void {
+  const dial = <Data>(t: TestContext, server: Server<Data>) => RawClient.connect(t, kit.under, server);
+
+  /** A server with somebody innocent, who must be able to ask before and after. */
+  async function serve(t: TestContext, options: Parameters<SessionKit["serve"]>[2] = {}) {
+    const ends: SessionEnd[] = [];
+    const server = await kit.serve(
+      t,
+      { requests: { well: () => "yes" }, close: (_session, end) => ends.push(end) },
+      options,
+    );
+    const innocent = await kit.join(t, server, { clientId: "innocent" });
+    const unharmed = async () => assert.equal((await innocent.request("well")).status, "success");
+    await unharmed();
+    return { server, ends, unharmed };
+  }
+
+  const breaches: Readonly<Record<string, readonly [Partial<FrameContents> & { kind: number }, number]>> = {
+    "a second hello": [{ kind: Kind.Hello, type: 1 }, CloseCode.protocolViolation],
+    "a second commit": [{ kind: Kind.Commit }, CloseCode.protocolViolation],
+    "a sequence that leaves a hole": [{ kind: Kind.Message, seq: 2 }, CloseCode.protocolViolation],
+    "a lane that is none": [{ kind: Kind.Message, channel: 5, seq: 1 }, CloseCode.protocolViolation],
+    "an acknowledgement of what was never sent": [{ kind: Kind.Ack, ref: 9 }, CloseCode.protocolViolation],
+    "an acknowledgement of an unknown level": [
+      { kind: Kind.Ack, type: 9, ref: 1 },
+      CloseCode.protocolViolation,
+    ],
+    "a request without a sequence": [{ kind: Kind.Request, subject: "well" }, CloseCode.protocolViolation],
+    "a gap, which is the server's to tell": [{ kind: Kind.Gap }, CloseCode.protocolViolation],
+    "a welcome": [{ kind: Kind.Welcome }, CloseCode.protocolViolation],
+    "flags that nobody knows": [{ kind: Kind.Message, flags: 0x40, seq: 1 }, CloseCode.protocolViolation],
+    "a batch that is none": [
+      { kind: Kind.Message, flags: 8, seq: 1, payload: new Uint8Array(5) },
+      CloseCode.frameMalformed,
+    ],
+  };
+
+  describe("a peer that breaks the rules", () => {
+    test("is told what it did, and its session waits to go on, whatever it was", async (t) => {
+      const { server, ends, unharmed } = await serve(t);
+      for (const [name, [frame, code]] of Object.entries(breaches)) {
+        const peer = await dial(t, server);
+        await peer.begin();
+        peer.say(frame);
+        const info = await peer.closed;
+        assert.deepEqual([info.by, info.code], ["peer", code], name);
+      }
+      await unharmed();
+      const count = Object.keys(breaches).length;
+      await until(
+        "all wait",
+        () => server.sessions({ where: ({ state }) => state === "detached" }).sessions.length === count,
+      );
+      assert.deepEqual(ends, []);
+    });
+
+    test("has nothing before it has begun a session", async (t) => {
+      const { server, unharmed } = await serve(t);
+      for (const kind of [Kind.Message, Kind.Request, Kind.Commit, Kind.Response, Kind.Ack, Kind.Publish]) {
+        const peer = await dial(t, server);
+        peer.say({ kind, seq: 1, ref: 1, subject: "well" });
+        assert.equal((await peer.closed).code, CloseCode.protocolViolation, `kind ${kind}`);
+      }
+      assert.equal(server.sessionCount, 1);
+      await unharmed();
+    });
+
+    test("is refused when it does not begin one in its time, however much it pings", async (t) => {
+      const { server, unharmed } = await serve(t, { authenticateTimeoutMs: 100 });
+      const silent = await dial(t, server);
+      const halfway = await dial(t, server);
+      halfway.say({ kind: Kind.Hello, type: 1 });
+      await halfway.frames.take(); // welcomed, and never commits
+      for (const peer of [silent, halfway]) {
+        assert.equal(readReject(await peer.frames.take()).code, RejectCode.unauthenticated);
+        assert.equal((await peer.closed).code, CloseCode.unauthenticated);
+      }
+      await until("nothing is left of them", () => server.connectionCount === 1 && server.sessionCount === 1);
+      await unharmed();
+    });
+
+    test("speaks another version of the protocol", async (t) => {
+      const { server } = await serve(t);
+      const peer = await dial(t, server);
+      peer.say({ kind: Kind.Hello, type: 77 });
+      assert.equal(readReject(await peer.frames.take()).code, RejectCode.version);
+    });
+
+    test("chooses no session id, and takes up no session that is another's", async (t) => {
+      const { server, unharmed } = await serve(t);
+      const victim = await dial(t, server);
+      const { session, resume } = readWelcome(
+        await victim.begin(encodeHello({ ...hello, clientId: "victim" })),
+      );
+      await until("it has begun", () => server.sessionsOf("victim").length === 1);
+      const cursors = new Map<number, number>();
+      const attempts: Partial<Hello>[] = [
+        { resumption: { session: randomBytes(16), resume: randomBytes(25), cursors } },
+        { resumption: { session, resume: randomBytes(25), cursors } },
+        { clientId: "thief", resumption: { session, resume, cursors } },
+        { resumption: { session, resume, cursors } },
+      ];
+      for (const attempt of attempts) {
+        const peer = await dial(t, server);
+        const welcome = readWelcome(await peer.begin(encodeHello({ ...hello, ...attempt })));
+        assert.equal(welcome.resumed, false);
+        assert.notDeepEqual(welcome.session, session);
+        assert.notDeepEqual(welcome.session, attempt.resumption!.session);
+      }
+      assert.equal(server.sessionsOf("victim")[0]!.state, "open");
+      await unharmed();
+    });
+
+    test("says that it has handled what was never sent, and begins anew instead of going on", async (t) => {
+      const { server } = await serve(t);
+      const peer = await dial(t, server);
+      const { session, resume } = readWelcome(await peer.begin());
+      await until("it has begun", () => server.sessionCount === 2);
+      const again = await dial(t, server);
+      const cursors = new Map([[0, 1_000]]);
+      const welcome = readWelcome(
+        await again.begin(encodeHello({ ...hello, resumption: { session, resume, cursors } })),
+      );
+      assert.equal(welcome.resumed, false);
+    });
+  });
+
+  describe("limits", () => {
+    test("hold how many connections may wait to be let in", async (t) => {
+      const { server, unharmed } = await serve(t, { limits: { unauthenticated: 3 } });
+      const waiting = [];
+      for (let i = 0; i < 3; i += 1) waiting.push(await dial(t, server));
+      await until("they wait", () => server.connectionCount === 4);
+      // It is cut off at once; a transport whose own handshake has a last word of the server's does not open at all.
+      await dial(t, server).then(
+        (fourth) => fourth.closed,
+        () => {},
+      );
+      assert.equal(server.counters.rejected, 1);
+      await until("it is gone", () => server.connectionCount === 4);
+      await unharmed();
+      await waiting[0]!.begin();
+      await until("it has begun", () => server.sessionCount === 2);
+    });
+
+    test("hold how many sessions there may be, in all and of an address, and say when to come again", async (t) => {
+      for (const options of [{ maxSessions: 2 }, { limits: { sessionsPerAddress: 2 } }]) {
+        const { server, unharmed } = await serve(t, options);
+        const second = await dial(t, server);
+        await second.begin();
+        await until("it has begun", () => server.sessionCount === 2);
+        const third = await dial(t, server);
+        third.say({ kind: Kind.Hello, type: 1 });
+        const { code, retryAfterMs } = readReject(await third.frames.take());
+        assert.equal(code, RejectCode.full);
+        assert.ok(retryAfterMs! > 0);
+        await unharmed();
+        await server.close({ graceful: false });
+      }
+    });
+
+    test("hold the largest message", async (t) => {
+      const { server, unharmed } = await serve(t, { maxMessageBytes: 1_000 });
+      const peer = await dial(t, server);
+      await peer.begin();
+      peer.say({ kind: Kind.Message, seq: 1, payload: new Uint8Array(1_500) });
+      assert.equal((await peer.closed).code, CloseCode.frameTooLarge);
+      await unharmed();
+    });
+
+    test("close a peer that sends more than its credit while nothing of it is handled", async (t) => {
+      const handling: (() => void)[] = [];
+      const server = await kit.serve(
+        t,
+        { message: async () => new Promise<void>((resolve) => handling.push(resolve)) },
+        { windowBytes: 8_192, maxMessageBytes: 4_096 },
+      );
+      const peer = await dial(t, server);
+      await peer.begin();
+      for (let seq = 1; seq <= 20; seq += 1)
+        peer.say({ kind: Kind.Message, seq, payload: new Uint8Array(1_000) });
+      assert.equal((await peer.closed).code, CloseCode.exhausted);
+      assert.equal(handling.length, 1, "one at a time for each session");
+      handling[0]!();
+    });
+  });
+}

@@ -1,0 +1,97 @@
+import type { TestContext } from "node:test";
+import type { CloseInfo, FrameContents, TransportConnection } from "millrace";
+import type { Server } from "millrace/server";
+import { encodeFrame, Kind } from "#internal/frame/frame.js";
+import { FrameBehaviour, takeOther } from "#internal/frame/frame_behaviour.js";
+import { frameCodec } from "#internal/frame/message_codec.js";
+import { transportOf, transportOptions } from "#internal/frame/transports.js";
+import { parseTransportUrl } from "#internal/transport/address.js";
+import { deferred } from "../../kit/deferred.js";
+import { Inbox } from "../../kit/inbox.js";
+import { authority } from "../../transport/suite/kit.js";
+import type { SessionsUnderTest } from "./kit.js";
+
+const controls: ReadonlySet<number> = new Set([Kind.Ping, Kind.Pong, Kind.Close]);
+const nothing = new Uint8Array(0);
+
+/** Says whatever a test wants to a server of sessions, on a connection of its own. */
+export class RawClient extends FrameBehaviour<undefined> {
+  readonly frames = new Inbox<FrameContents>("a frame of the server");
+  readonly #closed = deferred<CloseInfo>();
+  #connection: TransportConnection | undefined = undefined;
+
+  /** Connects, and has said nothing yet. */
+  static async connect<Data>(
+    t: TestContext,
+    under: SessionsUnderTest,
+    server: Server<Data>,
+  ): Promise<RawClient> {
+    const client = new RawClient([frameCodec]);
+    const url = parseTransportUrl(server.urls[0]!);
+    const transport = await transportOf(url, under.transports);
+    const options = transportOptions(transport, {
+      maxMessageBytes: 1_048_576,
+      highWaterMarkBytes: 16_777_216,
+      idleTimeoutMs: 60_000,
+      handshakeTimeoutMs: 60_000,
+    });
+    const tls = { ca: authority.certificate };
+    client.#connection = await transport.connect({ ...options, url, tls, signal: undefined }, client);
+    t.after(() => client.#connection!.close({ graceful: false }));
+    return client;
+  }
+
+  /** How the server ended it. */
+  get closed(): Promise<CloseInfo> {
+    return this.#closed.promise;
+  }
+
+  /** Sends a frame; what is not named is 0, or nothing. */
+  say(frame: Partial<FrameContents> & { readonly kind: number }): void {
+    const contents = { flags: 0, channel: 0, type: 0, seq: 0, ref: 0, payload: nothing, ...frame };
+    this.#connection!.send(encodeFrame(contents, contents.payload, contents));
+  }
+
+  /** Begins a session, as a good client would. */
+  async begin(frame: Partial<FrameContents> = {}): Promise<FrameContents> {
+    this.say({ kind: Kind.Hello, type: 1, ...frame });
+    const welcome = await this.frames.take();
+    this.say({ kind: Kind.Commit });
+    return welcome;
+  }
+
+  override open(): void {}
+  override drain(): void {}
+  override of(): undefined {
+    return undefined;
+  }
+  override close(_connection: TransportConnection, info: CloseInfo): void {
+    this.#closed.resolve(info);
+  }
+  protected override take(
+    _owner: undefined,
+    connection: TransportConnection,
+    frame: Readonly<FrameContents>,
+  ): void {
+    if (controls.has(frame.kind)) {
+      takeOther(connection, frame); // on TCP they are among the frames
+      return;
+    }
+    const { kind, flags, channel, type, seq, ref, payload, subject, meta = [] } = frame;
+    const own = meta.map(({ key, value }) => ({ key, value: new Uint8Array(value) }));
+    this.frames.put({
+      kind,
+      flags,
+      channel,
+      type,
+      seq,
+      ref,
+      payload: new Uint8Array(payload),
+      subject,
+      meta: own,
+    });
+  }
+  protected override refuse(_owner: undefined, connection: TransportConnection): void {
+    connection.close({ graceful: false });
+  }
+}
