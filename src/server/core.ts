@@ -102,7 +102,7 @@ export class ServerCore<Data> {
       layersOf(middleware, "close") as never[],
       (session: ServerSession<Data>, end: SessionEnd) => this.handlers.call("close", session, end),
     );
-    this.#tokens = new ResumeTokens(options.resumeSecret);
+    this.#tokens = new ResumeTokens();
     this.#sessionAddresses = new AddressLimits({ maxPerAddress: limits.sessionsPerAddress });
     this.sessions = Sessions.create({ maxSessions });
     this.registry = new Registry(this.sessions);

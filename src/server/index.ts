@@ -26,7 +26,6 @@ export type {
   HeartbeatOptions,
   LimitOptions,
   QueuePolicy,
-  RatePolicy,
   ServerOptions,
 } from "./options.js";
 export type { Plugin, PluginHooks } from "./plugin.js";

@@ -32,9 +32,6 @@ const DAY_MS = 86_400_000;
 /** What becomes of a full queue: see `Outbound`. */
 export type QueuePolicy = "block" | "drop-oldest" | "drop-newest" | "conflate" | "close";
 
-/** What becomes of a session that sends more than it may. */
-export type RatePolicy = "delay" | "drop" | "close";
-
 /** How a server notices clients that are gone. */
 export interface HeartbeatOptions {
   /** How often a client is to be heard of, where it asks for no other, 1,000..3,600,000; 15,000 by default. */
@@ -43,7 +40,10 @@ export interface HeartbeatOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** What a server bears. What is left out is not limited, but where a default is named. */
+/**
+ * What a server bears. What is left out is not limited, but where a default is named. How fast a session may send is for
+ * the middleware `rateLimit` to say.
+ */
 export interface LimitOptions {
   /** Sessions of one address, IPv6 by its /64, detached ones too. */
   readonly sessionsPerAddress?: number | undefined;
@@ -53,15 +53,6 @@ export interface LimitOptions {
   readonly connectionsPerSecond?: number | undefined;
   /** Connections that have not begun a session yet; 10,000 by default. Beyond, the newest are refused. */
   readonly unauthenticated?: number | undefined;
-  /** Messages and requests a second of one session. */
-  readonly messagesPerSecond?: number | undefined;
-  /** Bytes of those a second. */
-  readonly bytesPerSecond?: number | undefined;
-  /**
-   * What becomes of a session above those two: `delay` (the default) reads no more of it for a while, `drop` passes its
-   * messages over and fails its requests, `close` ends it.
-   */
-  readonly exceeded?: RatePolicy | undefined;
 }
 
 /** What a server listens on, whom it takes, and what each session may cost. */
@@ -118,8 +109,6 @@ export interface ServerOptions<Data = unknown> {
   /** The outermost first. */
   readonly middleware?: readonly Middleware<Data>[] | undefined;
   readonly plugins?: readonly Plugin<Data>[] | undefined;
-  /** 32 bytes, shared by processes that take up each other's sessions; random by default. */
-  readonly resumeSecret?: Uint8Array | undefined;
 }
 
 const milliseconds = (min: number) => integer(min, DAY_MS);
@@ -135,9 +124,6 @@ const limits = object({
   connectionsPerSecondPerAddress: perSecond,
   connectionsPerSecond: perSecond,
   unauthenticated: withDefault(integer(1, 2 ** 20), 10_000),
-  messagesPerSecond: perSecond,
-  bytesPerSecond: perSecond,
-  exceeded: withDefault(oneOf("delay", "drop", "close"), "delay"),
 } satisfies Record<keyof LimitOptions, unknown>);
 
 const schema = object({
@@ -171,21 +157,10 @@ const schema = object({
   topics: optional(option<TopicsOptions>("an object of topics options", isObject)),
   middleware: withDefault(listOf<Middleware>("a list of Middleware objects", 0, isNamed), []),
   plugins: withDefault(listOf<Plugin>("a list of Plugin objects", 0, isNamed), []),
-  resumeSecret: optional(
-    option<Uint8Array>("32 bytes", (value) => value instanceof Uint8Array && value.length === 32),
-  ),
 } satisfies Record<keyof ServerOptions, unknown>);
 
 /** Those that may be left out for good. */
-type Optional =
-  | "tls"
-  | "http"
-  | "origins"
-  | "allowMissingOrigin"
-  | "codecs"
-  | "transports"
-  | "resumeSecret"
-  | "topics";
+type Optional = "tls" | "http" | "origins" | "allowMissingOrigin" | "codecs" | "transports" | "topics";
 
 /** Those that are read further. */
 type Parts = "heartbeat" | "limits" | "dispatcher";
@@ -204,9 +179,6 @@ export interface ReadLimits {
   readonly connectionRatePerAddress: Rate | undefined;
   readonly connectionRate: Rate | undefined;
   readonly unauthenticated: number;
-  readonly messageRate: Rate | undefined;
-  readonly byteRate: Rate | undefined;
-  readonly exceeded: RatePolicy;
 }
 
 /** @throws InvalidArgumentError naming the option and what it allows */
@@ -231,9 +203,6 @@ export function readLimits(given: LimitOptions = {}): ReadLimits {
     connectionRatePerAddress: rate(read.connectionsPerSecondPerAddress),
     connectionRate: rate(read.connectionsPerSecond),
     unauthenticated: read.unauthenticated,
-    messageRate: rate(read.messagesPerSecond),
-    byteRate: rate(read.bytesPerSecond),
-    exceeded: read.exceeded,
   };
 }
 

@@ -197,7 +197,7 @@ class SessionServer<Data> implements Server<Data> {
     const bound = await bindAll(this.#options.listen, this.#frames, {
       ...this.#options,
       highWaterMarkBytes,
-      idleTimeoutMs: heartbeat.timeoutMs,
+      idleTimeoutMs: 2 * heartbeat.timeoutMs, // for those who promise no heartbeat; others are given up before
       handshakeTimeoutMs: Math.max(authenticateTimeoutMs, 1_000),
       admit: ({ address }) => this.#core.admitsConnection(address),
     });

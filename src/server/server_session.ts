@@ -136,7 +136,9 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   send(message: Uint8Array | string, options?: SendOptions): SendResult {
     const payload = payloadOf(message, "a message");
     this.#check(payload);
-    if (options === undefined && this.#core.outgoing === undefined) return this.sendPlain(0, payload);
+    if (options === undefined && this.#core.outgoing === undefined) {
+      return this.#judged(this.sendPlain(0, payload));
+    }
     const { deadlineMs, ...read } = readSendOptions(options ?? {});
     const expiresAt = deadlineMs === undefined ? {} : { expiresAt: this.nowMs + deadlineMs };
     return this.sendMessage({ kind: Kind.Message, ...read, ...expiresAt, payload });
@@ -145,12 +147,20 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   /** Through the middleware, where there is any. */
   override sendMessage(message: Outgoing): SendResult {
     const { outgoing } = this.#core;
-    return outgoing === undefined ? super.sendMessage(message) : outgoing(this, message);
+    return outgoing === undefined ? this.sendDirectly(message) : outgoing(this, message);
   }
 
   /** Behind the middleware. */
   sendDirectly(message: Outgoing): SendResult {
-    return super.sendMessage(message);
+    return this.#judged(super.sendMessage(message));
+  }
+
+  /** Where the policy is to close whose queue is full, it is closed. */
+  #judged(result: SendResult): SendResult {
+    if (result === "dropped" && this.outbound.mustClose && !this.isClosing) {
+      this.endBy("local", CloseCode.exhausted, "its queue is full", false);
+    }
+    return result;
   }
 
   async request(
@@ -225,6 +235,8 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   /** One look at what time has brought. */
   age(tick: number): void {
     const { resumeWindowMs, heartbeat, idleTimeoutMs } = this.#core.options;
+    if (this.outbound.hasWaiting) this.pump(this.nowMs); // messages have deadlines
+    if (this.isClosing) return;
     if (this.#state === "detached") {
       if ((tick - this.#detachedAt) >>> 0 >= resumeWindowMs)
         this.endBy("expired", CloseCode.goingAway, "not resumed");
@@ -234,7 +246,8 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
     if (this.#promisesHeartbeat && idleMs >= heartbeat.timeoutMs) {
       this.#core.counters.heartbeatTimeouts += 1;
       this.#core.call("heartbeatTimeout", this);
-      const transport = this.#transport!;
+      const transport = this.#transport;
+      if (transport === undefined) return; // the application has ended it
       this.#detach();
       transport.owner = fenced;
       transport.close({ code: CloseCode.idle, reason: "nothing was heard", graceful: false });

@@ -11,16 +11,22 @@ import { sessionKit } from "./suite/kit.js";
 const kit = sessionKit({ url: "tcp://127.0.0.1:0" });
 const codecs = [frameCodec, jsonCodec];
 
+/** What is looked at of a line. */
+interface Line {
+  readonly type?: unknown;
+  readonly text?: unknown;
+}
+
 /** What somebody types who has nothing but `nc`. */
 async function typed(port: number, lines: readonly object[]) {
   const socket = connect(port, "127.0.0.1");
   socket.on("error", () => {});
-  const answers: Record<string, unknown>[] = [];
+  const answers: Line[] = [];
   for (const line of lines) socket.write(`${JSON.stringify(line)}\n`);
   for await (const line of createInterface(socket)) {
-    const answer = JSON.parse(line) as Record<string, unknown>;
+    const answer = JSON.parse(line) as Line;
     answers.push(answer);
-    if (answer["type"] === "message" || answer["type"] === "reject") break;
+    if (answer.type === "message" || answer.type === "reject") break;
   }
   socket.destroy();
   return answers;
@@ -53,7 +59,7 @@ describe("a session of lines that somebody types", () => {
     );
     assert.equal((await opened.promise).clientId, "ali");
     const [refused] = await typed(port, [{ type: "hello", messageType: 1, text: "guess" }]);
-    assert.equal(refused!["type"], "reject");
+    assert.equal(refused!.type, "reject");
   });
 
   test("is resumed as any other", async (t) => {

@@ -16,6 +16,8 @@ const nothing = new Uint8Array(0);
 
 /** Says whatever a test wants to a server of sessions, on a connection of its own. */
 export class RawClient extends FrameBehaviour<undefined> {
+  /** Answers no pings. */
+  isMute = false;
   readonly frames = new Inbox<FrameContents>("a frame of the server");
   readonly #closed = deferred<CloseInfo>();
   #connection: TransportConnection | undefined = undefined;
@@ -74,7 +76,7 @@ export class RawClient extends FrameBehaviour<undefined> {
     frame: Readonly<FrameContents>,
   ): void {
     if (controls.has(frame.kind)) {
-      takeOther(connection, frame); // on TCP they are among the frames
+      if (!this.isMute) takeOther(connection, frame); // on TCP they are among the frames
       return;
     }
     const { kind, flags, channel, type, seq, ref, payload, subject, meta = [] } = frame;
