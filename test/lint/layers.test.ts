@@ -75,7 +75,7 @@ describe("the layering rules", () => {
     assert.deepEqual(violations(), [
       "src/helpers/any.ts: every-folder-has-a-layer",
       "src/native/a.ts: no-cycles",
-      "src/quic/index.ts: quic-websocket-tcp-udp-imports-nothing-above",
+      "src/quic/index.ts: quic-websocket-tcp-imports-nothing-above",
       "src/server/index.ts: no-development-packages",
       "src/server/index.ts: server-client-imports-nothing-above",
       "src/transport/transport.ts: transport-imports-nothing-above",
