@@ -1,4 +1,5 @@
 /** One thread of JavaScript on a table that C++ threads work with, and what it sees that must not be. */
+import type { Claim } from "#internal/session/claim.js";
 import { generationOf, type SessionHandle, slotOf } from "#internal/session/handle.js";
 import { SessionTable } from "#internal/session/table.js";
 import { SlotState, type TableMemory } from "#internal/session/table_layout.js";
@@ -21,6 +22,10 @@ export class CppChurn {
     this.#holders = holders;
     this.#seed = seed;
     this.#random = seededRandom(seed);
+  }
+
+  get claim(): Claim {
+    return this.#directory.claim;
   }
 
   step(): void {

@@ -36,8 +36,10 @@ export const cppThreads: CppThreads = createRequire(import.meta.url)(
   join(root, "build/test-addon/session_threads.node"),
 );
 
-/** The directory as one environment of JavaScript has it. Nobody ends early here, so nobody is buried. */
+/** The directory as one environment of JavaScript has it. */
 export class SharedDirectory implements SlotDirectory {
+  /** Environments that have left, and whose slots are to be taken back: C++ has kept none. */
+  left: readonly Claim[] = [];
   readonly claim = cppThreads.join() as Claim;
   readonly own = cppThreads.own(this.claim);
 
@@ -78,8 +80,10 @@ export class SharedDirectory implements SlotDirectory {
   }
 
   ended(): readonly number[] {
-    return [];
+    return this.left;
   }
 
-  bury(): void {}
+  bury(claim: number): void {
+    this.left = this.left.filter((other) => other !== claim);
+  }
 }

@@ -22,6 +22,6 @@ const turn = (): void => {
     return;
   }
   churn.end();
-  parentPort!.postMessage({ failures: churn.failures, sessions: churn.sessions });
+  parentPort!.postMessage({ failures: churn.failures, sessions: churn.sessions, claim: churn.claim });
 };
 turn();

@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { Audit } from "#internal/session/audit.js";
+import type { Claim } from "#internal/session/claim.js";
+import { Recovery } from "#internal/session/recovery.js";
 import { SessionTable } from "#internal/session/table.js";
 import { createTableMemory } from "#internal/session/table_memory.js";
 import { until } from "../kit/until.js";
@@ -13,6 +15,7 @@ import type { CppWorkerTask } from "./cpp_worker.js";
 interface Report {
   readonly failures: readonly string[];
   readonly sessions: number;
+  readonly claim: Claim;
 }
 
 const slots = 64;
@@ -48,7 +51,8 @@ describe("a session table", () => {
     Atomics.store(holders, slots, 1);
     assert.equal(cppThreads.finish(), 0, "C++ saw what must not be");
     main.end();
-    for (const { failures, sessions } of [...(await reports), main]) {
+    const all: readonly Report[] = [...(await reports), main];
+    for (const { failures, sessions } of all) {
       assert.deepEqual(failures, []);
       assert.ok(sessions > 1_000);
     }
@@ -57,6 +61,11 @@ describe("a session table", () => {
     const audit = new Audit(table, directory);
     for (let round = 0; round < 3; round += 1) audit.step(slots);
     assert.deepEqual(table.faults(), { damaged: 0, quarantined: 0, recovered: 0 });
+    // What they kept for their next sessions is taken back, as of anybody who has gone.
+    directory.left = all.map(({ claim }) => claim);
+    const recovery = new Recovery(table, directory.claim, directory);
+    while (!recovery.step(slots));
+    assert.deepEqual(directory.left, []);
     const left = Array.from({ length: slots }, () => table.tryAllocate(directory.claim));
     assert.equal(new Set(left.map((handle) => handle! % 2 ** 20)).size, slots, "a slot was lost");
     assert.equal(table.tryAllocate(directory.claim), undefined);
