@@ -15,7 +15,7 @@ export interface ClientHello {
   readonly tokenText: string;
   /** What the application's clients say beside that; its own bytes. */
   readonly meta: ReadonlyMap<string, Uint8Array>;
-  /** It takes up a session again, and has shown the proof of it. */
+  /** It says that it takes up a session again; whether it may is looked at when this has let it in. */
   readonly resuming: boolean;
 }
 
