@@ -46,6 +46,8 @@ export interface ClientBehaviour {
   readonly requests?: Readonly<Record<string, ClientRequestHandler>>;
   /** Answers all others; without it they fail as unknown. */
   request?: ClientRequestHandler;
+  /** The server did not handle a message, since too much waits there: its lane, and the low 32 bits of its sequence. */
+  rejected?(session: ClientSession, message: { readonly lane: number; readonly sequence: number }): unknown;
   /** The queue, once at its high-water mark, is below half of it again. */
   drain?(session: ClientSession): unknown;
   /** The connection is lost; {@link ClientSession.resume} goes on over another. */

@@ -1,3 +1,4 @@
+import { AckLevel } from "../delivery/ack.js";
 import { encodeCommit } from "../delivery/commit.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
 import { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
@@ -10,7 +11,13 @@ import { costOf, payloadOf, SessionHalf } from "../delivery/session_half.js";
 import { checkSubjectText } from "../delivery/subject_text.js";
 import { sessionVersion } from "../delivery/terms.js";
 import type { Welcome } from "../delivery/welcome.js";
-import { FrameTooLargeError, ProtocolViolationError, SessionClosedError, TimeoutError } from "../errors.js";
+import {
+  FrameTooLargeError,
+  ProtocolViolationError,
+  ResourceExhaustedError,
+  SessionClosedError,
+  TimeoutError,
+} from "../errors.js";
 import { CodecCarrier } from "../frame/codec_carrier.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { takeOther } from "../frame/frame_behaviour.js";
@@ -206,6 +213,14 @@ export class ResumableSession extends SessionHalf implements ClientSession {
     }, turnMs).unref();
   }
 
+  protected override onUndeliverable(): void {
+    this.#behaviour.error?.(this, new ResourceExhaustedError("an answer found no room in the queue"));
+  }
+
+  protected override onConfirmed(lane: number, level: number, sequence: number): void {
+    if (level === AckLevel.rejected) this.#call("rejected", { lane, sequence });
+  }
+
   protected override onDrain(): void {
     this.#call("drain");
   }
@@ -262,6 +277,10 @@ export class ResumableSession extends SessionHalf implements ClientSession {
       lose: (of, info) => this.#lose(of, info),
     });
     const { connection, welcome, codec } = dialled;
+    if (this.#state === "closed" || this.#isClosing) {
+      connection.close({ graceful: false });
+      throw new SessionClosedError("the session was closed while it connected");
+    }
     const resumed = welcome.resumed && resumption !== undefined;
     const before = this.#dialled;
     this.#dialled = dialled;
@@ -278,6 +297,7 @@ export class ResumableSession extends SessionHalf implements ClientSession {
       throw new ProtocolViolationError("the server says that it has what was never sent");
     }
     dialled.start();
+    this.pump(this.nowMs);
     this.#beat(welcome.heartbeatMs);
     return resumed;
   }
@@ -286,6 +306,7 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   #restart(): void {
     this.outbound.restart();
     this.inbound.restart();
+    this.loseRequests("the server has lost the session");
   }
 
   #beat(heartbeatMs: number | undefined): void {
@@ -340,7 +361,7 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   }
 
   #call(
-    name: "publication" | "gap" | "message" | "drain" | "detached" | "goAway" | "close",
+    name: "rejected" | "publication" | "gap" | "message" | "drain" | "detached" | "goAway" | "close",
     ...args: unknown[]
   ): void {
     const handler = this.#behaviour[name] as ((...args: unknown[]) => unknown) | undefined;

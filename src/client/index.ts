@@ -27,6 +27,7 @@ const handlerNames = [
   "message",
   "publication",
   "gap",
+  "rejected",
   "request",
   "drain",
   "detached",

@@ -10,7 +10,7 @@ import { checkBytes } from "../options/bytes.js";
 import type { SendResult } from "../transport/connection.js";
 import type { WaitOptions } from "../transport/wait.js";
 import { AckLevel, checkAck, encodeAck } from "./ack.js";
-import type { Reply } from "./failure.js";
+import { FailureCode, type Reply } from "./failure.js";
 import { Inbound, type InboundLimits } from "./inbound.js";
 import type { Priority } from "./lane.js";
 import { entry, MetaReader, owned, shortText, u32 } from "./meta.js";
@@ -57,6 +57,8 @@ export abstract class SessionHalf {
   /** What carries it now. */
   protected carrier: Carrier | undefined = undefined;
   #requests: PendingRequests | undefined = undefined;
+  /** The largest payload that the peer takes. */
+  peerMaxBytes = Number.POSITIVE_INFINITY;
   messagesReceived = 0;
   bytesReceived = 0;
 
@@ -138,7 +140,9 @@ export abstract class SessionHalf {
 
   /** Answers a request. An answer is never dropped: who asked waits for it, and so bounds how many there are. */
   respond(id: number, payload: Uint8Array, meta?: readonly MetaEntry[]): void {
-    this.#answer({ kind: Kind.Response, type: id, payload, ...(meta && { meta }) });
+    const most = Math.min(this.half.maxMessageBytes, this.peerMaxBytes);
+    if (payload.length > most) this.fail(id, FailureCode.internal, `the answer has more than ${most} bytes`);
+    else this.#answer({ kind: Kind.Response, type: id, payload, ...(meta && { meta }) });
   }
 
   /** Says that a request failed. @param code see {@link FailureCode}. */
@@ -185,6 +189,11 @@ export abstract class SessionHalf {
     if (this.outbound.pump(nowMs)) this.onDrain();
   }
 
+  /** The peer has lost the session: nobody there knows what was asked. */
+  protected loseRequests(reason: string): void {
+    this.#requests?.end(reason);
+  }
+
   /** The session is over. */
   protected endHalf(reason: string): void {
     this.carrier = undefined;
@@ -210,15 +219,16 @@ export abstract class SessionHalf {
   #isNew(frame: Readonly<FrameContents>): boolean {
     const { channel, seq, ref } = frame;
     const bytes = costOf(frame);
-    if (bytes - frameOverheadBytes > this.half.maxMessageBytes) {
+    const payloadBytes = frame instanceof FrameView ? frame.payloadBytes : frame.payload.length;
+    if (payloadBytes > this.half.maxMessageBytes) {
       throw new FrameTooLargeError(
-        `a message has ${bytes - frameOverheadBytes} bytes; this side takes ${this.half.maxMessageBytes}`,
+        `a message has ${payloadBytes} bytes; this side takes ${this.half.maxMessageBytes}`,
       );
     }
     if (ref !== 0) this.#acknowledge(channel, ref);
     switch (this.inbound.receive(channel, seq, bytes)) {
       case "apply":
-        this.bytesReceived += bytes - frameOverheadBytes;
+        this.bytesReceived += payloadBytes;
         this.messagesReceived += 1;
         return true;
       case "duplicate":
@@ -241,6 +251,7 @@ export abstract class SessionHalf {
     this.handled(channel, seq, costOf(frame));
     const header = { kind, flags: 0, channel, type, seq: 0, ref };
     for (const payload of openPayload(frame.payload, flags, this.half.maxMessageBytes)) {
+      if (this.carrier === undefined) return; // the handler of one before has ended it
       this.onMessage({ ...header, payload, subject, meta });
     }
   }
@@ -293,6 +304,8 @@ function unsequenced(kind: number): ProtocolViolationError {
 
 /** What a frame counts for in a window. */
 export function costOf(frame: Readonly<FrameContents>): number {
-  const payloadBytes = frame instanceof FrameView ? frame.payloadBytes : frame.payload.length;
-  return payloadBytes + frameOverheadBytes;
+  if (frame instanceof FrameView) return frame.frameBytes;
+  const { payload, subject = "", meta = [] } = frame;
+  const extras = meta.reduce((sum, { key, value }) => sum + key.length + value.length, subject.length);
+  return payload.length + extras + frameOverheadBytes;
 }

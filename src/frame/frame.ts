@@ -76,6 +76,13 @@ export class FrameView implements FrameContents {
     return this.#form === Form.general ? (this.#frame?.payloadLength() ?? 0) : this.#payloadBytes;
   }
 
+  /** How long the whole frame is. */
+  get frameBytes(): number {
+    return this.#form === Form.general
+      ? (this.#frame?.bb?.capacity() ?? 0)
+      : hotHeadBytes + this.#payloadBytes;
+  }
+
   get subject(): string | undefined {
     this.#decodeExtras();
     return this.#subject;

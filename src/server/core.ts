@@ -59,6 +59,8 @@ export class ServerCore<Data> {
   readonly requestBudget: RequestBudget;
   readonly handshakes: DeadlineQueue<Handshake<Data>>;
   readonly counters: ServerCounters = { opened: 0, closed: 0, rejected: 0, heartbeatTimeouts: 0 };
+  /** Clients whose `authenticate` has not settled, though some of them may have gone. */
+  unsettled = 0;
   /** Sessions that owe acknowledgements which nothing else has carried yet. */
   owing: ServerSession<Data>[] = [];
   readonly authenticate: (
@@ -123,6 +125,11 @@ export class ServerCore<Data> {
     this.handlers.report(session, cause);
   }
 
+  /** How many are in the middle of being let in. */
+  get unauthenticated(): number {
+    return Math.max(this.handshakes.size, this.unsettled);
+  }
+
   /** Whether one more connection may come from an address. */
   admitsConnection(address: string): boolean {
     const admits = !this.isClosing && this.#arrivals.admits(address);
@@ -162,12 +169,17 @@ export class ServerCore<Data> {
 
   /** Why a new session of this client is not begun; undefined where it is. */
   refuses(transport: TransportConnection, clientId: string | undefined): Refusal | undefined {
-    if (this.isClosing)
-      return refuse("the server stops", { code: RejectCode.goingAway, retryAfterMs: retryWhenFullMs });
     const { sessionsPerAddress } = this.options.limits;
     const { address } = transport.remoteAddress;
     if (sessionsPerAddress !== undefined && this.#sessionAddresses.count(address) >= sessionsPerAddress) {
       return refuse("there are as many sessions of this address as may be", this.fullRefusal);
+    }
+    return this.#refusalOf(clientId);
+  }
+
+  #refusalOf(clientId: string | undefined): Refusal | undefined {
+    if (this.isClosing) {
+      return refuse("the server stops", { code: RejectCode.goingAway, retryAfterMs: retryWhenFullMs });
     }
     const isTaken =
       this.options.sameClient === "reject" &&
@@ -181,9 +193,12 @@ export class ServerCore<Data> {
   /** Enters a session whose client has committed. @returns why not, where things have changed since it was welcomed. */
   admit(session: ServerSession<Data>, address: string): Refusal | undefined {
     const { clientId, handle } = session;
+    // What was true when it was welcomed may be so no more.
+    const refusal = this.#refusalOf(clientId);
+    if (refusal !== undefined) return refusal;
     if (this.options.sameClient === "replace" && clientId !== undefined) {
-      for (const old of this.registry.ofClient(clientId)) {
-        old.endBy("replaced", CloseCode.superseded, "its client connected again");
+      for (const old of [...this.registry.ofClient(clientId)]) {
+        old.endBy("replaced", CloseCode.superseded, "its client connected again", false);
       }
     }
     if (this.#sessionAddresses.admit(address, this.clock.tick) !== undefined) {
@@ -198,10 +213,13 @@ export class ServerCore<Data> {
     return undefined;
   }
 
-  /** A session goes on from another address. Who is let in already is not turned away for that. */
-  move(before: string, address: string): void {
+  /**
+   * A session goes on from another address. Who is let in already is not turned away for that.
+   * @returns whether it counts there: where it is one too many, it does not.
+   */
+  move(before: string, address: string): boolean {
     this.#sessionAddresses.leave(before);
-    this.#sessionAddresses.admit(address, this.clock.tick);
+    return this.#sessionAddresses.admit(address, this.clock.tick) === undefined;
   }
 
   /** A session is over. */

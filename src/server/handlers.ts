@@ -1,3 +1,4 @@
+import { HandlerTimeoutError } from "../errors.js";
 import { throwUncaught } from "../transport/uncaught.js";
 import type { ServerBehaviour } from "./behaviour.js";
 import type { Plugin, PluginHooks } from "./plugin.js";
@@ -43,7 +44,8 @@ export class Handlers<Data> {
   report(session: ServerSession<Data> | undefined, cause: unknown): void {
     if (session !== undefined) session.errors += 1;
     const reporters = this.#behaviours.filter((hooks) => hooks.error !== undefined);
-    if (reporters.length === 0) throwUncaught(cause);
+    // One that took too long is no fault of the program's that has to end it.
+    if (reporters.length === 0 && !(cause instanceof HandlerTimeoutError)) throwUncaught(cause);
     for (const hooks of reporters) {
       try {
         const returned = hooks.error!(session, cause);

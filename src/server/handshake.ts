@@ -1,3 +1,4 @@
+import { checkClientId } from "../delivery/client_id.js";
 import { checkCommit } from "../delivery/commit.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
 import { type Hello, readHello } from "../delivery/hello.js";
@@ -23,6 +24,8 @@ interface Promised<Data> {
   readonly resumed: boolean;
   readonly data: Data;
   readonly hello: Hello;
+  /** Of the token that the client was given. */
+  readonly counter: number;
 }
 
 const decoder = new TextDecoder();
@@ -101,13 +104,32 @@ export class Handshake<Data> {
       return;
     }
     if (!isPromise(judged)) {
-      this.#onJudged(hello, context, judged);
+      this.#settle(hello, context, judged);
       return;
     }
+    // Who goes meanwhile costs what authenticates it all the same, until that is done.
+    this.#core.unsettled += 1;
     judged.then(
-      (data) => this.#onJudged(hello, context, data),
-      (cause) => this.#onFault(cause),
+      (data) => {
+        this.#core.unsettled -= 1;
+        this.#settle(hello, context, data);
+      },
+      (cause) => {
+        this.#core.unsettled -= 1;
+        this.#onFault(cause);
+      },
     );
+  }
+
+  #settle(hello: Hello, context: AuthenticateContext, judged: Data | Refusal): void {
+    if (this.#phase !== "authenticating") return; // its time is over, or it is gone
+    try {
+      if (this.transport.state === "open") this.#onJudged(hello, context, judged);
+      else this.end();
+    } catch (cause) {
+      this.#reject(refuse());
+      this.#core.report(undefined, cause);
+    }
   }
 
   #context(hello: Hello): AuthenticateContext {
@@ -130,15 +152,16 @@ export class Handshake<Data> {
     this.#core.report(undefined, cause);
   }
 
-  #onJudged(hello: Hello, { clientId }: AuthenticateContext, judged: Data | Refusal): void {
-    if (this.#phase !== "authenticating") return; // its time is over, or it is gone
+  /** @throws InvalidArgumentError where the application has given a client id that is none. */
+  #onJudged(hello: Hello, context: AuthenticateContext, judged: Data | Refusal): void {
+    const clientId = checkClientId(context.clientId);
     if (judged instanceof Refusal) {
       this.#reject(judged);
       return;
     }
     const old = this.#core.resumable(hello, clientId);
     if (old !== undefined) {
-      this.#welcome({ session: old, resumed: true, data: judged, hello });
+      this.#welcome({ session: old, resumed: true, data: judged, hello, counter: old.tokenCounter + 1 });
       return;
     }
     const refusal = this.#core.refuses(this.transport, clientId);
@@ -156,11 +179,11 @@ export class Handshake<Data> {
     }
     const id = newSessionId();
     const session = new ServerSession<Data>(this.#core, { handle, id, clientId, data: judged });
-    this.#welcome({ session, resumed: false, data: judged, hello });
+    this.#welcome({ session, resumed: false, data: judged, hello, counter: 1 });
   }
 
   #welcome(promised: Promised<Data>): void {
-    const { session, resumed, hello } = promised;
+    const { session, resumed, hello, counter } = promised;
     const { core, transport } = { core: this.#core, transport: this.transport };
     this.#promised = promised;
     this.#phase = "welcomed";
@@ -168,30 +191,32 @@ export class Handshake<Data> {
     const { windowBytes, maxMessageBytes } = core.options;
     const heartbeatMs = core.heartbeatFor(hello.heartbeatMs);
     const welcome = encodeWelcome({
-      ...{ version: sessionVersion, session: session.idBytes, resume: session.nextResumeToken(), resumed },
+      ...{ version: sessionVersion, session: session.idBytes, resume: core.mint(session, counter), resumed },
       ...{ cursors, heartbeatMs, windowBytes, maxMessageBytes, clientId: session.clientId, meta: [] },
     });
     sendFrame(transport, core.codecOf(transport), welcome);
   }
 
   #onCommit(): void {
-    const { session, resumed, data, hello } = this.#promised!;
+    const { session, resumed, data, hello, counter } = this.#promised!;
     this.#phase = "over";
     this.#promised = undefined;
     this.#core.handshakes.delete(this);
     const heartbeat = hello.heartbeatMs !== undefined;
-    const terms = {
-      windowBytes: hello.windowBytes,
-      cursors: hello.resumption?.cursors ?? noCursors,
-      heartbeat,
-    };
+    const { windowBytes, maxMessageBytes } = hello;
+    const cursors = resumed ? hello.resumption!.cursors : noCursors; // of another session than a new one
+    const terms = { windowBytes, maxMessageBytes, cursors, heartbeat, counter };
     if (resumed) {
       if (!session.resume(this.transport, terms, data)) this.#refuseLate("the session is over");
       return;
     }
     const refusal = this.#core.admit(session, this.transport.remoteAddress.address);
-    if (refusal === undefined) session.begin(this.transport, terms);
-    else this.#refuseLate(refusal.reason);
+    if (refusal === undefined) {
+      session.begin(this.transport, terms);
+    } else {
+      this.#core.sessions.release(session.handle);
+      this.#refuseLate(refusal.reason);
+    }
   }
 
   /** What was promised does not hold any more. */

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { OwnMessage } from "../delivery/message.js";
 import { costOf } from "../delivery/session_half.js";
 import type { TaskCall } from "../dispatch/task.js";
@@ -53,6 +54,17 @@ export class OwnIncoming extends OwnMessage implements Incoming {
   /** Waits without a place of the dispatcher's, where it has one. */
   async rest(ms: number): Promise<void> {
     await (this.#call === undefined ? delay(ms) : this.#call.rest(ms));
+  }
+
+  /** @throws RequestFailure where it is none: what a stranger sends is no fault of the handler's. */
+  override json(): unknown {
+    try {
+      return super.json();
+    } catch (cause) {
+      throw this.kind === "message"
+        ? cause
+        : new RequestFailure("the payload is no JSON", FailureCode.malformed);
+    }
   }
 
   /** The dispatcher runs it. */

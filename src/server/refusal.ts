@@ -1,4 +1,6 @@
 import { RejectCode } from "../delivery/reject.js";
+import { readOptions } from "../options/read.js";
+import { integer, object, optional, withDefault } from "../options/schema.js";
 
 /** Why a client is not let in: the same to all who fail to prove themselves, so that nobody learns which accounts are. */
 export class Refusal {
@@ -16,10 +18,16 @@ export class Refusal {
   }
 }
 
-/** What `authenticate` returns for a client that is not let in. */
+const schema = object({
+  code: withDefault(integer(1, 0xffff_ffff), RejectCode.unauthenticated as number),
+  retryAfterMs: optional(integer(0, 0xffff_ffff)),
+});
+
+/** What `authenticate` returns for a client that is not let in. @throws InvalidArgumentError */
 export function refuse(
   reason = "not let in",
-  options: { readonly code?: number; readonly retryAfterMs?: number } = {},
+  options: { readonly code?: number | undefined; readonly retryAfterMs?: number | undefined } = {},
 ): Refusal {
-  return new Refusal(options.code ?? RejectCode.unauthenticated, reason, options.retryAfterMs);
+  const { code, retryAfterMs } = readOptions(schema, options);
+  return new Refusal(code, String(reason), retryAfterMs);
 }

@@ -246,7 +246,7 @@ class SessionServer<Data> implements Server<Data> {
     where,
   }: SessionFilter<Data> = {}): SessionPage<Data> {
     const sessions: Session<Data>[] = [];
-    const next = this.#core.registry.visit(cursor, budget, (session) => {
+    const next = this.#core.registry.visit(cursor, Math.max(1, budget), (session) => {
       if (clientId !== undefined && session.clientId !== clientId) return;
       if (transport !== undefined && session.transport !== transport) return;
       if (where === undefined || where(session)) sessions.push(session);
@@ -370,8 +370,11 @@ class SessionServer<Data> implements Server<Data> {
     const freed = Promise.all(this.#listeners.map((listener) => listener.close()));
     await shutDown(this.#core, this.#frames, options);
     await freed;
-    for (const plugin of this.#ready.toReversed()) await plugin.dispose?.();
-    this.#core.stop();
+    try {
+      for (const plugin of [...this.#ready].reverse()) await plugin.dispose?.();
+    } finally {
+      this.#core.stop();
+    }
   }
 
   #named(target: Target<Data>): readonly ServerSession<Data>[] {

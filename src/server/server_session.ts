@@ -42,6 +42,10 @@ export interface SessionSeed<Data> {
 export interface ConnectionTerms {
   readonly windowBytes: number;
   readonly cursors: Cursors;
+  /** The largest payload that it takes. */
+  readonly maxMessageBytes: number;
+  /** Of the resume token that it has now. */
+  readonly counter: number;
   /** It promised to be heard of at least once a heartbeat. */
   readonly heartbeat: boolean;
 }
@@ -190,11 +194,6 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
     this.#beginEnd(read, { by, code, reason });
   }
 
-  /** The token by which the client takes the session up again once it has committed. */
-  nextResumeToken(): Uint8Array {
-    return this.#core.mint(this, this.#tokenCounter + 1);
-  }
-
   /** The client has committed: the first connection is the session's. */
   begin(transport: TransportConnection, terms: ConnectionTerms): void {
     this.#attach(transport, terms);
@@ -205,15 +204,13 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   resume(transport: TransportConnection, terms: ConnectionTerms, data: Data): boolean {
     if (this.isClosing) return false;
     const before = this.#transport;
-    if (!this.#attach(transport, terms)) {
-      if (before === undefined) this.#detach();
-      return false;
-    }
+    if (!this.#attach(transport, terms)) return false;
     this.#resumptions += 1;
     if (before !== undefined && before !== transport) {
       before.owner = fenced;
       before.close({ code: CloseCode.superseded, reason: "the session goes on elsewhere", graceful: false });
     }
+    this.pump(this.nowMs);
     this.#core.topics.goOn(this);
     this.#core.call("resumed", this, data);
     return true;
@@ -307,10 +304,12 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   }
 
   protected override onDrain(): void {
+    this.#core.topics.goOn(this);
     this.#core.call("drain", this);
   }
 
   protected override onUndeliverable(): void {
+    if (!this.outbound.isHeld) return; // middleware did not let it pass
     this.endBy("local", CloseCode.exhausted, "answers found no room", false);
   }
 
@@ -318,28 +317,31 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
     if (this.isClosing) {
       throw new SessionClosedError(`session ${this.id} is closed; nothing more can be sent to it`);
     }
-    const { maxMessageBytes } = this.half;
-    if (payload.length > maxMessageBytes) {
-      throw new FrameTooLargeError(
-        `the message has ${payload.length} bytes; maxMessageBytes is ${maxMessageBytes}`,
-      );
-    }
+    const most = Math.min(this.half.maxMessageBytes, this.peerMaxBytes);
+    if (payload.length <= most) return;
+    throw new FrameTooLargeError(`the message has ${payload.length} bytes; this client takes ${most}`);
   }
 
-  #attach(transport: TransportConnection, { windowBytes, cursors, heartbeat }: ConnectionTerms): boolean {
+  #attach(
+    transport: TransportConnection,
+    { windowBytes, maxMessageBytes, cursors, heartbeat, counter }: ConnectionTerms,
+  ): boolean {
     const codec = this.#core.codecOf(transport);
     const carrier = codec === undefined ? transport : new CodecCarrier(transport, codec);
     if (!this.outbound.attach(carrier, windowBytes, cursors, this.nowMs)) return false;
     this.carrier = carrier;
     this.#transport = transport;
     this.#state = "open";
-    this.#tokenCounter = (this.#tokenCounter + 1) >>> 0;
+    // Of several welcomes at once each has given the same token.
+    this.#tokenCounter = Math.max(this.#tokenCounter, counter);
+    this.peerMaxBytes = maxMessageBytes;
     this.#promisesHeartbeat = heartbeat;
     transport.owner = this;
     this.#core.touch(this);
     const { address } = transport.remoteAddress;
-    if (this.address !== "" && this.address !== address) this.#core.move(this.address, address);
-    this.address = address;
+    const isCounted =
+      this.address === "" || this.address === address || this.#core.move(this.address, address);
+    this.address = isCounted ? address : uncounted;
     return true;
   }
 
@@ -385,6 +387,9 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
     this.#core.forget(this, end);
   }
 }
+
+/** The address of a session that counts nowhere. */
+const uncounted = "-";
 
 /** Owns connections that are no session's any more: what they still bring is nobody's. */
 export const fenced = Symbol("fenced");

@@ -1,7 +1,13 @@
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { encodeGap } from "../delivery/gap.js";
 import { entry, MetaReader } from "../delivery/meta.js";
-import { InvalidArgumentError, SubscriptionLimitError, TopicLimitError } from "../errors.js";
+import {
+  FrameMalformedError,
+  InvalidArgumentError,
+  ProtocolViolationError,
+  SubscriptionLimitError,
+  TopicLimitError,
+} from "../errors.js";
 import { FanOut } from "../frame/fan_out.js";
 import { encodeFrame, type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import type { Codec } from "../frame/message_codec.js";
@@ -57,12 +63,13 @@ export class ServerTopics<Data> {
     for (const session of recipients) {
       const { connection } = session;
       // Behind what it has missed nothing new may come, or it would be out of order.
-      const waits = connection === undefined || session.isClosing || this.#missed.has(session);
+      if (session.isClosing) continue;
+      const waits = connection?.state !== "open" || this.#missed.has(session);
       if (!waits && !session.outbound.isHeld) {
         fanOut.add(connection, this.#codecOf(connection));
         direct.push(session);
       } else if (!waits && session.sendDirectly(contents) !== "dropped") handed += 1;
-      else this.#missed.note(session, subject, cursor);
+      else if (!session.isClosing) this.#missed.note(session, subject, cursor);
     }
     if (direct.length === 0) return { cursor, recipients: handed };
     const frame = encodeFrame(contents, payload, contents);
@@ -78,7 +85,7 @@ export class ServerTopics<Data> {
   subscribe(session: ServerSession<Data>, pattern: string, from?: SubscribeFrom): Subscribed {
     const subscribed = this.#topics.subscribe(session, pattern, { from });
     const { replay, cursor } = subscribed;
-    for (const message of replay) session.sendDirectly(replayed(pattern, message, cursor!.epoch));
+    if (cursor !== undefined) this.#replay(session, pattern, replay, cursor.epoch);
     return subscribed;
   }
 
@@ -109,10 +116,20 @@ export class ServerTopics<Data> {
     const recovered = this.#topics.since(topic, place);
     const gap = recovered === undefined ? { epoch: 0, oldest: 0 } : recovered.gap;
     if (gap !== undefined) session.sendDirectly(encodeGap({ topic, ...gap }));
-    for (const message of recovered?.entries ?? []) {
-      const { epoch } = this.#topics.cursorOf(topic)!;
+    const epoch = this.#topics.cursorOf(topic)?.epoch;
+    if (epoch !== undefined) this.#replay(session, topic, recovered?.entries ?? [], epoch);
+  }
+
+  /** What finds no room is had when there is some again. */
+  #replay(
+    session: ServerSession<Data>,
+    topic: string,
+    entries: readonly HistoryEntry[],
+    epoch: number,
+  ): void {
+    for (const message of entries) {
       if (session.sendDirectly(replayed(topic, message, epoch)) !== "dropped") continue;
-      this.#missed.note(session, topic, { epoch, sequence: message.sequence });
+      if (!session.isClosing) this.#missed.note(session, topic, { epoch, sequence: message.sequence });
       return;
     }
   }
@@ -149,7 +166,10 @@ export function subscribedMeta({ cursor, recovered, gap }: Subscribed): readonly
 
 /** Why a client's subscription or publication failed. Anything else is a fault of the server. */
 export function asFailure(cause: unknown): unknown {
-  if (cause instanceof InvalidArgumentError) return new RequestFailure(cause.message, FailureCode.malformed);
+  const isMalformed = [InvalidArgumentError, FrameMalformedError, ProtocolViolationError].some(
+    (fault) => cause instanceof fault,
+  );
+  if (isMalformed) return new RequestFailure((cause as Error).message, FailureCode.malformed);
   const isLimit = cause instanceof SubscriptionLimitError || cause instanceof TopicLimitError;
   return isLimit ? new RequestFailure(cause.message, FailureCode.overloaded) : cause;
 }

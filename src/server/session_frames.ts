@@ -28,7 +28,7 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
     this.connections.add(transport);
     const handshake = new Handshake(core, transport);
     transport.owner = handshake;
-    const isTooMany = core.handshakes.size >= core.options.limits.unauthenticated;
+    const isTooMany = core.unauthenticated >= core.options.limits.unauthenticated;
     core.handshakes.add(handshake);
     if (isTooMany || core.isClosing) {
       core.counters.rejected += 1;
@@ -54,11 +54,12 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
   }
 
   protected override refuse(
-    _owner: Owner<Data>,
+    owner: Owner<Data>,
     transport: TransportConnection,
     code: number,
     fault: MillraceError,
   ): void {
+    if (owner instanceof Handshake) owner.end();
     transport.close({ code, reason: fault.message.slice(0, 100), graceful: false });
   }
 

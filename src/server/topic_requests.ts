@@ -17,8 +17,8 @@ export class TopicRequests<Data> {
 
   /** @throws RequestFailure */
   async subscribe(session: ServerSession<Data>, incoming: OwnIncoming): Promise<void> {
-    const pattern = checked(checkPattern, incoming.subject);
-    const from = readFrom(incoming.meta);
+    const pattern = checked(patternOf, incoming.subject);
+    const from = checked(readFrom, incoming.meta);
     await this.#granted(this.#behaviour.subscribe?.(session, pattern), pattern);
     if (session.isClosing) return; // meanwhile
     try {
@@ -29,12 +29,12 @@ export class TopicRequests<Data> {
   }
 
   unsubscribe(session: ServerSession<Data>, incoming: OwnIncoming): void {
-    this.#topics.unsubscribe(session, checked(checkPattern, incoming.subject));
+    this.#topics.unsubscribe(session, checked(patternOf, incoming.subject));
   }
 
   /** @throws RequestFailure */
   async publish(session: ServerSession<Data>, incoming: OwnIncoming): Promise<void> {
-    const subject = checked(checkSubject, incoming.subject);
+    const subject = checked(subjectOf, incoming.subject);
     await this.#granted(this.#behaviour.publish?.(session, subject, incoming.payload), subject);
     try {
       this.#topics.publish(subject, incoming.payload, 0);
@@ -50,12 +50,21 @@ export class TopicRequests<Data> {
   }
 }
 
-/** @throws RequestFailure where it is no subject, or pattern. */
-function checked(check: (text: string) => void, text = ""): string {
+function patternOf(text = ""): string {
+  checkPattern(text);
+  return text;
+}
+
+function subjectOf(text = ""): string {
+  checkSubject(text);
+  return text;
+}
+
+/** What a client sent, as it is read. @throws RequestFailure where it is none of that. */
+function checked<Given, Read>(read: (given: Given) => Read, given: Given): Read {
   try {
-    check(text);
+    return read(given);
   } catch (cause) {
     throw asFailure(cause);
   }
-  return text;
 }

@@ -173,10 +173,8 @@ describe("the JWT middleware", () => {
       connectBy(middleware, hello(token)),
       connectBy(middleware, hello(token)),
     ]);
-    assert.deepEqual(
-      answers.map((answer) => answer instanceof Refusal),
-      [false, true],
-    );
+    // Which of the two is first is for their signatures' checks to say.
+    assert.equal(answers.filter((answer) => answer instanceof Refusal).length, 1);
     assert.ok((await connectBy(middleware, hello(token))) instanceof Refusal);
     assert.equal(await connectBy(middleware, hello(await sign({ jti: "2" }))), "in");
     await assertRefused({ singleUse: true }, await sign(), /"jti"/);

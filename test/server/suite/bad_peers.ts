@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, type TestContext, test } from "node:test";
-import { CloseCode, type FrameContents } from "millrace";
-import { RejectCode, type Server, type SessionEnd } from "millrace/server";
+import { CloseCode, type FrameContents, FrameTooLargeError } from "millrace";
+import { RejectCode, refuse, type Server, type SessionEnd } from "millrace/server";
 import { encodeHello, type Hello } from "#internal/delivery/hello.js";
 import { readReject } from "#internal/delivery/reject.js";
 import { sessionVersion } from "#internal/delivery/terms.js";
@@ -148,6 +148,134 @@ export function describeBadPeers(kit: SessionKit): void {
         await again.begin(encodeHello({ ...hello, resumption: { session, resume, cursors } })),
       );
       assert.equal(welcome.resumed, false);
+    });
+  });
+
+  describe("what a peer may do at an awkward moment", () => {
+    test("a second hello while the first is judged costs its connection, and nothing else", async (t) => {
+      const judged: (() => void)[] = [];
+      const server = await kit.serve(t, {
+        authenticate: () => new Promise<object>((resolve) => judged.push(() => resolve({}))),
+      });
+      const peer = await dial(t, server);
+      peer.say({ kind: Kind.Hello, type: 1 });
+      peer.say({ kind: Kind.Hello, type: 1 });
+      await until("it is judged", () => judged.length === 1);
+      judged[0]!();
+      assert.equal((await peer.closed).code, CloseCode.protocolViolation);
+      await until("nothing is left of it", () => server.connectionCount === 0);
+      assert.equal(server.sessionCount, 0);
+    });
+
+    test("a subscription from nowhere fails, and is no fault of the server", async (t) => {
+      const server = await kit.serve(t, { subscribe: () => true });
+      const peer = await dial(t, server);
+      await peer.begin();
+      const from = { key: "from", value: new Uint8Array(3) };
+      peer.say({ kind: Kind.Subscribe, seq: 1, type: 9, subject: "a.b", meta: [from] });
+      const answer = await peer.frames.take();
+      assert.deepEqual([answer.kind, answer.type, answer.meta?.[0]?.key], [Kind.Response, 9, "status"]);
+    });
+
+    test("a session that cannot go on is begun anew, and works", async (t) => {
+      const { server, unharmed } = await serve(t);
+      const first = await dial(t, server);
+      const { session } = readWelcome(await first.begin());
+      const again = await dial(t, server);
+      const resumption = { session, resume: randomBytes(25), cursors: new Map([[0, 7]]) };
+      const welcome = readWelcome(await again.begin(encodeHello({ ...hello, resumption })));
+      assert.equal(welcome.resumed, false);
+      again.say({ kind: Kind.Request, seq: 1, type: 3, subject: "well" });
+      const answer = await again.frames.take();
+      assert.equal(Buffer.from(answer.payload).toString(), "yes");
+      await unharmed();
+    });
+
+    test("slots of sessions that are refused at the last moment are free again", async (t) => {
+      const { server } = await serve(t, { maxSessions: 4, limits: { sessionsPerAddress: 2 } });
+      for (let round = 0; round < 4; round += 1) {
+        const [one, two] = await Promise.all([dial(t, server), dial(t, server)]);
+        for (const peer of [one!, two!]) {
+          peer.say({ kind: Kind.Hello, type: 1 });
+          await peer.frames.take();
+        }
+        one!.say({ kind: Kind.Commit });
+        await until("one has begun", () => server.sessionCount === 2);
+        two!.say({ kind: Kind.Commit });
+        assert.equal((await two!.closed).code, CloseCode.unauthenticated);
+        const [begun] = server.sessions({ where: ({ clientId }) => clientId !== "innocent" }).sessions;
+        begun!.close();
+        await until("it has ended", () => server.sessionCount === 1);
+      }
+    });
+
+    test("of two that are welcomed by one client id, one begins where only one may", async (t) => {
+      const server = await kit.serve(t, {}, { sameClient: "reject" });
+      const [one, two] = await Promise.all([dial(t, server), dial(t, server)]);
+      for (const peer of [one!, two!]) {
+        peer.say(encodeHello({ ...hello, clientId: "only" }));
+        await peer.frames.take();
+      }
+      one!.say({ kind: Kind.Commit });
+      await until("one has begun", () => server.sessionCount === 1);
+      two!.say({ kind: Kind.Commit });
+      assert.equal((await two!.closed).code, CloseCode.unauthenticated);
+      assert.equal(server.sessionsOf("only").length, 1);
+    });
+
+    test("resumptions that race each leave a token that is good", async (t) => {
+      const server = await kit.serve(t, {});
+      const first = await dial(t, server);
+      const { session, resume } = readWelcome(await first.begin());
+      await until("it has begun", () => server.sessionCount === 1);
+      const cursors = new Map<number, number>();
+      const racing = await Promise.all([dial(t, server), dial(t, server)]);
+      let last = resume;
+      for (const peer of racing) {
+        peer.say(encodeHello({ ...hello, resumption: { session, resume, cursors } }));
+        last = readWelcome(await peer.frames.take()).resume;
+      }
+      for (const peer of racing) peer.say({ kind: Kind.Commit });
+      await until("both have committed", () => server.sessions().sessions[0]!.info.resumptions === 2);
+      const next = await dial(t, server);
+      const welcome = readWelcome(
+        await next.begin(encodeHello({ ...hello, resumption: { session, resume: last, cursors } })),
+      );
+      assert.equal(welcome.resumed, true);
+    });
+
+    test("a client id or refusal that is none is the application's fault, which refuses", async (t) => {
+      const faults: unknown[] = [];
+      const wrong = [
+        (context: { clientId: string | undefined }) => {
+          context.clientId = "a\0b";
+          return {};
+        },
+        () => refuse("no", { retryAfterMs: 12.5 }),
+      ];
+      for (const judge of wrong) {
+        const server = await kit.serve(t, {
+          authenticate: async (_hello, context) => judge(context),
+          error: (_session, cause) => faults.push(cause),
+        });
+        const peer = await dial(t, server);
+        peer.say({ kind: Kind.Hello, type: 1 });
+        assert.equal(readReject(await peer.frames.take()).code, RejectCode.unauthenticated);
+        await peer.closed;
+      }
+      assert.equal(faults.length, 2);
+    });
+
+    test("what a client says that it takes is all that it is sent", async (t) => {
+      const server = await kit.serve(t, { requests: { much: () => new Uint8Array(5_000) } });
+      const peer = await dial(t, server);
+      await peer.begin(encodeHello({ ...hello, maxMessageBytes: 1_000 }));
+      await until("it has begun", () => server.sessionCount === 1);
+      const [session] = server.sessions().sessions;
+      assert.throws(() => session!.send(new Uint8Array(1_001)), FrameTooLargeError);
+      peer.say({ kind: Kind.Request, seq: 1, type: 3, subject: "much" });
+      const answer = await peer.frames.take();
+      assert.equal(answer.meta?.[0]?.key, "status");
     });
   });
 
