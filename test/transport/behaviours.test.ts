@@ -14,6 +14,7 @@ import { streamFraming } from "#internal/frame/control.js";
 import { encodeFrame, Kind } from "#internal/frame/frame.js";
 import { tcpTransport } from "#internal/tcp/transport.js";
 import { parseTransportUrl } from "#internal/transport/address.js";
+import { hasUws } from "../kit/node_version.js";
 import { collectUncaught } from "../kit/uncaught.js";
 import { until } from "../kit/until.js";
 
@@ -75,6 +76,7 @@ class Throwing implements TransportBehaviour {
 }
 
 for (const [name, scheme, transport, library = ""] of cases) {
+  if (library === "uws" && !hasUws) continue;
   describe(`a behaviour on ${name}`, () => {
     before(() => {
       process.env.MILLRACE_WEBSOCKET = library;

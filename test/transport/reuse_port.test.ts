@@ -4,6 +4,7 @@ import { before, describe, type TestContext, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { AddressInUseError, connect, InvalidArgumentError, listen } from "millrace";
 import { Authority } from "millrace/testing";
+import { hasUws, nodeMajor, nodeMinor } from "../kit/node_version.js";
 import { until } from "../kit/until.js";
 
 const authority = await Authority.make();
@@ -42,8 +43,8 @@ class Sharer {
   }
 }
 
-const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-const nodeShares = major >= 24 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+const nodeShares =
+  nodeMajor >= 24 || (nodeMajor === 23 && nodeMinor >= 1) || (nodeMajor === 22 && nodeMinor >= 12);
 
 for (const [name, url, shares, library = ""] of [
   ["QUIC", "quic://127.0.0.1:0", true],
@@ -53,6 +54,7 @@ for (const [name, url, shares, library = ""] of [
   ["TCP", "tcp://127.0.0.1:0", nodeShares],
   ["TCP in TLS", "tls://127.0.0.1:0", nodeShares],
 ] as const) {
+  if (library === "uws" && !hasUws) continue;
   describe(`a port that several threads share, on ${name}`, () => {
     before(() => {
       process.env.MILLRACE_WEBSOCKET = library;
