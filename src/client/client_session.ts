@@ -1,18 +1,20 @@
 import { AckLevel } from "../delivery/ack.js";
 import { encodeCommit } from "../delivery/commit.js";
+import { contentsOf } from "../delivery/contents.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
 import { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
 import { type Gap, readGap } from "../delivery/gap.js";
 import { readGoAway } from "../delivery/goaway.js";
+import { halfContext } from "../delivery/half_options.js";
 import type { Hello } from "../delivery/hello.js";
 import { MessageView, OwnMessage, textOf } from "../delivery/message.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
-import { costOf, payloadOf, SessionHalf } from "../delivery/session_half.js";
+import { answerOf, costOf, payloadOf, SessionHalf } from "../delivery/session_half.js";
+import { idText } from "../delivery/session_id.js";
 import { checkSubjectText } from "../delivery/subject_text.js";
 import { sessionVersion } from "../delivery/terms.js";
 import type { Welcome } from "../delivery/welcome.js";
 import {
-  FrameTooLargeError,
   ProtocolViolationError,
   ResourceExhaustedError,
   SessionClosedError,
@@ -21,7 +23,6 @@ import {
 import { CodecCarrier } from "../frame/codec_carrier.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { takeOther } from "../frame/frame_behaviour.js";
-import { maxFrameOverheadBytes } from "../frame/message_codec.js";
 import { sendFrame } from "../frame/unit.js";
 import type { Cursor } from "../topic/cursor.js";
 import { CloseCode, type CloseInfo, type CloseOptions, firstApplicationCode } from "../transport/close.js";
@@ -46,8 +47,7 @@ const turnMs = 50;
 const maxPositions = 65_536;
 const view = new MessageView();
 const nothing = new Uint8Array(0);
-const encoder = new TextEncoder();
-const ping = { kind: Kind.Ping, flags: 0, channel: 0, type: 0, seq: 0, ref: 0, payload: nothing };
+const ping = contentsOf(Kind.Ping, {});
 
 /** A {@link ClientSession}. */
 export class ResumableSession extends SessionHalf implements ClientSession {
@@ -68,21 +68,13 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   });
 
   constructor(options: ReadClientOptions, behaviour: ClientBehaviour) {
-    const { highWaterMarkBytes, queueBytes, replayBytes, windowBytes, maxMessageBytes } = options;
-    super({
-      outbound: { highWaterMarkBytes, queueBytes, replayBytes, policy: "block" },
-      inbound: { windowBytes, maxFrameBytes: maxMessageBytes + maxFrameOverheadBytes },
-      maxMessageBytes,
-      requestTimeoutMs: options.requestTimeoutMs,
-      requestBudget: new RequestBudget(options.maxPendingRequests),
-    });
+    super(halfContext(options, new RequestBudget(options.maxPendingRequests)));
     this.#options = options;
     this.#behaviour = behaviour;
   }
 
   get id(): string {
-    const { session = nothing } = this.#welcome ?? {};
-    return Array.from(session, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return idText(this.#welcome?.session ?? nothing);
   }
 
   get clientId(): string | undefined {
@@ -193,9 +185,7 @@ export class ResumableSession extends SessionHalf implements ClientSession {
     if (handler === undefined) {
       throw new RequestFailure("nobody answers this subject here", FailureCode.unknownSubject);
     }
-    const answer = await handler.call(this.#behaviour, this, request);
-    if (answer === undefined || answer === null) return nothing;
-    return typeof answer === "string" ? encoder.encode(answer) : payloadOf(answer as Uint8Array, "an answer");
+    return answerOf(await handler.call(this.#behaviour, this, request));
   }
 
   protected override onOther(frame: Readonly<FrameContents>): void {
@@ -287,6 +277,7 @@ export class ResumableSession extends SessionHalf implements ClientSession {
     before?.connection.close({ code: CloseCode.superseded, graceful: false });
     if (!resumed && this.#welcome !== undefined) this.#restart();
     this.#welcome = welcome;
+    this.peerMaxBytes = welcome.maxMessageBytes;
     this.#state = "open";
     const carrier = codec === undefined ? connection : new CodecCarrier(connection, codec);
     this.carrier = carrier;
@@ -353,11 +344,7 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   #check(payload: Uint8Array): void {
     if (this.#state === "closed")
       throw new SessionClosedError("the session is over; nothing more can be sent");
-    const { maxMessageBytes } = this.#welcome!;
-    if (payload.length <= maxMessageBytes) return;
-    throw new FrameTooLargeError(
-      `the message has ${payload.length} bytes; the server takes ${maxMessageBytes}`,
-    );
+    this.checkSize(payload);
   }
 
   #call(

@@ -1,10 +1,12 @@
+import { halfOptions } from "../delivery/half_options.js";
 import { maxTokenBytes } from "../delivery/hello.js";
+import { metaEntries } from "../delivery/meta.js";
 import type { MetaEntry } from "../frame/frame.js";
 import { type Codec, isCodec } from "../frame/message_codec.js";
 import { isTransport } from "../frame/options.js";
 import type { Complete } from "../options/complete.js";
 import { readOptions } from "../options/read.js";
-import { integer, isListOf, listOf, object, option, optional, withDefault } from "../options/schema.js";
+import { integer, listOf, object, option, optional, withDefault } from "../options/schema.js";
 import { connectorOptions } from "../transport/options.js";
 import type { ClientTlsOptions } from "../transport/tls.js";
 import type { Transport } from "../transport/transport.js";
@@ -42,30 +44,19 @@ export interface ClientOptions {
   readonly maxPendingRequests?: number | undefined;
 }
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
-
 const schema = object({
   clientId: optional(option<string>("text", (value) => typeof value === "string")),
   token: withDefault(
     option<string | Uint8Array>(`text or bytes, at most ${maxTokenBytes}`, isToken),
     "" as string | Uint8Array,
   ),
-  meta: withDefault(
-    option<readonly MetaEntry[]>("a list of {key, value}", (value) => isListOf(value, isEntry)),
-    [],
-  ),
+  meta: withDefault(metaEntries, []),
   ...connectorOptions,
   codecs: optional(listOf<Codec>("a list of at least one Codec object", 1, isCodec)),
   transports: optional(listOf<Transport>("a list of Transport objects", 0, isTransport)),
   connectTimeoutMs: withDefault(integer(1, 3_600_000), 10_000),
   heartbeatMs: withDefault(integer(1_000, 3_600_000), 15_000),
-  maxMessageBytes: withDefault(integer(1, 64 * MIB), MIB),
-  windowBytes: withDefault(integer(4 * KIB, 1024 * MIB), MIB),
-  replayBytes: withDefault(integer(4 * KIB, 1024 * MIB), MIB),
-  highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), 256 * KIB),
-  queueBytes: withDefault(integer(KIB, 1024 * MIB), MIB),
-  requestTimeoutMs: withDefault(integer(1, 0x7fff_ffff), 30_000),
+  ...halfOptions,
   maxPendingRequests: withDefault(integer(1, 10_000_000), 10_000),
 } satisfies Record<keyof ClientOptions, unknown>);
 
@@ -81,9 +72,4 @@ export function readClientOptions(options: ClientOptions): ReadClientOptions {
 function isToken(value: unknown): boolean {
   if (typeof value === "string") return Buffer.byteLength(value) <= maxTokenBytes;
   return value instanceof Uint8Array && value.length <= maxTokenBytes;
-}
-
-function isEntry(value: unknown): boolean {
-  const { key, value: bytes } = (value ?? {}) as Partial<MetaEntry>;
-  return typeof key === "string" && key !== "" && bytes instanceof Uint8Array;
 }

@@ -4,7 +4,8 @@ import { checkClientId, readClientId } from "./client_id.js";
 import { checkLength, contentsOf } from "./contents.js";
 import { type Cursors, cursorEntries, noCursors, readCursors } from "./cursors.js";
 import { applicationEntries, entry, MetaReader, owned } from "./meta.js";
-import { maxResumeTokenBytes, readTerms, sessionIdBytes, type Terms, termEntries } from "./terms.js";
+import { sessionIdBytes } from "./session_id.js";
+import { maxResumeTokenBytes, readTerms, type Terms, termEntries } from "./terms.js";
 
 /** The longest token of an application. */
 export const maxTokenBytes = 8 * 1024;

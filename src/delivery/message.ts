@@ -1,4 +1,6 @@
 import type { FrameContents, MetaEntry } from "../frame/frame.js";
+import { unshared } from "../frame/unshared.js";
+import { noEntries, ownedEntries } from "./meta.js";
 
 /** What a handler sees of a message. */
 export interface Message {
@@ -20,7 +22,6 @@ export interface Message {
 }
 
 const decoder = new TextDecoder();
-const noMeta: readonly MetaEntry[] = [];
 
 /** A message in the frame that was decoded last: one object serves all of them. */
 export class MessageView implements Message {
@@ -45,7 +46,7 @@ export class MessageView implements Message {
   }
 
   get meta(): readonly MetaEntry[] {
-    return this.#contents.meta ?? noMeta;
+    return this.#contents.meta ?? noEntries;
   }
 
   get sequence(): number {
@@ -82,11 +83,11 @@ export class OwnMessage implements Message {
   readonly sequence: number;
   readonly lane: number;
 
-  constructor({ type, subject, payload, meta = noMeta, seq, channel }: Readonly<FrameContents>) {
+  constructor({ type, subject, payload, meta, seq, channel }: Readonly<FrameContents>) {
     this.type = type;
     this.subject = subject;
     this.payload = new Uint8Array(payload);
-    this.meta = meta.length === 0 ? noMeta : meta.map(({ key, value }) => ({ key, value: value.slice() }));
+    this.meta = ownedEntries(meta);
     this.sequence = seq;
     this.lane = channel;
   }
@@ -106,5 +107,5 @@ export class OwnMessage implements Message {
 
 /** The decoder takes no shared memory, in which QUIC's messages lie. */
 export function textOf(bytes: Uint8Array): string {
-  return decoder.decode(bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes);
+  return decoder.decode(unshared(bytes));
 }

@@ -1,5 +1,6 @@
 import { FrameMalformedError, InvalidArgumentError, ProtocolViolationError } from "../errors.js";
 import type { FrameContents, MetaEntry } from "../frame/frame.js";
+import { isListOf, type Option, option } from "../options/schema.js";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -8,6 +9,14 @@ const encoder = new TextEncoder();
 export function owned(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
 }
+
+/** The entries of a frame, where they outlive it. */
+export function ownedEntries(meta: readonly MetaEntry[] | undefined): readonly MetaEntry[] {
+  if (meta === undefined || meta.length === 0) return noEntries;
+  return meta.map(({ key, value }) => ({ key, value: owned(value) }));
+}
+
+export const noEntries: readonly MetaEntry[] = [];
 
 export function u32(value: number, what: string): Uint8Array {
   if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
@@ -31,6 +40,16 @@ export function utf8(text: string, maxBytes: number, what: string): Uint8Array {
 /** The entry, where there is a value. */
 export function entry(key: string, value: Uint8Array | undefined): MetaEntry[] {
   return value === undefined ? [] : [{ key, value }];
+}
+
+/** As an option. */
+export const metaEntries: Option<readonly MetaEntry[]> = option("a list of {key, value}", (value) =>
+  isListOf(value, isEntry),
+);
+
+function isEntry(value: unknown): boolean {
+  const { key, value: bytes } = (value ?? {}) as Partial<MetaEntry>;
+  return typeof key === "string" && key !== "" && bytes instanceof Uint8Array;
 }
 
 /** Keys of this prefix are the application's. */

@@ -21,6 +21,16 @@ export interface Carrier {
   readonly bytesQueued: number;
 }
 
+/**
+ * What is done with a message that finds the queue full:
+ * - `block`: it is not accepted: `dropped`;
+ * - `drop-newest`: the same, and counted as lost;
+ * - `drop-oldest`: those make room that wait the longest, the least priority first, but no higher one;
+ * - `conflate`: any message with a key takes the place of one that waits with that key, full or not; others as `block`;
+ * - `close`: the session is closed with `CloseCode.exhausted`.
+ */
+export type QueuePolicy = "block" | "drop-oldest" | "drop-newest" | "conflate" | "close";
+
 /** One object may serve all sessions, and may be replaced while they live. */
 export interface OutboundLimits {
   /** From so many queued bytes on `send` answers `blocked`; `drain` comes below half of it. */
@@ -29,15 +39,8 @@ export interface OutboundLimits {
   readonly queueBytes: number;
   /** What is kept to be sent again, because it is not acknowledged; above it messages wait. One is always sent. */
   readonly replayBytes: number;
-  /**
-   * What is done with a message that finds the queue full:
-   * - `block`: it is not accepted: `dropped`;
-   * - `drop-newest`: the same, and counted as lost;
-   * - `drop-oldest`: those make room that wait the longest, the least priority first, but no higher one;
-   * - `conflate`: any message with a key takes the place of one that waits with that key, full or not; others as `block`;
-   * - `close`: the session is to be closed: see `Outbound.mustClose`.
-   */
-  readonly policy: "block" | "drop-oldest" | "drop-newest" | "conflate" | "close";
+  /** See `Outbound.mustClose` for `close`. */
+  readonly policy: QueuePolicy;
   /** Told of each message that was accepted and is given up, and of each that `drop-newest` turns away. */
   readonly discarded?:
     | ((outbound: Outbound, outcome: "dropped" | "expired", frame: Uint8Array) => void)

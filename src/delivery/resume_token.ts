@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { InvalidArgumentError } from "../errors.js";
-import { sessionIdBytes } from "./terms.js";
+import { sessionIdBytes } from "./session_id.js";
 
 /** What a token is good for. */
 export interface ResumeGrant {

@@ -11,20 +11,12 @@ import type { SendResult } from "../transport/connection.js";
 import type { WaitOptions } from "../transport/wait.js";
 import { AckLevel, checkAck, encodeAck } from "./ack.js";
 import { FailureCode, type Reply } from "./failure.js";
-import { Inbound, type InboundLimits } from "./inbound.js";
+import type { HalfContext } from "./half_options.js";
+import { Inbound } from "./inbound.js";
 import type { Priority } from "./lane.js";
-import { entry, MetaReader, owned, shortText, u32 } from "./meta.js";
-import { type Carrier, Outbound, type OutboundLimits, type Outgoing } from "./outbound.js";
-import { PendingRequests, type RequestBudget } from "./pending_requests.js";
-
-/** What all sessions of one server, or of one client, share. */
-export interface HalfContext {
-  readonly outbound: OutboundLimits;
-  readonly inbound: InboundLimits;
-  readonly maxMessageBytes: number;
-  readonly requestBudget: RequestBudget;
-  readonly requestTimeoutMs: number;
-}
+import { entry, MetaReader, ownedEntries, shortText, u32 } from "./meta.js";
+import { type Carrier, Outbound, type Outgoing } from "./outbound.js";
+import { PendingRequests } from "./pending_requests.js";
 
 /** How something is asked. */
 interface AskOptions extends WaitOptions {
@@ -44,6 +36,11 @@ export function payloadOf(payload: Uint8Array | string, what: string): Uint8Arra
   if (typeof payload === "string") return encoder.encode(payload);
   checkBytes(payload, what);
   return payload;
+}
+
+/** What a request's handler answered: nothing is no bytes. @throws InvalidArgumentError */
+export function answerOf(answer: unknown): Uint8Array {
+  return answer === undefined || answer === null ? nothing : payloadOf(answer as Uint8Array, "an answer");
 }
 
 /**
@@ -80,6 +77,18 @@ export abstract class SessionHalf {
   protected abstract onOwing(): void;
   /** The queue is below half of its high-water mark again. */
   protected abstract onDrain(): void;
+
+  /** The largest payload that both sides take. */
+  get maxPayloadBytes(): number {
+    return Math.min(this.half.maxMessageBytes, this.peerMaxBytes);
+  }
+
+  /** @throws FrameTooLargeError */
+  protected checkSize(payload: Uint8Array): void {
+    const most = this.maxPayloadBytes;
+    if (payload.length <= most) return;
+    throw new FrameTooLargeError(`the message has ${payload.length} bytes; at most ${most} are taken`);
+  }
 
   get requestsPending(): number {
     return this.#requests?.size ?? 0;
@@ -140,7 +149,7 @@ export abstract class SessionHalf {
 
   /** Answers a request. An answer is never dropped: who asked waits for it, and so bounds how many there are. */
   respond(id: number, payload: Uint8Array, meta?: readonly MetaEntry[]): void {
-    const most = Math.min(this.half.maxMessageBytes, this.peerMaxBytes);
+    const most = this.maxPayloadBytes;
     if (payload.length > most) this.fail(id, FailureCode.internal, `the answer has more than ${most} bytes`);
     else this.#answer({ kind: Kind.Response, type: id, payload, ...(meta && { meta }) });
   }
@@ -288,10 +297,6 @@ export abstract class SessionHalf {
     }
     if (this.outbound.isHeld) this.pump(this.nowMs);
   }
-}
-
-function ownedEntries(meta: readonly MetaEntry[] = []): readonly MetaEntry[] {
-  return meta.map(({ key, value }) => ({ key, value: owned(value) }));
 }
 
 function ackFrame(lane: number, level: number, sequence: number): Uint8Array {

@@ -5,8 +5,6 @@ import { entry, type MetaReader, u32 } from "./meta.js";
 /** Of a session's protocol, as Hello and Welcome name it. */
 export const sessionVersion = 1;
 
-export const sessionIdBytes = 16;
-
 /** Resume tokens are the server's own business; this is how much of one a client keeps. */
 export const maxResumeTokenBytes = 256;
 

@@ -4,7 +4,8 @@ import { checkClientId, maxClientIdBytes, readClientId } from "./client_id.js";
 import { checkLength, contentsOf } from "./contents.js";
 import { type Cursors, cursorEntries, readCursors } from "./cursors.js";
 import { applicationEntries, entry, MetaReader, utf8 } from "./meta.js";
-import { maxResumeTokenBytes, readTerms, sessionIdBytes, type Terms, termEntries } from "./terms.js";
+import { sessionIdBytes } from "./session_id.js";
+import { maxResumeTokenBytes, readTerms, type Terms, termEntries } from "./terms.js";
 
 /** The server's answer to a Hello. Nothing of it is in force before the client's Commit. */
 export interface Welcome extends Terms {

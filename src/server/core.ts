@@ -1,12 +1,12 @@
+import { type HalfContext, halfContext } from "../delivery/half_options.js";
 import type { Hello } from "../delivery/hello.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
 import { RejectCode } from "../delivery/reject.js";
 import { ResumeTokens } from "../delivery/resume_token.js";
-import type { HalfContext } from "../delivery/session_half.js";
 import { Dispatcher } from "../dispatch/dispatcher.js";
 import { SessionClosedError } from "../errors.js";
-import { type Codec, maxFrameOverheadBytes } from "../frame/message_codec.js";
+import type { Codec } from "../frame/message_codec.js";
 import { AddressLimits } from "../limit/address_limits.js";
 import { Sessions } from "../session/sessions.js";
 import { CloseCode } from "../transport/close.js";
@@ -93,7 +93,7 @@ export class ServerCore<Data> {
     this.requestBudget = new RequestBudget(options.maxPendingRequests, (current, limit) =>
       this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
     );
-    this.half = this.#halfContext();
+    this.half = halfContext(options, this.requestBudget, options.queuePolicy);
     this.authenticate = onion(
       layersOf(middleware, "connect") as never[],
       (hello: ClientHello, context: AuthenticateContext) =>
@@ -258,15 +258,5 @@ export class ServerCore<Data> {
         this.report(session, cause);
       }
     });
-  }
-
-  #halfContext(): HalfContext {
-    const { highWaterMarkBytes, queueBytes, replayBytes, queuePolicy: policy } = this.options;
-    const { windowBytes, maxMessageBytes, requestTimeoutMs } = this.options;
-    return {
-      outbound: { highWaterMarkBytes, queueBytes, replayBytes, policy },
-      inbound: { windowBytes, maxFrameBytes: maxMessageBytes + maxFrameOverheadBytes },
-      ...{ maxMessageBytes, requestTimeoutMs, requestBudget: this.requestBudget },
-    };
   }
 }

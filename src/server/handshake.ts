@@ -184,7 +184,8 @@ export class Handshake<Data> {
 
   #welcome(promised: Promised<Data>): void {
     const { session, resumed, hello, counter } = promised;
-    const { core, transport } = { core: this.#core, transport: this.transport };
+    const core = this.#core;
+    const { transport } = this;
     this.#promised = promised;
     this.#phase = "welcomed";
     const cursors: Cursors = resumed ? session.inbound.cursors() : noCursors;
@@ -222,7 +223,6 @@ export class Handshake<Data> {
   /** What was promised does not hold any more. */
   #refuseLate(reason: string): void {
     this.#core.counters.rejected += 1;
-    this.transport.owner = this;
     this.transport.close({ code: CloseCode.unauthenticated, reason, deadlineMs: refusalDeadlineMs });
   }
 }

@@ -5,6 +5,7 @@
 export { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
 export type { Delivery, Priority } from "../delivery/lane.js";
 export type { Message } from "../delivery/message.js";
+export type { QueuePolicy } from "../delivery/outgoing.js";
 export { firstApplicationReject, RejectCode } from "../delivery/reject.js";
 export type { DispatcherOptions } from "../dispatch/options.js";
 export type { Cursor } from "../topic/cursor.js";
@@ -25,7 +26,6 @@ export type { Incoming, Middleware, OutgoingMessage } from "./middleware.js";
 export type {
   HeartbeatOptions,
   LimitOptions,
-  QueuePolicy,
   ServerOptions,
 } from "./options.js";
 export type { Plugin, PluginHooks } from "./plugin.js";

@@ -1,3 +1,5 @@
+import { halfOptions } from "../delivery/half_options.js";
+import type { QueuePolicy } from "../delivery/outgoing.js";
 import { type DispatcherOptions, readDispatcherOptions } from "../dispatch/options.js";
 import { type Codec, isCodec } from "../frame/message_codec.js";
 import { isTransport } from "../frame/options.js";
@@ -25,12 +27,7 @@ import type { Middleware } from "./middleware.js";
 import type { Plugin } from "./plugin.js";
 import type { SameClientPolicy } from "./registry.js";
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
 const DAY_MS = 86_400_000;
-
-/** What becomes of a full queue: see `Outbound`. */
-export type QueuePolicy = "block" | "drop-oldest" | "drop-newest" | "conflate" | "close";
 
 /** How a server notices clients that are gone. */
 export interface HeartbeatOptions {
@@ -139,19 +136,14 @@ const schema = object({
   codecs: optional(listOf<Codec>("a list of at least one Codec object", 1, isCodec)),
   transports: optional(listOf<Transport>("a list of Transport objects", 0, isTransport)),
   maxSessions: withDefault(integer(2, 2 ** 20), 65_536),
-  maxMessageBytes: withDefault(integer(1, 64 * MIB), MIB),
   authenticateTimeoutMs: withDefault(milliseconds(100), 5_000),
   resumeWindowMs: withDefault(milliseconds(0), 120_000),
-  replayBytes: withDefault(integer(4 * KIB, 1024 * MIB), MIB),
-  windowBytes: withDefault(integer(4 * KIB, 1024 * MIB), MIB),
-  highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), 256 * KIB),
-  queueBytes: withDefault(integer(KIB, 1024 * MIB), MIB),
+  ...halfOptions,
   queuePolicy: withDefault(oneOf("block", "drop-oldest", "drop-newest", "conflate", "close"), "block"),
   heartbeat: optional(heartbeat),
   idleTimeoutMs: withDefault(milliseconds(0), 0),
   sameClient: withDefault(oneOf("allow", "replace", "reject"), "replace"),
   maxPendingRequests: withDefault(integer(1, 10_000_000), 50_000),
-  requestTimeoutMs: withDefault(integer(1, 0x7fff_ffff), 30_000),
   dispatcher: optional(option<DispatcherOptions>("an object of dispatcher options", isObject)),
   limits: optional(limits),
   topics: optional(option<TopicsOptions>("an object of topics options", isObject)),

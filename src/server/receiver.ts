@@ -1,11 +1,11 @@
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { type Message, MessageView } from "../delivery/message.js";
-import { costOf } from "../delivery/session_half.js";
+import { answerOf, costOf } from "../delivery/session_half.js";
 import type { Dispatcher } from "../dispatch/dispatcher.js";
 import type { Task, TaskCall } from "../dispatch/task.js";
 import { HandlerTimeoutError } from "../errors.js";
 import type { FrameContents } from "../frame/frame.js";
-import type { Answer, RequestHandler, ServerBehaviour } from "./behaviour.js";
+import type { RequestHandler, ServerBehaviour } from "./behaviour.js";
 import type { Handlers } from "./handlers.js";
 import { layersOf, type Middleware, onion } from "./middleware.js";
 import { OwnIncoming } from "./own_incoming.js";
@@ -17,8 +17,6 @@ import { TopicRequests } from "./topic_requests.js";
 const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
 
 const view = new MessageView();
-const nothing = new Uint8Array(0);
-const encoder = new TextEncoder();
 
 /** Brings what clients send to the application's handlers: at once, or by the dispatcher where they are asynchronous. */
 export class Receiver<Data> {
@@ -130,14 +128,14 @@ export class Receiver<Data> {
       session.fail(incoming.id, FailureCode.forbidden, "refused");
       return;
     }
-    const bytes = bytesOf(answer as Answer);
-    if (bytes !== undefined) session.respond(incoming.id, bytes, incoming.answerMeta);
-    else
-      this.fail(
-        session,
-        incoming,
-        new TypeError(`the handler of "${incoming.subject}" answered no bytes and no text`),
-      );
+    let bytes: Uint8Array;
+    try {
+      bytes = answerOf(answer);
+    } catch (cause) {
+      this.fail(session, incoming, cause);
+      return;
+    }
+    session.respond(incoming.id, bytes, incoming.answerMeta);
   }
 
   fail(session: ServerSession<Data>, incoming: OwnIncoming, cause: unknown): void {
@@ -185,12 +183,6 @@ class IncomingTask<Data> implements Task {
   fail(cause: unknown): void {
     this.#receiver.fail(this.#session, this.#incoming, cause);
   }
-}
-
-function bytesOf(answer: Answer): Uint8Array | undefined {
-  if (answer === undefined || answer === null) return nothing;
-  if (typeof answer === "string") return encoder.encode(answer);
-  return answer instanceof Uint8Array ? answer : undefined;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

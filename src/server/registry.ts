@@ -3,7 +3,7 @@ import { slotOf } from "../session/handle.js";
 import { IdKind, type Sessions } from "../session/sessions.js";
 import { SessionNumber } from "../session/table.js";
 import type { ServerSession } from "./server_session.js";
-import { clientWords, idWords, parseId } from "./session_id.js";
+import { clientWords, idWords } from "./session_id.js";
 
 /** What `same client id` policy a server has: see ServerOptions.sameClient. */
 export type SameClientPolicy = "allow" | "replace" | "reject";
@@ -48,7 +48,7 @@ export class Registry<Data> {
     if (this.#bySlot[slot] !== session) return;
     this.#bySlot[slot] = undefined;
     this.#size -= 1;
-    this.#sessions.forget(IdKind.session, idWords(parseId(session.id)!), session.handle);
+    this.#sessions.forget(IdKind.session, idWords(session.idBytes), session.handle);
     if (session.clientId !== undefined) this.#deleteClient(session, session.clientId);
     this.#sessions.release(session.handle);
   }

@@ -1,17 +1,8 @@
+import { metaEntries } from "../delivery/meta.js";
 import { checkSubjectText, subjectText } from "../delivery/subject_text.js";
 import { InvalidArgumentError } from "../errors.js";
-import type { MetaEntry } from "../frame/frame.js";
 import { readOptions } from "../options/read.js";
-import {
-  integer,
-  isListOf,
-  isObject,
-  object,
-  oneOf,
-  option,
-  optional,
-  withDefault,
-} from "../options/schema.js";
+import { integer, object, oneOf, option, optional, withDefault } from "../options/schema.js";
 import { waitOptions } from "../transport/wait.js";
 import type { RequestOptions, SendOptions } from "./session.js";
 
@@ -22,7 +13,7 @@ const priority = optional(oneOf("control", "high", "normal", "bulk"));
 const sendSchema = object({
   type: withDefault(integer(0, 0xffff_ffff), 0),
   subject: optional(subjectText),
-  meta: optional(option<readonly MetaEntry[]>("a list of {key, value}", (value) => isListOf(value, isEntry))),
+  meta: optional(metaEntries),
   delivery: optional(oneOf("ordered", "unordered", "latest", "unreliable")),
   priority,
   key: optional(
@@ -49,10 +40,4 @@ export function readSendOptions(options: SendOptions) {
 export function readRequestOptions(subject: unknown, options: RequestOptions) {
   checkSubjectText(subject);
   return readOptions(requestSchema, options);
-}
-
-function isEntry(value: unknown): boolean {
-  if (!isObject(value)) return false;
-  const { key, value: bytes } = value as Partial<MetaEntry>;
-  return typeof key === "string" && key !== "" && bytes instanceof Uint8Array;
 }

@@ -1,5 +1,6 @@
 import { FailureCode, type Reply } from "../delivery/failure.js";
 import { payloadOf } from "../delivery/session_half.js";
+import { parseId } from "../delivery/session_id.js";
 import { FrameTooLargeError, InvalidArgumentError, SessionClosedError } from "../errors.js";
 import { bindAll } from "../frame/bind_all.js";
 import { checkCodecs } from "../frame/message_codec.js";
@@ -19,7 +20,6 @@ import type { ServerSession } from "./server_session.js";
 import type { PublishResult } from "./server_topics.js";
 import type { RequestOptions, SendOptions, Session } from "./session.js";
 import { SessionFrames } from "./session_frames.js";
-import { parseId } from "./session_id.js";
 import { readShutdown, type ShutdownOptions, shutDown } from "./shutdown.js";
 
 /** Whom something is for: a session, the id of one, or all sessions of a client id. */

@@ -1,8 +1,10 @@
+import { contentsOf } from "../delivery/contents.js";
 import type { Cursors } from "../delivery/cursors.js";
 import type { Reply } from "../delivery/failure.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { payloadOf, SessionHalf } from "../delivery/session_half.js";
-import { FrameTooLargeError, ProtocolViolationError, SessionClosedError } from "../errors.js";
+import { idText, parseId } from "../delivery/session_id.js";
+import { ProtocolViolationError, SessionClosedError } from "../errors.js";
 import { CodecCarrier } from "../frame/codec_carrier.js";
 import { type FrameContents, Kind } from "../frame/frame.js";
 import { takeOther } from "../frame/frame_behaviour.js";
@@ -28,7 +30,6 @@ import type {
   SessionInfo,
   SessionState,
 } from "./session.js";
-import { idText, parseId } from "./session_id.js";
 
 /** What a session begins with. */
 export interface SessionSeed<Data> {
@@ -58,7 +59,7 @@ interface Closing {
 }
 
 const nothing = new Uint8Array(0);
-const pong = { kind: Kind.Pong, flags: 0, channel: 0, type: 0, seq: 0, ref: 0, payload: nothing };
+const pong = contentsOf(Kind.Pong, {});
 
 /** A {@link Session}. There may be a million, so fields are few and most of what they lead to is made when needed. */
 export class ServerSession<Data> extends SessionHalf implements Session<Data> {
@@ -317,9 +318,7 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
     if (this.isClosing) {
       throw new SessionClosedError(`session ${this.id} is closed; nothing more can be sent to it`);
     }
-    const most = Math.min(this.half.maxMessageBytes, this.peerMaxBytes);
-    if (payload.length <= most) return;
-    throw new FrameTooLargeError(`the message has ${payload.length} bytes; this client takes ${most}`);
+    this.checkSize(payload);
   }
 
   #attach(

@@ -1,3 +1,4 @@
+import { contentsOf } from "../delivery/contents.js";
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { encodeGap } from "../delivery/gap.js";
 import { entry, MetaReader } from "../delivery/meta.js";
@@ -175,8 +176,7 @@ export function asFailure(cause: unknown): unknown {
 }
 
 function publication(subject: string, payload: Uint8Array, type: number, cursor: Uint8Array): FrameContents {
-  const meta = [{ key: cursorKey, value: cursor }];
-  return { kind: Kind.Publish, flags: 0, channel: 0, type, seq: 0, ref: 0, payload, subject, meta };
+  return contentsOf(Kind.Publish, { type, payload, subject, meta: entry(cursorKey, cursor) });
 }
 
 function replayed(subject: string, { sequence, bytes, type }: HistoryEntry, epoch: number): FrameContents {

@@ -1,0 +1,52 @@
+import { maxFrameOverheadBytes } from "../frame/message_codec.js";
+import type { Complete } from "../options/complete.js";
+import { integer, withDefault } from "../options/schema.js";
+import type { InboundLimits } from "./inbound.js";
+import type { OutboundLimits } from "./outbound.js";
+import type { RequestBudget } from "./pending_requests.js";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** What servers and clients say alike of each of their sessions. */
+export interface HalfOptions {
+  readonly maxMessageBytes?: number | undefined;
+  readonly windowBytes?: number | undefined;
+  readonly replayBytes?: number | undefined;
+  readonly highWaterMarkBytes?: number | undefined;
+  readonly queueBytes?: number | undefined;
+  readonly requestTimeoutMs?: number | undefined;
+}
+
+/** How these are read, with the defaults of both. */
+export const halfOptions = {
+  maxMessageBytes: withDefault(integer(1, 64 * MIB), MIB),
+  windowBytes: withDefault(integer(4 * KIB, 1024 * MIB), MIB),
+  replayBytes: withDefault(integer(4 * KIB, 1024 * MIB), MIB),
+  highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), 256 * KIB),
+  queueBytes: withDefault(integer(KIB, 1024 * MIB), MIB),
+  requestTimeoutMs: withDefault(integer(1, 0x7fff_ffff), 30_000),
+} satisfies Record<keyof HalfOptions, unknown>;
+
+/** What all sessions of one server, or of one client, share. */
+export interface HalfContext {
+  readonly outbound: OutboundLimits;
+  readonly inbound: InboundLimits;
+  readonly maxMessageBytes: number;
+  readonly requestBudget: RequestBudget;
+  readonly requestTimeoutMs: number;
+}
+
+export function halfContext(
+  options: Complete<HalfOptions>,
+  requestBudget: RequestBudget,
+  policy: OutboundLimits["policy"] = "block",
+): HalfContext {
+  const { highWaterMarkBytes, queueBytes, replayBytes } = options;
+  const { windowBytes, maxMessageBytes, requestTimeoutMs } = options;
+  return {
+    outbound: { highWaterMarkBytes, queueBytes, replayBytes, policy },
+    inbound: { windowBytes, maxFrameBytes: maxMessageBytes + maxFrameOverheadBytes },
+    ...{ maxMessageBytes, requestTimeoutMs, requestBudget },
+  };
+}
