@@ -9,6 +9,7 @@ import { halfContext } from "../delivery/half_options.js";
 import type { Hello } from "../delivery/hello.js";
 import { MessageView, OwnMessage, textOf } from "../delivery/message.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
+import { takeRest } from "../delivery/rest.js";
 import { answerOf, costOf, payloadOf, SessionHalf } from "../delivery/session_half.js";
 import { idText } from "../delivery/session_id.js";
 import { checkSubjectText } from "../delivery/subject_text.js";
@@ -22,12 +23,11 @@ import {
 } from "../errors.js";
 import { CodecCarrier } from "../frame/codec_carrier.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
-import { takeOther } from "../frame/frame_behaviour.js";
 import { sendFrame } from "../frame/unit.js";
 import type { Cursor } from "../topic/cursor.js";
 import { CloseCode, type CloseInfo, type CloseOptions, firstApplicationCode } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
-import { throwUncaught } from "../transport/uncaught.js";
+import { callGuarded, callReported, throwUncaught } from "../transport/uncaught.js";
 import { readWait, type WaitOptions } from "../transport/wait.js";
 import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
 import { type Dialled, dial } from "./dial.js";
@@ -189,11 +189,8 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   }
 
   protected override onOther(frame: Readonly<FrameContents>): void {
-    const { connection } = this.#dialled!;
     if (frame.kind === Kind.GoAway) this.#call("goAway", readGoAway(frame));
-    else if (frame.kind === Kind.Hello || frame.kind === Kind.Welcome || frame.kind === Kind.Commit) {
-      throw new ProtocolViolationError("the session has begun already");
-    } else if (frame.kind !== Kind.Pong || connection.control !== undefined) takeOther(connection, frame);
+    else takeRest(this.#dialled!.connection, frame);
   }
 
   protected override onOwing(): void {
@@ -204,7 +201,8 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   }
 
   protected override onUndeliverable(): void {
-    this.#behaviour.error?.(this, new ResourceExhaustedError("an answer found no room in the queue"));
+    if (this.#behaviour.error === undefined) return;
+    this.#report(new ResourceExhaustedError("an answer found no room in the queue"));
   }
 
   protected override onConfirmed(lane: number, level: number, sequence: number): void {
@@ -353,16 +351,14 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   ): void {
     const handler = this.#behaviour[name] as ((...args: unknown[]) => unknown) | undefined;
     if (handler === undefined) return;
-    try {
-      const returned = handler.call(this.#behaviour, this, ...args);
-      if (returned instanceof Promise) returned.then(undefined, (cause) => this.#report(cause));
-    } catch (cause) {
-      this.#report(cause);
-    }
+    callReported(
+      () => handler.call(this.#behaviour, this, ...args),
+      (cause) => this.#report(cause),
+    );
   }
 
   #report(cause: unknown): void {
     if (this.#behaviour.error === undefined) throwUncaught(cause);
-    else this.#behaviour.error(this, cause);
+    else callGuarded(() => this.#behaviour.error!(this, cause));
   }
 }

@@ -1,5 +1,7 @@
 import { HandlerTimeoutError } from "../errors.js";
 import { LinkedList } from "../list/linked_list.js";
+import { isThenable } from "../transport/asynchronous.js";
+import { callGuarded } from "../transport/uncaught.js";
 import { readWait, type WaitOptions, watchWait } from "../transport/wait.js";
 import { Call } from "./call.js";
 import { type Clock, systemClock } from "./clock.js";
@@ -256,7 +258,7 @@ export class Dispatcher {
     this.#counters.timedOut += 1;
     const error = new HandlerTimeoutError(`a handler took longer than ${this.#options.timeoutMs} ms`);
     this.#stop(call, error);
-    tell(call.task, error);
+    callGuarded(() => call.task.fail(error));
   }
 
   #stop(call: Call, reason: unknown): void {
@@ -272,7 +274,7 @@ export class Dispatcher {
 
   /** What a call that was told to stop rejects with is no news. */
   #fail(call: Call, cause: unknown): void {
-    if (call.state !== "aborted" && call.state !== "over") tell(call.task, cause);
+    if (call.state !== "aborted" && call.state !== "over") callGuarded(() => call.task.fail(cause));
     this.#end(call);
   }
 
@@ -332,20 +334,4 @@ export class Dispatcher {
 
 function timeoutOf({ timeoutMs }: ReadDispatcherOptions): number {
   return timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === "object" && value !== null && typeof (value as PromiseLike<unknown>).then === "function"
-  );
-}
-
-function tell(task: Task, cause: unknown): void {
-  try {
-    task.fail(cause);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
 }

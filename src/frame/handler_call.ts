@@ -1,4 +1,4 @@
-import { throwUncaught } from "../transport/uncaught.js";
+import { callGuarded, callReported, throwUncaught } from "../transport/uncaught.js";
 import type { Behaviour, Connection } from "./connection.js";
 
 /** The handlers that are called for a connection. */
@@ -13,11 +13,10 @@ export function callHandler<Data, Name extends Handler>(
   const handler = behaviour[name] as ((...args: unknown[]) => unknown) | undefined;
   if (handler === undefined) return;
   const [connection] = args;
-  try {
-    reportRejection(behaviour, connection, handler.apply(behaviour, args));
-  } catch (cause) {
-    reportError(behaviour, connection, cause);
-  }
+  callReported(
+    () => handler.apply(behaviour, args),
+    (cause) => reportError(behaviour, connection, cause),
+  );
 }
 
 /** Takes what a handler returned: a promise of an asynchronous one must not reject unheard. */
@@ -37,14 +36,6 @@ export function reportError<Data>(
   connection: Connection<Data> | undefined,
   cause: unknown,
 ): void {
-  if (behaviour.error === undefined) {
-    throwUncaught(cause);
-    return;
-  }
-  try {
-    const returned = behaviour.error(connection, cause);
-    if (returned instanceof Promise) returned.then(undefined, throwUncaught);
-  } catch (second) {
-    throwUncaught(second);
-  }
+  if (behaviour.error === undefined) throwUncaught(cause);
+  else callGuarded(() => behaviour.error!(connection, cause));
 }

@@ -1,4 +1,5 @@
 import type { MillraceError } from "../errors.js";
+import { isAsync } from "../transport/asynchronous.js";
 import type { CloseInfo } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
 import type { Behaviour, Connection } from "./connection.js";
@@ -9,9 +10,6 @@ import { MessageConnection, type MessageContext } from "./message_connection.js"
 import { isPlain, openPayload } from "./opened_payload.js";
 import type { ResolvedMessageOptions } from "./options.js";
 
-/** The class of async functions, which has no global name. */
-const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
-
 /** Turns a transport's calls into an application's: frames into messages, connections into {@link Connection}s. */
 export class MessageBehaviour<Data> extends FrameBehaviour<MessageConnection<Data>> {
   /** Open connections, the oldest first. */
@@ -21,7 +19,7 @@ export class MessageBehaviour<Data> extends FrameBehaviour<MessageConnection<Dat
   constructor(behaviour: Behaviour<Data>, limits: ResolvedMessageOptions) {
     super(limits.codecs);
     const { maxMessageBytes, highWaterMarkBytes } = limits;
-    const handlerIsAsync = behaviour.message instanceof AsyncFunction;
+    const handlerIsAsync = isAsync(behaviour.message);
     const codecOf = this.codecOf.bind(this);
     this.#context = { behaviour, codecOf, maxMessageBytes, highWaterMarkBytes, handlerIsAsync };
   }

@@ -15,7 +15,7 @@ import { Arrivals } from "./arrivals.js";
 import type { AuthenticateContext, ClientHello, ServerBehaviour } from "./behaviour.js";
 import { Clock } from "./clock.js";
 import { DeadlineQueue } from "./deadline_queue.js";
-import { type EventName, Handlers } from "./handlers.js";
+import { Handlers } from "./handlers.js";
 import type { Handshake } from "./handshake.js";
 import { layersOf, onion } from "./middleware.js";
 import type { ReadServerOptions } from "./options.js";
@@ -116,14 +116,6 @@ export class ServerCore<Data> {
 
   /** What a refusal says that another time may not. */
   readonly fullRefusal = { code: RejectCode.full, retryAfterMs: retryWhenFullMs };
-
-  call(name: EventName, session: ServerSession<Data>, ...args: unknown[]): void {
-    this.handlers.call(name, session, ...args);
-  }
-
-  report(session: ServerSession<Data> | undefined, cause: unknown): void {
-    this.handlers.report(session, cause);
-  }
 
   /** How many are in the middle of being let in. */
   get unauthenticated(): number {
@@ -232,7 +224,7 @@ export class ServerCore<Data> {
     try {
       this.handlers.watch(session, this.#closing(session, end));
     } catch (cause) {
-      this.report(session, cause);
+      this.handlers.report(session, cause);
     }
   }
 
@@ -255,7 +247,7 @@ export class ServerCore<Data> {
       try {
         session.age(tick);
       } catch (cause) {
-        this.report(session, cause);
+        this.handlers.report(session, cause);
       }
     });
   }

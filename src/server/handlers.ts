@@ -1,5 +1,5 @@
 import { HandlerTimeoutError } from "../errors.js";
-import { throwUncaught } from "../transport/uncaught.js";
+import { callGuarded, callReported, throwUncaught } from "../transport/uncaught.js";
 import type { ServerBehaviour } from "./behaviour.js";
 import type { Plugin, PluginHooks } from "./plugin.js";
 import type { ServerSession } from "./server_session.js";
@@ -25,13 +25,10 @@ export class Handlers<Data> {
     for (const hooks of this.#behaviours) {
       const handler = hooks[name] as ((...args: unknown[]) => unknown) | undefined;
       if (handler === undefined) continue;
-      try {
-        const returned =
-          session === undefined ? handler.apply(hooks, args) : handler.call(hooks, session, ...args);
-        this.watch(session, returned);
-      } catch (cause) {
-        this.report(session, cause);
-      }
+      callReported(
+        () => (session === undefined ? handler.apply(hooks, args) : handler.call(hooks, session, ...args)),
+        (cause) => this.report(session, cause),
+      );
     }
   }
 
@@ -46,13 +43,6 @@ export class Handlers<Data> {
     const reporters = this.#behaviours.filter((hooks) => hooks.error !== undefined);
     // One that took too long is no fault of the program's that has to end it.
     if (reporters.length === 0 && !(cause instanceof HandlerTimeoutError)) throwUncaught(cause);
-    for (const hooks of reporters) {
-      try {
-        const returned = hooks.error!(session, cause);
-        if (returned instanceof Promise) returned.then(undefined, throwUncaught);
-      } catch (second) {
-        throwUncaught(second);
-      }
-    }
+    for (const hooks of reporters) callGuarded(() => hooks.error!(session, cause));
   }
 }

@@ -10,6 +10,7 @@ import { type FrameContents, Kind } from "../frame/frame.js";
 import { takeOther } from "../frame/frame_behaviour.js";
 import { sendFrame } from "../frame/unit.js";
 import type { SessionHandle } from "../session/handle.js";
+import { isThenable } from "../transport/asynchronous.js";
 import { CloseCode } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
 import type { AuthenticateContext, ClientHello } from "./behaviour.js";
@@ -103,7 +104,7 @@ export class Handshake<Data> {
       this.#onFault(cause);
       return;
     }
-    if (!isPromise(judged)) {
+    if (!isThenable(judged)) {
       this.#settle(hello, context, judged);
       return;
     }
@@ -128,7 +129,7 @@ export class Handshake<Data> {
       else this.end();
     } catch (cause) {
       this.#reject(refuse());
-      this.#core.report(undefined, cause);
+      this.#core.handlers.report(undefined, cause);
     }
   }
 
@@ -149,7 +150,7 @@ export class Handshake<Data> {
   #onFault(cause: unknown): void {
     if (this.#phase !== "authenticating") return;
     this.#reject(refuse());
-    this.#core.report(undefined, cause);
+    this.#core.handlers.report(undefined, cause);
   }
 
   /** @throws InvalidArgumentError where the application has given a client id that is none. */
@@ -237,8 +238,4 @@ function clientHello({ clientId, token, resumption, meta }: Hello): ClientHello 
     meta: meta.length === 0 ? noMeta : new Map(meta.map(({ key, value }) => [key, value])),
     resuming: resumption !== undefined,
   };
-}
-
-function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | undefined)?.then === "function";
 }

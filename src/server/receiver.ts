@@ -5,6 +5,7 @@ import type { Dispatcher } from "../dispatch/dispatcher.js";
 import type { Task, TaskCall } from "../dispatch/task.js";
 import { HandlerTimeoutError } from "../errors.js";
 import type { FrameContents } from "../frame/frame.js";
+import { isAsync, isThenable } from "../transport/asynchronous.js";
 import type { RequestHandler, ServerBehaviour } from "./behaviour.js";
 import type { Handlers } from "./handlers.js";
 import { layersOf, type Middleware, onion } from "./middleware.js";
@@ -12,9 +13,6 @@ import { OwnIncoming } from "./own_incoming.js";
 import type { ServerSession } from "./server_session.js";
 import type { ServerTopics } from "./server_topics.js";
 import { TopicRequests } from "./topic_requests.js";
-
-/** The class of async functions, which has no global name. */
-const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
 
 const view = new MessageView();
 
@@ -45,9 +43,9 @@ export class Receiver<Data> {
     const layers = layersOf(middleware, "incoming");
     const core = (_session: ServerSession<Data>, incoming: OwnIncoming) => incoming.handle();
     this.#onion = layers.length === 0 ? undefined : onion(layers as never[], core);
-    const isAsync = layers.some((layer) => layer instanceof AsyncFunction);
-    this.#messagesWait = isAsync || behaviour.message instanceof AsyncFunction;
-    this.#layersWait = isAsync;
+    const layersWait = layers.some(isAsync);
+    this.#messagesWait = layersWait || isAsync(behaviour.message);
+    this.#layersWait = layersWait;
   }
 
   message(session: ServerSession<Data>, frame: Readonly<FrameContents>): void {
@@ -77,9 +75,9 @@ export class Receiver<Data> {
       session.fail(frame.type, FailureCode.unknownSubject, "nobody answers this subject here");
       return;
     }
-    const isAsync = this.#layersWait || handler instanceof AsyncFunction;
+    const waits = this.#layersWait || isAsync(handler);
     const handle = (own: OwnIncoming) => handler.call(this.#behaviour, session, own as never);
-    this.#take(session, new OwnIncoming(frame, handle), isAsync);
+    this.#take(session, new OwnIncoming(frame, handle), waits);
   }
 
   /** The same of what a client asks of topics. */
@@ -183,8 +181,4 @@ class IncomingTask<Data> implements Task {
   fail(cause: unknown): void {
     this.#receiver.fail(this.#session, this.#incoming, cause);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined | null)?.then === "function";
 }

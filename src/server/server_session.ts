@@ -2,12 +2,12 @@ import { contentsOf } from "../delivery/contents.js";
 import type { Cursors } from "../delivery/cursors.js";
 import type { Reply } from "../delivery/failure.js";
 import type { Outgoing } from "../delivery/outbound.js";
+import { takeRest } from "../delivery/rest.js";
 import { payloadOf, SessionHalf } from "../delivery/session_half.js";
 import { idText, parseId } from "../delivery/session_id.js";
 import { ProtocolViolationError, SessionClosedError } from "../errors.js";
 import { CodecCarrier } from "../frame/codec_carrier.js";
 import { type FrameContents, Kind } from "../frame/frame.js";
-import { takeOther } from "../frame/frame_behaviour.js";
 import { sendFrame } from "../frame/unit.js";
 import type { Complete } from "../options/complete.js";
 import type { SessionHandle } from "../session/handle.js";
@@ -198,7 +198,7 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   /** The client has committed: the first connection is the session's. */
   begin(transport: TransportConnection, terms: ConnectionTerms): void {
     this.#attach(transport, terms);
-    this.#core.call("open", this);
+    this.#core.handlers.call("open", this);
   }
 
   /** The same, of any later one. False where the session is over, or cannot go on from there. */
@@ -212,8 +212,7 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
       before.close({ code: CloseCode.superseded, reason: "the session goes on elsewhere", graceful: false });
     }
     this.pump(this.nowMs);
-    this.#core.topics.goOn(this);
-    this.#core.call("resumed", this, data);
+    this.#core.handlers.call("resumed", this, data);
     return true;
   }
 
@@ -243,7 +242,7 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
     const idleMs = this.#core.registry.idleMs(this, tick);
     if (this.#promisesHeartbeat && idleMs >= heartbeat.timeoutMs) {
       this.#core.counters.heartbeatTimeouts += 1;
-      this.#core.call("heartbeatTimeout", this);
+      this.#core.handlers.call("heartbeatTimeout", this);
       const transport = this.#transport;
       if (transport === undefined) return; // the application has ended it
       this.#detach();
@@ -262,6 +261,7 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
 
   override pump(nowMs: number): void {
     super.pump(nowMs);
+    if (!this.outbound.isBlocked) this.#core.topics.goOn(this);
     if (this.#closing === undefined || this.outbound.hasWaiting || this.#state === "closed") return;
     this.#finish(this.#closing.options, this.#closing.end);
   }
@@ -286,15 +286,12 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
 
   protected override onOther(frame: Readonly<FrameContents>): void {
     const transport = this.#transport!;
-    if (frame.kind === Kind.Ping && transport.control === undefined) {
-      this.heartbeats += 1;
+    const isPing = frame.kind === Kind.Ping;
+    if (isPing) this.heartbeats += 1;
+    if (!isPing || transport.control !== undefined) takeRest(transport, frame);
+    else {
       this.sendAcks(true);
       if (transport.state === "open") sendFrame(transport, this.#core.codecOf(transport), pong);
-    } else if (frame.kind === Kind.Commit || frame.kind === Kind.Hello) {
-      throw new ProtocolViolationError("the session has begun already");
-    } else if (frame.kind !== Kind.Pong || transport.control !== undefined) {
-      if (frame.kind === Kind.Ping) this.heartbeats += 1;
-      takeOther(transport, frame);
     }
   }
 
@@ -305,8 +302,7 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   }
 
   protected override onDrain(): void {
-    this.#core.topics.goOn(this);
-    this.#core.call("drain", this);
+    this.#core.handlers.call("drain", this);
   }
 
   protected override onUndeliverable(): void {
@@ -352,7 +348,7 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
     this.outbound.detach();
     if (this.#core.options.resumeWindowMs === 0)
       this.#over({ by: "expired", code: CloseCode.goingAway, reason: "" });
-    else this.#core.call("detached", this);
+    else this.#core.handlers.call("detached", this);
   }
 
   /** Ends it when what is queued is sent, or at once. */

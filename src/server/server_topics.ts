@@ -107,8 +107,9 @@ export class ServerTopics<Data> {
 
   /** A session can take more again, or is back: it gets what it has missed, or is told what is lost of it. */
   goOn(session: ServerSession<Data>): void {
+    if (session.isClosing || session.connection?.state !== "open") return;
     const missed = this.#missed.take(session);
-    if (missed === undefined || session.connection === undefined) return;
+    if (missed === undefined) return;
     for (const [topic, place] of missed.places) this.#recover(session, topic, place);
     if (!missed.isComplete) session.sendDirectly(encodeGap({ topic: undefined, epoch: 0, oldest: 0 }));
   }

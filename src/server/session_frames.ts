@@ -65,9 +65,7 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
 
   override drain(transport: TransportConnection): void {
     const { owner } = transport;
-    if (!(owner instanceof ServerSession)) return;
-    owner.pump(performance.now());
-    this.#core().topics.goOn(owner);
+    if (owner instanceof ServerSession) owner.pump(performance.now());
   }
 
   override close(transport: TransportConnection, info: CloseInfo): void {

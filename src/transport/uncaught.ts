@@ -7,11 +7,17 @@ export function throwUncaught(cause: unknown): void {
   });
 }
 
-/** Calls a handler of an application's; what it throws is an uncaught exception, and who called it goes on. */
-export function callGuarded(call: () => void): void {
+/** Calls a handler of an application's; what it throws or rejects with is reported, and who called it goes on. */
+export function callReported(call: () => unknown, report: (cause: unknown) => void): void {
   try {
-    call();
+    const returned = call();
+    if (returned instanceof Promise) returned.then(undefined, report);
   } catch (cause) {
-    throwUncaught(cause);
+    report(cause);
   }
+}
+
+/** The same, where there is nobody to report to but the process. */
+export function callGuarded(call: () => unknown): void {
+  callReported(call, throwUncaught);
 }
