@@ -2,7 +2,8 @@ import { HandlerTimeoutError } from "../errors.js";
 import { LinkedList } from "../list/linked_list.js";
 import { isThenable } from "../transport/asynchronous.js";
 import { callGuarded } from "../transport/uncaught.js";
-import { readWait, type WaitOptions, watchWait } from "../transport/wait.js";
+import { readWait, type WaitOptions } from "../transport/wait.js";
+import { Waiters } from "../transport/waiters.js";
 import { Call } from "./call.js";
 import { type Clock, systemClock } from "./clock.js";
 import { Deadlines } from "./deadlines.js";
@@ -55,7 +56,7 @@ export class Dispatcher {
   /** The queue that was emptied last: where tasks end at once, all keys use the same one. */
   #spare: KeyQueue | undefined;
   readonly #counters = { started: 0, rejected: 0, dropped: 0, timedOut: 0, givenUp: 0 };
-  readonly #idleWaiters = new Set<() => void>();
+  readonly #idle = new Waiters();
 
   /** @throws InvalidArgumentError */
   constructor(options: DispatcherOptions = {}, clock: Clock = systemClock) {
@@ -144,16 +145,7 @@ export class Dispatcher {
   async idle(options: WaitOptions = {}): Promise<void> {
     const wait = readWait(options);
     if (this.#queues.size === 0) return;
-    await new Promise<void>((resolve, reject) => {
-      const settle = (end: () => void) => {
-        this.#idleWaiters.delete(onIdle);
-        unwatch();
-        end();
-      };
-      const onIdle = () => settle(resolve);
-      this.#idleWaiters.add(onIdle);
-      const unwatch = watchWait("the handlers to finish", wait, (error) => settle(() => reject(error)));
-    });
+    await this.#idle.wait("the handlers to finish", wait);
   }
 
   /**
@@ -328,7 +320,7 @@ export class Dispatcher {
       this.#makeReady(queue);
     }
     this.#isPumping = false;
-    if (this.#queues.size === 0) for (const waiter of this.#idleWaiters) waiter();
+    if (this.#queues.size === 0) this.#idle.wake();
   }
 }
 

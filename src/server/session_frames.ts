@@ -5,6 +5,8 @@ import type { Codec } from "../frame/message_codec.js";
 import type { CloseInfo } from "../transport/close.js";
 import { CloseCode } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
+import type { WaitOptions } from "../transport/wait.js";
+import { Waiters } from "../transport/waiters.js";
 import type { ServerCore } from "./core.js";
 import { Handshake } from "./handshake.js";
 import { ServerSession } from "./server_session.js";
@@ -16,6 +18,7 @@ type Owner<Data> = Handshake<Data> | ServerSession<Data> | symbol;
 export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
   readonly #core: () => ServerCore<Data>;
   readonly connections: Set<TransportConnection> = new Set();
+  readonly #ended = new Waiters();
 
   /** @param core asked for when the first connection comes. */
   constructor(codecs: readonly Codec[] | undefined, core: () => ServerCore<Data>) {
@@ -74,5 +77,11 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
     transport.owner = undefined;
     if (owner instanceof ServerSession) owner.lose(transport, info);
     else if (owner instanceof Handshake) owner.end();
+    this.#ended.wake();
+  }
+
+  /** Resolves when the next connection has ended. @throws TimeoutError, AbortedError */
+  ended(wait: WaitOptions = {}): Promise<void> {
+    return this.#ended.wait("connections to end", wait);
   }
 }

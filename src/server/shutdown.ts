@@ -1,10 +1,11 @@
-import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { encodeGoAway } from "../delivery/goaway.js";
 import { sendFrame } from "../frame/unit.js";
 import type { Complete } from "../options/complete.js";
 import { readOptions } from "../options/read.js";
 import { flag, integer, object, option, optional, withDefault } from "../options/schema.js";
 import { CloseCode } from "../transport/close.js";
+import type { TransportConnection } from "../transport/connection.js";
 import type { ServerCore } from "./core.js";
 import type { SessionFrames } from "./session_frames.js";
 
@@ -37,8 +38,6 @@ export function readShutdown(options: ShutdownOptions): ReadShutdown {
 const reason = "the server stops";
 /** How many clients are told in one turn of the event loop. */
 const batch = 1_000;
-/** How often it is looked whether all is sent. */
-const lookMs = 10;
 
 /** Ends all sessions of a server that accepts no more. Resolves when every connection has ended. */
 export async function shutDown<Data>(
@@ -51,19 +50,23 @@ export async function shutDown<Data>(
   if (graceful) {
     await tellAll(core, target, spreadMs);
     if (left() > 0) await core.dispatcher.idle({ timeoutMs: left() }).catch(() => {});
-    while (core.requestBudget.current > 0 && left() > 0) await delay(lookMs);
+    if (left() > 0) await core.requestBudget.idle({ timeoutMs: left() }).catch(() => {});
   }
   for (const session of [...core.registry]) {
     session.endBy("shutdown", CloseCode.goingAway, reason, graceful, left());
   }
-  while (frames.connections.size > 0 && left() > 0) {
-    if (![...frames.connections].some(({ state }) => state === "closing")) break; // the rest are nobody's yet
-    await delay(lookMs);
-  }
+  while ((core.registry.size > 0 || isClosing(frames.connections)) && left() > 0)
+    await frames.ended({ timeoutMs: left() }).catch(() => {});
   for (const connection of [...frames.connections]) {
     connection.close({ code: CloseCode.goingAway, reason, graceful: false, deadlineMs: 0 });
   }
-  while (frames.connections.size > 0) await delay(lookMs);
+  while (frames.connections.size > 0) await frames.ended();
+}
+
+/** Whether any is on its way to its end: those that are nobody's yet are not waited for. */
+function isClosing(connections: Iterable<TransportConnection>): boolean {
+  for (const { state } of connections) if (state === "closing") return true;
+  return false;
 }
 
 async function tellAll<Data>(

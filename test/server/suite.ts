@@ -4,6 +4,7 @@ import { describeHandshake } from "./suite/handshake.js";
 import { type SessionsUnderTest, sessionKit } from "./suite/kit.js";
 import { describeSessionMessages } from "./suite/messages.js";
 import { describeResuming } from "./suite/resuming.js";
+import { describeShutdown } from "./suite/shutdown.js";
 import { describeTopics } from "./suite/topics.js";
 
 /** What sessions do, over every transport. */
@@ -14,6 +15,7 @@ export function describeSessions(name: string, under: SessionsUnderTest): void {
     describeSessionMessages(kit);
     describeResuming(kit);
     describeTopics(kit);
+    describeShutdown(kit);
     describeBadPeers(kit);
   });
 }
