@@ -29,6 +29,15 @@ Napi::Value Boolean(const Napi::CallbackInfo& info, bool value) {
   return Napi::Boolean::New(info.Env(), value);
 }
 
+// Signed, as the table's words are read.
+Napi::Value ListOf(const Napi::CallbackInfo& info, const std::vector<SessionClaim>& claims) {
+  Napi::Array list = Napi::Array::New(info.Env(), claims.size());
+  for (uint32_t index = 0; index < claims.size(); ++index) {
+    list.Set(index, static_cast<int32_t>(claims[index]));
+  }
+  return list;
+}
+
 SessionKey KeyOf(uint32_t kind, const uint32_t* id) noexcept {
   const auto pair = [&](size_t at) { return id[at] | (uint64_t{id[at + 1]} << 32); };
   return SessionKey{pair(0), pair(2), kind};
@@ -51,6 +60,7 @@ Napi::Function SessionDirectoryWrap::Define(Napi::Env env) {
                          InstanceMethod("join", &Wrap::Join),
                          InstanceMethod("leave", &Wrap::LeaveOf),
                          InstanceMethod("isAlive", &Wrap::IsAlive),
+                         InstanceMethod("living", &Wrap::Living),
                          InstanceMethod("ended", &Wrap::Ended),
                          InstanceMethod("bury", &Wrap::Bury),
                          InstanceMethod("wake", &Wrap::Wake),
@@ -173,11 +183,12 @@ Napi::Value SessionDirectoryWrap::IsAlive(const Napi::CallbackInfo& info) {
   return Boolean(info, directory_ && directory_->IsAlive(Uint(info[0])));
 }
 
+Napi::Value SessionDirectoryWrap::Living(const Napi::CallbackInfo& info) {
+  return ListOf(info, directory_ ? directory_->Living() : std::vector<SessionClaim>());
+}
+
 Napi::Value SessionDirectoryWrap::Ended(const Napi::CallbackInfo& info) {
-  Napi::Array list = Napi::Array::New(info.Env());
-  if (!directory_) return list;
-  for (const SessionClaim claim : directory_->Ended()) list.Set(list.Length(), static_cast<int32_t>(claim));
-  return list;
+  return ListOf(info, directory_ ? directory_->Ended() : std::vector<SessionClaim>());
 }
 
 Napi::Value SessionDirectoryWrap::Bury(const Napi::CallbackInfo& info) {

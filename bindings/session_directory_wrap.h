@@ -24,6 +24,7 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
   Napi::Value Join(const Napi::CallbackInfo& info);
   Napi::Value LeaveOf(const Napi::CallbackInfo& info);
   Napi::Value IsAlive(const Napi::CallbackInfo& info);
+  Napi::Value Living(const Napi::CallbackInfo& info);
   Napi::Value Ended(const Napi::CallbackInfo& info);
   Napi::Value Bury(const Napi::CallbackInfo& info);
   Napi::Value Wake(const Napi::CallbackInfo& info);

@@ -272,6 +272,12 @@ export class EngineInUseError extends MillraceError {
   override readonly retryable = true;
 }
 
+/** This worker thread has a server already, and a worker of `startWorkers` has one at a time. */
+export class ServerInUseError extends MillraceError {
+  readonly code = "ERR_MILLRACE_SERVER_IN_USE";
+  override readonly retryable = true;
+}
+
 /** No transport is registered for the URL's scheme. */
 export class UnknownTransportError extends MillraceError {
   readonly code = "ERR_MILLRACE_UNKNOWN_TRANSPORT";

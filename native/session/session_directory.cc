@@ -196,6 +196,7 @@ SessionClaim SessionDirectory::Join(Ref<SessionWaker> waker, uint32_t* changes) 
     }
     place.claim = (place.epoch << kClaimEnvironmentBits) | index;
     place.waker = std::move(waker);
+    CountChange();
     place.changes = changes;
     return place.claim;
   }
@@ -219,10 +220,14 @@ void SessionDirectory::Leave(SessionClaim claim) noexcept {
   places_[index].claim = 0;
   waker = std::exchange(places_[index].waker, {});
   places_[index].changes = nullptr;
+  CountChange();
+  ended_.push_back(claim);
+}
+
+void SessionDirectory::CountChange() noexcept {
   for (const Place& place : places_) {
     if (place.changes != nullptr) ++std::atomic_ref<uint32_t>(*place.changes);
   }
-  ended_.push_back(claim);
 }
 
 bool SessionDirectory::IsAlive(SessionClaim claim) const noexcept {
@@ -241,6 +246,15 @@ bool SessionDirectory::Wake(uint32_t environment) noexcept {
   if (!waker) return false;
   waker->Wake();
   return true;
+}
+
+std::vector<SessionClaim> SessionDirectory::Living() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<SessionClaim> living;
+  for (const Place& place : places_) {
+    if (place.claim != 0) living.push_back(place.claim);
+  }
+  return living;
 }
 
 std::vector<SessionClaim> SessionDirectory::Ended() const {

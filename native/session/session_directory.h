@@ -68,12 +68,14 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   // Gives an environment a place, and a claim that nobody had there; 0 when all places are taken. It has both
   // until Leave, which frees every slot that it has, and the place for the next one: what it left in the
   // table says its claim, and not the next one's.
-  // `changes`, where there is one, is counted up whenever another has left; it lasts until Leave.
+  // `changes`, where there is one, is counted up whenever another has joined or left; it lasts until Leave.
   [[nodiscard]] SessionClaim Join(Ref<SessionWaker> waker, uint32_t* changes = nullptr);
   void Leave(SessionClaim claim) noexcept;
   [[nodiscard]] bool IsAlive(SessionClaim claim) const noexcept;
   // False when there is no such environment any more.
   bool Wake(uint32_t environment) noexcept;
+  // The claims of those that have joined and not left, by their places.
+  [[nodiscard]] std::vector<SessionClaim> Living() const;
   // Claims that have left, and may be in the table still.
   [[nodiscard]] std::vector<SessionClaim> Ended() const;
   // Nothing in the table says this claim any more.
@@ -103,6 +105,8 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   [[nodiscard]] Word& OwnSlot(uint32_t environment, uint32_t slot) const noexcept;
   [[nodiscard]] SessionHandle StealFrom(uint32_t place, uint32_t environment) noexcept;
   [[nodiscard]] bool IsLive(SessionHandle handle) const noexcept { return OwnerOf(handle) >= 0; }
+  // Under the lock.
+  void CountChange() noexcept;
 
   const uint32_t id_;
   uint32_t attached_ = 1;  // under the registry's lock

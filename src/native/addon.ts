@@ -40,7 +40,7 @@ export interface NativeSessionDirectory {
   id(): number;
   /**
    * A place for this environment: its claim, or 0 when there is none.
-   * @param changes one word, counted up whenever another environment has left.
+   * @param changes one word, counted up whenever another environment has joined or left.
    * @param table all of the session table, where `steal` writes the claim.
    */
   join(wake: () => void, changes: Int32Array, table: Int32Array): number;
@@ -48,6 +48,8 @@ export interface NativeSessionDirectory {
   readonly own: Int32Array;
   leave(): void;
   isAlive(claim: number): boolean;
+  /** The claims of environments that have joined and not left, by their numbers. */
+  living(): number[];
   /** The claims of environments that have ended and are not buried. */
   ended(): number[];
   bury(claim: number): void;

@@ -8,7 +8,7 @@ import { Dispatcher } from "../dispatch/dispatcher.js";
 import { SessionClosedError } from "../errors.js";
 import type { Codec } from "../frame/message_codec.js";
 import { AddressLimits } from "../limit/address_limits.js";
-import { Sessions } from "../session/sessions.js";
+import type { Sessions } from "../session/sessions.js";
 import { CloseCode } from "../transport/close.js";
 import type { SendResult, TransportConnection } from "../transport/connection.js";
 import { Arrivals } from "./arrivals.js";
@@ -28,6 +28,8 @@ import type { ServerSession } from "./server_session.js";
 import { ServerTopics } from "./server_topics.js";
 import type { SessionEnd } from "./session.js";
 import { idWords } from "./session_id.js";
+import { leaveSessions } from "./threads/entering.js";
+import type { Peers } from "./threads/peers.js";
 
 /** What has happened since the server began. */
 export interface ServerCounters {
@@ -48,6 +50,8 @@ const retryWhenFullMs = 5_000;
 /** What a server's parts share. One for each environment. */
 export class ServerCore<Data> {
   readonly options: ReadServerOptions<Data>;
+  /** The environments that share its sessions with it. */
+  readonly peers: Peers;
   readonly sessions: Sessions;
   readonly registry: Registry<Data>;
   readonly clock: Clock;
@@ -82,10 +86,11 @@ export class ServerCore<Data> {
     behaviour: ServerBehaviour<Data>,
     plugins: readonly Plugin<Data>[],
     codecOf: (transport: TransportConnection) => Codec | undefined,
+    peers: Peers,
   ) {
     this.options = options;
     this.codecOf = codecOf;
-    const { middleware, limits, maxSessions, authenticateTimeoutMs } = options;
+    const { middleware, limits, authenticateTimeoutMs } = options;
     this.handlers = new Handlers(behaviour, plugins);
     this.dispatcher = new Dispatcher(options.dispatcher);
     this.topics = new ServerTopics(options.topics, codecOf);
@@ -104,9 +109,11 @@ export class ServerCore<Data> {
       layersOf(middleware, "close") as never[],
       (session: ServerSession<Data>, end: SessionEnd) => this.handlers.call("close", session, end),
     );
-    this.#tokens = new ResumeTokens();
+    this.#tokens = new ResumeTokens(peers.group.resumeSecret);
     this.#sessionAddresses = new AddressLimits({ maxPerAddress: limits.sessionsPerAddress });
-    this.sessions = Sessions.create({ maxSessions });
+    this.peers = peers;
+    peers.onFault((cause) => this.handlers.report(undefined, cause));
+    this.sessions = peers.sessions;
     this.registry = new Registry(this.sessions);
     this.clock = new Clock(() => this.#turn());
     const { connectionRatePerAddress: ratePerAddress, connectionRate: totalRate } = limits;
@@ -232,7 +239,7 @@ export class ServerCore<Data> {
   stop(): void {
     this.clock.stop();
     this.dispatcher.cancelAll(new SessionClosedError("the server is closed"));
-    this.sessions.close();
+    leaveSessions(this.peers);
   }
 
   /** 20 times a second. */

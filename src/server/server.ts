@@ -21,6 +21,8 @@ import type { PublishResult } from "./server_topics.js";
 import type { RequestOptions, SendOptions, Session } from "./session.js";
 import { SessionFrames } from "./session_frames.js";
 import { readShutdown, type ShutdownOptions, shutDown } from "./shutdown.js";
+import { enterSessions, leaveSessions } from "./threads/entering.js";
+import type { Peers } from "./threads/peers.js";
 
 /** Whom something is for: a session, the id of one, or all sessions of a client id. */
 export type Target<Data> = Session<Data> | string | { readonly clientId: string };
@@ -135,6 +137,7 @@ const handlerNames = [
 /**
  * Makes a server, and listens on all of its URLs, or on none.
  * @throws InvalidArgumentError; AddonUnavailableError where no native addon fits this platform
+ * @throws ServerInUseError in a worker of `startWorkers` that has a server
  * @throws AddressInUseError and the other classes of `listen`; whatever a plugin's `setup` throws
  */
 export async function createServer<Data = unknown>(
@@ -146,7 +149,14 @@ export async function createServer<Data = unknown>(
   if (read.codecs !== undefined) checkCodecs(read.codecs);
   checkRequests(behaviour);
   const plugins = inOrder(read.plugins);
-  const server = new SessionServer(read, behaviour, plugins);
+  const peers = enterSessions(read.maxSessions);
+  let server: SessionServer<Data>;
+  try {
+    server = new SessionServer(read, behaviour, plugins, peers);
+  } catch (cause) {
+    leaveSessions(peers);
+    throw cause;
+  }
   try {
     await server.start();
   } catch (cause) {
@@ -179,12 +189,13 @@ class SessionServer<Data> implements Server<Data> {
     options: ReadServerOptions<Data>,
     behaviour: ServerBehaviour<Data>,
     plugins: readonly Plugin<Data>[],
+    peers: Peers,
   ) {
     this.#options = options;
     this.#plugins = plugins;
     this.#frames = new SessionFrames(options.codecs, () => this.#core);
     const codecOf = (transport: TransportConnection) => this.#frames.codecOf(transport);
-    this.#core = new ServerCore(options, behaviour, plugins, codecOf);
+    this.#core = new ServerCore(options, behaviour, plugins, codecOf, peers);
   }
 
   /** Sets plugins up, then listens. */

@@ -10,7 +10,7 @@ import type { SessionTable } from "./table.js";
 export class Routes {
   readonly #table: SessionTable;
   readonly #directory: SlotDirectory;
-  /** One word, which the directory counts up whenever an environment has ended. */
+  /** One word, which the directory counts up whenever an environment has come or ended. */
   readonly #changes: Int32Array;
   readonly #generations: Uint32Array;
   readonly #owners: Uint8Array;

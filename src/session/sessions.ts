@@ -1,9 +1,4 @@
-import {
-  InternalError,
-  InvalidArgumentError,
-  ResourceExhaustedError,
-  SessionsClosedError,
-} from "../errors.js";
+import { InternalError, ResourceExhaustedError, SessionsClosedError } from "../errors.js";
 import { loadAddon, type NativeSessionDirectory } from "../native/addon.js";
 import { createRing, RingReader } from "../native/ring.js";
 import { readOptions } from "../options/read.js";
@@ -12,7 +7,8 @@ import { Audit } from "./audit.js";
 import { type Claim, environmentOf } from "./claim.js";
 import type { SlotDirectory } from "./directory.js";
 import { generationOf, handleOf, type SessionHandle, slotOf } from "./handle.js";
-import { InboxWriter, Written } from "./inbox_writer.js";
+import { Members } from "./members.js";
+import { Outboxes } from "./outboxes.js";
 import { Recovery } from "./recovery.js";
 import { Routes } from "./routes.js";
 import { type SessionIdentity, SessionTable } from "./table.js";
@@ -55,17 +51,21 @@ export interface SharedSessions {
 export interface SessionsBehaviour {
   /** Another environment sent this to a session of this one. `bytes` are valid during the call only. */
   message?(handle: SessionHandle, kind: number, bytes: Uint8Array, sender: number): void;
+  /** Another environment, or this one, sent this to this one itself; the same. */
+  posted?(kind: number, bytes: Uint8Array, sender: number): void;
   /** The way to an environment that was blocked, or full, has room again: below half of its high-water mark. */
   drain?(environment: number): void;
+  /** An environment has ended: its sessions are gone. Another may have its number by now. */
+  left?(environment: number): void;
 }
 
 /**
- * What became of what was sent to a session:
+ * What became of what was sent to a session, or to an environment:
  * - `sent`: taken;
  * - `blocked`: taken, and the way to its environment is now at the high-water mark, half of an inbox: wait for `drain`;
  * - `dropped`: not taken, since it found no room: wait for `drain`. Whoever waits when told does not meet it, unless with
  *   more than a quarter of an inbox at once;
- * - `gone`: not taken, since the session lives no longer.
+ * - `gone`: not taken, since the session, or the environment, lives no longer.
  */
 export type InboxResult = "sent" | "blocked" | "dropped" | "gone";
 
@@ -83,11 +83,6 @@ const maintenanceMs = 250;
 const sliceSlots = 32_768;
 const sliceMs = 4;
 const auditSlots = 16_384;
-/**
- * A receiver sees what was sent when this much was, or the sender's running JavaScript is over. Each publication waits
- * until the receiver's processor has given back the lines that were written: one of many records waits once.
- */
-const maxUnpublishedBytes = 2_048;
 /** Then the event loop has its turn. */
 const maxReceived = 4_096;
 
@@ -104,18 +99,9 @@ export class Sessions {
   readonly #behaviour: SessionsBehaviour;
   readonly #recovery: Recovery;
   readonly #audit: Audit;
-  readonly #writers: (InboxWriter | undefined)[] = [];
+  readonly #members: Members;
+  readonly #outboxes: Outboxes;
   readonly #readers = new Map<number, RingReader>();
-  /** The environments that a `drain` is owed of, and the largest payload that found no room there. */
-  readonly #blocked = new Map<number, number>();
-  /** The environments for which something was staged in this turn. */
-  readonly #unpublished: number[] = [];
-  readonly #publishAll = (): void => {
-    for (const receiver of this.#unpublished) {
-      if (this.#writerTo(receiver).unpublishedBytes > 0) this.#publishTo(receiver);
-    }
-    this.#unpublished.length = 0;
-  };
   readonly #maintenance: NodeJS.Timeout;
   /** What maintenance has left for the next turn: one, however often the timer came meanwhile. */
   #goesOn: NodeJS.Immediate | undefined;
@@ -145,6 +131,13 @@ export class Sessions {
       throw cause;
     }
     this.#routes = new Routes(this.table, directory, changes);
+    this.#members = new Members(directory, changes);
+    this.#outboxes = new Outboxes({
+      environment: this.environment,
+      inboxOf: (receiver) => this.#inbox(this.environment, receiver),
+      wake: (receiver) => directory.wake(receiver),
+      drain: (receiver) => behaviour.drain?.(receiver),
+    });
     this.#recovery = new Recovery(this.table, this.claim, directory);
     this.#audit = new Audit(this.table, directory);
     for (let sender = 0; sender < shared.maxEnvironments; sender += 1) {
@@ -274,23 +267,21 @@ export class Sessions {
   sendTo(handle: SessionHandle, kind: number, bytes: Uint8Array): InboxResult {
     const owner = this.#routes.ownerOf(handle);
     if (owner < 0) return "gone";
-    const writer = this.#writerTo(owner);
-    if (!Number.isInteger(kind) || kind < 1 || kind > 0xffff || bytes.length > writer.maxPayloadBytes) {
-      throw new InvalidArgumentError(
-        `what is sent has a kind of 1 to 65535 and at most ${writer.maxPayloadBytes} bytes, and not ${kind} and ${bytes.length}`,
-      );
-    }
-    while (!writer.stage(kind, slotOf(handle), generationOf(handle), this.environment, bytes)) {
-      this.#publishTo(owner);
-      if (this.#awaits(owner, writer, bytes.length)) return "dropped";
-    }
-    if (writer.isAtMark()) {
-      this.#publishTo(owner);
-      return this.#awaits(owner, writer, 0) ? "blocked" : "sent";
-    }
-    if (writer.unpublishedBytes >= maxUnpublishedBytes) this.#publishTo(owner);
-    else this.#publishSoon(owner);
-    return "sent";
+    return this.#outboxes.write(owner, kind, slotOf(handle), generationOf(handle), bytes);
+  }
+
+  /**
+   * The same for an environment itself: see `SessionsBehaviour.posted`. Who has just ended may have a successor of the
+   * same number, which gets it.
+   */
+  post(environment: number, kind: number, bytes: Uint8Array): InboxResult {
+    if (!this.#members.numbers.includes(environment)) return "gone";
+    return this.#outboxes.write(environment, kind, 0, 0, bytes);
+  }
+
+  /** The numbers of the environments that live, by the directory: ascending, this one's among them. */
+  get environments(): readonly number[] {
+    return this.#members.numbers;
   }
 
   /** Takes back what ended environments had, and looks for damage; a timer calls it four times a second. */
@@ -307,17 +298,13 @@ export class Sessions {
     }
     // What an ended environment left is no damage; when another takes it back, this waits for it.
     if (this.#directory.ended().length === 0) this.#audit.step(auditSlots);
-    // Whoever waits for an environment that has ended is to learn it: its sessions are gone. And where somebody wrote over
-    // the mark, nobody else says that there is room.
-    for (const receiver of [...this.#blocked.keys()]) {
-      if (this.#directory.wake(receiver)) this.#drainIfRoom(receiver);
-      else this.#drain(receiver);
-    }
+    this.#outboxes.maintain();
+    this.#members.tellLeft((environment) => this.#behaviour.left?.(environment));
   }
 
   /** Leaves: whatever this environment still has is taken back by the others. */
   close(): void {
-    this.#publishAll();
+    this.#outboxes.publishAll();
     this.#isClosed = true;
     clearInterval(this.#maintenance);
     this.#directory.leave();
@@ -327,21 +314,11 @@ export class Sessions {
     return this.#shared.inboxes[sender * this.#shared.maxEnvironments + receiver]!;
   }
 
-  #writerTo(receiver: number): InboxWriter {
-    let writer = this.#writers[receiver];
-    if (writer === undefined) {
-      writer = new InboxWriter(this.#inbox(this.environment, receiver));
-      this.#writers[receiver] = writer;
-    }
-    return writer;
-  }
-
   #receive(): void {
     let isAwake = false;
     try {
       for (const sender of this.#readers.keys()) if (this.#receiveFrom(sender)) isAwake = true;
-      if (this.#blocked.size > 0)
-        for (const receiver of [...this.#blocked.keys()]) this.#drainIfRoom(receiver);
+      this.#outboxes.drainAll();
     } catch (cause) {
       isAwake = true; // what a handler throws is the application's; the others' messages wait
       throw cause;
@@ -358,34 +335,6 @@ export class Sessions {
       this.#isReceivingAgain = false;
       if (!this.#isClosed) this.#receive();
     });
-  }
-
-  /** Before the event loop goes on. */
-  #publishSoon(receiver: number): void {
-    if (this.#unpublished.length === 0) queueMicrotask(this.#publishAll);
-    else if (this.#unpublished.includes(receiver)) return;
-    this.#unpublished.push(receiver);
-  }
-
-  #publishTo(receiver: number): void {
-    if (this.#writerTo(receiver).publish() === Written.wake) this.#directory.wake(receiver);
-  }
-
-  /** @returns false when there is room after all. Else `drain` will say so. */
-  #awaits(receiver: number, writer: InboxWriter, payloadBytes: number): boolean {
-    const before = this.#blocked.get(receiver);
-    if (before === undefined && !writer.awaitRoom(payloadBytes)) return false;
-    this.#blocked.set(receiver, Math.max(before ?? 0, payloadBytes));
-    return true;
-  }
-
-  #drainIfRoom(receiver: number): void {
-    if (!this.#writerTo(receiver).awaitRoom(this.#blocked.get(receiver)!)) this.#drain(receiver);
-  }
-
-  #drain(receiver: number): void {
-    this.#blocked.delete(receiver);
-    this.#behaviour.drain?.(receiver);
   }
 
   /** @returns true when there may be more: nobody will say so. */
@@ -411,6 +360,10 @@ export class Sessions {
   }
 
   #deliver(reader: RingReader, sender: number): void {
+    if (reader.generation === 0) {
+      this.#behaviour.posted?.(reader.kind, reader.bytes(), sender);
+      return;
+    }
     const handle = handleOf(reader.slot, reader.generation);
     if (!this.table.has(handle)) this.#misdirected += 1;
     else this.#behaviour.message?.(handle, reader.kind, reader.bytes(), sender);
