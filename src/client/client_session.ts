@@ -27,11 +27,13 @@ import { sendFrame } from "../frame/unit.js";
 import type { Cursor } from "../topic/cursor.js";
 import { CloseCode, type CloseInfo, type CloseOptions, firstApplicationCode } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
+import { unref } from "../transport/timer.js";
 import { callGuarded, callReported, throwUncaught } from "../transport/uncaught.js";
 import { readWait, type WaitOptions } from "../transport/wait.js";
 import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
 import { type Dialled, dial } from "./dial.js";
 import type { ReadClientOptions } from "./options.js";
+import type { Platform } from "./platform.js";
 import type { ClientSession } from "./session.js";
 import {
   fromEntry,
@@ -53,6 +55,7 @@ const ping = contentsOf(Kind.Ping, {});
 export class ResumableSession extends SessionHalf implements ClientSession {
   readonly #behaviour: ClientBehaviour;
   readonly #options: ReadClientOptions;
+  readonly #platform: Platform;
   #welcome: Welcome | undefined = undefined;
   #dialled: Dialled | undefined = undefined;
   #state: "open" | "detached" | "closed" = "detached";
@@ -67,10 +70,11 @@ export class ResumableSession extends SessionHalf implements ClientSession {
     this.#resolveClosed = resolve;
   });
 
-  constructor(options: ReadClientOptions, behaviour: ClientBehaviour) {
-    super(halfContext(options, new RequestBudget(options.maxPendingRequests)));
+  constructor(options: ReadClientOptions, behaviour: ClientBehaviour, platform: Platform) {
+    super(halfContext(options, new RequestBudget(options.maxPendingRequests), platform.decompress));
     this.#options = options;
     this.#behaviour = behaviour;
+    this.#platform = platform;
   }
 
   get id(): string {
@@ -194,10 +198,12 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   }
 
   protected override onOwing(): void {
-    this.#acks ??= setTimeout(() => {
-      this.#acks = undefined;
-      this.sendAcks(true);
-    }, turnMs).unref();
+    this.#acks ??= unref(
+      setTimeout(() => {
+        this.#acks = undefined;
+        this.sendAcks(true);
+      }, turnMs),
+    );
   }
 
   protected override onUndeliverable(): void {
@@ -259,7 +265,7 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   }
 
   async #connect(url: string, resumption: Hello["resumption"]): Promise<boolean> {
-    const dialled = await dial(url, this.#options, this.#hello(resumption), {
+    const dialled = await dial(url, this.#platform, this.#options, this.#hello(resumption), {
       take: (frame) => this.take(frame),
       drain: () => this.pump(this.nowMs),
       lose: (of, info) => this.#lose(of, info),
@@ -301,10 +307,11 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   #beat(heartbeatMs: number | undefined): void {
     clearInterval(this.#heartbeat);
     if (heartbeatMs === undefined) return;
-    this.#heartbeat = setInterval(() => {
+    const beat = () => {
       const dialled = this.#dialled;
       if (dialled?.connection.state === "open") sendFrame(dialled.connection, dialled.codec, ping);
-    }, heartbeatMs).unref();
+    };
+    this.#heartbeat = unref(setInterval(beat, heartbeatMs));
   }
 
   #lose(dialled: Dialled, info: CloseInfo): void {

@@ -11,13 +11,14 @@ import {
 import { type FrameContents, Kind } from "../frame/frame.js";
 import { FrameBehaviour, takeOther } from "../frame/frame_behaviour.js";
 import type { Codec } from "../frame/message_codec.js";
-import { transportOf, transportOptions } from "../frame/transports.js";
+import { transportOptions } from "../frame/transport_options.js";
 import { sendFrame } from "../frame/unit.js";
 import { parseTransportUrl } from "../transport/address.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
 import type { ReadClientOptions } from "./options.js";
+import type { Platform } from "./platform.js";
 
 /** What a session is told of its connection. */
 export interface DialEvents {
@@ -42,6 +43,7 @@ export interface Dialled {
  */
 export async function dial(
   url: string,
+  platform: Platform,
   options: ReadClientOptions,
   hello: Hello,
   events: DialEvents,
@@ -49,7 +51,7 @@ export async function dial(
   const { signal, tls, connectTimeoutMs } = options;
   throwIfAborted("connecting", signal);
   const transportUrl = parseTransportUrl(url);
-  const transport = await transportOf(transportUrl, options.transports);
+  const transport = await platform.transportOf(transportUrl, options.transports);
   const began = performance.now();
   const dialling = new Dialling(options, events);
   const read = {

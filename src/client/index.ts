@@ -1,40 +1,17 @@
 /**
- * Sessions as their clients have them.
+ * Sessions as their clients have them. A bundler for browsers gets the same without native code, over WebSocket.
  * @module millrace/client
  */
-import { checkHandlers } from "../options/handlers.js";
+import { decompressPayload } from "../frame/compression.js";
+import { transportOf } from "../frame/transports.js";
+import { beginSession } from "./begin.js";
 import type { ClientBehaviour } from "./behaviour.js";
-import { ResumableSession } from "./client_session.js";
-import { type ClientOptions, readClientOptions } from "./options.js";
+import type { ClientOptions } from "./options.js";
 import type { ClientSession } from "./session.js";
 
-export { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
-export type { GoAway } from "../delivery/goaway.js";
-export type { Message } from "../delivery/message.js";
-export type { Cursor } from "../topic/cursor.js";
-export type {
-  ClientBehaviour,
-  ClientRequest,
-  ClientRequestHandler,
-  Missed,
-  Publication,
-} from "./behaviour.js";
-export type { ClientOptions } from "./options.js";
-export type { ClientSession } from "./session.js";
-export type { SubscribeFrom, Subscription } from "./topic_cursors.js";
+export * from "./contract.js";
 
-const handlerNames = [
-  "message",
-  "publication",
-  "gap",
-  "rejected",
-  "request",
-  "drain",
-  "detached",
-  "goAway",
-  "close",
-  "error",
-] satisfies (keyof ClientBehaviour)[];
+const node = { transportOf, decompress: decompressPayload };
 
 /**
  * Begins a session with a server.
@@ -47,8 +24,5 @@ export async function connectSession(
   options: ClientOptions = {},
   behaviour: ClientBehaviour = {},
 ): Promise<ClientSession> {
-  checkHandlers(behaviour, handlerNames);
-  const session = new ResumableSession(readClientOptions(options), behaviour);
-  await session.begin(url);
-  return session;
+  return beginSession(url, options, behaviour, node);
 }

@@ -3,13 +3,13 @@ import { maxTokenBytes } from "../delivery/hello.js";
 import { metaEntries } from "../delivery/meta.js";
 import type { MetaEntry } from "../frame/frame.js";
 import { type Codec, isCodec } from "../frame/message_codec.js";
-import { isTransport } from "../frame/options.js";
 import type { Complete } from "../options/complete.js";
 import { readOptions } from "../options/read.js";
 import { integer, listOf, object, option, optional, withDefault } from "../options/schema.js";
+import { utf8Length } from "../options/utf8_length.js";
 import { connectorOptions } from "../transport/options.js";
 import type { ClientTlsOptions } from "../transport/tls.js";
-import type { Transport } from "../transport/transport.js";
+import { isTransport, type Transport } from "../transport/transport.js";
 
 /** How a client begins and keeps its session. */
 export interface ClientOptions {
@@ -70,6 +70,6 @@ export function readClientOptions(options: ClientOptions): ReadClientOptions {
 }
 
 function isToken(value: unknown): boolean {
-  if (typeof value === "string") return Buffer.byteLength(value) <= maxTokenBytes;
+  if (typeof value === "string") return utf8Length(value) <= maxTokenBytes;
   return value instanceof Uint8Array && value.length <= maxTokenBytes;
 }

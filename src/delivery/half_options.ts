@@ -1,4 +1,5 @@
 import { maxFrameOverheadBytes } from "../frame/message_codec.js";
+import type { Decompress } from "../frame/opened_payload.js";
 import type { Complete } from "../options/complete.js";
 import { integer, withDefault } from "../options/schema.js";
 import type { InboundLimits } from "./inbound.js";
@@ -35,11 +36,13 @@ export interface HalfContext {
   readonly maxMessageBytes: number;
   readonly requestBudget: RequestBudget;
   readonly requestTimeoutMs: number;
+  readonly decompress: Decompress;
 }
 
 export function halfContext(
   options: Complete<HalfOptions>,
   requestBudget: RequestBudget,
+  decompress: Decompress,
   policy: OutboundLimits["policy"] = "block",
 ): HalfContext {
   const { highWaterMarkBytes, queueBytes, replayBytes } = options;
@@ -47,6 +50,6 @@ export function halfContext(
   return {
     outbound: { highWaterMarkBytes, queueBytes, replayBytes, policy },
     inbound: { windowBytes, maxFrameBytes: maxMessageBytes + maxFrameOverheadBytes },
-    ...{ maxMessageBytes, requestTimeoutMs, requestBudget },
+    ...{ maxMessageBytes, requestTimeoutMs, requestBudget, decompress },
   };
 }

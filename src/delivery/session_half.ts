@@ -259,7 +259,8 @@ export abstract class SessionHalf {
     const { kind, flags, channel, type, seq, ref, subject, meta } = frame;
     this.handled(channel, seq, costOf(frame));
     const header = { kind, flags: 0, channel, type, seq: 0, ref };
-    for (const payload of openPayload(frame.payload, flags, this.half.maxMessageBytes)) {
+    const { maxMessageBytes, decompress } = this.half;
+    for (const payload of openPayload(frame.payload, flags, maxMessageBytes, decompress)) {
       if (this.carrier === undefined) return; // the handler of one before has ended it
       this.onMessage({ ...header, payload, subject, meta });
     }

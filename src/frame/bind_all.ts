@@ -3,7 +3,8 @@ import { parseTransportUrl, type TransportUrl } from "../transport/address.js";
 import type { TransportBehaviour } from "../transport/connection.js";
 import type { TransportListener } from "../transport/transport.js";
 import type { ResolvedListenOptions } from "./options.js";
-import { transportOf, transportOptions } from "./transports.js";
+import { transportOptions } from "./transport_options.js";
+import { transportOf } from "./transports.js";
 
 /** What became of listening on several URLs. */
 export interface Bound {

@@ -22,7 +22,14 @@ export class CodecCarrier {
 
   /** Head and payload are one frame; see {@link TransportConnection.send}. */
   send(head: Uint8Array, payload: Uint8Array = nothing): SendResult {
-    const frame = payload.length === 0 ? head : Buffer.concat([head, payload]);
+    const frame = payload.length === 0 ? head : joined(head, payload);
     return sendUnit(this.#transport, this.#codec, this.#codec.encode(decodeFrame(frame, true, view)));
   }
+}
+
+function joined(head: Uint8Array, payload: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(head.length + payload.length);
+  frame.set(head);
+  frame.set(payload, head.length);
+  return frame;
 }

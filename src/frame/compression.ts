@@ -17,9 +17,6 @@ export const Compression = {
 } as const;
 export type Compression = number;
 
-/** The bits of a frame's flags that say how its payload is compressed. */
-export const compressionMask = 0x07;
-
 const sizeBytes = 4;
 const zstdWindowLog = 23;
 

@@ -3,7 +3,8 @@ import { parseTransportUrl } from "../transport/address.js";
 import type { Behaviour, Connection } from "./connection.js";
 import { MessageBehaviour } from "./message_behaviour.js";
 import { type ConnectOptions, checkBehaviour, readConnectOptions } from "./options.js";
-import { transportOf, transportOptions } from "./transports.js";
+import { transportOptions } from "./transport_options.js";
+import { transportOf } from "./transports.js";
 
 /**
  * Connects to a listener.

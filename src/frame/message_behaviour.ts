@@ -2,6 +2,7 @@ import type { MillraceError } from "../errors.js";
 import { isAsync } from "../transport/asynchronous.js";
 import type { CloseInfo } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
+import { decompressPayload } from "./compression.js";
 import type { Behaviour, Connection } from "./connection.js";
 import { type FrameContents, Kind } from "./frame.js";
 import { FrameBehaviour, takeOther } from "./frame_behaviour.js";
@@ -39,7 +40,8 @@ export class MessageBehaviour<Data> extends FrameBehaviour<MessageConnection<Dat
     } else if (isPlain(flags)) {
       connection.deliver(frame.payload);
     } else {
-      const messages = openPayload(frame.payload, flags, this.#context.maxMessageBytes);
+      const { maxMessageBytes } = this.#context;
+      const messages = openPayload(frame.payload, flags, maxMessageBytes, decompressPayload);
       for (const message of messages) connection.deliver(message);
     }
   }

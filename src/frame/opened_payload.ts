@@ -1,7 +1,16 @@
 import { ProtocolViolationError } from "../errors.js";
 import { batchFlag, decodeBatch } from "./batch.js";
 import { ignorableFlag } from "./codec.js";
-import { compressionMask, decompressPayload } from "./compression.js";
+
+/** The bits of a frame's flags that say how its payload is compressed: see `Compression`. */
+const compressionMask = 0x07;
+
+/**
+ * Undoes a compression.
+ * @param maxBytes the largest result; what would be larger is refused before it is made.
+ * @throws FrameTooLargeError, FrameMalformedError; ProtocolViolationError where this platform does not have it.
+ */
+export type Decompress = (payload: Uint8Array, compression: number, maxBytes: number) => Uint8Array;
 
 /** Of a frame's flags, those that say nothing of its payload. */
 const plainFlags = ignorableFlag;
@@ -16,10 +25,15 @@ export function isPlain(flags: number): boolean {
  * @param maxBytes the largest payload, once it is decompressed.
  * @throws ProtocolViolationError for flags that are not known; FrameTooLargeError, FrameMalformedError
  */
-export function openPayload(payload: Uint8Array, flags: number, maxBytes: number): readonly Uint8Array[] {
+export function openPayload(
+  payload: Uint8Array,
+  flags: number,
+  maxBytes: number,
+  decompress: Decompress,
+): readonly Uint8Array[] {
   const unknown = flags & ~(plainFlags | compressionMask | batchFlag);
   if (unknown !== 0) throw new ProtocolViolationError(`flags 0x${unknown.toString(16)} are not known here`);
   const compression = flags & compressionMask;
-  const opened = compression === 0 ? payload : decompressPayload(payload, compression, maxBytes);
+  const opened = compression === 0 ? payload : decompress(payload, compression, maxBytes);
   return (flags & batchFlag) === 0 ? [opened] : decodeBatch(opened).map((message) => message.payload);
 }

@@ -1,21 +1,17 @@
 import { InvalidArgumentError } from "../errors.js";
 import { checkHandlers } from "../options/handlers.js";
 import { readOptions } from "../options/read.js";
-import {
-  integer,
-  isFunction,
-  isObject,
-  listOf,
-  object,
-  optional,
-  protocolNames,
-  withDefault,
-} from "../options/schema.js";
+import { integer, listOf, object, optional, protocolNames, withDefault } from "../options/schema.js";
 import { type CloseOptions, closeOptions, maxCloseCode } from "../transport/close.js";
 import type { HttpHandler } from "../transport/http.js";
 import { connectorOptions, limitOptions, listenerOptions } from "../transport/options.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
-import type { Transport, TransportListenOptions, TransportOptions } from "../transport/transport.js";
+import {
+  isTransport,
+  type Transport,
+  type TransportListenOptions,
+  type TransportOptions,
+} from "../transport/transport.js";
 import type { Behaviour } from "./connection.js";
 import { type Codec, checkCodecs, isCodec } from "./message_codec.js";
 
@@ -146,11 +142,4 @@ const handlers = {
 
 export function checkBehaviour<Data>(behaviour: Behaviour<Data>): void {
   checkHandlers(behaviour, Object.keys(handlers));
-}
-
-/** Whether this is a {@link Transport}. */
-export function isTransport(value: unknown): boolean {
-  if (!isObject(value)) return false;
-  const { name, schemes, listen, connect } = value as Partial<Record<keyof Transport, unknown>>;
-  return typeof name === "string" && Array.isArray(schemes) && isFunction(listen) && isFunction(connect);
 }

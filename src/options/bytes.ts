@@ -1,10 +1,17 @@
-import { isUint8Array } from "node:util/types";
 import { InvalidArgumentError } from "../errors.js";
 import { show } from "./read.js";
 
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
 const lengthOf = Object.getOwnPropertyDescriptor(typedArray, "length")!.get as (this: Uint8Array) => number;
 const { includes } = typedArray;
+const tagOf = Object.getOwnPropertyDescriptor(typedArray, Symbol.toStringTag)!.get as (
+  this: unknown,
+) => string | undefined;
+
+/** Whether these are bytes in truth, of whichever realm: what only looks like them has no such tag. */
+function isUint8Array(value: unknown): value is Uint8Array {
+  return tagOf.call(value) === "Uint8Array";
+}
 
 /**
  * A proxy of bytes has none, a `length` of the caller's own would have others sent than it has, and a buffer that was

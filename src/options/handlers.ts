@@ -24,8 +24,12 @@ export function checkHandlers(
     if (typeof value !== "function" || names.includes(given)) continue;
     const meant = nearest(given.replace(/^on(?=[A-Z])/, ""), names);
     if (meant === undefined || Object.hasOwn(behaviour, meant)) continue;
-    process.emitWarning(`behaviour.${given} is never called; there is ${meant}`, {
-      code: "MILLRACE_UNKNOWN_HANDLER",
-    });
+    warn(`behaviour.${given} is never called; there is ${meant}`, "MILLRACE_UNKNOWN_HANDLER");
   }
+}
+
+/** A page in a browser has a console only. */
+function warn(message: string, code: string): void {
+  if (typeof process === "undefined") console.warn(message);
+  else process.emitWarning(message, { code });
 }

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { utf8Length } from "./utf8_length.js";
 
 /**
  * The vocabulary in which every option of every call is stated: what a value may be, in words that complete "name
@@ -64,11 +65,11 @@ export const protocolNames: Option<readonly string[]> = option(
 );
 
 function isProtocolName(value: unknown): boolean {
-  return typeof value === "string" && value !== "" && Buffer.byteLength(value) <= 255;
+  return typeof value === "string" && value !== "" && utf8Length(value) <= 255;
 }
 
 function bytesOfNames(names: readonly unknown[]): number {
-  return names.reduce((bytes: number, name) => bytes + 1 + Buffer.byteLength(name as string), 0);
+  return names.reduce((bytes: number, name) => bytes + 1 + utf8Length(name as string), 0);
 }
 
 /** Gives up what it was passed to. */

@@ -1,10 +1,11 @@
 import { InvalidArgumentError } from "../errors.js";
 import { type Engine, sharedEngine } from "../native/engine.js";
-import { formatHost, parseAddress, type SocketAddress } from "../transport/address.js";
+import { formatHost, type SocketAddress } from "../transport/address.js";
 import { Admission } from "../transport/admission.js";
 import type { TransportBehaviour, TransportConnection } from "../transport/connection.js";
 import { loadClientCredential, loadServerCredential } from "../transport/credential.js";
 import { resolveLocal } from "../transport/reachable.js";
+import { parseAddress } from "../transport/socket_address.js";
 import type {
   Transport,
   TransportConnectOptions,

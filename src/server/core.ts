@@ -6,6 +6,7 @@ import { RejectCode } from "../delivery/reject.js";
 import { ResumeTokens } from "../delivery/resume_token.js";
 import { Dispatcher } from "../dispatch/dispatcher.js";
 import { SessionClosedError } from "../errors.js";
+import { decompressPayload } from "../frame/compression.js";
 import type { Codec } from "../frame/message_codec.js";
 import { AddressLimits } from "../limit/address_limits.js";
 import type { Sessions } from "../session/sessions.js";
@@ -98,7 +99,7 @@ export class ServerCore<Data> {
     this.requestBudget = new RequestBudget(options.maxPendingRequests, (current, limit) =>
       this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
     );
-    this.half = halfContext(options, this.requestBudget, options.queuePolicy);
+    this.half = halfContext(options, this.requestBudget, decompressPayload, options.queuePolicy);
     this.authenticate = onion(
       layersOf(middleware, "connect") as never[],
       (hello: ClientHello, context: AuthenticateContext) =>

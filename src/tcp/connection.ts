@@ -7,7 +7,7 @@ import {
   type MillraceError,
   PolicyViolationError,
 } from "../errors.js";
-import { type SocketAddress, socketAddress } from "../transport/address.js";
+import type { SocketAddress } from "../transport/address.js";
 import {
   CloseCode,
   type CloseInfo,
@@ -25,6 +25,7 @@ import {
 import type { Control } from "../transport/control.js";
 import type { Watched } from "../transport/liveness.js";
 import { peerCertificate } from "../transport/node_tls.js";
+import { socketAddress } from "../transport/socket_address.js";
 import { callGuarded, throwUncaught } from "../transport/uncaught.js";
 import type { TcpContext } from "./context.js";
 import { cutOff, Ending, lost } from "./ending.js";

@@ -1,10 +1,11 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
-import { formatHost, type SocketAddress, socketAddress } from "../transport/address.js";
+import { formatHost, type SocketAddress } from "../transport/address.js";
 import { bindServer } from "../transport/bind.js";
 import type { TransportBehaviour } from "../transport/connection.js";
 import type { ServerCredential } from "../transport/credential.js";
 import { isRefused, keyLogger } from "../transport/node_tls.js";
+import { socketAddress } from "../transport/socket_address.js";
 import { SocketAdmission } from "../transport/socket_admission.js";
 import type { TransportListener, TransportListenOptions } from "../transport/transport.js";
 import { Acceptance, type Acceptor, accept } from "./acceptance.js";

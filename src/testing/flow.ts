@@ -1,5 +1,6 @@
 import type { Socket } from "node:dgram";
-import { type SocketAddress, socketAddress } from "../transport/address.js";
+import type { SocketAddress } from "../transport/address.js";
+import { socketAddress } from "../transport/socket_address.js";
 import { bindSocket, udpSocket } from "./udp_socket.js";
 
 /** One client's way through a relay: the server sees it at this socket's address, as behind a NAT. */

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "../errors.js";
 import { show } from "../options/read.js";
+import { utf8Length } from "../options/utf8_length.js";
 
 /**
  * Subjects name topics: tokens with a dot between them, like `chat.room.42`. Patterns are what is subscribed to and
@@ -175,18 +176,7 @@ function endsAt(value: string, at: number, wildcard: number): boolean {
 
 function faultBeyondAscii(value: string): string | undefined {
   if (forbidden.test(value)) return forbiddenCharacter;
-  if (bytesInUtf8(value) > maxSubjectBytes) return tooLong;
+  if (utf8Length(value) > maxSubjectBytes) return tooLong;
   if (value.normalize("NFC") !== value) return "must be in Unicode's normalisation form C";
   return undefined;
-}
-
-/** Of a well-formed string. (A page in a browser has no Buffer.) */
-function bytesInUtf8(text: string): number {
-  let bytes = 0;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    const isSurrogate = (code & 0xf800) === 0xd800; // half of a character of four bytes
-    bytes += code < 0x80 ? 1 : code < 0x800 || isSurrogate ? 2 : 3;
-  }
-  return bytes;
 }

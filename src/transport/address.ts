@@ -1,10 +1,9 @@
-import { isIPv6, SocketAddress as NodeSocketAddress } from "node:net";
 import { InvalidArgumentError } from "../errors.js";
 import { show } from "../options/read.js";
 
 /** One end of a connection, as the operating system names it. */
 export interface SocketAddress {
-  /** An IPv4 or IPv6 address, never a name. */
+  /** An IPv4 or IPv6 address, never a name; empty in a page, whose browser does not tell it. */
   readonly address: string;
   readonly family: "ipv4" | "ipv6";
   /** 1..65535; 0 where the library does not tell it (uWebSockets.js for its clients). */
@@ -21,29 +20,9 @@ export function formatHost(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
-const mappedPrefix = "::ffff:";
-
-/**
- * An address as a library reports it, in canonical form: IPv6 shortened (RFC 5952), and an IPv4 client of an IPv6
- * socket as IPv4.
- */
-export function socketAddress(address: string, port: number): SocketAddress {
-  if (!isIPv6(address)) return { address, family: "ipv4", port };
-  const short = new NodeSocketAddress({ address, family: "ipv6" }).address;
-  const mapped = short.startsWith(mappedPrefix) && short.includes(".");
-  if (mapped) return { address: short.slice(mappedPrefix.length), family: "ipv4", port };
-  return { address: short, family: "ipv6", port };
-}
-
 /** An address without its zone, which says something to this machine only. */
 export function withoutZone(address: string): string {
   return address.replace(/%.*$/, "");
-}
-
-/** Reads what {@link formatAddress} writes. */
-export function parseAddress(text: string): SocketAddress {
-  const colon = text.lastIndexOf(":");
-  return socketAddress(text.slice(0, colon).replace(/^\[(.*)\]$/, "$1"), Number(text.slice(colon + 1)));
 }
 
 /** Where to listen or connect: a URL taken apart, its host not yet resolved. */

@@ -2,6 +2,7 @@ import type { MillraceError } from "../errors.js";
 import type { Complete } from "../options/complete.js";
 import { readOptions } from "../options/read.js";
 import { flag, integer, object, option, withDefault } from "../options/schema.js";
+import { utf8Length } from "../options/utf8_length.js";
 
 /**
  * Application close codes, the same on every transport. QUIC carries them as the application error code
@@ -92,7 +93,5 @@ export function readCloseOptions(options: CloseOptions): Complete<CloseOptions> 
 }
 
 function isReason(value: unknown): boolean {
-  return (
-    typeof value === "string" && Buffer.byteLength(value) <= maxCloseReasonBytes && !value.includes("\0")
-  );
+  return typeof value === "string" && utf8Length(value) <= maxCloseReasonBytes && !value.includes("\0");
 }

@@ -1,3 +1,5 @@
+import { unref } from "./timer.js";
+
 /** What {@link Liveness} watches. */
 export interface Watched {
   /** Checks in a row that heard nothing; kept for {@link Liveness}. */
@@ -34,7 +36,7 @@ export class Liveness {
   add(connection: Watched): void {
     if (this.#idleTimeoutMs === 0) return;
     this.#watched.add(connection);
-    this.#timer ??= setInterval(() => this.#check(), this.#intervalMs).unref();
+    this.#timer ??= unref(setInterval(() => this.#check(), this.#intervalMs));
   }
 
   /** It has closed. */

@@ -1,6 +1,7 @@
 import type { Server, Socket } from "node:net";
-import { type SocketAddress, socketAddress } from "./address.js";
+import type { SocketAddress } from "./address.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
+import { socketAddress } from "./socket_address.js";
 
 /** The admission to a server of Node's: those who wait for their handshake are watched until they are connections. */
 export class SocketAdmission extends Admission {

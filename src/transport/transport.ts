@@ -1,3 +1,4 @@
+import { isFunction, isObject } from "../options/schema.js";
 import type { SocketAddress, TransportUrl } from "./address.js";
 import type { AdmissionOptions } from "./admission.js";
 import type { TransportBehaviour, TransportConnection } from "./connection.js";
@@ -80,4 +81,11 @@ export interface Transport {
   listen(options: TransportListenOptions, behaviour: TransportBehaviour): Promise<TransportListener>;
   /** Resolves with an open connection; the behaviour's `open` is not called for it. */
   connect(options: TransportConnectOptions, behaviour: TransportBehaviour): Promise<TransportConnection>;
+}
+
+/** Whether this is a {@link Transport}. */
+export function isTransport(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { name, schemes, listen, connect } = value as Partial<Record<keyof Transport, unknown>>;
+  return typeof name === "string" && Array.isArray(schemes) && isFunction(listen) && isFunction(connect);
 }

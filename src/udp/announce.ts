@@ -1,7 +1,8 @@
 import type { RemoteInfo, Socket } from "node:dgram";
 import { InvalidArgumentError } from "../errors.js";
 import { Kind } from "../frame/frame.js";
-import { type SocketAddress, socketAddress } from "../transport/address.js";
+import type { SocketAddress } from "../transport/address.js";
+import { socketAddress } from "../transport/socket_address.js";
 import { Budget } from "./budget.js";
 import { type Counters, noCounters, type UdpCounters } from "./counters.js";
 import { maxFrameBytes, nonceBytes, overheadBytes } from "./envelope.js";

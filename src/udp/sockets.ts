@@ -1,8 +1,9 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { AddressUnavailableError } from "../errors.js";
-import { type SocketAddress, socketAddress } from "../transport/address.js";
+import type { SocketAddress } from "../transport/address.js";
 import { listenError } from "../transport/bind.js";
+import { socketAddress } from "../transport/socket_address.js";
 import { isMulticast, type Link, linksTo } from "./links.js";
 
 type OnDatagram = (datagram: Uint8Array, from: RemoteInfo) => void;

@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import {
   ConnectionClosedError,
   ConnectionLostError,
@@ -66,6 +65,8 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
   protected abstract write(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): void;
   /** Sends a close frame behind what is queued; called again by {@link writable} until it could. */
   protected abstract shutDown(wireCode: number, reason: string): void;
+  /** Whether these bytes are UTF-8. */
+  protected abstract isText(bytes: Uint8Array): boolean;
   /** Ends the TCP connection at once. */
   protected abstract terminate(): void;
 
@@ -106,7 +107,7 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
 
   sendText(text: Uint8Array): SendResult {
     checkBytes(text, "text");
-    if (!isUtf8(text))
+    if (!this.isText(text))
       throw new InvalidArgumentError("text must be UTF-8: the peer would close for anything else");
     return this.#queue(text, undefined, false);
   }

@@ -1,5 +1,4 @@
 import { STATUS_CODES } from "node:http";
-import { InvalidArgumentError } from "../errors.js";
 import { retryAfterSeconds } from "../transport/admission.js";
 import { allowsOrigin, type OriginRules } from "./origin.js";
 
@@ -22,19 +21,6 @@ export const noRoom: Refusal = {
 /** A status as HTTP/1.1 writes it. */
 export function statusLine(status: number): string {
   return `${status} ${STATUS_CODES[status] ?? ""}`;
-}
-
-/**
- * Those of the names that a subprotocol can have, a token (RFC 6455 section 4.1), each once: the others are meant for
- * QUIC, whose ALPN takes any bytes.
- * @throws InvalidArgumentError where that leaves none of several.
- */
-export function subprotocols(names: readonly string[]): readonly string[] {
-  const tokens = [...new Set(names)].filter((name) => /^[\w!#$%&'*+.^`|~-]+$/.test(name));
-  if (tokens.length > 0 || names.length === 0) return tokens;
-  throw new InvalidArgumentError(
-    `protocols has no name that a WebSocket's subprotocol can have, which is letters, digits and !#$%&'*+-.^_\`|~`,
-  );
 }
 
 /** The path of a URL path that may have a query. */

@@ -1,17 +1,17 @@
 import { InvalidArgumentError } from "../errors.js";
-import { formatHost, type SocketAddress, socketAddress } from "../transport/address.js";
+import { formatHost, type SocketAddress } from "../transport/address.js";
 import { loadServerCredential, type ServerCredential } from "../transport/credential.js";
 import { checkDestination, resolveLocal } from "../transport/reachable.js";
+import { socketAddress } from "../transport/socket_address.js";
 import type {
   Transport,
   TransportConnectOptions,
   TransportListener,
   TransportListenOptions,
-  TransportOptions,
 } from "../transport/transport.js";
 import type { WebSocketBehaviour, WebSocketConnection } from "./behaviour.js";
 import { connect } from "./client.js";
-import { subprotocols } from "./handshake.js";
+import { assertNoFrameTimeout, subprotocols } from "./connect_options.js";
 import { serverLibrary } from "./library.js";
 import type { Server } from "./server.js";
 
@@ -50,13 +50,6 @@ async function listen(
   ]);
   const server = await library.listen({ options, address, credential, behaviour });
   return new WebSocketListener(server, options, address);
-}
-
-function assertNoFrameTimeout({ frameTimeoutMs }: TransportOptions): void {
-  if (frameTimeoutMs === undefined) return;
-  throw new InvalidArgumentError(
-    "frameTimeoutMs is for QUIC and TCP; WebSocket's libraries show whole messages only, so leave it out here",
-  );
 }
 
 async function serverCredential({ url, tls }: TransportListenOptions): Promise<ServerCredential | undefined> {

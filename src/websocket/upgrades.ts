@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { WebSocketServer } from "ws";
-import { socketAddress } from "../transport/address.js";
-import type { ServerContext } from "./context.js";
+import { socketAddress } from "../transport/socket_address.js";
 import { negotiate, noRoom, type Refusal, statusLine } from "./handshake.js";
 import type { ServerRequest } from "./server.js";
+import type { ServerContext } from "./server_context.js";
 import { WsConnection } from "./ws_connection.js";
 
 /** The upgrade requests of one server by the ws package: each becomes a connection, or is refused. */

@@ -2,14 +2,15 @@ import * as uws from "uWebSockets.js";
 import { isMainThread } from "node:worker_threads";
 import { AddressInUseError } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
-import { socketAddress } from "../transport/address.js";
 import { probePort } from "../transport/bind.js";
 import type { HttpHandler } from "../transport/http.js";
+import { socketAddress } from "../transport/socket_address.js";
 import type { TransportListenOptions } from "../transport/transport.js";
-import { ServerContext, type WebSocketContext } from "./context.js";
+import type { WebSocketContext } from "./context.js";
 import { negotiate, noRoom, type Refusal, statusLine } from "./handshake.js";
 import { endsWithHeaders, respond } from "./http_answer.js";
 import type { Server, ServerLibrary, ServerRequest } from "./server.js";
+import { ServerContext } from "./server_context.js";
 import { UwsConnection, type UwsUserData } from "./uws_connection.js";
 
 /** The idle timeouts uWebSockets.js takes; Liveness does the others. */

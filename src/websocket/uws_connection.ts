@@ -1,9 +1,10 @@
 import type { WebSocket } from "uWebSockets.js";
+import { isUtf8 } from "node:buffer";
 import { FrameTooLargeError, ResourceExhaustedError } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
-import { socketAddress } from "../transport/address.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
 import type { ConnectionState } from "../transport/connection.js";
+import { socketAddress } from "../transport/socket_address.js";
 import { lostCloseInfo, peerCloseInfo, toWireCode, WireCode } from "./close_code.js";
 import { BaseConnection, localFault } from "./connection.js";
 import type { WebSocketContext } from "./context.js";
@@ -148,6 +149,10 @@ export class UwsConnection extends BaseConnection {
     this.#discardHeld();
     // The library would flush by itself, but after end() nothing could hold it to a deadline.
     if (this.bytesQueued === 0) this.#socket?.end(wireCode, reason);
+  }
+
+  protected isText(bytes: Uint8Array): boolean {
+    return isUtf8(bytes);
   }
 
   protected terminate(): void {

@@ -4,9 +4,9 @@ import type { AddressInfo, Socket } from "node:net";
 import { bindServer } from "../transport/bind.js";
 import type { HttpHandler } from "../transport/http.js";
 import { isRefused, keyLogger, nodeServerTls } from "../transport/node_tls.js";
-import { ServerContext } from "./context.js";
 import { respond } from "./http_answer.js";
 import type { Server, ServerLibrary, ServerRequest } from "./server.js";
+import { ServerContext } from "./server_context.js";
 import { Upgrades } from "./upgrades.js";
 
 /** Serves WebSocket by the ws package over node:http. */

@@ -1,12 +1,13 @@
+import { isUtf8 } from "node:buffer";
 import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import { FrameTooLargeError, ProtocolViolationError } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
-import { socketAddress } from "../transport/address.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
 import type { ConnectionState } from "../transport/connection.js";
 import { peerCertificate } from "../transport/node_tls.js";
+import { socketAddress } from "../transport/socket_address.js";
 import { lostCloseInfo, peerCloseInfo, toWireCode, WireCode } from "./close_code.js";
 import { BaseConnection, localFault } from "./connection.js";
 import type { WebSocketContext } from "./context.js";
@@ -122,6 +123,10 @@ export class WsConnection extends BaseConnection {
   protected shutDown(wireCode: number, reason: string): void {
     this.#discardHeld();
     this.#socket.close(wireCode, reason);
+  }
+
+  protected isText(bytes: Uint8Array): boolean {
+    return isUtf8(bytes);
   }
 
   protected terminate(): void {

@@ -4,6 +4,7 @@ import { ConnectionClosedError, type FrameContents } from "millrace";
 import { noCursors } from "#internal/delivery/cursors.js";
 import { RequestBudget } from "#internal/delivery/pending_requests.js";
 import { SessionHalf } from "#internal/delivery/session_half.js";
+import { decompressPayload } from "#internal/frame/compression.js";
 import { Kind } from "#internal/frame/frame.js";
 import { roomy, Wire } from "./half.js";
 
@@ -18,6 +19,7 @@ class Session extends SessionHalf {
       maxMessageBytes: 1_000,
       requestBudget: new RequestBudget(1, () => {}),
       requestTimeoutMs: 1_000,
+      decompress: decompressPayload,
     });
     this.carrier = wire;
     this.outbound.attach(wire, 1_000, noCursors, 0);

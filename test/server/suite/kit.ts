@@ -14,6 +14,8 @@ export interface SessionsUnderTest {
   readonly url: string;
   /** Beside those that are built in. */
   readonly transports?: readonly Transport[];
+  /** Another client than that of Node.js; it takes no `tls`. */
+  readonly connect?: typeof connectSession;
 }
 
 /** Servers and sessions that end with their test. */
@@ -45,8 +47,9 @@ export function sessionKit(under: SessionsUnderTest): SessionKit {
       return server;
     },
     async join(t, server, options = {}, behaviour = {}) {
-      const tls = { ca: authority.certificate };
-      const session = await connectSession(server.urls[0]!, { tls, ...added, ...options }, behaviour);
+      const { connect = connectSession } = under;
+      const tls = under.connect === undefined ? { ca: authority.certificate } : undefined;
+      const session = await connect(server.urls[0]!, { tls, ...added, ...options }, behaviour);
       t.after(() => session.close({ graceful: false }));
       return session;
     },

@@ -1,0 +1,15 @@
+/** What a client has, wherever it runs. */
+export { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
+export type { GoAway } from "../delivery/goaway.js";
+export type { Message } from "../delivery/message.js";
+export type { Cursor } from "../topic/cursor.js";
+export type {
+  ClientBehaviour,
+  ClientRequest,
+  ClientRequestHandler,
+  Missed,
+  Publication,
+} from "./behaviour.js";
+export type { ClientOptions } from "./options.js";
+export type { ClientSession } from "./session.js";
+export type { SubscribeFrom, Subscription } from "./topic_cursors.js";

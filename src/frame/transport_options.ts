@@ -1,0 +1,27 @@
+import { InvalidArgumentError } from "../errors.js";
+import type { Transport, TransportOptions } from "../transport/transport.js";
+import { hotHeadBytes } from "./codec.js";
+import { streamFraming } from "./control.js";
+import { type Codec, frameCodec, protocolOf } from "./message_codec.js";
+import type { ResolvedMessageOptions } from "./options.js";
+
+/** What a transport is told of the options that listening and connecting share. */
+export function transportOptions(transport: Transport, options: ResolvedMessageOptions): TransportOptions {
+  const { codecs = [frameCodec], maxMessageBytes } = options;
+  return {
+    highWaterMarkBytes: options.highWaterMarkBytes,
+    idleTimeoutMs: options.idleTimeoutMs,
+    frameTimeoutMs: options.frameTimeoutMs,
+    handshakeTimeoutMs: options.handshakeTimeoutMs,
+    maxFrameBytes: Math.max(...codecs.map((codec) => maxUnitBytes(codec, maxMessageBytes))),
+    stream: streamFraming(codecs),
+    protocols: options.protocols ?? codecs.map((codec) => protocolOf(codec, transport.name)),
+  };
+}
+
+/** Of the largest unit, and of the frame that QUIC and TCP put around those of other codecs. */
+function maxUnitBytes(codec: Codec, maxMessageBytes: number): number {
+  const bytes = codec.maxUnitBytes(maxMessageBytes);
+  if (Number.isSafeInteger(bytes) && bytes > 0) return codec === frameCodec ? bytes : bytes + hotHeadBytes;
+  throw new InvalidArgumentError(`codec "${codec.name}" says that its largest unit has ${bytes} bytes`);
+}
