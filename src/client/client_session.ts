@@ -244,8 +244,10 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   }
 
   /** The server could not send all that it published. */
-  #onGap({ topic = "" }: Gap): void {
-    this.#call("gap", { topic, after: this.#positions.get(topic) });
+  #onGap({ topic = "", epoch, oldest }: Gap): void {
+    const after = this.#positions.get(topic);
+    if (oldest > 0) this.#remember(topic, { epoch, sequence: oldest - 1 }); // so that what follows is no other gap
+    this.#call("gap", { topic, after });
   }
 
   #remember(topic: string, cursor: Cursor): void {

@@ -68,7 +68,7 @@ export class PendingRequests {
   /**
    * Waits for the answer to a request.
    * @param send gets its id, 1..2^32-1, and sends it. @returns false where it cannot be sent.
-   * @throws AbortedError; ResourceExhaustedError where too many wait, or it cannot be sent
+   * @throws AbortedError; ResourceExhaustedError where too many wait, or it cannot be sent; what `send` throws
    */
   ask({ timeoutMs, signal }: WaitOptions, send: (id: number) => boolean): Promise<Reply> {
     if (signal?.aborted) return Promise.reject(abortedError("a request", signal));
@@ -93,7 +93,15 @@ export class PendingRequests {
         timeoutMs === undefined ? undefined : setTimeout(() => settle({ status: "timeout" }), timeoutMs);
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#waiting.set(id, { settle, timer });
-      if (send(id)) return;
+      let sent: boolean;
+      try {
+        sent = send(id);
+      } catch (cause) {
+        end();
+        reject(cause);
+        return;
+      }
+      if (sent) return;
       end();
       reject(new ResourceExhaustedError("the session's queue is full: wait for drain, and ask again"));
     });

@@ -156,9 +156,7 @@ export abstract class SessionHalf {
 
   /** Says that a request failed. @param code see {@link FailureCode}. */
   fail(id: number, code: number, reason: string): void {
-    const subject = shortText(reason, maxReasonCharacters);
-    const meta = entry(statusKey, u32(code, "a failure's code"));
-    this.#answer({ kind: Kind.Response, type: id, payload: nothing, subject, meta });
+    this.#answer(failureAnswer(id, code, reason));
   }
 
   /**
@@ -216,7 +214,11 @@ export abstract class SessionHalf {
 
   #answer(answer: Outgoing): void {
     // Behind the session's end there is nobody to tell.
-    if (this.sendMessage({ ...answer, priority: "normal" }) === "dropped") this.onUndeliverable();
+    if (this.sendAnswer({ ...answer, priority: "normal" }) === "dropped") this.onUndeliverable();
+  }
+
+  protected sendAnswer(answer: Outgoing): SendResult {
+    return this.sendMessage(answer);
   }
 
   /** An answer found no room in the session's queue. */
@@ -298,6 +300,13 @@ export abstract class SessionHalf {
     }
     if (this.outbound.isHeld) this.pump(this.nowMs);
   }
+}
+
+/** Says that a request failed. @param code see {@link FailureCode}. */
+export function failureAnswer(id: number, code: number, reason: string): Outgoing {
+  const subject = shortText(reason, maxReasonCharacters);
+  const meta = entry(statusKey, u32(code, "a failure's code"));
+  return { kind: Kind.Response, type: id, payload: nothing, subject, meta };
 }
 
 function ackFrame(lane: number, level: number, sequence: number): Uint8Array {

@@ -1,6 +1,6 @@
 import type { Complete } from "../options/complete.js";
 import { readOptions } from "../options/read.js";
-import { integer, object, withDefault } from "../options/schema.js";
+import { integer, object, optional, withDefault } from "../options/schema.js";
 
 /** How much a dispatcher does at a time, and keeps waiting. */
 export interface DispatcherOptions {
@@ -10,10 +10,7 @@ export interface DispatcherOptions {
   readonly maxQueued?: number | undefined;
   /** How many tasks of one key run at a time; 1 by default, which keeps them in order: more do not. */
   readonly concurrencyPerKey?: number | undefined;
-  /**
-   * How many tasks of one key wait at most; 1,000 by default. Lower than `maxQueued`, one key cannot take all the
-   * places from the others.
-   */
+  /** How many tasks of one key wait at most; a quarter of `maxQueued` by default, so that no key alone fills it. */
   readonly maxQueuedPerKey?: number | undefined;
   /** How long a task may take, 0..2,147,483,647; then its signal is aborted. 30,000 by default; 0: as long as it likes. */
   readonly timeoutMs?: number | undefined;
@@ -31,7 +28,7 @@ const schema = object({
   concurrency: withDefault(integer(1, 1_000_000), 10),
   maxQueued: withDefault(integer(0, 10_000_000), 1000),
   concurrencyPerKey: withDefault(integer(1, 1_000_000), 1),
-  maxQueuedPerKey: withDefault(integer(0, 10_000_000), 1000),
+  maxQueuedPerKey: optional(integer(0, 10_000_000)),
   timeoutMs: withDefault(milliseconds, 30_000),
   graceMs: withDefault(milliseconds, 5000),
 } satisfies Record<keyof DispatcherOptions, unknown>);
@@ -41,5 +38,6 @@ export type ReadDispatcherOptions = Complete<DispatcherOptions>;
 
 /** @throws InvalidArgumentError */
 export function readDispatcherOptions(options: DispatcherOptions): ReadDispatcherOptions {
-  return readOptions(schema, options);
+  const read = readOptions(schema, options);
+  return { ...read, maxQueuedPerKey: read.maxQueuedPerKey ?? Math.ceil(read.maxQueued / 4) };
 }

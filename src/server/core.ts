@@ -8,6 +8,7 @@ import { Dispatcher } from "../dispatch/dispatcher.js";
 import { SessionClosedError } from "../errors.js";
 import { decompressPayload } from "../frame/compression.js";
 import type { Codec } from "../frame/message_codec.js";
+import { addressKey } from "../limit/address_key.js";
 import { AddressLimits } from "../limit/address_limits.js";
 import type { Sessions } from "../session/sessions.js";
 import { CloseCode } from "../transport/close.js";
@@ -169,15 +170,14 @@ export class ServerCore<Data> {
 
   /** Why a new session of this client is not begun; undefined where it is. */
   refuses(transport: TransportConnection, clientId: string | undefined): Refusal | undefined {
-    const { sessionsPerAddress } = this.options.limits;
-    const { address } = transport.remoteAddress;
-    if (sessionsPerAddress !== undefined && this.#sessionAddresses.count(address) >= sessionsPerAddress) {
-      return refuse("there are as many sessions of this address as may be", this.fullRefusal);
-    }
-    return this.#refusalOf(clientId);
+    return this.#refusalOf(transport.remoteAddress.address, clientId);
   }
 
-  #refusalOf(clientId: string | undefined): Refusal | undefined {
+  #refusalOf(address: string, clientId: string | undefined): Refusal | undefined {
+    const { sessionsPerAddress = Number.POSITIVE_INFINITY } = this.options.limits;
+    if (this.#sessionAddresses.count(address) - this.#replacedAt(address, clientId) >= sessionsPerAddress) {
+      return refuse("there are as many sessions of this address as may be", this.fullRefusal);
+    }
     if (this.isClosing) {
       return refuse("the server stops", { code: RejectCode.goingAway, retryAfterMs: retryWhenFullMs });
     }
@@ -190,11 +190,18 @@ export class ServerCore<Data> {
       : undefined;
   }
 
+  /** How many sessions of an address a new one of a client puts an end to. */
+  #replacedAt(address: string, clientId: string | undefined): number {
+    if (this.options.sameClient !== "replace" || clientId === undefined) return 0;
+    const key = addressKey(address);
+    return this.registry.ofClient(clientId).filter((old) => addressKey(old.address) === key).length;
+  }
+
   /** Enters a session whose client has committed. @returns why not, where things have changed since it was welcomed. */
   admit(session: ServerSession<Data>, address: string): Refusal | undefined {
     const { clientId, handle } = session;
     // What was true when it was welcomed may be so no more.
-    const refusal = this.#refusalOf(clientId);
+    const refusal = this.#refusalOf(address, clientId);
     if (refusal !== undefined) return refusal;
     if (this.options.sameClient === "replace" && clientId !== undefined) {
       for (const old of [...this.registry.ofClient(clientId)]) {

@@ -1,9 +1,9 @@
 import { contentsOf } from "../delivery/contents.js";
 import type { Cursors } from "../delivery/cursors.js";
-import type { Reply } from "../delivery/failure.js";
+import { FailureCode, type Reply } from "../delivery/failure.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { takeRest } from "../delivery/rest.js";
-import { payloadOf, SessionHalf } from "../delivery/session_half.js";
+import { failureAnswer, payloadOf, SessionHalf } from "../delivery/session_half.js";
 import { idText, parseId } from "../delivery/session_id.js";
 import { ProtocolViolationError, SessionClosedError } from "../errors.js";
 import { CodecCarrier } from "../frame/codec_carrier.js";
@@ -153,6 +153,17 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   override sendMessage(message: Outgoing): SendResult {
     const { outgoing } = this.#core;
     return outgoing === undefined ? this.sendDirectly(message) : outgoing(this, message);
+  }
+
+  /** What middleware throws around an answer is the application's to hear, and who asked is told past all middleware. */
+  protected override sendAnswer(answer: Outgoing): SendResult {
+    if (this.#core.outgoing === undefined) return this.sendDirectly(answer);
+    try {
+      return this.sendMessage(answer);
+    } catch (cause) {
+      this.#core.handlers.report(this, cause);
+      return this.sendDirectly(failureAnswer(answer.type, FailureCode.internal, "a fault of the server"));
+    }
   }
 
   /** Behind the middleware. */

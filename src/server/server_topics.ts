@@ -66,7 +66,8 @@ export class ServerTopics<Data> {
       // Behind what it has missed nothing new may come, or it would be out of order.
       if (session.isClosing) continue;
       const waits = connection?.state !== "open" || this.#missed.has(session);
-      if (!waits && !session.outbound.isHeld) {
+      if (!waits && payload.length > session.maxPayloadBytes) this.#passOver(session, subject, cursor);
+      else if (!waits && !session.outbound.isHeld) {
         fanOut.add(connection, this.#codecOf(connection));
         direct.push(session);
       } else if (!waits && session.sendDirectly(contents) !== "dropped") handed += 1;
@@ -130,10 +131,20 @@ export class ServerTopics<Data> {
     epoch: number,
   ): void {
     for (const message of entries) {
-      if (session.sendDirectly(replayed(topic, message, epoch)) !== "dropped") continue;
+      if (message.bytes.length > session.maxPayloadBytes) {
+        this.#passOver(session, topic, { epoch, sequence: message.sequence });
+        if (this.#missed.has(session)) return;
+      } else if (session.sendDirectly(replayed(topic, message, epoch)) !== "dropped") continue;
       if (!session.isClosing) this.#missed.note(session, topic, { epoch, sequence: message.sequence });
       return;
     }
+  }
+
+  /** A message is larger than a session's client takes: it is told that it has missed one. */
+  #passOver(session: ServerSession<Data>, topic: string, cursor: Cursor): void {
+    const gap = encodeGap({ topic, epoch: cursor.epoch, oldest: cursor.sequence + 1 });
+    const isTold = session.sendDirectly(gap) !== "dropped";
+    if (!isTold && !session.isClosing) this.#missed.note(session, topic, cursor);
   }
 
   sweep(nowMs: number): void {

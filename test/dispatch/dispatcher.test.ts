@@ -110,6 +110,14 @@ describe("a dispatcher", () => {
     assert.deepEqual(log, ["1", "2", "other", "3"]);
   });
 
+  it("leaves room for others, whatever one key sends", () => {
+    const { dispatcher, job } = bench({ concurrency: 1, maxQueued: 8 });
+    const [greedy, modest] = [{}, {}];
+    const submitted = ["1", "2", "3", "4"].map((name) => dispatcher.submit(greedy, job(name)));
+    assert.deepEqual(submitted, ["started", "queued", "queued", "full"]);
+    assert.equal(dispatcher.submit(modest, job("5")), "queued");
+  });
+
   it("lets keys take turns, however many tasks one of them has", async () => {
     const { dispatcher, log, job } = bench({ concurrency: 1 });
     const [greedy, modest, late] = [{}, {}, {}];

@@ -13,7 +13,7 @@ import {
   sharedSecret,
   validation,
 } from "millrace/middleware";
-import { FailureCode, RejectCode } from "millrace/server";
+import { FailureCode, type Middleware, RejectCode } from "millrace/server";
 import * as v from "valibot";
 import { deferred } from "../kit/deferred.js";
 import { until } from "../kit/until.js";
@@ -126,6 +126,25 @@ for (const [name, url] of [
       const bad = await client.request("add", '{"a":"2"}');
       assert.ok(bad.status === "failure" && bad.code === FailureCode.malformed);
       assert.match(bad.reason, /^a: /);
+    });
+
+    test("fails a request around whose answer it throws, and tells the application", async (t) => {
+      const causes: unknown[] = [];
+      const broken: Middleware = {
+        name: "broken",
+        outgoing: (_session, { kind }, next) => {
+          if (kind !== "message") throw new Error(`no ${kind}`);
+          return next();
+        },
+      };
+      const behaviour = { request: () => "done", error: (_: unknown, cause: unknown) => causes.push(cause) };
+      const server = await kit.serve(t, behaviour, { middleware: [broken] });
+      const client = await kit.join(t, server, { clientId: "ada" }, { request: () => "never asked" });
+      const reply = await client.request("anything");
+      assert.equal(reply.status === "failure" && reply.code, FailureCode.internal);
+      assert.deepEqual(causes.map(String), ["Error: no response"]);
+      await assert.rejects(server.request({ clientId: "ada" }, "anything"), /no request/);
+      assert.equal(server.pendingRequests, 0);
     });
 
     test("fails what is above a session's rate, or ends the session", async (t) => {

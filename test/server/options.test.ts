@@ -249,6 +249,17 @@ describe("the options of a server", () => {
     assert.match(String(await aborted.promise), /took longer than 500 ms/);
   });
 
+  test("let a client take the place of its own session where its address has as many as it may", async (t) => {
+    const server = await kit.serve(t, {}, { limits: { sessionsPerAddress: 1 }, resumeWindowMs: 60_000 });
+    const first = await kit.join(t, server, { clientId: "ada" });
+    first.abandon();
+    await until("it is detached", () => first.state === "detached");
+    const again = await kit.join(t, server, { clientId: "ada" });
+    assert.notEqual(again.id, first.id);
+    await assert.rejects(kit.join(t, server, { clientId: "bob" }), /as many sessions of this address/);
+    assert.equal(server.sessionCount, 1);
+  });
+
   test("hold how fast connections come", async (t) => {
     const server = await kit.serve(t, {}, { limits: { connectionsPerSecondPerAddress: 0.001 } });
     await kit.join(t, server);
@@ -348,7 +359,7 @@ describe("an ending server", () => {
     assert.equal(target, "quic://other.example:443");
     assert.ok(retryAfterMs >= 0 && retryAfterMs < 1_000);
     assert.deepEqual(ends, [{ by: "shutdown", code: CloseCode.goingAway, reason: "the server stops" }]);
-    assert.equal(client.state, "detached");
+    await until("the client has heard of it", () => client.state === "detached");
   });
 
   test("waits no longer than its deadline", async (t) => {

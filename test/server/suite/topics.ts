@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Cursor } from "millrace/client";
+import type { ClientBehaviour, Cursor } from "millrace/client";
 import { FailureCode, RequestFailure } from "millrace/server";
 import { until } from "../../kit/until.js";
 import type { SessionKit } from "./kit.js";
@@ -93,6 +93,23 @@ export function describeTopics(kit: SessionKit): void {
       const lost = await late.subscribe("room.1", { from: old });
       assert.equal(lost.recovered, false);
       assert.equal(lost.gap?.oldest, 5);
+    });
+
+    test("leave out a client that takes no message so large, and tell it so", async (t) => {
+      const server = await kit.serve(t, { subscribe: () => true });
+      const got: string[] = [];
+      const behaviour: ClientBehaviour = {
+        publication: (_session, { payload }) => got.push(`${payload.length} B`),
+        gap: (_session, { topic, after }) => got.push(`${topic} has a gap after ${after?.sequence}`),
+      };
+      const small = await kit.join(t, server, { maxMessageBytes: 1_000 }, behaviour);
+      await small.subscribe("room.1");
+      assert.equal(server.publish("room.1", new Uint8Array(1_000)).recipients, 1);
+      assert.equal(server.publish("room.1", new Uint8Array(1_001)).recipients, 0);
+      server.publish("room.1", new Uint8Array(3));
+      await until("the last has come", () => got.length === 3);
+      assert.deepEqual(got, ["1000 B", "room.1 has a gap after 1", "3 B"]);
+      assert.equal(small.state, "open");
     });
 
     test("end with their session", async (t) => {
