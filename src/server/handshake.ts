@@ -38,7 +38,7 @@ const noMeta: ReadonlyMap<string, Uint8Array> = new Map();
 export class Handshake<Data> {
   readonly #core: ServerCore<Data>;
   readonly transport: TransportConnection;
-  #phase: "hello" | "authenticating" | "welcomed" | "over" = "hello";
+  #phase: "hello" | "relayed" | "authenticating" | "welcomed" | "over" = "hello";
   #abort: AbortController | undefined = undefined;
   #promised: Promised<Data> | undefined = undefined;
 
@@ -47,10 +47,13 @@ export class Handshake<Data> {
     this.transport = transport;
   }
 
-  /** @throws ProtocolViolationError, FrameMalformedError */
-  take(frame: Readonly<FrameContents>): void {
+  /**
+   * @param unit the frame as the transport has it.
+   * @throws ProtocolViolationError, FrameMalformedError
+   */
+  take(frame: Readonly<FrameContents>, unit: Uint8Array): void {
     if (frame.kind === Kind.Hello && this.#phase === "hello") {
-      this.#onHello(readHello(frame));
+      this.#onHello(readHello(frame), unit);
     } else if (frame.kind === Kind.Commit && this.#phase === "welcomed") {
       checkCommit(frame);
       this.#onCommit();
@@ -90,9 +93,15 @@ export class Handshake<Data> {
     transport.close({ code: CloseCode.unauthenticated, reason: "refused", deadlineMs: refusalDeadlineMs });
   }
 
-  #onHello(hello: Hello): void {
+  #onHello(hello: Hello, unit: Uint8Array): void {
     if (hello.version !== sessionVersion) {
       this.#reject(refuse(`version ${hello.version} is not spoken here`, { code: RejectCode.version }));
+      return;
+    }
+    const relay = this.#core.relay(this, hello, unit);
+    if (relay !== undefined) {
+      this.#phase = "relayed"; // until the session's owner answers, its time runs here
+      this.transport.owner = relay;
       return;
     }
     this.#phase = "authenticating";
