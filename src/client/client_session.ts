@@ -294,6 +294,7 @@ export class ResumableSession extends SessionHalf implements ClientSession {
       throw new ProtocolViolationError("the server says that it has what was never sent");
     }
     dialled.start();
+    this.sendAcks(true); // what the server was told on the connection before, it may never hear
     this.pump(this.nowMs);
     this.#beat(welcome.heartbeatMs);
     return resumed;

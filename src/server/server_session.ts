@@ -222,6 +222,7 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
       before.owner = fenced;
       before.close({ code: CloseCode.superseded, reason: "the session goes on elsewhere", graceful: false });
     }
+    this.sendAcks(true); // what the client was told meanwhile, on the connection before, it may never hear
     this.pump(this.nowMs);
     this.#core.handlers.call("resumed", this, data);
     return true;
