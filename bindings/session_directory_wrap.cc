@@ -274,11 +274,12 @@ Napi::Value SessionDirectoryWrap::Steal(const Napi::CallbackInfo& info) {
   return Number(info, static_cast<double>(handle));
 }
 
-// assign(kind, id, handle)
+// assign(kind, id, handle, keeps) → the handle before, or 0
 Napi::Value SessionDirectoryWrap::Assign(const Napi::CallbackInfo& info) {
   const std::optional<SessionKey> key = KeyOf(info);
-  if (directory_ && key) directory_->Assign(*key, Uint64(info[2]));
-  return info.Env().Undefined();
+  if (!directory_ || !key) return Number(info, 0);
+  const bool keeps = info[3].IsBoolean() && info[3].As<Napi::Boolean>().Value();
+  return Number(info, static_cast<double>(directory_->Assign(*key, Uint64(info[2]), keeps)));
 }
 
 // find(kind, id) → handle or 0

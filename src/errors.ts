@@ -278,6 +278,11 @@ export class ServerInUseError extends MillraceError {
   override readonly retryable = true;
 }
 
+/** A worker thread could not be started, or did not make a server in its time; the message says why. */
+export class WorkerFailedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_WORKER_FAILED";
+}
+
 /** No transport is registered for the URL's scheme. */
 export class UnknownTransportError extends MillraceError {
   readonly code = "ERR_MILLRACE_UNKNOWN_TRANSPORT";

@@ -170,8 +170,10 @@ std::span<std::atomic<uint32_t>> SessionDirectory::OwnWords(SessionClaim claim) 
   return own_[claim & kEnvironmentMask];
 }
 
-void SessionDirectory::Assign(const SessionKey& key, SessionHandle handle) {
-  if (IsLive(handle)) index_.Assign(key, handle, [this](SessionHandle each) { return IsLive(each); });
+SessionHandle SessionDirectory::Assign(const SessionKey& key, SessionHandle handle, bool keeps) {
+  if (!IsLive(handle)) return 0;
+  return index_.Assign(
+      key, handle, [this](SessionHandle each) { return IsLive(each); }, keeps);
 }
 
 SessionHandle SessionDirectory::Find(const SessionKey& key) const {

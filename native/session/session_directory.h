@@ -59,7 +59,9 @@ class SessionDirectory : public RefCounted<SessionDirectory> {
   // but for what Steal takes out. It lasts as long as the directory does.
   [[nodiscard]] std::span<std::atomic<uint32_t>> OwnWords(SessionClaim claim) noexcept;
 
-  void Assign(const SessionKey& key, SessionHandle handle);
+  // The id names that session from now on; with `keeps` only where it named none that lives. Returns the one
+  // that it named before, or 0.
+  SessionHandle Assign(const SessionKey& key, SessionHandle handle, bool keeps = false);
   // 0 when the id names no session that lives.
   [[nodiscard]] SessionHandle Find(const SessionKey& key) const;
   bool Erase(const SessionKey& key, SessionHandle handle);

@@ -31,18 +31,21 @@ class SessionIndex {
  public:
   explicit SessionIndex(uint64_t seed) : seed_(seed) {}
 
-  // Replaces what the id named before.
+  // Replaces what the id named before; with `keeps` only where that is stale. Returns it where it is not,
+  // else 0.
   template <typename IsLive>
-  void Assign(const SessionKey& key, uint64_t handle, const IsLive& is_live) {
+  uint64_t Assign(const SessionKey& key, uint64_t handle, const IsLive& is_live, bool keeps = false) {
     const uint64_t hash = HashOf(key);
     Shard& shard = ShardOf(hash);
     const std::unique_lock lock(shard.mutex);
     if (Entry* const known = Find(shard, key, hash)) {
-      known->handle = handle;
-      return;
+      const uint64_t before = is_live(known->handle) ? known->handle : 0;
+      if (before == 0 || !keeps) known->handle = handle;
+      return before;
     }
     if (shard.used >= shard.entries.size() / 4 * 3) Rehash(shard, is_live);
     Insert(shard, {key, handle});
+    return 0;
   }
 
   // The handle, or 0. It may be stale.

@@ -64,8 +64,12 @@ export interface NativeSessionDirectory {
   boundGeneration(slot: number): number;
   lastGeneration(slot: number): number;
   ownerOf(slot: number, generation: number): number;
-  /** `id` is four words. */
-  assign(kind: number, id: Uint32Array, handle: number): void;
+  /**
+   * `id` is four words.
+   * @param keeps only where it names no session that lives.
+   * @returns the handle that it named until now, or 0.
+   */
+  assign(kind: number, id: Uint32Array, handle: number, keeps: boolean): number;
   /** 0 for none. */
   find(kind: number, id: Uint32Array): number;
   erase(kind: number, id: Uint32Array, handle: number): boolean;

@@ -22,6 +22,7 @@ import { RefusedConnection } from "./refused_connection.js";
 export const quicTransport: Transport = {
   name: "quic",
   schemes: ["quic"],
+  sharesPort: () => true,
   listen,
   connect,
 };

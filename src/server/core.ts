@@ -8,12 +8,11 @@ import { Dispatcher } from "../dispatch/dispatcher.js";
 import { SessionClosedError } from "../errors.js";
 import { decompressPayload } from "../frame/compression.js";
 import type { Codec } from "../frame/message_codec.js";
-import { maxFrameBytes } from "../frame/transport_options.js";
 import { addressKey } from "../limit/address_key.js";
 import { AddressLimits } from "../limit/address_limits.js";
-import { IdKind, type Sessions } from "../session/sessions.js";
+import type { Sessions } from "../session/sessions.js";
 import { CloseCode } from "../transport/close.js";
-import type { SendResult, TransportBehaviour, TransportConnection } from "../transport/connection.js";
+import type { SendResult, TransportConnection } from "../transport/connection.js";
 import { Arrivals } from "./arrivals.js";
 import type { AuthenticateContext, ClientHello, ServerBehaviour } from "./behaviour.js";
 import { Clock } from "./clock.js";
@@ -29,14 +28,13 @@ import { type Refusal, refuse } from "./refusal.js";
 import { Registry } from "./registry.js";
 import type { ServerSession } from "./server_session.js";
 import { ServerTopics } from "./server_topics.js";
-import type { SessionEnd } from "./session.js";
+import type { SessionEnd, SessionInfo } from "./session.js";
 import { idWords } from "./session_id.js";
+import { Answers } from "./threads/answers.js";
+import { Elsewhere } from "./threads/elsewhere.js";
 import { leaveSessions } from "./threads/entering.js";
-import { PeerKind } from "./threads/peer_kind.js";
+import { Listing, type ListRange } from "./threads/listing.js";
 import type { Peers } from "./threads/peers.js";
-import type { Relay } from "./threads/relay.js";
-import { RelayedConnection } from "./threads/relayed_connection.js";
-import { Relays } from "./threads/relays.js";
 
 /** What has happened since the server began. */
 export interface ServerCounters {
@@ -54,14 +52,19 @@ export interface ServerCounters {
 const slotsPerTurn = 4_096;
 const retryWhenFullMs = 5_000;
 
+function takenRefusal(): Refusal {
+  return refuse("the client id has a session already", { code: RejectCode.clientIdTaken });
+}
+
 /** What a server's parts share. One for each environment. */
 export class ServerCore<Data> {
   readonly options: ReadServerOptions<Data>;
   /** The environments that share its sessions with it. */
   readonly peers: Peers;
-  /** Connections whose session another of them has. */
-  readonly relays: Relays;
   readonly sessions: Sessions;
+  /** The sessions of those environments. */
+  readonly elsewhere: Elsewhere;
+  readonly listing: Listing;
   readonly registry: Registry<Data>;
   readonly clock: Clock;
   readonly handlers: Handlers<Data>;
@@ -94,15 +97,15 @@ export class ServerCore<Data> {
     options: ReadServerOptions<Data>,
     behaviour: ServerBehaviour<Data>,
     plugins: readonly Plugin<Data>[],
-    frames: TransportBehaviour & Pick<ServerCore<Data>, "codecOf">,
+    codecOf: (transport: TransportConnection) => Codec | undefined,
     peers: Peers,
   ) {
     this.options = options;
-    this.codecOf = (transport) => frames.codecOf(transport);
+    this.codecOf = codecOf;
     const { middleware, limits, authenticateTimeoutMs } = options;
     this.handlers = new Handlers(behaviour, plugins);
     this.dispatcher = new Dispatcher(options.dispatcher);
-    this.topics = new ServerTopics(options.topics, this.codecOf);
+    this.topics = new ServerTopics(options.topics, codecOf);
     this.receiver = new Receiver(behaviour, middleware, this.handlers, this.dispatcher, this.topics);
     this.requestBudget = new RequestBudget(options.maxPendingRequests, (current, limit) =>
       this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
@@ -123,12 +126,13 @@ export class ServerCore<Data> {
     this.peers = peers;
     peers.onFault((cause) => this.handlers.report(undefined, cause));
     this.sessions = peers.sessions;
-    this.relays = new Relays(peers, PeerKind.relay, frames, {
-      highWaterMarkBytes: options.highWaterMarkBytes,
-      windowBytes: options.windowBytes,
-      maxUnitBytes: maxFrameBytes(options.maxMessageBytes, options.codecs),
+    this.elsewhere = new Elsewhere(peers, {
+      budget: this.requestBudget,
+      requestTimeoutMs: options.requestTimeoutMs,
     });
-    this.registry = new Registry(this.sessions);
+    this.listing = new Listing(peers, this.elsewhere);
+    this.registry = new Registry(peers, (clientId) => this.#unnamed(clientId));
+    new Answers(this);
     this.clock = new Clock(() => this.#turn());
     const { connectionRatePerAddress: ratePerAddress, connectionRate: totalRate } = limits;
     this.#arrivals = new Arrivals({ ratePerAddress, totalRate }, () => performance.now());
@@ -168,19 +172,6 @@ export class ServerCore<Data> {
     return Math.min(Math.max(askedMs, 1_000), Math.max(intervalMs, Math.floor(timeoutMs / 3)));
   }
 
-  /**
-   * Relays the connection of a client that takes up a session which another environment has: that one judges its hello.
-   * @param unit the hello as it came.
-   * @returns undefined where it is to be judged here.
-   */
-  relay(handshake: Handshake<Data>, { resumption }: Hello, unit: Uint8Array): Relay | undefined {
-    const { transport } = handshake;
-    if (resumption === undefined || transport instanceof RelayedConnection) return undefined;
-    const found = this.sessions.find(IdKind.session, idWords(resumption.session));
-    if (found === undefined || found.owner === this.sessions.environment) return undefined;
-    return this.relays.begin(found.owner, transport, unit, handshake);
-  }
-
   /** The session that a hello takes up again, where it may. */
   resumable({ resumption }: Hello, clientId: string | undefined): ServerSession<Data> | undefined {
     if (resumption === undefined) return undefined;
@@ -207,12 +198,8 @@ export class ServerCore<Data> {
       return refuse("the server stops", { code: RejectCode.goingAway, retryAfterMs: retryWhenFullMs });
     }
     const isTaken =
-      this.options.sameClient === "reject" &&
-      clientId !== undefined &&
-      this.registry.ofClient(clientId).length > 0;
-    return isTaken
-      ? refuse("the client id has a session already", { code: RejectCode.clientIdTaken })
-      : undefined;
+      this.options.sameClient === "reject" && clientId !== undefined && this.registry.isTaken(clientId);
+    return isTaken ? takenRefusal() : undefined;
   }
 
   /** How many sessions of an address a new one of a client puts an end to. */
@@ -236,11 +223,19 @@ export class ServerCore<Data> {
     if (this.#sessionAddresses.admit(address, this.clock.tick) !== undefined) {
       return refuse("there are as many sessions of this address as may be", this.fullRefusal);
     }
+    if (this.options.sameClient === "reject" && clientId !== undefined) {
+      if (!this.registry.reserve(clientId, handle)) {
+        this.#sessionAddresses.leave(address);
+        return takenRefusal();
+      }
+    }
     const identity = { transport: 0, connection: 0, id: idWords(session.idBytes) };
     if (!this.sessions.open(handle, identity, this.clock.tick)) {
       throw new SessionClosedError("the session's slot was damaged");
     }
-    this.registry.add(session);
+    const known = this.registry.add(session);
+    // Of several threads at once each displaces the one before it, so one session remains.
+    if (known !== undefined && this.options.sameClient === "replace") this.elsewhere.replace(known);
     this.counters.opened += 1;
     return undefined;
   }
@@ -268,6 +263,21 @@ export class ServerCore<Data> {
     }
   }
 
+  /** The figures of this environment's sessions in a part of the slots. */
+  infosOf({ cursor, budget, clientId, transport }: ListRange): readonly SessionInfo[] {
+    const infos: SessionInfo[] = [];
+    this.registry.visit(cursor, budget, (session) => {
+      if (clientId !== undefined && session.clientId !== clientId) return;
+      if (transport === undefined || session.transport === transport) infos.push(session.info);
+    });
+    return infos;
+  }
+
+  /** Another thread may have a session of a client whose own here have ended. */
+  #unnamed(clientId: string): void {
+    if (this.options.sameClient === "allow" && !this.isClosing) this.elsewhere.rename(clientId);
+  }
+
   /** The server's end: nothing of it goes on. */
   stop(): void {
     this.clock.stop();
@@ -282,7 +292,6 @@ export class ServerCore<Data> {
     for (const session of owing) session.payAcks();
     this.topics.sweep(performance.now());
     this.handshakes.expire((handshake) => handshake.expire());
-    this.relays.turn();
     const { tick } = this.clock;
     this.#cursor = this.registry.visit(this.#cursor, slotsPerTurn, (session) => {
       try {

@@ -43,3 +43,8 @@ export type {
   SessionState,
 } from "./session.js";
 export type { ShutdownOptions } from "./shutdown.js";
+export type { ListFilter, SessionList } from "./threads/listing.js";
+export type { WorkersOptions } from "./workers/options.js";
+export { startWorkers } from "./workers/start_workers.js";
+export type { GroupTarget, WorkerGroup, WorkerInfo, WorkersBehaviour } from "./workers/worker_group.js";
+export type { WorkerState } from "./workers/worker_slot.js";

@@ -4,6 +4,7 @@ import { IdKind, type Sessions } from "../session/sessions.js";
 import { SessionNumber } from "../session/table.js";
 import type { ServerSession } from "./server_session.js";
 import { clientWords, idWords } from "./session_id.js";
+import type { Peers } from "./threads/peers.js";
 
 /** What `same client id` policy a server has: see ServerOptions.sameClient. */
 export type SameClientPolicy = "allow" | "replace" | "reject";
@@ -13,33 +14,50 @@ export type SameClientPolicy = "allow" | "replace" | "reject";
  * they can be addressed.
  */
 export class Registry<Data> {
+  readonly #peers: Peers;
   readonly #sessions: Sessions;
+  readonly #unnamed: (clientId: string) => void;
   /** By slot. */
   readonly #bySlot: (ServerSession<Data> | undefined)[];
   /** Nearly every client id has one session. */
   readonly #byClient = new Map<string, ServerSession<Data> | ServerSession<Data>[]>();
   #size = 0;
 
-  constructor(sessions: Sessions) {
-    this.#sessions = sessions;
-    this.#bySlot = new Array<ServerSession<Data> | undefined>(sessions.table.slotCount).fill(undefined);
+  /** @param unnamed told of client ids by which no session here is known any more, but perhaps one of another thread. */
+  constructor(peers: Peers, unnamed: (clientId: string) => void) {
+    this.#peers = peers;
+    this.#sessions = peers.sessions;
+    this.#unnamed = unnamed;
+    this.#bySlot = new Array<ServerSession<Data> | undefined>(this.#sessions.table.slotCount).fill(undefined);
   }
 
   get size(): number {
     return this.#size;
   }
 
-  /** Enters a session whose slot is open. */
-  add(session: ServerSession<Data>): void {
+  /** Whether a session of any thread is known by a client id. */
+  isTaken(clientId: string): boolean {
+    return (
+      this.#byClient.has(clientId) || this.#sessions.find(IdKind.client, clientWords(clientId)) !== undefined
+    );
+  }
+
+  /** Takes a client id for a session that is to be entered. False where one of any thread has it. */
+  reserve(clientId: string, handle: SessionHandle): boolean {
+    return this.#sessions.assign(IdKind.client, clientWords(clientId), handle, true) === undefined;
+  }
+
+  /** Enters a session whose slot is open. @returns the one that was known by its client id until now. */
+  add(session: ServerSession<Data>): SessionHandle | undefined {
     this.#bySlot[slotOf(session.handle)] = session;
-    this.#size += 1;
+    this.#resize(1);
     const { clientId } = session;
-    if (clientId === undefined) return;
+    if (clientId === undefined) return undefined;
     const others = this.#byClient.get(clientId);
     if (others === undefined) this.#byClient.set(clientId, session);
     else if (Array.isArray(others)) others.push(session);
     else this.#byClient.set(clientId, [others, session]);
-    this.#sessions.assign(IdKind.client, clientWords(clientId), session.handle);
+    return this.#sessions.assign(IdKind.client, clientWords(clientId), session.handle);
   }
 
   /** Takes a session out, and gives its slot back. */
@@ -47,7 +65,7 @@ export class Registry<Data> {
     const slot = slotOf(session.handle);
     if (this.#bySlot[slot] !== session) return;
     this.#bySlot[slot] = undefined;
-    this.#size -= 1;
+    this.#resize(-1);
     this.#sessions.forget(IdKind.session, idWords(session.idBytes), session.handle);
     if (session.clientId !== undefined) this.#deleteClient(session, session.clientId);
     this.#sessions.release(session.handle);
@@ -60,9 +78,20 @@ export class Registry<Data> {
     const [first] = rest;
     if (first === undefined) this.#byClient.delete(clientId);
     else this.#byClient.set(clientId, rest.length === 1 ? first : rest);
-    this.#sessions.forget(IdKind.client, words, session.handle);
-    const last = rest.at(-1);
-    if (last !== undefined) this.#sessions.assign(IdKind.client, words, last.handle);
+    if (!this.#sessions.forget(IdKind.client, words, session.handle)) return; // another is known by it
+    if (rest.length > 0) this.rename(clientId);
+    else this.#unnamed(clientId);
+  }
+
+  /** Makes the newest session of a client id the one that is known by it, where none of another thread is. */
+  rename(clientId: string): void {
+    const last = this.ofClient(clientId).at(-1);
+    if (last !== undefined) this.reserve(clientId, last.handle);
+  }
+
+  #resize(by: number): void {
+    this.#size += by;
+    this.#peers.countSessions(this.#size);
   }
 
   /** The session of a handle, if it is of this environment. */

@@ -1,8 +1,7 @@
-import { FailureCode, type Reply } from "../delivery/failure.js";
+import type { Reply } from "../delivery/failure.js";
 import { payloadOf } from "../delivery/session_half.js";
 import { parseId } from "../delivery/session_id.js";
 import { FrameTooLargeError, InvalidArgumentError, SessionClosedError } from "../errors.js";
-import { bindAll } from "../frame/bind_all.js";
 import { checkCodecs } from "../frame/message_codec.js";
 import { checkHandlers } from "../options/handlers.js";
 import { readOptions, show } from "../options/read.js";
@@ -10,19 +9,22 @@ import { integer, object, withDefault } from "../options/schema.js";
 import type { Subscribed, SubscribeFrom, TopicsStatistics } from "../topic/topics.js";
 import type { SocketAddress } from "../transport/address.js";
 import { CloseCode, type CloseOptions } from "../transport/close.js";
-import type { SendResult } from "../transport/connection.js";
+import type { SendResult, TransportConnection } from "../transport/connection.js";
 import type { TransportListener } from "../transport/transport.js";
 import type { ServerBehaviour } from "./behaviour.js";
 import { ServerCore, type ServerCounters } from "./core.js";
 import { type ReadServerOptions, readServerOptions, type ServerOptions } from "./options.js";
 import { inOrder, type Plugin } from "./plugin.js";
+import { Reach } from "./reach.js";
 import type { ServerSession } from "./server_session.js";
 import type { PublishResult } from "./server_topics.js";
 import type { RequestOptions, SendOptions, Session } from "./session.js";
 import { SessionFrames } from "./session_frames.js";
 import { readShutdown, type ShutdownOptions, shutDown } from "./shutdown.js";
-import { enterSessions, leaveSessions } from "./threads/entering.js";
-import type { Peers } from "./threads/peers.js";
+import { type Entrance, enterSessions, leaveSessions } from "./threads/entering.js";
+import type { Place } from "./threads/group.js";
+import { listenInPlace } from "./threads/listening.js";
+import type { ListFilter, SessionList } from "./threads/listing.js";
 
 /** Whom something is for: a session, the id of one, or all sessions of a client id. */
 export type Target<Data> = Session<Data> | string | { readonly clientId: string };
@@ -64,24 +66,36 @@ export interface Server<Data = unknown> extends AsyncDisposable {
   session(id: string): Session<Data> | undefined;
   /** The sessions of a client id, the oldest first. */
   sessionsOf(clientId: string): readonly Session<Data>[];
-  /** Sessions a page at a time: one that lasts for a whole round is in exactly one page. */
+  /** Sessions of this thread a page at a time: one that lasts for a whole round is in exactly one page. */
   sessions(filter?: SessionFilter<Data>): SessionPage<Data>;
-  /** Every session; they may come and go meanwhile. */
+  /**
+   * Figures of the sessions of all threads, a page at a time. (Those of other threads are nowhere else: `session`,
+   * `sessionsOf`, `sessions` and the iteration are of this thread.)
+   * @throws InvalidArgumentError, AbortedError; TimeoutError where a thread does not answer in time (5,000 ms by default)
+   */
+  list(filter?: ListFilter): Promise<SessionList>;
+  /** Every session of this thread; they may come and go meanwhile. */
   [Symbol.iterator](): Iterator<Session<Data>>;
 
   /**
-   * Sends a message to a session, or to all of a client id.
-   * @returns as `Session.send`, of several the worst; `gone` where there is none.
+   * Sends a message to a session of any thread, or to all of a client id.
+   * @returns as `Session.send`, of several the worst; `gone` where there is none. Of a session of another thread it is
+   *   what the way there says: `blocked` is nearly full, `dropped` has no room now; what the session itself does with the
+   *   message is not told.
+   * @throws FrameTooLargeError above the limit, or above what goes to another thread (`inboxBytes`); InvalidArgumentError
    */
   sendTo(target: Target<Data>, message: Uint8Array | string, options?: SendOptions): SendResult | "gone";
-  /** Asks a session, of several the newest. @returns a failure with `FailureCode.lost` where there is none. */
+  /**
+   * Asks a session of any thread, of several the newest, this thread's first.
+   * @returns a failure with `FailureCode.lost` where there is none, or its thread ends.
+   */
   request(
     target: Target<Data>,
     subject: string,
     payload?: Uint8Array | string,
     options?: RequestOptions,
   ): Promise<Reply>;
-  /** Sends a message to every session. @returns how many it was handed to. */
+  /** Sends a message to every session of all threads. @returns how many it was handed to: of other threads, how many they have. */
   broadcast(message: Uint8Array | string, options?: SendOptions): number;
 
   /**
@@ -101,12 +115,15 @@ export interface Server<Data = unknown> extends AsyncDisposable {
   subscriptionsOf(session: Session<Data>): readonly string[];
   readonly topicStatistics: TopicsStatistics;
 
-  /** Ends a session. False where there is none. */
+  /** Ends a session of any thread. False where there is none. */
   closeSession(id: string, options?: CloseOptions): boolean;
-  /** Ends all sessions of a client id, with `CloseCode.unauthenticated`: they cannot be taken up again. @returns how many */
+  /**
+   * Ends all sessions of a client id, with `CloseCode.unauthenticated`: they cannot be taken up again.
+   * @returns how many, as far as this thread knows: where `sameClient` is `allow`, of those in other threads one counts.
+   */
   revoke(clientId: string, reason?: string): number;
   /**
-   * Asks of every session whether it may go on, and ends those that may not, a part of them at a time.
+   * Asks of every session of this thread whether it may go on, and ends those that may not, a part of them at a time.
    * @param mayStay where it throws, the session ends.
    * @returns how many ended.
    */
@@ -149,12 +166,12 @@ export async function createServer<Data = unknown>(
   if (read.codecs !== undefined) checkCodecs(read.codecs);
   checkRequests(behaviour);
   const plugins = inOrder(read.plugins);
-  const peers = enterSessions(read.maxSessions);
+  const entrance = enterSessions(read.maxSessions);
   let server: SessionServer<Data>;
   try {
-    server = new SessionServer(read, behaviour, plugins, peers);
+    server = new SessionServer(read, behaviour, plugins, entrance);
   } catch (cause) {
-    leaveSessions(peers);
+    leaveSessions(entrance.peers);
     throw cause;
   }
   try {
@@ -179,8 +196,10 @@ function checkRequests<Data>({ requests }: ServerBehaviour<Data>): void {
 class SessionServer<Data> implements Server<Data> {
   readonly #options: ReadServerOptions<Data>;
   readonly #plugins: readonly Plugin<Data>[];
+  readonly #place: Place | undefined;
   readonly #frames: SessionFrames<Data>;
   readonly #core: ServerCore<Data>;
+  readonly #reach: Reach<Data>;
   #listeners: readonly TransportListener[] = [];
   readonly #ready: Plugin<Data>[] = [];
   #closed: Promise<void> | undefined = undefined;
@@ -189,12 +208,15 @@ class SessionServer<Data> implements Server<Data> {
     options: ReadServerOptions<Data>,
     behaviour: ServerBehaviour<Data>,
     plugins: readonly Plugin<Data>[],
-    peers: Peers,
+    { peers, place }: Entrance,
   ) {
     this.#options = options;
     this.#plugins = plugins;
+    this.#place = place;
     this.#frames = new SessionFrames(options.codecs, () => this.#core);
-    this.#core = new ServerCore(options, behaviour, plugins, this.#frames, peers);
+    const codecOf = (transport: TransportConnection) => this.#frames.codecOf(transport);
+    this.#core = new ServerCore(options, behaviour, plugins, codecOf, peers);
+    this.#reach = new Reach(this.#core);
   }
 
   /** Sets plugins up, then listens. */
@@ -204,7 +226,7 @@ class SessionServer<Data> implements Server<Data> {
       this.#ready.push(plugin);
     }
     const { heartbeat, highWaterMarkBytes, authenticateTimeoutMs } = this.#options;
-    const bound = await bindAll(this.#options.listen, this.#frames, {
+    const bound = await listenInPlace(this.#place, this.#options.listen, this.#frames, {
       ...this.#options,
       highWaterMarkBytes,
       idleTimeoutMs: 2 * heartbeat.timeoutMs, // for those who promise no heartbeat; others are given up before
@@ -213,6 +235,7 @@ class SessionServer<Data> implements Server<Data> {
     });
     this.#listeners = bound.listeners;
     if (bound.failure !== undefined) throw bound.failure;
+    this.#place?.listens(this);
   }
 
   get addresses(): readonly SocketAddress[] {
@@ -269,30 +292,20 @@ class SessionServer<Data> implements Server<Data> {
   }
 
   sendTo(target: Target<Data>, message: Uint8Array | string, options?: SendOptions): SendResult | "gone" {
-    const results = this.#named(target).map((session) => session.send(message, options));
-    if (results.length === 0) return "gone";
-    if (results.includes("dropped")) return "dropped";
-    return results.includes("blocked") ? "blocked" : "sent";
+    return this.#reach.sendTo(target, message, options);
   }
 
-  async request(
+  request(
     target: Target<Data>,
     subject: string,
     payload?: Uint8Array | string,
     options?: RequestOptions,
   ): Promise<Reply> {
-    const session = this.#named(target).at(-1);
-    if (session === undefined)
-      return { status: "failure", code: FailureCode.lost, reason: "there is no such session" };
-    return session.request(subject, payload, options);
+    return this.#reach.request(target, subject, payload, options);
   }
 
-  broadcast(message: Uint8Array | string, options: SendOptions = {}): number {
-    let handed = 0;
-    for (const session of this.#core.registry) {
-      if (!session.isClosing && session.send(message, options) !== "dropped") handed += 1;
-    }
-    return handed;
+  broadcast(message: Uint8Array | string, options?: SendOptions): number {
+    return this.#reach.broadcast(message, options);
   }
 
   publish(
@@ -314,33 +327,33 @@ class SessionServer<Data> implements Server<Data> {
     pattern: string,
     { from }: { readonly from?: SubscribeFrom } = {},
   ): Subscribed {
-    const [own] = this.#named(session);
+    const [own] = this.#reach.named(session);
     if (own === undefined) throw new SessionClosedError(`session ${session.id} is closed`);
     return this.#core.topics.subscribe(own, pattern, from);
   }
 
   unsubscribe(session: Session<Data>, pattern: string): boolean {
-    return this.#named(session).some((own) => this.#core.topics.unsubscribe(own, pattern));
+    return this.#reach.named(session).some((own) => this.#core.topics.unsubscribe(own, pattern));
   }
 
   subscriptionsOf(session: Session<Data>): readonly string[] {
-    return this.#named(session).flatMap((own) => this.#core.topics.patternsOf(own));
+    return this.#reach.named(session).flatMap((own) => this.#core.topics.patternsOf(own));
   }
 
   get topicStatistics(): TopicsStatistics {
     return this.#core.topics.statistics;
   }
 
-  closeSession(id: string, options: CloseOptions = {}): boolean {
-    const session = this.session(id);
-    session?.close(options);
-    return session !== undefined;
+  closeSession(id: string, options?: CloseOptions): boolean {
+    return this.#reach.close(id, options);
   }
 
   revoke(clientId: string, reason = "revoked"): number {
-    const sessions = [...this.#core.registry.ofClient(clientId)];
-    for (const session of sessions) session.endBy("local", CloseCode.unauthenticated, reason, false);
-    return sessions.length;
+    return this.#reach.revoke(clientId, reason);
+  }
+
+  list(filter: ListFilter = {}): Promise<SessionList> {
+    return this.#core.listing.list(filter, (range) => this.#core.infosOf(range));
   }
 
   async reauthorise(mayStay: (session: Session<Data>) => boolean | PromiseLike<boolean>): Promise<number> {
@@ -385,17 +398,6 @@ class SessionServer<Data> implements Server<Data> {
     } finally {
       this.#core.stop();
     }
-  }
-
-  #named(target: Target<Data>): readonly ServerSession<Data>[] {
-    const { registry } = this.#core;
-    if (typeof target === "object" && "clientId" in target && !("id" in target)) {
-      return [...registry.ofClient(target.clientId)].filter((session) => !session.isClosing);
-    }
-    const id = typeof target === "string" ? target : target.id;
-    const bytes = parseId(id);
-    const session = bytes && registry.byId(bytes);
-    return session === undefined || session.isClosing ? [] : [session];
   }
 }
 

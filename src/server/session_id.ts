@@ -22,5 +22,5 @@ export function idWords(id: Uint8Array): Uint32Array {
 /** Under which words the index has a client id: 128 bits of its SHA-256. */
 export function clientWords(clientId: string): Uint32Array {
   const digest = createHash("sha256").update(clientId).digest();
-  return idWords(digest.subarray(0, sessionIdBytes));
+  return idWords(new Uint8Array(digest.subarray(0, sessionIdBytes))); // a Buffer's slice would be no copy
 }

@@ -34,6 +34,11 @@ export class Outboxes {
     this.#context = context;
   }
 
+  /** The longest that `write` takes. */
+  get maxPayloadBytes(): number {
+    return this.#writerTo(this.#context.environment).maxPayloadBytes;
+  }
+
   /** @throws InvalidArgumentError for a kind that is none, or more bytes than half of an inbox. */
   write(receiver: number, kind: number, slot: number, generation: number, bytes: Uint8Array): Posted {
     const writer = this.#writerTo(receiver);

@@ -220,13 +220,18 @@ export class Sessions {
   /** Opens a session of this environment; `id` names it from now on. */
   open(handle: SessionHandle, identity: SessionIdentity, tick: number): boolean {
     if (!this.table.open(handle, identity, tick)) return false;
-    this.#directory.assign(IdKind.session, identity.id, handle);
+    this.#directory.assign(IdKind.session, identity.id, handle, false);
     return true;
   }
 
-  /** Names a session of any environment, in place of what the id named before. */
-  assign(kind: IdKind, id: Uint32Array, handle: SessionHandle): void {
-    this.#directory.assign(kind, id, handle);
+  /**
+   * Names a session of any environment, in place of what the id named before; with `keeps` only where it named none.
+   * Of several environments at once each displaces the one before it.
+   * @returns the session that the id named, where that lives.
+   */
+  assign(kind: IdKind, id: Uint32Array, handle: SessionHandle, keeps = false): SessionHandle | undefined {
+    const before = this.#directory.assign(kind, id, handle, keeps) as SessionHandle;
+    return before === 0 ? undefined : before;
   }
 
   /** The session that an id names, and who has it; undefined for none. */
@@ -277,6 +282,11 @@ export class Sessions {
   post(environment: number, kind: number, bytes: Uint8Array): InboxResult {
     if (!this.#members.numbers.includes(environment)) return "gone";
     return this.#outboxes.write(environment, kind, 0, 0, bytes);
+  }
+
+  /** The longest that `sendTo` and `post` take. */
+  get maxPostBytes(): number {
+    return this.#outboxes.maxPayloadBytes;
   }
 
   /** The numbers of the environments that live, by the directory: ascending, this one's among them. */

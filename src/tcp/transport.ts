@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "../errors.js";
 import { formatHost, type TransportUrl } from "../transport/address.js";
+import { canSharePort } from "../transport/bind.js";
 import { loadServerCredential, type ServerCredential } from "../transport/credential.js";
 import { checkDestination, resolveLocal } from "../transport/reachable.js";
 import type { Transport, TransportListenOptions } from "../transport/transport.js";
@@ -13,6 +14,7 @@ import { TcpListener } from "./listener.js";
 export const tcpTransport: Transport = {
   name: "tcp",
   schemes: ["tcp", "tls"],
+  sharesPort: canSharePort,
   async listen(options, behaviour) {
     refusePath(options.url);
     const [[address], credential] = await Promise.all([

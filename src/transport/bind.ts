@@ -65,11 +65,15 @@ export function bindServer(server: Server, address: string, port: number, reuseP
   });
 }
 
-/** Older versions of Node take the option, and do nothing. */
-function assertReusePort(): void {
+/** Whether Node's servers can share a port. Older versions of Node take the option, and do nothing. */
+export function canSharePort(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const knows = major >= 24 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
-  if (knows && process.platform === "linux") return;
+  return knows && process.platform === "linux";
+}
+
+function assertReusePort(): void {
+  if (canSharePort()) return;
   throw new InvalidArgumentError(
     `reusePort on tcp, tls and wss needs Node 22.12 or later on Linux, and this is ${process.version} on ${process.platform}; leave it out, and accept in one thread`,
   );

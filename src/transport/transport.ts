@@ -77,6 +77,11 @@ export interface Transport {
   readonly name: string;
   /** URL schemes, without the colon. */
   readonly schemes: readonly string[];
+  /**
+   * Whether `listen` takes `reusePort` here for URLs of a scheme, so that several threads accept on one. Missing: no; of
+   * the threads of `startWorkers` one accepts then.
+   */
+  sharesPort?(scheme: string): boolean | PromiseLike<boolean>;
   /** Resolves when the endpoint is bound. */
   listen(options: TransportListenOptions, behaviour: TransportBehaviour): Promise<TransportListener>;
   /** Resolves with an open connection; the behaviour's `open` is not called for it. */

@@ -22,5 +22,7 @@ export interface Server {
 
 /** One of the libraries that can serve WebSocket. */
 export interface ServerLibrary {
+  /** Whether several threads can listen on one port, each in its own server. */
+  readonly sharesPorts: boolean;
   listen(request: ServerRequest): Promise<Server>;
 }

@@ -29,6 +29,7 @@ export interface WebSocketTransport extends Transport {
 export const webSocketTransport: WebSocketTransport = {
   name: "websocket",
   schemes: ["ws", "wss"],
+  sharesPort: async (scheme) => (await serverLibrary(scheme)).sharesPorts,
   listen,
   async connect(options, behaviour) {
     assertNoFrameTimeout(options);

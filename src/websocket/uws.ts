@@ -29,6 +29,8 @@ const bindAttempts = 3;
 
 /** Serves WebSocket without TLS by uWebSockets.js. Importing this module throws where it has no binary. */
 export const uwsLibrary: ServerLibrary = {
+  sharesPorts: true,
+
   async listen(request: ServerRequest): Promise<Server> {
     const { options, behaviour } = request;
     const idleTimeout = libraryIdleSeconds(options.idleTimeoutMs);

@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { bindServer } from "../transport/bind.js";
+import { bindServer, canSharePort } from "../transport/bind.js";
 import type { HttpHandler } from "../transport/http.js";
 import { isRefused, keyLogger, nodeServerTls } from "../transport/node_tls.js";
 import { respond } from "./http_answer.js";
@@ -11,6 +11,10 @@ import { Upgrades } from "./upgrades.js";
 
 /** Serves WebSocket by the ws package over node:http. */
 export const wsLibrary: ServerLibrary = {
+  get sharesPorts() {
+    return canSharePort();
+  },
+
   async listen(request: ServerRequest): Promise<Server> {
     const { options, behaviour } = request;
     const context = new ServerContext(options, behaviour, false);

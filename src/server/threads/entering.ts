@@ -1,15 +1,22 @@
-import { leavePlace, takePlace } from "./group.js";
+import { leavePlace, type Place, takePlace } from "./group.js";
 import { Peers } from "./peers.js";
+
+/** Where a server is: alone, or in a group. */
+export interface Entrance {
+  readonly peers: Peers;
+  /** Undefined where it is alone. */
+  readonly place: Place | undefined;
+}
 
 /**
  * The sessions of a server that begins: those of the group that this thread is in, or its own.
  * @throws ServerInUseError, ResourceExhaustedError
  */
-export function enterSessions(maxSessions: number): Peers {
-  const group = takePlace();
-  if (group === undefined) return Peers.create({ maxSessions });
+export function enterSessions(maxSessions: number): Entrance {
+  const place = takePlace();
+  if (place === undefined) return { peers: Peers.create({ maxSessions }), place };
   try {
-    return Peers.join(group);
+    return { peers: Peers.join(place.group), place };
   } catch (cause) {
     leavePlace();
     throw cause;

@@ -6,33 +6,49 @@ export interface Group {
   readonly sessions: SharedSessions;
   /** By which each verifies the resume tokens that any of them minted; 32 bytes. */
   readonly resumeSecret: Uint8Array;
+  /** How many sessions each environment has, by its number; -1 where it has no server. */
+  readonly sessionCounts: Int32Array<SharedArrayBuffer>;
 }
 
-/** The place that this thread has in a group. */
-interface Place {
+/** The place of a thread in a group. */
+export interface Place {
   readonly group: Group;
-  isTaken: boolean;
+  /** What the group's first server was bound to, by its URLs, in their order; empty for that one itself. */
+  readonly boundUrls: readonly string[];
+  /** Whether this thread accepts on ports that threads cannot share. */
+  readonly acceptsAlone: boolean;
+  /** The server that has the place listens. */
+  listens(server: PlacedServer): void;
 }
 
-let place: Place | undefined;
+/** What whoever manages a thread has to know of its server. */
+export interface PlacedServer {
+  readonly urls: readonly string[];
+  close(options?: object): Promise<void>;
+}
 
-/** Makes the server that this thread creates next a member of a group. */
-export function enterGroup(group: Group): void {
-  place = { group, isTaken: false };
+let current: Place | undefined;
+let isTaken = false;
+
+/** Gives this thread a place: the next server that is created in it has it. */
+export function enterGroup(place: Place): void {
+  current = place;
+  isTaken = false;
 }
 
 /**
- * The group that a server is to join; undefined where this thread is in none. It has one server at a time.
+ * The place that a server is to have; undefined where this thread is in no group. One server has it at a time.
  * @throws ServerInUseError
  */
-export function takePlace(): Group | undefined {
-  if (place === undefined) return undefined;
-  if (place.isTaken) throw new ServerInUseError("this worker has a server already: a worker has one");
-  place.isTaken = true;
-  return place.group;
+export function takePlace(): Place | undefined {
+  if (current === undefined) return undefined;
+  if (isTaken)
+    throw new ServerInUseError("this worker has a server already: close it, or listen on all URLs with it");
+  isTaken = true;
+  return current;
 }
 
 /** The server that had the place has ended. */
 export function leavePlace(): void {
-  if (place !== undefined) place.isTaken = false;
+  isTaken = false;
 }

@@ -1,13 +1,26 @@
 import { randomBytes } from "node:crypto";
-import { FrameMalformedError, InternalError, ProtocolViolationError } from "../../errors.js";
+import {
+  FrameMalformedError,
+  InternalError,
+  InvalidArgumentError,
+  ProtocolViolationError,
+} from "../../errors.js";
 import type { SessionHandle } from "../../session/handle.js";
 import { type InboxResult, Sessions, type SessionsBehaviour } from "../../session/sessions.js";
+import { TABLE_MAX_ENVIRONMENTS } from "../../session/table_layout.js";
 import type { Group } from "./group.js";
 
 /** Takes what another environment sent to this one. `bytes` are valid during the call, and another thread may write there. */
 export type PostHandler = (bytes: Uint8Array, sender: number) => void;
 /** The same, of what is for a session of this environment. */
 export type SessionPostHandler = (handle: SessionHandle, bytes: Uint8Array, sender: number) => void;
+
+/** What a handler throws where another thread wrote what it should not have. */
+const wrongInput = [FrameMalformedError, ProtocolViolationError, InvalidArgumentError];
+
+function newCounts(): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(new SharedArrayBuffer(TABLE_MAX_ENVIRONMENTS * 4));
+}
 
 /**
  * An environment among those that share its sessions: what it posts to them, and who takes what comes of them. Each
@@ -28,7 +41,7 @@ export class Peers {
 
   private constructor(
     enter: (behaviour: SessionsBehaviour) => Sessions,
-    resumeSecret: Uint8Array = randomBytes(32),
+    { resumeSecret = randomBytes(32), sessionCounts = newCounts() }: Partial<Group> = {},
   ) {
     this.sessions = enter({
       message: (handle, kind, bytes, sender) => {
@@ -42,7 +55,8 @@ export class Peers {
       drain: (environment) => this.#tell(this.#drained, environment),
       left: (environment) => this.#tell(this.#left, environment),
     });
-    this.group = { sessions: this.sessions.shared, resumeSecret };
+    this.group = { sessions: this.sessions.shared, resumeSecret, sessionCounts };
+    this.countSessions(0);
   }
 
   /** The first of so many environments. @throws InvalidArgumentError */
@@ -55,8 +69,8 @@ export class Peers {
   }
 
   /** @throws ResourceExhaustedError where as many have joined as may. */
-  static join({ sessions, resumeSecret }: Group): Peers {
-    return new Peers((behaviour) => Sessions.join(sessions, behaviour), resumeSecret);
+  static join(group: Group): Peers {
+    return new Peers((behaviour) => Sessions.join(group.sessions, behaviour), group);
   }
 
   /** Of this environment. */
@@ -64,9 +78,26 @@ export class Peers {
     return this.sessions.environment;
   }
 
-  /** Those that live, without this one. */
+  /** Those that live and have a server, without this one. */
   get others(): readonly number[] {
-    return this.sessions.environments.filter((environment) => environment !== this.environment);
+    const { sessionCounts } = this.group;
+    return this.sessions.environments.filter(
+      (environment) => environment !== this.environment && Atomics.load(sessionCounts, environment) >= 0,
+    );
+  }
+
+  /** Says how many sessions this environment has; -1: it has no server, and the others need not tell it anything. */
+  countSessions(count: number): void {
+    Atomics.store(this.group.sessionCounts, this.environment, count);
+  }
+
+  /** How many an environment has. */
+  sessionsOf(environment: number): number {
+    return Math.max(0, Atomics.load(this.group.sessionCounts, environment));
+  }
+
+  get sessionsOfOthers(): number {
+    return this.others.reduce((sum, environment) => sum + this.sessionsOf(environment), 0);
   }
 
   /** What was of no kind that somebody here takes, or not as that is written. */
@@ -137,7 +168,7 @@ export class Peers {
     try {
       handle();
     } catch (cause) {
-      if (cause instanceof FrameMalformedError || cause instanceof ProtocolViolationError) this.#refused += 1;
+      if (wrongInput.some((each) => cause instanceof each)) this.#refused += 1;
       else this.#report(cause);
     }
   }

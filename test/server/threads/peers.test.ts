@@ -68,7 +68,8 @@ describe("peers of a group", () => {
 
   it("are servers: the one that begins in a thread of a group joins it, and there is one at a time", async () => {
     const main = Peers.create({ maxSessions: 4, maxEnvironments: 2 });
-    enterGroup(main.group);
+    main.countSessions(-1);
+    enterGroup({ group: main.group, boundUrls: [], acceptsAlone: true, listens: () => {} });
     const options = { listen: "tcp://127.0.0.1:0" };
     const server = await createServer(options, {});
     assert.equal(main.others.length, 1);

@@ -1,0 +1,186 @@
+import { FailureCode, type Reply } from "../../delivery/failure.js";
+import { PendingRequests, RequestBudget } from "../../delivery/pending_requests.js";
+import { parseId } from "../../delivery/session_id.js";
+import { FrameTooLargeError, ProtocolViolationError, ResourceExhaustedError } from "../../errors.js";
+import type { SessionHandle } from "../../session/handle.js";
+import { IdKind, type InboxResult } from "../../session/sessions.js";
+import { type CloseOptions, readCloseOptions } from "../../transport/close.js";
+import { readRequestOptions, readSendOptions } from "../send_options.js";
+import type { RequestOptions, SendOptions } from "../session.js";
+import { clientWords, idWords } from "../session_id.js";
+import { encodeCommand, encodeMessage, readCommand } from "./command.js";
+import { PatientPosts } from "./patient_posts.js";
+import { PeerKind } from "./peer_kind.js";
+import type { Peers } from "./peers.js";
+
+/** A session of another environment. */
+export interface Found {
+  readonly handle: SessionHandle;
+  readonly owner: number;
+}
+
+/** How a request waits that does not say. */
+export interface AskingLimits {
+  readonly requestTimeoutMs: number;
+  readonly budget: RequestBudget;
+}
+
+/** The sessions of the group's other environments, as those see them who address them. */
+export class Elsewhere {
+  readonly #peers: Peers;
+  readonly #patient: PatientPosts;
+  readonly #limits: AskingLimits;
+  /** What waits for answers of each environment. */
+  readonly #requests = new Map<number, PendingRequests>();
+
+  constructor(
+    peers: Peers,
+    limits: AskingLimits = { requestTimeoutMs: 30_000, budget: new RequestBudget(50_000) },
+  ) {
+    this.#peers = peers;
+    this.#patient = new PatientPosts(peers);
+    this.#limits = limits;
+    peers.onPost(PeerKind.reply, (bytes, sender) => this.#onReply(bytes, sender));
+    peers.onLeft((environment) => {
+      this.#requests.get(environment)?.end("the thread of its session has ended");
+      this.#requests.delete(environment);
+    });
+  }
+
+  /** How many sessions there are there. */
+  get sessionCount(): number {
+    return this.#peers.sessionsOfOthers;
+  }
+
+  session(id: string): Found | undefined {
+    const bytes = parseId(id);
+    return bytes && this.#find(IdKind.session, idWords(bytes));
+  }
+
+  /** The newest session of a client id, where that is there. */
+  client(clientId: string): Found | undefined {
+    return this.#find(IdKind.client, clientWords(clientId));
+  }
+
+  #find(kind: IdKind, id: Uint32Array): Found | undefined {
+    const found = this.#peers.sessions.find(kind, id);
+    return found === undefined || found.owner === this.#peers.environment ? undefined : found;
+  }
+
+  /** @throws InvalidArgumentError, FrameTooLargeError */
+  send({ handle }: Found, payload: Uint8Array, options?: SendOptions): InboxResult {
+    const bytes = this.#fitting(encodeMessage(payload, options && readSendOptions(options)));
+    return this.#peers.sendTo(handle, PeerKind.message, bytes);
+  }
+
+  /** To all sessions of a client id, wherever. @returns the worst of what their ways say. */
+  sendToClient(clientId: string, payload: Uint8Array, options?: SendOptions): InboxResult {
+    const message = encodeMessage(payload, options && readSendOptions(options), { client: clientId });
+    return this.#postToAll(PeerKind.clientMessage, this.#fitting(message));
+  }
+
+  /** To all sessions. @returns how many there are where it was handed to. */
+  broadcast(payload: Uint8Array, options?: SendOptions): number {
+    const bytes = this.#fitting(encodeMessage(payload, options && readSendOptions(options)));
+    let handed = 0;
+    for (const environment of this.#peers.others) {
+      const result = this.#peers.post(environment, PeerKind.broadcast, bytes);
+      if (result === "sent" || result === "blocked") handed += this.#peers.sessionsOf(environment);
+    }
+    return handed;
+  }
+
+  #postToAll(kind: number, bytes: Uint8Array): InboxResult {
+    const results = this.#peers.others.map((environment) => this.#peers.post(environment, kind, bytes));
+    for (const worst of ["dropped", "blocked", "sent"] as const) if (results.includes(worst)) return worst;
+    return "gone";
+  }
+
+  /** @throws ResourceExhaustedError, AbortedError, FrameTooLargeError, InvalidArgumentError */
+  async request(
+    { handle, owner }: Found,
+    subject: string,
+    payload: Uint8Array,
+    options: RequestOptions = {},
+  ): Promise<Reply> {
+    const read = readRequestOptions(subject, options);
+    const { signal, priority, timeoutMs = this.#limits.requestTimeoutMs } = read;
+    let requests = this.#requests.get(owner);
+    if (requests === undefined) {
+      requests = new PendingRequests(this.#limits.budget);
+      this.#requests.set(owner, requests);
+    }
+    const details = { session: handle, priority, timeoutMs };
+    return requests.ask({ signal, timeoutMs }, (id) => {
+      const bytes = this.#fitting(encodeCommand({ id, subject, payload, details }));
+      const result = this.#peers.post(owner, PeerKind.request, bytes);
+      if (result === "gone") {
+        const reason = "the thread of its session has ended";
+        queueMicrotask(() => requests.answer(id, { status: "failure", code: FailureCode.lost, reason }));
+      }
+      return result !== "dropped";
+    });
+  }
+
+  /** @throws InvalidArgumentError, ResourceExhaustedError */
+  close({ handle, owner }: Found, options: CloseOptions = {}): void {
+    const { code, reason, graceful, deadlineMs } = readCloseOptions(options);
+    const details = { session: handle, code, reason, graceful, deadlineMs };
+    this.order(owner, PeerKind.close, details);
+  }
+
+  /** Ends all sessions of a client id. @throws ResourceExhaustedError */
+  revoke(clientId: string, reason: string): void {
+    for (const environment of this.#peers.others) {
+      this.order(environment, PeerKind.revoke, { client: clientId, reason });
+    }
+  }
+
+  /** A session has another in its place, where it is another environment's. @throws ResourceExhaustedError */
+  replace(handle: SessionHandle): void {
+    const owner = this.#peers.sessions.ownerOf(handle);
+    if (owner >= 0 && owner !== this.#peers.environment) {
+      this.order(owner, PeerKind.replaced, { session: handle });
+    }
+  }
+
+  /** The session by which a client id was known has ended. */
+  rename(clientId: string): void {
+    for (const environment of this.#peers.others) {
+      this.order(environment, PeerKind.rename, { client: clientId });
+    }
+  }
+
+  /** What is not to be lost waits where it finds no room. @throws ResourceExhaustedError */
+  order(environment: number, kind: number, details: object, id = 0): void {
+    if (this.#patient.post(environment, kind, encodeCommand({ id, details }))) return;
+    throw new ResourceExhaustedError("another thread does not keep up with what this one tells it");
+  }
+
+  /** An answer: nobody gets it where that thread does not keep up, and who asked sees to it that it waits no longer. */
+  answer(environment: number, kind: number, bytes: Uint8Array): void {
+    this.#patient.post(environment, kind, bytes);
+  }
+
+  #fitting(bytes: Uint8Array): Uint8Array {
+    const most = this.#peers.sessions.maxPostBytes;
+    if (bytes.length <= most) return bytes;
+    throw new FrameTooLargeError(
+      `the message takes ${bytes.length} bytes on its way to another thread, and ${most} find room (inboxBytes)`,
+    );
+  }
+
+  #onReply(bytes: Uint8Array, sender: number): void {
+    const { id, payload, meta, details } = readCommand(bytes);
+    const { status, code, reason } = details;
+    if (status === "success") {
+      this.#requests.get(sender)?.answer(id, { status, payload: payload.slice(), meta });
+    } else if (status === "timeout") {
+      this.#requests.get(sender)?.answer(id, { status });
+    } else if (typeof code === "number" && typeof reason === "string") {
+      this.#requests.get(sender)?.answer(id, { status: "failure", code, reason });
+    } else {
+      throw new ProtocolViolationError("a reply says nothing");
+    }
+  }
+}

@@ -1,0 +1,181 @@
+import { FailureCode, type Reply } from "../../delivery/failure.js";
+import { payloadOf } from "../../delivery/session_half.js";
+import { checkHandlers } from "../../options/handlers.js";
+import type { CloseOptions } from "../../transport/close.js";
+import type { SendResult } from "../../transport/connection.js";
+import type { RequestOptions, SendOptions } from "../session.js";
+import { readShutdown, type ShutdownOptions } from "../shutdown.js";
+import { Elsewhere, type Found } from "../threads/elsewhere.js";
+import { type ListFilter, Listing, type SessionList } from "../threads/listing.js";
+import { Peers } from "../threads/peers.js";
+import { endWithProcess } from "./end_with_process.js";
+import { type ReadWorkersOptions, readWorkersOptions, type WorkersOptions } from "./options.js";
+import type { GroupTarget, WorkerGroup, WorkerInfo, WorkersBehaviour } from "./worker_group.js";
+import type { RunRequest } from "./worker_run.js";
+import { WorkerSlot } from "./worker_slot.js";
+
+const handlerNames = ["workerExit", "workerRestart", "workerFailing"] satisfies (keyof WorkersBehaviour)[];
+const nothing = new Uint8Array(0);
+
+/**
+ * Runs a server in several threads: each runs the application's module, whose `createServer` joins the others'. They share
+ * their ports and their sessions: any of them reaches the sessions of all, and so does the thread that calls this.
+ * @throws InvalidArgumentError; AddonUnavailableError where no native addon fits this platform
+ * @throws WorkerFailedError where a worker's module cannot be loaded, throws, or makes no server in time
+ */
+export async function startWorkers(
+  options: WorkersOptions,
+  behaviour: WorkersBehaviour = {},
+): Promise<WorkerGroup> {
+  const read = readWorkersOptions(options);
+  checkHandlers(behaviour, handlerNames);
+  const group = new Workers(read, behaviour);
+  try {
+    await group.start();
+  } catch (cause) {
+    await group.close({ graceful: false });
+    throw cause;
+  }
+  return group;
+}
+
+/** A {@link WorkerGroup}. */
+class Workers implements WorkerGroup {
+  readonly #options: ReadWorkersOptions;
+  readonly #behaviour: WorkersBehaviour;
+  readonly #peers: Peers;
+  readonly #elsewhere: Elsewhere;
+  readonly #listing: Listing;
+  readonly #slots: readonly WorkerSlot[];
+  readonly #leaveProcess: () => void;
+  #closed: Promise<void> | undefined;
+  urls: readonly string[] = [];
+
+  constructor(options: ReadWorkersOptions, behaviour: WorkersBehaviour) {
+    const { workers, maxSessions, inboxBytes } = options;
+    this.#options = options;
+    this.#behaviour = behaviour;
+    this.#peers = Peers.create({ maxSessions, maxEnvironments: workers + 1, inboxBytes });
+    this.#peers.countSessions(-1);
+    this.#elsewhere = new Elsewhere(this.#peers);
+    this.#listing = new Listing(this.#peers, this.#elsewhere);
+    const events = {
+      request: (slot: WorkerSlot) => this.#requestOf(slot),
+      exited: (slot: WorkerSlot, cause: unknown) => this.#onExit(slot, cause),
+      restarted: (slot: WorkerSlot) => this.#behaviour.workerRestart?.(infoOf(slot)),
+      failing: (slot: WorkerSlot, cause: unknown, retryMs: number) => this.#onFailing(slot, cause, retryMs),
+    };
+    this.#slots = Array.from({ length: workers }, (_, index) => new WorkerSlot(index + 1, events));
+    this.#leaveProcess = endWithProcess(this.#slots);
+  }
+
+  /** The first thread alone, which gets the ports; then the others. */
+  async start(): Promise<void> {
+    const [first, ...others] = this.#slots as [WorkerSlot, ...WorkerSlot[]];
+    this.urls = await first.start();
+    await Promise.all(others.map((slot) => slot.start()));
+  }
+
+  get sessionCount(): number {
+    return this.#elsewhere.sessionCount;
+  }
+
+  get workers(): readonly WorkerInfo[] {
+    return this.#slots.map(infoOf);
+  }
+
+  sendTo(target: GroupTarget, message: Uint8Array | string, options?: SendOptions): SendResult | "gone" {
+    const payload = payloadOf(message, "a message");
+    const found = this.#find(target);
+    if (found === undefined) return "gone";
+    // A client id may have sessions in several threads; where it may not, one of them has something to do.
+    return typeof target === "string"
+      ? this.#elsewhere.send(found, payload, options)
+      : this.#elsewhere.sendToClient(target.clientId, payload, options);
+  }
+
+  async request(
+    target: GroupTarget,
+    subject: string,
+    payload: Uint8Array | string = nothing,
+    options?: RequestOptions,
+  ): Promise<Reply> {
+    const bytes = payloadOf(payload, "a request's payload");
+    const found = this.#find(target);
+    if (found !== undefined) return this.#elsewhere.request(found, subject, bytes, options);
+    return { status: "failure", code: FailureCode.lost, reason: "there is no such session" };
+  }
+
+  broadcast(message: Uint8Array | string, options?: SendOptions): number {
+    return this.#elsewhere.broadcast(payloadOf(message, "a message"), options);
+  }
+
+  closeSession(id: string, options?: CloseOptions): boolean {
+    const found = this.#elsewhere.session(id);
+    if (found !== undefined) this.#elsewhere.close(found, options);
+    return found !== undefined;
+  }
+
+  revoke(clientId: string, reason = "revoked"): boolean {
+    const isKnown = this.#elsewhere.client(clientId) !== undefined;
+    this.#elsewhere.revoke(clientId, reason);
+    return isKnown;
+  }
+
+  list(filter: ListFilter = {}): Promise<SessionList> {
+    return this.#listing.list(filter, () => []);
+  }
+
+  async close(options: ShutdownOptions = {}): Promise<void> {
+    const { graceful, deadlineMs } = readShutdown(options);
+    this.#closed ??= this.#close(options, graceful ? deadlineMs : 0);
+    await this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(options: ShutdownOptions, deadlineMs: number): Promise<void> {
+    await Promise.all(this.#slots.map((slot) => slot.close(options, deadlineMs)));
+    this.#leaveProcess();
+    this.#peers.close();
+  }
+
+  #find(target: GroupTarget): Found | undefined {
+    return typeof target === "string"
+      ? this.#elsewhere.session(target)
+      : this.#elsewhere.client(target.clientId);
+  }
+
+  #requestOf(slot: WorkerSlot): RunRequest {
+    const { module, workerData, startTimeoutMs } = this.#options;
+    // Ports that cannot be shared are the first thread's, and its successors'.
+    const task = { group: this.#peers.group, module, boundUrls: this.urls, acceptsAlone: slot.id === 1 };
+    return { task, name: `millrace-${slot.id}`, workerData, startTimeoutMs };
+  }
+
+  #onExit(slot: WorkerSlot, cause: unknown): void {
+    if (this.#behaviour.workerExit !== undefined) this.#behaviour.workerExit(infoOf(slot), cause);
+    else warn(`worker ${slot.id} has ended, and another takes its place`, cause, "MILLRACE_WORKER_EXIT");
+  }
+
+  #onFailing(slot: WorkerSlot, cause: unknown, retryMs: number): void {
+    if (this.#behaviour.workerFailing !== undefined) {
+      this.#behaviour.workerFailing(infoOf(slot), cause, retryMs);
+    } else {
+      const what = `worker ${slot.id} ends again and again; the next one is begun in ${retryMs} ms`;
+      warn(what, cause, "MILLRACE_WORKER_FAILING");
+    }
+  }
+}
+
+function infoOf({ id, state, restarts }: WorkerSlot): WorkerInfo {
+  return { id, state, restarts };
+}
+
+function warn(what: string, cause: unknown, code: string): void {
+  const detail =
+    cause instanceof Error ? (cause.stack ?? cause.message) : String(cause ?? "it threw nothing");
+  process.emitWarning(what, { type: "MillraceWarning", code, detail });
+}

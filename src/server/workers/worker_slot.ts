@@ -1,0 +1,118 @@
+import { type RunRequest, WorkerRun } from "./worker_run.js";
+
+/**
+ * - `starting`: it runs the module, and its server does not listen yet;
+ * - `listening`;
+ * - `waiting`: it has ended, and another is begun in a moment;
+ * - `closing`, `closed`: its group ends.
+ */
+export type WorkerState = "starting" | "listening" | "waiting" | "closing" | "closed";
+
+/** What a slot tells whoever has it. */
+export interface SlotEvents {
+  /** The next thread is to be begun with this. */
+  request(slot: WorkerSlot): RunRequest;
+  exited(slot: WorkerSlot, cause: unknown): void;
+  restarted(slot: WorkerSlot): void;
+  /** It ended right after its beginning several times, and the next one waits. */
+  failing(slot: WorkerSlot, cause: unknown, retryMs: number): void;
+}
+
+/** A thread that ends within this time of its beginning has ended at once. */
+export const quickEndMs = 10_000;
+const patientEnds = 3;
+const firstDelayMs = 500;
+const maxDelayMs = 5_000;
+
+/** How long to wait with the next thread when so many, one after the other, have ended at once. */
+export function restartDelayMs(quickEnds: number): number {
+  if (quickEnds < patientEnds) return 0;
+  return Math.min(maxDelayMs, firstDelayMs * 2 ** (quickEnds - patientEnds));
+}
+
+/** The place of one thread of a group: where one ends unasked, another takes its place. */
+export class WorkerSlot {
+  /** From 1 on. */
+  readonly id: number;
+  readonly #events: SlotEvents;
+  #state: WorkerState = "waiting";
+  #run: WorkerRun | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #startedAt = 0;
+  #quickEnds = 0;
+  restarts = 0;
+
+  constructor(id: number, events: SlotEvents) {
+    this.id = id;
+    this.#events = events;
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  /** Begins the first thread. @returns its server's URLs. @throws WorkerFailedError */
+  async start(): Promise<readonly string[]> {
+    const run = this.#begin();
+    const urls = await run.listening;
+    if (this.#state === "starting") this.#state = "listening";
+    void run.ended.then((cause) => this.#onEnd(cause));
+    return urls;
+  }
+
+  /** Ends it for good. */
+  async close(options: object, deadlineMs: number): Promise<void> {
+    clearTimeout(this.#timer);
+    if (this.#state === "closed") return;
+    this.#state = "closing";
+    await this.#run?.close(options, deadlineMs);
+    this.#state = "closed";
+  }
+
+  /** See {@link WorkerRun.endWithProcess}. @returns whether there is a thread. */
+  endWithProcess(ended: Int32Array): boolean {
+    const lives = this.#state === "starting" || this.#state === "listening" || this.#state === "closing";
+    if (lives) this.#run?.endWithProcess(ended);
+    return lives;
+  }
+
+  #begin(): WorkerRun {
+    this.#state = "starting";
+    this.#startedAt = performance.now();
+    this.#run = new WorkerRun(this.#events.request(this));
+    return this.#run;
+  }
+
+  #onEnd(cause: unknown): void {
+    if (this.#state === "closing" || this.#state === "closed") return;
+    this.#state = "waiting";
+    const isQuick = performance.now() - this.#startedAt < quickEndMs;
+    this.#quickEnds = isQuick ? this.#quickEnds + 1 : 0;
+    const retryMs = restartDelayMs(this.#quickEnds);
+    this.#timer = setTimeout(() => this.#restart(), retryMs);
+    this.#events.exited(this, cause);
+    if (retryMs > 0) this.#events.failing(this, cause, retryMs);
+  }
+
+  #restart(): void {
+    const run = this.#begin();
+    this.restarts += 1;
+    run.listening.then(
+      () => {
+        if (this.#state !== "starting") return;
+        this.#state = "listening";
+        this.#events.restarted(this);
+      },
+      () => {}, // it has ended, which is told below
+    );
+    void run.ended.then(async (cause) =>
+      this.#onEnd(
+        cause ??
+          (await run.listening.then(
+            () => undefined,
+            (failure: unknown) => failure,
+          )),
+      ),
+    );
+  }
+}

@@ -1,0 +1,3 @@
+import { describeThreads } from "./suite.js";
+
+describeThreads("quic");
