@@ -11,7 +11,7 @@ export interface EchoLoad {
 
 /** Loads an echo server once. */
 export function loadEcho(
-  client: "quic_echo_client" | "ws_echo_client",
+  client: "quic_echo_client" | "message_echo_client" | readonly string[],
   server: BenchServer,
   { connections, depth, sizeBytes }: EchoLoad,
   options: BenchmarkOptions,

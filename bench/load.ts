@@ -23,14 +23,15 @@ export interface LoadResult extends ClientResult {
 
 const spareMs = 30_000;
 
-/** Loads a server once with one of the native clients. */
+/** Loads a server once with one of the native clients, or any program with the flags that it always has. */
 export async function load(
-  client: string,
+  client: string | readonly string[],
   server: BenchServer,
   options: BenchmarkOptions,
   flags: readonly string[],
 ): Promise<LoadResult> {
-  const command = [nativeProgram(client), "--port", String(server.port), ...flags];
+  const command = typeof client === "string" ? [nativeProgram(client)] : [...client];
+  command.push("--port", String(server.port), ...flags);
   command.push("--warmup-ms", String(options.warmupMs), "--duration-ms", String(options.durationMs));
   const deadlineMs = options.warmupMs + options.durationMs + spareMs;
   const usedBefore = await server.process.cpuSeconds();

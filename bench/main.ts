@@ -19,6 +19,7 @@ import { quicRequests } from "./quic_requests.js";
 import { type BenchmarkResult, writeResult } from "./results.js";
 import { ring } from "./ring.js";
 import { root } from "./root.js";
+import { sessionEcho } from "./session_echo.js";
 import { sessionTable } from "./session_table.js";
 import { topics } from "./topics.js";
 import { webSocketEcho } from "./websocket_echo.js";
@@ -37,6 +38,7 @@ const benchmarks: readonly Benchmark[] = [
   quicPublish,
   quicKeepAlive,
   webSocketEcho,
+  sessionEcho,
   memory,
 ];
 

@@ -26,7 +26,7 @@ interface Subject {
   start(): Promise<BenchServer>;
   /** Whether it is a Node process, which collects its garbage before it is looked at. */
   readonly node: boolean;
-  readonly client: "quic_idle_client" | "ws_idle_client";
+  readonly client: "quic_idle_client" | "message_idle_client";
   readonly flags: readonly string[];
 }
 
@@ -84,13 +84,13 @@ async function compareWebSocket(options: BenchmarkOptions): Promise<Comparison[]
   const mine: Subject = {
     start: () => startNode("millrace", "ws://127.0.0.1:0"),
     node: true,
-    client: "ws_idle_client",
+    client: "message_idle_client",
     flags: ["--subprotocol", "millrace.v1", ...framed],
   };
   const bare: Subject = {
     start: () => startNode("uws_bare"),
     node: true,
-    client: "ws_idle_client",
+    client: "message_idle_client",
     flags: burst,
   };
   const title = `WebSocket, ${options.idleConnections} connections`;

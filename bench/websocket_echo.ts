@@ -46,9 +46,9 @@ async function compare(
   const title = `${sizeBytes} B, ${connections} × ${depth}`;
   const framed = ["--subprotocol", "millrace.v1", "--head", frameHead(sizeBytes)];
   const results = await inTurn(options, title, {
-    millrace: () => loadEcho("ws_echo_client", servers.mine, load, options, framed),
-    "uWebSockets.js": () => loadEcho("ws_echo_client", servers.uws, load, options, []),
-    ws: () => loadEcho("ws_echo_client", servers.ws, load, options, []),
+    millrace: () => loadEcho("message_echo_client", servers.mine, load, options, framed),
+    "uWebSockets.js": () => loadEcho("message_echo_client", servers.uws, load, options, []),
+    ws: () => loadEcho("message_echo_client", servers.ws, load, options, []),
   });
   const beside = (peer: "uWebSockets.js" | "ws", field: keyof LoadResult) => ({
     ours: series("millrace", results.millrace, field),

@@ -1,7 +1,7 @@
 // Sets the tree up, builds the native benchmark programs, and runs the benchmarks with the given arguments.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { buildDashMap } from "./setup/dashmap.mjs";
+import { buildCratePeer } from "./setup/crates.mjs";
 import { runMain } from "./setup/failure.mjs";
 import { installBenchPeers } from "./setup/packages.mjs";
 import { buildQuinn } from "./setup/quinn.mjs";
@@ -9,7 +9,13 @@ import { root } from "./setup/tree.mjs";
 import { setUp } from "./setup.mjs";
 
 await runMain(() => setUp({ bench: true }));
-for (const providePeer of [installBenchPeers, () => buildQuinn("optimized"), buildDashMap]) {
+const peers = [
+  installBenchPeers,
+  () => buildQuinn("optimized"),
+  () => buildCratePeer("dashmap"),
+  () => buildCratePeer("crates"),
+];
+for (const providePeer of peers) {
   // Without it the run says that it is not installed, and measures the others.
   await providePeer().catch((cause) => console.error(`millrace: ${cause.message}`));
 }

@@ -48,7 +48,10 @@ uint32_t Options::Number(std::string_view name, uint32_t fallback, uint32_t low,
 }
 
 std::vector<uint8_t> Options::Bytes(std::string_view name) {
-  const std::string text = Text(name, "");
+  return ParseBytes(name, Text(name, ""));
+}
+
+std::vector<uint8_t> Options::ParseBytes(std::string_view name, const std::string& text) {
   std::vector<uint8_t> bytes;
   for (size_t i = 0; i + 1 < text.size(); i += 2) {
     char* end = nullptr;

@@ -16,6 +16,8 @@ class Options {
   uint32_t Number(std::string_view name, uint32_t fallback, uint32_t low, uint32_t high);
   /** Hexadecimal; empty where the flag is not given. */
   std::vector<uint8_t> Bytes(std::string_view name);
+  /** @param name of the flag whose value the hexadecimal text is, or a part of. */
+  static std::vector<uint8_t> ParseBytes(std::string_view name, const std::string& text);
   /** Call after the last flag was read: refuses those that nobody asked for. */
   void RefuseOthers() const;
 

@@ -6,67 +6,15 @@
 
 namespace millrace::bench {
 
-/** Where a WebSocket server listens. `host` is an IPv4 address; an empty subprotocol offers none. */
-struct WebSocketTarget {
-  std::string host;
-  uint16_t port = 0;
-  std::string path;
-  std::string subprotocol;
-};
+/** What a client asks for when it upgrades (RFC 6455 section 4.1). An empty subprotocol offers none. */
+std::string UpgradeRequest(const std::string& host, uint16_t port, const std::string& path,
+                           const std::string& subprotocol);
 
-/**
- * Connects and upgrades, blocking, and leaves the socket non-blocking.
- * @param source the IPv4 address to connect from; empty leaves it to the kernel.
- * @returns the socket, or -1 with a line on standard error.
- */
-int OpenWebSocket(const WebSocketTarget& target, const std::string& source);
+/** The mask of every frame: a browser must not do that and a load generator may, the server has to undo it
+ * all the same. */
+inline constexpr uint8_t kWebSocketMask[4] = {0x37, 0xfa, 0x21, 0x3d};
 
-/**
- * One message as a client sends it (RFC 6455 section 5.2): a masked binary frame. The mask is always the
- * same, which a browser must not do and a load generator may: the server has to undo it all the same.
- */
-std::vector<uint8_t> MaskedFrame(const std::vector<uint8_t>& message);
-
-/** The messages in a server's byte stream: unmasked and unfragmented binary frames, control frames skipped.
- */
-class WebSocketReader {
- public:
-  static constexpr int kClosed = -1;
-  static constexpr int kMalformed = -2;
-
-  explicit WebSocketReader(uint32_t largest_message) : buffer_(largest_message + kSpareBytes) {}
-
-  /**
-   * Reads what the socket has, at most one buffer of it, and calls `sink(bytes, length)` for each whole
-   * message.
-   * @returns the number of messages, 0 when there was nothing to read, or kClosed or kMalformed.
-   */
-  template <typename Sink>
-  int Read(int socket, Sink&& sink) {
-    if (!Fill(socket)) return kClosed;
-    int messages = 0;
-    const uint8_t* message = nullptr;
-    uint32_t length = 0;
-    Parsed parsed;
-    while ((parsed = Next(&message, &length)) != Parsed::kNothing) {
-      if (parsed == Parsed::kMalformed) return kMalformed;
-      if (parsed == Parsed::kControl) continue;
-      sink(message, length);
-      messages += 1;
-    }
-    return messages;
-  }
-
- private:
-  static constexpr uint32_t kSpareBytes = 64 * 1024;
-  enum class Parsed { kNothing, kMessage, kControl, kMalformed };
-
-  bool Fill(int socket);
-  Parsed Next(const uint8_t** message, uint32_t* length);
-
-  std::vector<uint8_t> buffer_;
-  size_t begin_ = 0;
-  size_t end_ = 0;
-};
+/** One message as a client sends it (RFC 6455 section 5.2): a masked frame, of bytes or of text. */
+std::vector<uint8_t> MaskedFrame(const std::vector<uint8_t>& message, bool text);
 
 }  // namespace millrace::bench

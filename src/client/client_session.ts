@@ -37,6 +37,7 @@ import type { Platform } from "./platform.js";
 import type { ClientSession } from "./session.js";
 import {
   fromEntry,
+  placesIn,
   publishedAt,
   readSubscription,
   type SubscribeFrom,
@@ -47,6 +48,8 @@ import {
 const turnMs = 50;
 /** Of how many topics the place is remembered. */
 const maxPositions = 65_536;
+/** What a hello says of them takes so much at the most. */
+const maxPlacesBytes = 16 * 1_024;
 const view = new MessageView();
 const nothing = new Uint8Array(0);
 const ping = contentsOf(Kind.Ping, {});
@@ -105,7 +108,8 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   async resume(url: string): Promise<boolean> {
     if (this.#state === "closed") throw new SessionClosedError("the session is over; connect a new one");
     const { session, resume } = this.#welcome!;
-    return this.#connect(url, { session, resume, cursors: this.inbound.cursors() });
+    const places = placesIn(this.#positions, Math.min(maxPlacesBytes, this.peerMaxBytes / 2));
+    return this.#connect(url, { session, resume, cursors: this.inbound.cursors(), places });
   }
 
   abandon(): void {
@@ -132,7 +136,12 @@ export class ResumableSession extends SessionHalf implements ClientSession {
     const meta = from === undefined ? undefined : [fromEntry(from)];
     if (typeof from === "object") this.#positions.set(pattern, from);
     else if (from !== undefined) this.#positions.delete(pattern);
-    return readSubscription(await this.#asked(Kind.Subscribe, pattern, nothing, meta));
+    const subscription = readSubscription(await this.#asked(Kind.Subscribe, pattern, nothing, meta));
+    const { cursor } = subscription;
+    if (from === undefined && cursor !== undefined && !this.#positions.has(pattern)) {
+      this.#remember(pattern, cursor);
+    }
+    return subscription;
   }
 
   async unsubscribe(pattern: string): Promise<void> {
@@ -294,6 +303,7 @@ export class ResumableSession extends SessionHalf implements ClientSession {
       throw new ProtocolViolationError("the server says that it has what was never sent");
     }
     dialled.start();
+    this.sendAcks(true); // what the server was told on the connection before, it may never hear
     this.pump(this.nowMs);
     this.#beat(welcome.heartbeatMs);
     return resumed;

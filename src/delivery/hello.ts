@@ -4,6 +4,7 @@ import { checkClientId, readClientId } from "./client_id.js";
 import { checkLength, contentsOf } from "./contents.js";
 import { type Cursors, cursorEntries, noCursors, readCursors } from "./cursors.js";
 import { applicationEntries, entry, MetaReader, owned } from "./meta.js";
+import { noPlaces, type Places, placeEntries, readPlaces } from "./places.js";
 import { sessionIdBytes } from "./session_id.js";
 import { maxResumeTokenBytes, readTerms, type Terms, termEntries } from "./terms.js";
 
@@ -18,6 +19,8 @@ export interface Resumption {
   readonly resume: Uint8Array;
   /** What the client has handled of what the server sent. */
   readonly cursors: Cursors;
+  /** What it has of topics. */
+  readonly places?: Places | undefined;
 }
 
 /** A client's first frame on every connection. */
@@ -48,11 +51,12 @@ export function encodeHello(hello: Hello): FrameContents {
 
 function resumptionEntries(resumption: Resumption | undefined): MetaEntry[] {
   if (resumption === undefined) return [];
-  const { session, resume, cursors } = resumption;
+  const { session, resume, cursors, places = noPlaces } = resumption;
   return [
     ...entry("session", checkLength(session, sessionIdBytes, sessionIdBytes, "a session's id")),
     ...entry("resume", checkLength(resume, 1, maxResumeTokenBytes, "a resume token")),
     ...cursorEntries(cursors),
+    ...placeEntries(places),
   ];
 }
 
@@ -80,8 +84,10 @@ function readResumption(meta: MetaReader): Resumption | undefined {
   const session = meta.bytes("session", sessionIdBytes, sessionIdBytes);
   const resume = meta.bytes("resume", 1, maxResumeTokenBytes);
   const cursors = readCursors(meta);
-  if (session !== undefined && resume !== undefined) return { session, resume, cursors };
-  if (session === undefined && resume === undefined && cursors === noCursors) return undefined;
+  const places = readPlaces(meta);
+  if (session !== undefined && resume !== undefined) return { session, resume, cursors, places };
+  const isNone = session === undefined && resume === undefined;
+  if (isNone && cursors === noCursors && places.size === 0) return undefined;
   throw new ProtocolViolationError(
     "a Hello has both a session and a resume token, or none of what resumes one",
   );

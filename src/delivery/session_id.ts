@@ -3,7 +3,7 @@ export const sessionIdBytes = 16;
 
 /** As people and logs have it: 32 hexadecimal digits. */
 export function idText(id: Uint8Array): string {
-  return Buffer.from(id.buffer, id.byteOffset, id.length).toString("hex");
+  return Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Reads what {@link idText} writes; undefined for anything else. */

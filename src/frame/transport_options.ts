@@ -13,10 +13,18 @@ export function transportOptions(transport: Transport, options: ResolvedMessageO
     idleTimeoutMs: options.idleTimeoutMs,
     frameTimeoutMs: options.frameTimeoutMs,
     handshakeTimeoutMs: options.handshakeTimeoutMs,
-    maxFrameBytes: Math.max(...codecs.map((codec) => maxUnitBytes(codec, maxMessageBytes))),
+    maxFrameBytes: maxFrameBytes(maxMessageBytes, codecs),
     stream: streamFraming(codecs),
     protocols: options.protocols ?? codecs.map((codec) => protocolOf(codec, transport.name)),
   };
+}
+
+/**
+ * The longest that comes of a connection, whichever of the codecs it has agreed on.
+ * @throws InvalidArgumentError where one of them does not know
+ */
+export function maxFrameBytes(maxMessageBytes: number, codecs: readonly Codec[] = [frameCodec]): number {
+  return Math.max(...codecs.map((codec) => maxUnitBytes(codec, maxMessageBytes)));
 }
 
 /** Of the largest unit, and of the frame that QUIC and TCP put around those of other codecs. */

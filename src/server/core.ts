@@ -8,11 +8,12 @@ import { Dispatcher } from "../dispatch/dispatcher.js";
 import { SessionClosedError } from "../errors.js";
 import { decompressPayload } from "../frame/compression.js";
 import type { Codec } from "../frame/message_codec.js";
+import { maxFrameBytes } from "../frame/transport_options.js";
 import { addressKey } from "../limit/address_key.js";
 import { AddressLimits } from "../limit/address_limits.js";
-import type { Sessions } from "../session/sessions.js";
+import { IdKind, type Sessions } from "../session/sessions.js";
 import { CloseCode } from "../transport/close.js";
-import type { SendResult, TransportConnection } from "../transport/connection.js";
+import type { SendResult, TransportBehaviour, TransportConnection } from "../transport/connection.js";
 import { Arrivals } from "./arrivals.js";
 import type { AuthenticateContext, ClientHello, ServerBehaviour } from "./behaviour.js";
 import { Clock } from "./clock.js";
@@ -34,7 +35,11 @@ import { Answers } from "./threads/answers.js";
 import { Elsewhere } from "./threads/elsewhere.js";
 import { leaveSessions } from "./threads/entering.js";
 import { Listing, type ListRange } from "./threads/listing.js";
+import { PeerKind } from "./threads/peer_kind.js";
 import type { Peers } from "./threads/peers.js";
+import type { Relay } from "./threads/relay.js";
+import { RelayedConnection } from "./threads/relayed_connection.js";
+import { Relays } from "./threads/relays.js";
 
 /** What has happened since the server began. */
 export interface ServerCounters {
@@ -61,6 +66,8 @@ export class ServerCore<Data> {
   readonly options: ReadServerOptions<Data>;
   /** The environments that share its sessions with it. */
   readonly peers: Peers;
+  /** Connections whose session another of them has. */
+  readonly relays: Relays;
   readonly sessions: Sessions;
   /** The sessions of those environments. */
   readonly elsewhere: Elsewhere;
@@ -97,15 +104,15 @@ export class ServerCore<Data> {
     options: ReadServerOptions<Data>,
     behaviour: ServerBehaviour<Data>,
     plugins: readonly Plugin<Data>[],
-    codecOf: (transport: TransportConnection) => Codec | undefined,
+    frames: TransportBehaviour & Pick<ServerCore<Data>, "codecOf">,
     peers: Peers,
   ) {
     this.options = options;
-    this.codecOf = codecOf;
+    this.codecOf = (transport) => frames.codecOf(transport);
     const { middleware, limits, authenticateTimeoutMs } = options;
     this.handlers = new Handlers(behaviour, plugins);
     this.dispatcher = new Dispatcher(options.dispatcher);
-    this.topics = new ServerTopics(options.topics, codecOf);
+    this.topics = new ServerTopics(options.topics, this.codecOf);
     this.receiver = new Receiver(behaviour, middleware, this.handlers, this.dispatcher, this.topics);
     this.requestBudget = new RequestBudget(options.maxPendingRequests, (current, limit) =>
       this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
@@ -126,6 +133,11 @@ export class ServerCore<Data> {
     this.peers = peers;
     peers.onFault((cause) => this.handlers.report(undefined, cause));
     this.sessions = peers.sessions;
+    this.relays = new Relays(peers, PeerKind.relay, frames, {
+      highWaterMarkBytes: options.highWaterMarkBytes,
+      windowBytes: options.windowBytes,
+      maxUnitBytes: maxFrameBytes(options.maxMessageBytes, options.codecs),
+    });
     this.elsewhere = new Elsewhere(peers, {
       budget: this.requestBudget,
       requestTimeoutMs: options.requestTimeoutMs,
@@ -170,6 +182,19 @@ export class ServerCore<Data> {
     const { intervalMs, timeoutMs } = this.options.heartbeat;
     // Sooner, as its network may need it; later only as far as this side's patience reaches three times.
     return Math.min(Math.max(askedMs, 1_000), Math.max(intervalMs, Math.floor(timeoutMs / 3)));
+  }
+
+  /**
+   * Relays the connection of a client that takes up a session which another environment has: that one judges its hello.
+   * @param unit the hello as it came.
+   * @returns undefined where it is to be judged here.
+   */
+  relay(handshake: Handshake<Data>, { resumption }: Hello, unit: Uint8Array): Relay | undefined {
+    const { transport } = handshake;
+    if (resumption === undefined || transport instanceof RelayedConnection) return undefined;
+    const found = this.sessions.find(IdKind.session, idWords(resumption.session));
+    if (found === undefined || found.owner === this.sessions.environment) return undefined;
+    return this.relays.begin(found.owner, transport, unit, handshake);
   }
 
   /** The session that a hello takes up again, where it may. */
@@ -292,6 +317,7 @@ export class ServerCore<Data> {
     for (const session of owing) session.payAcks();
     this.topics.sweep(performance.now());
     this.handshakes.expire((handshake) => handshake.expire());
+    this.relays.turn();
     const { tick } = this.clock;
     this.#cursor = this.registry.visit(this.#cursor, slotsPerTurn, (session) => {
       try {

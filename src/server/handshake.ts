@@ -10,6 +10,7 @@ import { type FrameContents, Kind } from "../frame/frame.js";
 import { takeOther } from "../frame/frame_behaviour.js";
 import { sendFrame } from "../frame/unit.js";
 import type { SessionHandle } from "../session/handle.js";
+import type { Cursor } from "../topic/cursor.js";
 import { isThenable } from "../transport/asynchronous.js";
 import { CloseCode } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
@@ -17,6 +18,7 @@ import type { AuthenticateContext, ClientHello } from "./behaviour.js";
 import type { ServerCore } from "./core.js";
 import { Refusal, refuse } from "./refusal.js";
 import { ServerSession } from "./server_session.js";
+import { readTopicPlaces } from "./server_topics.js";
 import { newSessionId } from "./session_id.js";
 
 /** What a welcome promised, and the commit makes true. */
@@ -38,19 +40,24 @@ const noMeta: ReadonlyMap<string, Uint8Array> = new Map();
 export class Handshake<Data> {
   readonly #core: ServerCore<Data>;
   readonly transport: TransportConnection;
-  #phase: "hello" | "authenticating" | "welcomed" | "over" = "hello";
+  #phase: "hello" | "relayed" | "authenticating" | "welcomed" | "over" = "hello";
   #abort: AbortController | undefined = undefined;
   #promised: Promised<Data> | undefined = undefined;
+  /** What the client has of topics. */
+  #places: ReadonlyMap<string, Cursor> | undefined = undefined;
 
   constructor(core: ServerCore<Data>, transport: TransportConnection) {
     this.#core = core;
     this.transport = transport;
   }
 
-  /** @throws ProtocolViolationError, FrameMalformedError */
-  take(frame: Readonly<FrameContents>): void {
+  /**
+   * @param unit the frame as the transport has it.
+   * @throws ProtocolViolationError, FrameMalformedError
+   */
+  take(frame: Readonly<FrameContents>, unit: Uint8Array): void {
     if (frame.kind === Kind.Hello && this.#phase === "hello") {
-      this.#onHello(readHello(frame));
+      this.#onHello(readHello(frame), unit);
     } else if (frame.kind === Kind.Commit && this.#phase === "welcomed") {
       checkCommit(frame);
       this.#onCommit();
@@ -90,11 +97,18 @@ export class Handshake<Data> {
     transport.close({ code: CloseCode.unauthenticated, reason: "refused", deadlineMs: refusalDeadlineMs });
   }
 
-  #onHello(hello: Hello): void {
+  #onHello(hello: Hello, unit: Uint8Array): void {
     if (hello.version !== sessionVersion) {
       this.#reject(refuse(`version ${hello.version} is not spoken here`, { code: RejectCode.version }));
       return;
     }
+    const relay = this.#core.relay(this, hello, unit);
+    if (relay !== undefined) {
+      this.#phase = "relayed"; // until the session's owner answers, its time runs here
+      this.transport.owner = relay;
+      return;
+    }
+    this.#places = readTopicPlaces(hello.resumption?.places);
     this.#phase = "authenticating";
     const context = this.#context(hello);
     let judged: Data | Refusal | PromiseLike<Data | Refusal>;
@@ -209,7 +223,8 @@ export class Handshake<Data> {
     const cursors = resumed ? hello.resumption!.cursors : noCursors; // of another session than a new one
     const terms = { windowBytes, maxMessageBytes, cursors, heartbeat, counter };
     if (resumed) {
-      if (!session.resume(this.transport, terms, data)) this.#refuseLate("the session is over");
+      if (!session.resume(this.transport, { ...terms, places: this.#places! }, data))
+        this.#refuseLate("the session is over");
       return;
     }
     const refusal = this.#core.admit(session, this.transport.remoteAddress.address);

@@ -9,7 +9,7 @@ import { integer, object, withDefault } from "../options/schema.js";
 import type { Subscribed, SubscribeFrom, TopicsStatistics } from "../topic/topics.js";
 import type { SocketAddress } from "../transport/address.js";
 import { CloseCode, type CloseOptions } from "../transport/close.js";
-import type { SendResult, TransportConnection } from "../transport/connection.js";
+import type { SendResult } from "../transport/connection.js";
 import type { TransportListener } from "../transport/transport.js";
 import type { ServerBehaviour } from "./behaviour.js";
 import { ServerCore, type ServerCounters } from "./core.js";
@@ -214,8 +214,7 @@ class SessionServer<Data> implements Server<Data> {
     this.#plugins = plugins;
     this.#place = place;
     this.#frames = new SessionFrames(options.codecs, () => this.#core);
-    const codecOf = (transport: TransportConnection) => this.#frames.codecOf(transport);
-    this.#core = new ServerCore(options, behaviour, plugins, codecOf, peers);
+    this.#core = new ServerCore(options, behaviour, plugins, this.#frames, peers);
     this.#reach = new Reach(this.#core);
   }
 

@@ -11,6 +11,7 @@ import { type FrameContents, Kind } from "../frame/frame.js";
 import { sendFrame } from "../frame/unit.js";
 import type { Complete } from "../options/complete.js";
 import type { SessionHandle } from "../session/handle.js";
+import type { Cursor } from "../topic/cursor.js";
 import type { SocketAddress } from "../transport/address.js";
 import {
   CloseCode,
@@ -49,6 +50,12 @@ export interface ConnectionTerms {
   readonly counter: number;
   /** It promised to be heard of at least once a heartbeat. */
   readonly heartbeat: boolean;
+}
+
+/** The same, of one that takes a session up again. */
+export interface ResumptionTerms extends ConnectionTerms {
+  /** What the client has of topics. */
+  readonly places: ReadonlyMap<string, Cursor>;
 }
 
 /** An end that waits for what is queued. */
@@ -213,7 +220,7 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   }
 
   /** The same, of any later one. False where the session is over, or cannot go on from there. */
-  resume(transport: TransportConnection, terms: ConnectionTerms, data: Data): boolean {
+  resume(transport: TransportConnection, terms: ResumptionTerms, data: Data): boolean {
     if (this.isClosing) return false;
     const before = this.#transport;
     if (!this.#attach(transport, terms)) return false;
@@ -222,6 +229,8 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
       before.owner = fenced;
       before.close({ code: CloseCode.superseded, reason: "the session goes on elsewhere", graceful: false });
     }
+    this.sendAcks(true); // what the client was told meanwhile, on the connection before, it may never hear
+    this.#core.topics.resume(this, terms.places);
     this.pump(this.nowMs);
     this.#core.handlers.call("resumed", this, data);
     return true;

@@ -2,6 +2,7 @@ import { contentsOf } from "../delivery/contents.js";
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { encodeGap } from "../delivery/gap.js";
 import { entry, MetaReader } from "../delivery/meta.js";
+import { noPlaces, type Places } from "../delivery/places.js";
 import {
   FrameMalformedError,
   InvalidArgumentError,
@@ -14,6 +15,7 @@ import { encodeFrame, type FrameContents, Kind, type MetaEntry } from "../frame/
 import type { Codec } from "../frame/message_codec.js";
 import { type Cursor, cursorBytes, decodeCursor, encodeCursor } from "../topic/cursor.js";
 import { Missed } from "../topic/missed.js";
+import { OnTheWay } from "../topic/on_the_way.js";
 import type { TopicsOptions } from "../topic/options.js";
 import type { HistoryEntry } from "../topic/topic_history.js";
 import { type Subscribed, type SubscribeFrom, Topics, type TopicsStatistics } from "../topic/topics.js";
@@ -41,6 +43,8 @@ export class ServerTopics<Data> {
   /** Where those stopped who could take no more, or were away. */
   readonly #missed = new Missed<ServerSession<Data>>();
 
+  readonly #onTheWay = new OnTheWay<ServerSession<Data>>();
+
   /** @throws InvalidArgumentError */
   constructor(
     options: TopicsOptions | undefined,
@@ -57,6 +61,7 @@ export class ServerTopics<Data> {
   /** @throws InvalidArgumentError, TopicLimitError */
   publish(subject: string, payload: Uint8Array, type: number): PublishResult {
     const { cursor, recipients } = this.#topics.publish(subject, payload, { type });
+    if (recipients.length > 0) this.#onTheWay.published(subject, cursor);
     const contents = publication(subject, payload, type, encodeCursor(cursor));
     const fanOut = new FanOut();
     const direct: ServerSession<Data>[] = [];
@@ -86,6 +91,7 @@ export class ServerTopics<Data> {
    */
   subscribe(session: ServerSession<Data>, pattern: string, from?: SubscribeFrom): Subscribed {
     const subscribed = this.#topics.subscribe(session, pattern, { from });
+    this.#onTheWay.subscribed(session);
     const { replay, cursor } = subscribed;
     if (cursor !== undefined) this.#replay(session, pattern, replay, cursor.epoch);
     return subscribed;
@@ -103,7 +109,16 @@ export class ServerTopics<Data> {
   /** A session is over. */
   forget(session: ServerSession<Data>): void {
     this.#missed.forget(session);
+    this.#onTheWay.forget(session);
     this.#topics.removeAll(session);
+  }
+
+  /** A session is back, and its client says what it has: the rest of what was on its way is to be given again. */
+  resume(session: ServerSession<Data>, places: ReadonlyMap<string, Cursor>): void {
+    const patterns = this.#topics.patternsOf(session);
+    if (patterns.length === 0) return;
+    const gets = (subject: string) => this.#topics.reaches(session, subject);
+    this.#missed.add(session, this.#onTheWay.returned(session, { patterns, gets, places }));
   }
 
   /** A session can take more again, or is back: it gets what it has missed, or is told what is lost of it. */
@@ -166,6 +181,11 @@ export function readFrom(meta: readonly MetaEntry[]): SubscribeFrom | undefined 
   if (bytes === undefined) return undefined;
   if (bytes.length === 1) return bytes[0] === 0 ? "oldest" : "last";
   return decodeCursor(bytes);
+}
+
+/** Where a client that is back says that it is. @throws FrameMalformedError */
+export function readTopicPlaces(places: Places = noPlaces): ReadonlyMap<string, Cursor> {
+  return new Map([...places].map(([topic, bytes]) => [topic, decodeCursor(bytes)]));
 }
 
 /** What a client that has subscribed is told. */

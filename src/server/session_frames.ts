@@ -4,21 +4,26 @@ import { FrameBehaviour } from "../frame/frame_behaviour.js";
 import type { Codec } from "../frame/message_codec.js";
 import type { CloseInfo } from "../transport/close.js";
 import { CloseCode } from "../transport/close.js";
-import type { TransportConnection } from "../transport/connection.js";
+import type { PlacedFrame, TransportConnection } from "../transport/connection.js";
 import type { WaitOptions } from "../transport/wait.js";
 import { Waiters } from "../transport/waiters.js";
 import type { ServerCore } from "./core.js";
 import { Handshake } from "./handshake.js";
 import { ServerSession } from "./server_session.js";
+import { Relay } from "./threads/relay.js";
 
-/** Whose a connection is: nobody's yet, a session's, or nobody's any more. */
-type Owner<Data> = Handshake<Data> | ServerSession<Data> | symbol;
+const nothing = new Uint8Array(0);
+
+/** Whose a connection is: nobody's yet, a session's, one's that another environment has, or nobody's any more. */
+type Owner<Data> = Handshake<Data> | ServerSession<Data> | Relay | symbol;
 
 /** Brings the frames of all of a server's connections to whose they are. */
 export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
   readonly #core: () => ServerCore<Data>;
   readonly connections: Set<TransportConnection> = new Set();
   readonly #ended = new Waiters();
+  /** What a handshake is given now, as the transport has it. */
+  #unit: Uint8Array = nothing;
 
   /** @param core asked for when the first connection comes. */
   constructor(codecs: readonly Codec[] | undefined, core: () => ServerCore<Data>) {
@@ -44,6 +49,21 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
     return transport.owner as Owner<Data>;
   }
 
+  override frame(transport: TransportConnection, unit: Uint8Array): void {
+    const { owner } = transport;
+    if (owner instanceof Relay) {
+      owner.frame(unit);
+      return;
+    }
+    if (owner instanceof Handshake) this.#unit = unit;
+    super.frame(transport, unit);
+  }
+
+  override placedFrame(transport: TransportConnection, frame: PlacedFrame): void {
+    if (transport.owner instanceof ServerSession) super.placedFrame(transport, frame);
+    else this.frame(transport, frame.bytes());
+  }
+
   protected override take(
     owner: Owner<Data>,
     transport: TransportConnection,
@@ -52,7 +72,7 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
     if (owner instanceof ServerSession) {
       this.#core().touch(owner);
       owner.take(frame);
-    } else if (owner instanceof Handshake) owner.take(frame);
+    } else if (owner instanceof Handshake) owner.take(frame, this.#unit);
     else if (transport.state === "open") transport.close({ graceful: false });
   }
 
@@ -69,6 +89,7 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
   override drain(transport: TransportConnection): void {
     const { owner } = transport;
     if (owner instanceof ServerSession) owner.pump(performance.now());
+    else if (owner instanceof Relay) owner.drain();
   }
 
   override close(transport: TransportConnection, info: CloseInfo): void {
@@ -76,6 +97,7 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
     const { owner } = transport;
     transport.owner = undefined;
     if (owner instanceof ServerSession) owner.lose(transport, info);
+    else if (owner instanceof Relay) owner.lose(info);
     else if (owner instanceof Handshake) owner.end();
     this.#ended.wake();
   }

@@ -55,8 +55,9 @@ export async function shutDown<Data>(
   for (const session of [...core.registry]) {
     session.endBy("shutdown", CloseCode.goingAway, reason, graceful, left());
   }
-  while ((core.registry.size > 0 || isClosing(frames.connections)) && left() > 0)
-    await frames.ended({ timeoutMs: left() }).catch(() => {});
+  // Where the sessions of relayed connections end, too, these are flushed by who has them.
+  const isBusy = () => core.registry.size > 0 || core.relays.edgeCount > 0 || isClosing(frames.connections);
+  while (isBusy() && left() > 0) await frames.ended({ timeoutMs: left() }).catch(() => {});
   for (const connection of [...frames.connections]) {
     connection.close({ code: CloseCode.goingAway, reason, graceful: false, deadlineMs: 0 });
   }
@@ -75,7 +76,8 @@ async function tellAll<Data>(
   spreadMs: number,
 ): Promise<void> {
   let told = 0;
-  for (const { connection } of [...core.registry]) {
+  const own = [...core.registry].map(({ connection }) => connection);
+  for (const connection of [...own, ...core.relays.transports()]) {
     if (connection?.state !== "open") continue;
     const retryAfterMs = Math.floor(Math.random() * spreadMs);
     sendFrame(connection, core.codecOf(connection), encodeGoAway({ target, retryAfterMs }));

@@ -44,14 +44,32 @@ export class Missed<Subscriber> {
    * @param cursor right after the message, as `publish` gives it.
    */
   note(subscriber: Subscriber, subject: string, { epoch, sequence }: Cursor): void {
+    const known = this.#placesOf(subscriber);
+    if (known.places.has(subject)) return;
+    if (known.places.size < this.#maxTopicsEach) known.places.set(subject, { epoch, sequence: sequence - 1 });
+    else known.isComplete = false;
+  }
+
+  /** The same of what is found out later: where a place is known already, the earlier one counts. */
+  add(subscriber: Subscriber, { places, isComplete }: MissedTopics): void {
+    for (const [subject, place] of places) {
+      const before = this.#bySubscriber.get(subscriber)?.places.get(subject);
+      if (before === undefined) {
+        this.note(subscriber, subject, { epoch: place.epoch, sequence: place.sequence + 1 });
+      } else if (place.epoch !== before.epoch || place.sequence < before.sequence) {
+        this.#bySubscriber.get(subscriber)!.places.set(subject, place);
+      }
+    }
+    if (!isComplete) this.#placesOf(subscriber).isComplete = false;
+  }
+
+  #placesOf(subscriber: Subscriber): Places {
     let known = this.#bySubscriber.get(subscriber);
     if (known === undefined) {
       known = { places: new Map(), isComplete: true };
       this.#bySubscriber.set(subscriber, known);
     }
-    if (known.places.has(subject)) return;
-    if (known.places.size < this.#maxTopicsEach) known.places.set(subject, { epoch, sequence: sequence - 1 });
-    else known.isComplete = false;
+    return known;
   }
 
   /** What a subscriber has missed so far, which is forgotten with that; undefined where it has missed nothing. */

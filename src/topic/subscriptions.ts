@@ -116,6 +116,15 @@ export class Subscriptions<Subscriber> {
     return groups[0]?.lend() ?? nobody;
   }
 
+  /** Whether a subject goes to one of them. */
+  reaches(subscriber: Subscriber, subject: string): boolean {
+    const member = this.#members.get(subscriber);
+    if (member === undefined) return false;
+    const literal = this.#literal.get(subject);
+    if (literal !== undefined && member.placeIn(literal) !== undefined) return true;
+    return this.#wild.match(subject).some((group) => member.placeIn(group) !== undefined);
+  }
+
   #union(groups: readonly Group<Subscriber>[]): readonly Subscriber[] {
     const largest = groups.reduce((a, b) => (b.size > a.size ? b : a));
     this.#unions += 1;

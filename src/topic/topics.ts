@@ -165,6 +165,11 @@ export class Topics<Subscriber> {
     return this.#subscriptions.patternsOf(subscriber);
   }
 
+  /** Whether a message with this subject would go to a subscriber. */
+  reaches(subscriber: Subscriber, subject: string): boolean {
+    return this.#subscriptions.reaches(subscriber, subject);
+  }
+
   /** To whom a message with this subject would go. The array does not change any more. */
   recipients(subject: string): readonly Subscriber[] {
     return this.#subscriptions.match(subject);

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import type { MetaEntry } from "millrace";
 import type { Cursors } from "#internal/delivery/cursors.js";
 import type { Hello } from "#internal/delivery/hello.js";
+import type { Places } from "#internal/delivery/places.js";
 import type { Terms } from "#internal/delivery/terms.js";
 import type { Welcome } from "#internal/delivery/welcome.js";
 
@@ -30,6 +31,16 @@ const meta: fc.Arbitrary<MetaEntry[]> = fc.array(fc.record({ key: text, value: b
   maxLength: 3,
 });
 
+const places: fc.Arbitrary<Places> = fc
+  .array(
+    fc.tuple(
+      text.filter((topic) => topic !== ""),
+      bytes(12, 12),
+    ),
+    { maxLength: 3 },
+  )
+  .map((entries) => new Map(entries));
+
 const terms: fc.Arbitrary<Terms> = fc.record(
   {
     heartbeatMs: fc.option(positive, { nil: undefined }),
@@ -45,9 +56,12 @@ export const hellos: fc.Arbitrary<Hello> = terms.chain((own) =>
       version: fc.constantFrom(1, 2, 0xffff_ffff),
       clientId: clientIds,
       token: bytes(0, 40),
-      resumption: fc.option(fc.record({ session: bytes(16, 16), resume: bytes(1, 40), cursors }, plain), {
-        nil: undefined,
-      }),
+      resumption: fc.option(
+        fc.record({ session: bytes(16, 16), resume: bytes(1, 40), cursors, places }, plain),
+        {
+          nil: undefined,
+        },
+      ),
       heartbeatMs: fc.constant(own.heartbeatMs),
       windowBytes: fc.constant(own.windowBytes),
       maxMessageBytes: fc.constant(own.maxMessageBytes),

@@ -29,7 +29,12 @@ const hello: Hello = {
   version: 1,
   clientId: "ann",
   token: Uint8Array.of(1, 2),
-  resumption: { session: new Uint8Array(16), resume: Uint8Array.of(9), cursors: new Map([[0, 7]]) },
+  resumption: {
+    session: new Uint8Array(16),
+    resume: Uint8Array.of(9),
+    cursors: new Map([[0, 7]]),
+    places: new Map([["room.1", new Uint8Array(12)]]),
+  },
   heartbeatMs: 15_000,
   windowBytes: 1000,
   maxMessageBytes: 1000,
@@ -130,6 +135,20 @@ describe("the frames that open a session", () => {
       );
     });
   }
+
+  it("refuse a Hello whose places in topics are none", () => {
+    const refused = (change: (meta: MetaEntry[]) => MetaEntry[], fault: new (...args: never[]) => Error) =>
+      assert.throws(() => readHello(sent(withMeta(encodeHello(hello), change))), fault);
+    refused(as("topic", new Uint8Array(12)), FrameMalformedError);
+    refused(as("topic", new Uint8Array(12 + 257)), FrameMalformedError);
+    refused(as("topic", new Uint8Array(13).fill(0xff)), FrameMalformedError);
+    refused(twice("topic"), ProtocolViolationError);
+    const place = (at: number) => ({ key: "topic", value: Buffer.from(`${"-".repeat(12)}room.${at}`) });
+    refused(
+      (meta) => [...meta, ...Array.from({ length: 256 }, (_, at) => place(at))],
+      ProtocolViolationError,
+    );
+  });
 
   it("refuse a Hello that resumes by half", () => {
     for (const key of ["session", "resume"]) {

@@ -5,23 +5,11 @@ import { CloseCode, type FrameContents, FrameTooLargeError } from "millrace";
 import { RejectCode, refuse, type Server, type SessionEnd } from "millrace/server";
 import { encodeHello, type Hello } from "#internal/delivery/hello.js";
 import { readReject } from "#internal/delivery/reject.js";
-import { sessionVersion } from "#internal/delivery/terms.js";
 import { readWelcome } from "#internal/delivery/welcome.js";
 import { Kind } from "#internal/frame/frame.js";
 import { until } from "../../kit/until.js";
 import type { SessionKit } from "./kit.js";
-import { RawClient } from "./raw_client.js";
-
-const hello: Hello = {
-  version: sessionVersion,
-  clientId: undefined,
-  token: new Uint8Array(0),
-  resumption: undefined,
-  meta: [],
-  heartbeatMs: undefined,
-  windowBytes: 1_048_576,
-  maxMessageBytes: 1_048_576,
-};
+import { hello, RawClient } from "./raw_client.js";
 
 /** Peers that break the rules cost themselves their connection, and nobody else anything. */
 export function describeBadPeers(kit: SessionKit): void {

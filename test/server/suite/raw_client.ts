@@ -1,6 +1,8 @@
 import type { TestContext } from "node:test";
 import type { CloseInfo, FrameContents, TransportConnection } from "millrace";
 import type { Server } from "millrace/server";
+import type { Hello } from "#internal/delivery/hello.js";
+import { sessionVersion } from "#internal/delivery/terms.js";
 import { encodeFrame, Kind } from "#internal/frame/frame.js";
 import { FrameBehaviour, takeOther } from "#internal/frame/frame_behaviour.js";
 import { frameCodec } from "#internal/frame/message_codec.js";
@@ -14,6 +16,18 @@ import type { SessionsUnderTest } from "./kit.js";
 
 const controls: ReadonlySet<number> = new Set([Kind.Ping, Kind.Pong, Kind.Close]);
 const nothing = new Uint8Array(0);
+
+/** A hello that is right, of a client that says nothing of itself. */
+export const hello: Hello = {
+  version: sessionVersion,
+  clientId: undefined,
+  token: new Uint8Array(0),
+  resumption: undefined,
+  meta: [],
+  heartbeatMs: undefined,
+  windowBytes: 1_048_576,
+  maxMessageBytes: 1_048_576,
+};
 
 /** Says whatever a test wants to a server of sessions, on a connection of its own. */
 export class RawClient extends FrameBehaviour<undefined> {

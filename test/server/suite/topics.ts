@@ -2,8 +2,14 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ClientBehaviour, Cursor } from "millrace/client";
 import { FailureCode, RequestFailure } from "millrace/server";
+import { readGap } from "#internal/delivery/gap.js";
+import { encodeHello } from "#internal/delivery/hello.js";
+import { readWelcome } from "#internal/delivery/welcome.js";
+import { Kind } from "#internal/frame/frame.js";
+import { encodeCursor } from "#internal/topic/cursor.js";
 import { until } from "../../kit/until.js";
 import type { SessionKit } from "./kit.js";
+import { hello, RawClient } from "./raw_client.js";
 
 export function describeTopics(kit: SessionKit): void {
   describe("topics", () => {
@@ -93,6 +99,60 @@ export function describeTopics(kit: SessionKit): void {
       const lost = await late.subscribe("room.1", { from: old });
       assert.equal(lost.recovered, false);
       assert.equal(lost.gap?.oldest, 5);
+    });
+
+    test("give again what was on its way when a connection broke, by wildcards too", async (t) => {
+      const history = { "room.>": { count: 1_000 } };
+      const server = await kit.serve(t, { subscribe: () => true }, { topics: { history } });
+      const got: string[] = [];
+      const gaps: string[] = [];
+      const behaviour: ClientBehaviour = {
+        publication: (_session, { topic, text }) => got.push(`${topic} ${text()}`),
+        gap: (_session, { topic }) => gaps.push(topic),
+      };
+      const client = await kit.join(t, server, {}, behaviour);
+      await client.subscribe("room.*");
+      const rounds = 5;
+      const each = 30;
+      for (let round = 0; round < rounds; round += 1) {
+        for (let i = 0; i < each; i += 1) {
+          for (const topic of ["room.1", "room.2", `room.only${round}`]) {
+            server.publish(topic, `${round * each + i}`);
+          }
+          if (i === each / 2) client.abandon();
+        }
+        await until("it is detached", () => client.state === "detached");
+        assert.equal(await client.resume(server.urls[0]!), true);
+      }
+      await until("all have come", () => got.length >= rounds * each * 3);
+      for (const topic of ["room.1", "room.2"]) {
+        const expected = Array.from({ length: rounds * each }, (_, i) => `${topic} ${i}`);
+        assert.deepEqual(
+          got.filter((line) => line.startsWith(`${topic} `)),
+          expected,
+        );
+      }
+      assert.equal(new Set(got).size, rounds * each * 3);
+      assert.deepEqual(gaps, []);
+    });
+
+    test("tell a client that is back of what was on its way and is not kept", async (t) => {
+      const server = await kit.serve(t, { subscribe: () => true });
+      const before = await RawClient.connect(t, kit.under, server);
+      const { session, resume } = readWelcome(await before.begin());
+      before.say({ kind: Kind.Subscribe, seq: 1, type: 1, subject: "room.1" });
+      assert.equal((await before.frames.take()).kind, Kind.Response);
+      const { cursor } = server.publish("room.1", "had");
+      server.publish("room.1", "on its way");
+
+      const back = await RawClient.connect(t, kit.under, server);
+      const places = new Map([["room.1", encodeCursor(cursor)]]);
+      await back.begin(
+        encodeHello({ ...hello, resumption: { session, resume, cursors: new Map([[0, 1]]), places } }),
+      );
+      let gap = await back.frames.take();
+      while (gap.kind !== Kind.Gap) gap = await back.frames.take();
+      assert.deepEqual(readGap(gap), { topic: "room.1", epoch: cursor.epoch, oldest: 3 });
     });
 
     test("leave out a client that takes no message so large, and tell it so", async (t) => {

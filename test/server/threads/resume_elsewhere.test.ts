@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { ClientSession } from "millrace/client";
+import { type AuthenticateContext, refuse, type ServerBehaviour } from "millrace/server";
+import { deferred } from "../../kit/deferred.js";
+import { until } from "../../kit/until.js";
+import { serverGroup } from "./group_kit.js";
+
+const urls = [
+  "ws://127.0.0.1:0",
+  "wss://127.0.0.1:0",
+  "tcp://127.0.0.1:0",
+  "tls://127.0.0.1:0",
+  "quic://127.0.0.1:0",
+];
+
+async function cutOff(client: ClientSession): Promise<void> {
+  client.abandon();
+  await until("it is detached", () => client.state === "detached");
+}
+
+for (const url of urls) {
+  describe(`a session over ${url.split(":")[0]} that is taken up again at another thread than its own`, () => {
+    test("goes on: nothing lost, nothing twice, in order, both ways", async (t) => {
+      const atServer: string[] = [];
+      const behaviour: ServerBehaviour<unknown> = {
+        message: (_session, message) => atServer.push(message.text()),
+      };
+      const group = await serverGroup(t, url, [behaviour, behaviour, behaviour]);
+      const atClient: string[] = [];
+      const client = await group.join(
+        group.servers[0]!,
+        {},
+        { message: (_session, message) => atClient.push(message.text()) },
+      );
+      await until("it has begun", () => group.servers[0]!.sessionCount === 1);
+      const { id } = client;
+      const rounds = 7;
+      const each = 200;
+      for (let round = 0; round < rounds; round += 1) {
+        for (let i = 0; i < each; i += 1) {
+          assert.notEqual(client.send(`${round * each + i}`), "dropped");
+          assert.notEqual(group.servers[0]!.sendTo(id, `${round * each + i}`), "dropped");
+          if (i === each / 2) client.abandon();
+        }
+        await until("it is detached", () => client.state === "detached");
+        const at = group.servers[(round + 1) % 3]!;
+        assert.equal(await client.resume(at.urls[0]!), true);
+        assert.equal(client.id, id);
+      }
+      const expected = Array.from({ length: rounds * each }, (_, i) => String(i));
+      await until(
+        "all has come",
+        () => atServer.length >= expected.length && atClient.length >= expected.length,
+      );
+      assert.deepEqual(atServer, expected);
+      assert.deepEqual(atClient, expected);
+      assert.equal(group.ownerOf(client), group.servers[0], "the owner stays");
+    });
+
+    test("takes large messages both ways at once, whole and in order", async (t) => {
+      const sizes = Array.from({ length: 40 }, (_, i) => [1_000_000, 100, 300_000, 0, 70_000][i % 5]!);
+      const atServer: number[] = [];
+      const behaviour: ServerBehaviour<unknown> = {
+        message: (_session, message) => atServer.push(check(message.payload)),
+      };
+      const options = { queueBytes: 64 * 1024 * 1024 };
+      const group = await serverGroup(t, url, [behaviour, behaviour], options);
+      const atClient: number[] = [];
+      const client = await group.join(group.servers[0]!, options, {
+        message: (_session, message) => atClient.push(check(message.payload)),
+      });
+      await until("it has begun", () => group.servers[0]!.sessionCount === 1);
+      await cutOff(client);
+      assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+      for (const [i, size] of sizes.entries()) {
+        assert.notEqual(client.send(new Uint8Array(size).fill(i)), "dropped");
+        assert.notEqual(group.servers[0]!.sendTo(client.id, new Uint8Array(size).fill(i)), "dropped");
+      }
+      await until("all has come", () => atServer.length === sizes.length && atClient.length === sizes.length);
+      assert.deepEqual(atServer, sizes);
+      assert.deepEqual(atClient, sizes);
+    });
+
+    test("is let in by its owner, who sees where the client is", async (t) => {
+      const contexts: [number, AuthenticateContext, boolean][] = [];
+      const behaviourOf = (at: number): ServerBehaviour<unknown> => ({
+        authenticate: (hello, context) => {
+          contexts.push([at, context, hello.resuming]);
+          return hello.tokenText === "no" ? refuse() : undefined;
+        },
+      });
+      const group = await serverGroup(t, url, [behaviourOf(0), behaviourOf(1)]);
+      const client = await group.join(group.servers[0]!, { clientId: "me", token: "yes" });
+      await until("it has begun", () => group.servers[0]!.sessionCount === 1);
+      await cutOff(client);
+      assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+      const [first, second] = contexts;
+      assert.deepEqual([first![0], second![0], second![2]], [0, 0, true]);
+      assert.equal(second![1].transport, first![1].transport);
+      assert.equal(second![1].remoteAddress.address, "127.0.0.1");
+      assert.equal(second![1].clientId, "me");
+    });
+  });
+}
+
+function check(payload: Uint8Array): number {
+  assert.ok(payload.every((byte) => byte === payload[0]));
+  return payload.length;
+}
+
+describe("a session that is taken up again at another thread than its own", () => {
+  const url = "ws://127.0.0.1:0";
+
+  test("keeps requests in flight, and heartbeats", async (t) => {
+    const gate = deferred<void>();
+    const behaviour: ServerBehaviour<unknown> = {
+      requests: {
+        wait: async () => {
+          await gate.promise;
+          return "done";
+        },
+      },
+    };
+    const group = await serverGroup(t, url, [behaviour, behaviour]);
+    const client = await group.join(group.servers[0]!, { heartbeatMs: 1_000 });
+    const reply = client.request("wait");
+    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
+    await cutOff(client);
+    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    gate.resolve();
+    const answered = await reply;
+    assert.equal(answered.status === "success" && Buffer.from(answered.payload).toString(), "done");
+    const session = group.servers[0]!.session(client.id)!;
+    await until("its heartbeat comes through", () => session.info.heartbeats > 0);
+  });
+
+  test("leaves the relay when it comes to its owner directly", async (t) => {
+    const group = await serverGroup(t, url, [{}, {}]);
+    const client = await group.join(group.servers[0]!);
+    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
+    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    await until("it is there", () => group.servers[1]!.connectionCount === 1);
+    assert.equal(await client.resume(group.servers[0]!.urls[0]!), true);
+    await until("the relay is over", () => group.servers[1]!.connectionCount === 0);
+    await until("one connection is left", () => group.servers[0]!.connectionCount === 1);
+    assert.equal(group.servers[0]!.sessionCount, 1);
+    assert.equal(client.state, "open");
+  });
+
+  test("begins anew where its owner has ended", async (t) => {
+    const group = await serverGroup(t, url, [{}, {}]);
+    const client = await group.join(group.servers[0]!);
+    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
+    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    const { id } = client;
+    await group.servers[0]!.close({ graceful: false });
+    await until("it is cut off", () => client.state === "detached");
+    assert.equal(await client.resume(group.servers[1]!.urls[0]!), false);
+    assert.notEqual(client.id, id);
+    await until("it has begun anew", () => group.servers[1]!.sessionCount === 1);
+  });
+
+  test("goes on at its owner when the thread that relays it ends", async (t) => {
+    const group = await serverGroup(t, url, [{}, {}]);
+    const client = await group.join(group.servers[0]!);
+    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
+    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    const { id } = client;
+    await group.servers[1]!.close({ graceful: false });
+    await until("it is cut off", () => client.state === "detached");
+    await until("its owner knows", () => group.servers[0]!.session(id)!.state === "detached");
+    assert.equal(await client.resume(group.servers[0]!.urls[0]!), true);
+    assert.equal(client.id, id);
+  });
+
+  test("is told that a server stops, and gets what is queued, when all stop at once", async (t) => {
+    const group = await serverGroup(t, url, [{}, {}], { queueBytes: 64 * 1024 * 1024 });
+    const got: number[] = [];
+    let goAways = 0;
+    const client = await group.join(
+      group.servers[0]!,
+      {},
+      {
+        message: (_session, message) => got.push(message.payload.length),
+        goAway: () => {
+          goAways += 1;
+        },
+      },
+    );
+    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
+    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    const session = group.servers[0]!.session(client.id)!;
+    await until("it has moved", () => session.info.resumptions === 1);
+    for (let i = 0; i < 20; i += 1) group.servers[0]!.sendTo(client.id, new Uint8Array(500_000));
+    await Promise.all(group.servers.map((server) => server.close({ graceful: true, deadlineMs: 60_000 })));
+    await until("all has come", () => got.length === 20);
+    assert.ok(goAways > 0);
+    await until("it is cut off", () => client.state !== "open");
+  });
+
+  test("is refused in time where its owner does not answer", async (t) => {
+    const group = await serverGroup(t, url, [{}, {}], { authenticateTimeoutMs: 300 });
+    const client = await group.join(group.servers[0]!);
+    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
+    await cutOff(client);
+    // An environment that never reads what is posted to it has the session.
+    const { sessions } = group.peers;
+    const handle = sessions.allocate();
+    const words = new Uint32Array(Uint8Array.from(Buffer.from(client.id, "hex")).buffer);
+    assert.ok(sessions.open(handle, { transport: 0, connection: 0, id: words }, 1));
+    await assert.rejects(client.resume(group.servers[1]!.urls[0]!), { code: "ERR_MILLRACE_SESSION_REFUSED" });
+    await until("nothing is left of it", () => group.servers[1]!.connectionCount === 0);
+    assert.equal(group.servers[1]!.counters.rejected, 1);
+  });
+
+  test("counts as one who waits to be let in until its owner answers", async (t) => {
+    const group = await serverGroup(t, url, [{}, {}], { limits: { unauthenticated: 1 } });
+    const client = await group.join(group.servers[0]!);
+    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
+    for (let i = 0; i < 3; i += 1) assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    await group.join(group.servers[1]!);
+  });
+});
