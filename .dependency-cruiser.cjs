@@ -57,13 +57,6 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
     },
     {
-      name: "browser-code-stands-alone",
-      severity: "error",
-      comment: "Pages load this file as it is: it reaches neither Node nor a package.",
-      from: { path: "^src/(frame/codec\\.ts$|cli/page/)" },
-      to: { path: "^(?!src/)", reachable: true },
-    },
-    {
       name: "no-unresolvable",
       severity: "error",
       from: {},

@@ -8,6 +8,7 @@ import { installFlatBuffers } from "./setup/flatbuffers.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { buildAddon, buildBench, buildTestAddon } from "./setup/native.mjs";
 import { installPackages } from "./setup/packages.mjs";
+import { bundlePage } from "./setup/page.mjs";
 import { buildQuinn } from "./setup/quinn.mjs";
 import { checkTools, requireTools, testTools } from "./setup/system.mjs";
 import { compileSources, compileTests } from "./setup/typescript.mjs";
@@ -20,6 +21,7 @@ export function setUp({ tests = false, bench = false, checks = false } = {}) {
     if (tests) await buildTestAddon();
     if (bench) await buildBench();
     await compileSources();
+    await bundlePage();
     if (tests || bench) await compileTests();
     if (tests) await requireTools(testTools);
     if (tests) await buildQuinn("release");

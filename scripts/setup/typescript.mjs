@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { pageScript } from "./page.mjs";
 import { runStep } from "./progress.mjs";
 import { digest, readStamp, writeStamp } from "./stamp.mjs";
 import { listFiles, root } from "./tree.mjs";
@@ -42,7 +43,7 @@ async function compile({ name, title, project, sources, outputOf, outDir, depend
   if (!complete)
     rmSync(join(root, "build", `${name === "tests" ? "test" : "src"}.tsbuildinfo`), { force: true });
   for (const file of listFiles([outDir])) {
-    if (!outputs.has(file.replace(/\.d\.ts$/, ".js"))) rmSync(join(root, file));
+    if (file !== pageScript && !outputs.has(file.replace(/\.d\.ts$/, ".js"))) rmSync(join(root, file));
   }
   const tsc = join("node_modules", "typescript", "bin", "tsc");
   await runStep({ name, title, command: process.execPath, args: [tsc, "-p", project] });

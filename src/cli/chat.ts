@@ -2,12 +2,12 @@ import { userInfo } from "node:os";
 import { createInterface, type Interface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
-import { type Connection, connect } from "../index.js";
+import { connectSession } from "../client/index.js";
+import { InvalidArgumentError } from "../index.js";
 import { parseTransportUrl } from "../transport/address.js";
-import { ChatMember } from "./chat_member.js";
+import { ChatEvents } from "./chat_events.js";
 import { clientTrust } from "./identity.js";
-import { Room } from "./room.js";
-import { encodeMessage } from "./room_message.js";
+import { RefusedByRoom, RoomClient, type RoomClientOptions } from "./room_client.js";
 import { Screen } from "./screen.js";
 import { untilSignal } from "./until_signal.js";
 
@@ -19,6 +19,8 @@ interface ChatOptions {
 
 /** How long a server may take to answer that we join: it may be no room at all. */
 const enterWithinMs = 10_000;
+/** How long the room is looked for when the connection is lost. */
+const comeBackWithinMs = 10_000;
 /** How long to wait, when leaving, until the room has repeated the last line. */
 const farewellMs = 2_000;
 
@@ -26,87 +28,104 @@ const farewellMs = 2_000;
 export function chatCommand(): Command {
   return new Command("chat")
     .description("join the room of `millrace serve` from a terminal")
-    .argument("<url>", "quic://localhost:4433, wss://localhost:4433 or ws://localhost:8080")
+    .argument(
+      "<url>",
+      "quic://localhost:4433, wss://localhost:4433, ws://localhost:8080 or tcp://localhost:8081",
+    )
     .option("--name <name>", "what the others call you", defaultName())
     .option("--ca <file>", "trust this authority, or this server's own certificate, PEM")
     .option("--insecure", "accept any certificate; somebody in between can then read and change everything")
-    .addHelpText("after", "\nIn the room: /who lists who is there, /quit leaves, so do Ctrl-C and Ctrl-D.")
+    .addHelpText(
+      "after",
+      `
+In the room: /who lists who is there, /quit leaves, so do Ctrl-C and Ctrl-D. A connection that is lost is tried
+again for ${comeBackWithinMs / 1_000} seconds; nothing that was said meanwhile is missed.`,
+    )
     .action(chat);
 }
 
 async function chat(url: string, { name, ca, insecure = false }: ChatOptions): Promise<void> {
   const { host, scheme } = parseTransportUrl(url);
-  const trust = scheme === "ws" ? undefined : await clientTrust(host, { ca, insecure });
-  const screen = new Screen(process.stdout);
+  const isClear = scheme === "ws" || scheme === "tcp";
+  const trust = isClear ? undefined : await clientTrust(host, { ca, insecure });
   if (trust?.note) process.stderr.write(`${trust.note}\n`);
   const leaving = new AbortController();
   void untilSignal().then(() => leaving.abort());
   const { signal } = leaving;
-  const member = new ChatMember(name, screen);
-  const connection = await connect(url, member, {
-    ...Room.limits,
-    signal,
-    ...(trust?.tls && { tls: trust.tls }),
-  });
-  signal.addEventListener("abort", () => connection.close());
-  await enter(connection, member);
+  const screen = new Screen(process.stdout);
+  const events = new ChatEvents(screen);
+  const client = { signal, connectTimeoutMs: enterWithinMs, ...(trust?.tls && { tls: trust.tls }) };
+  const room = await enter(url, { name, comeBackWithinMs, client }, events);
+  if (signal.aborted) return room.leave();
   const input = createInterface({
     input: process.stdin,
     terminal: process.stdin.isTTY === true && process.stdout.isTTY === true,
     output: process.stdout,
     prompt: "> ",
   });
-  await converse(connection, member, input, screen);
-  if (connection.state === "open") {
-    await Promise.race([member.repeated(), delay(farewellMs, undefined, { ref: false })]);
-  }
-  const { by, code, reason, error } = await connection.close();
-  if (by === "local") return;
+  signal.addEventListener("abort", () => input.close());
+  const last = await converse(room, events, input, screen);
+  await Promise.race([room.heard(last), delay(farewellMs, undefined, { ref: false })]);
+  await room.leave();
+  const cause = await events.ended;
+  if (cause === undefined || signal.aborted) return;
   process.exitCode = 1;
-  process.stderr.write(`the room is gone: ${error?.message ?? (reason || `close code ${code}`)}\n`);
+  process.stderr.write(`the room is gone: ${cause.message}\n`);
 }
 
-/** Waits until the room has taken us in. */
-async function enter(connection: Connection, member: ChatMember): Promise<void> {
-  const giveUp = setTimeout(() => connection.close({ graceful: false }), enterWithinMs);
+/** @throws as `connectSession`; InvalidArgumentError where it is no room */
+async function enter(url: string, options: RoomClientOptions, events: ChatEvents): Promise<RoomClient> {
   try {
-    await member.joined;
+    return await RoomClient.enter(connectSession, url, options, events);
   } catch (cause) {
-    await connection.close();
+    if (cause instanceof RefusedByRoom) throw new InvalidArgumentError(`${url} is no room: ${cause.message}`);
     throw cause;
-  } finally {
-    clearTimeout(giveUp);
   }
 }
 
-/** Until the input ends, somebody says /quit or sends a signal, or the room is gone. */
+/**
+ * Until the input ends, somebody says /quit or sends a signal, or the room is gone.
+ * @returns the sequence of the last line that was said.
+ */
 async function converse(
-  connection: Connection,
-  member: ChatMember,
+  room: RoomClient,
+  events: ChatEvents,
   input: Interface,
   screen: Screen,
-): Promise<void> {
+): Promise<number> {
+  let last = 0;
   input.on("SIGINT", () => input.close());
-  void connection.closed.then(() => input.close());
+  void events.ended.then(() => input.close());
   screen.attach(input);
   for await (const typed of input) {
     const line = typed.trim();
-    if (line === "/quit" || connection.state !== "open") break;
-    if (line === "/who") screen.roster(member.participants);
+    if (line === "/quit" || events.isOver) break;
+    if (line === "/who") screen.roster(events.participants);
     else if (line.startsWith("/")) screen.note("there are /who and /quit");
-    else if (line !== "") await say(connection, member, line);
+    else if (line !== "") last = (await say(room, events, screen, line)) ?? last;
     screen.prompt();
   }
   screen.detach();
   input.close();
+  return last;
 }
 
-/** Sends a line, no faster than the room and the transport take them: a pipe may hold thousands. */
-async function say(connection: Connection, member: ChatMember, text: string): Promise<void> {
-  const result = connection.send(encodeMessage({ type: "say", text }));
-  if (result !== "dropped") member.sent();
-  if (result !== "sent") await member.drained();
-  await delay(1_000 / member.linesPerSecond);
+/** Says a line, no faster than the room takes them: a pipe may hold thousands. @returns its sequence */
+async function say(
+  room: RoomClient,
+  events: ChatEvents,
+  screen: Screen,
+  text: string,
+): Promise<number | undefined> {
+  try {
+    const sequence = await room.say(text);
+    await delay(1_000 / events.linesPerSecond);
+    return sequence;
+  } catch (cause) {
+    // What else there is ends the conversation, and is told there.
+    if (cause instanceof RefusedByRoom) screen.note(`refused: ${cause.message}`);
+    return undefined;
+  }
 }
 
 function defaultName(): string {

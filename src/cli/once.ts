@@ -1,7 +1,8 @@
-import { type Connection, connect, type MillraceError } from "../index.js";
+import { type ClientSession, connectSession } from "../client/index.js";
+import type { MillraceError } from "../index.js";
 import type { ServerIdentity } from "./identity.js";
-import { encodeMessage, parseRoomMessage } from "./room_message.js";
 import { RoomServer } from "./room_server.js";
+import { subjects } from "./room_words.js";
 import { colours, formatTable, printJson } from "./terminal.js";
 
 const roundTrips = 1_000;
@@ -31,11 +32,18 @@ export async function runOnce(
   { host, json }: { readonly host: string; readonly json?: boolean },
 ): Promise<void> {
   // The measuring client sends as fast as it gets answers, which the room would take for a flood.
-  const server = await RoomServer.start({ host, port: 0, httpPort: 0, tls, messagesPerSecond: 1e6 });
+  const server = await RoomServer.start({
+    host,
+    port: 0,
+    httpPort: 0,
+    tcpPort: 0,
+    tls,
+    messagesPerSecond: 1e6,
+  });
   const measurements: Measurement[] = [];
   const failures: Failure[] = [];
   try {
-    for (const transport of ["quic", "wss", "ws"] as const) {
+    for (const transport of ["quic", "wss", "ws", "tcp"] as const) {
       try {
         measurements.push(await measure(transport, server.urls[transport], tls.certificate));
       } catch (cause) {
@@ -56,15 +64,15 @@ async function measure(
   url: string,
   ca: ServerIdentity["tls"]["certificate"],
 ): Promise<Measurement> {
-  const samples = new RoundTripSamples();
   const signal = AbortSignal.timeout(deadlineMs);
+  const tls = transport === "quic" || transport === "wss" ? { ca } : undefined;
+  const meta = [{ key: "name", value: new TextEncoder().encode(`${transport} client`) }];
+  const requests = { [subjects.ping]: () => undefined };
   const startedAt = performance.now();
-  const connection = await connect(url, samples, { tls: { ca }, signal });
+  const session = await connectSession(url, { tls, signal, meta }, { requests });
   const handshakeMs = performance.now() - startedAt;
-  const timer = setTimeout(() => connection.close({ graceful: false }), deadlineMs);
   try {
-    connection.send(encodeMessage({ type: "join", name: `${transport} client` }));
-    const sorted = await samples.taken;
+    const sorted = (await sampleRoundTrips(session, signal)).sort();
     return {
       transport,
       handshakeMs: round(handshakeMs),
@@ -73,54 +81,20 @@ async function measure(
       p99Us: round(percentile(sorted, 0.99)),
     };
   } finally {
-    clearTimeout(timer);
-    await connection.close();
+    await session.close();
   }
 }
 
-/** A client that joins, then pings the room, the next ping when the last is answered. */
-class RoundTripSamples {
-  /** Microseconds, the shortest first. Rejects when the connection ends too early. */
-  readonly taken: Promise<Float64Array>;
-  readonly #samples = new Float64Array(roundTrips);
-  #settle!: { resolve(samples: Float64Array): void; reject(cause: Error): void };
-  #pings = 0;
-  #sentAt = 0;
-
-  constructor() {
-    this.taken = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
-    // A connection that fails before it is open rejects in `connect`; nobody waits here then.
-    this.taken.catch(() => undefined);
+/** Asks the room, and the next time when it has answered. @returns microseconds */
+async function sampleRoundTrips(session: ClientSession, signal: AbortSignal): Promise<Float64Array> {
+  const samples = new Float64Array(roundTrips);
+  for (let n = -warmUpRoundTrips; n < roundTrips; n += 1) {
+    const askedAt = performance.now();
+    const reply = await session.request(subjects.ping, "", { signal });
+    if (reply.status !== "success") throw new Error(`the room's answer to a ping was a ${reply.status}`);
+    if (n >= 0) samples[n] = (performance.now() - askedAt) * 1_000;
   }
-
-  message(connection: Connection, bytes: Uint8Array): void {
-    const now = performance.now();
-    const message = parseRoomMessage(bytes);
-    if (message?.type === "ping") {
-      connection.send(encodeMessage({ type: "pong", id: message.id }));
-    } else if (message?.type === "welcome") {
-      this.#ping(connection);
-    } else if (message?.type === "pong" && message.id === this.#pings) {
-      const sample = this.#pings - warmUpRoundTrips - 1;
-      if (sample >= 0) this.#samples[sample] = (now - this.#sentAt) * 1_000;
-      if (sample + 1 === roundTrips) this.#settle.resolve(this.#samples.sort());
-      else this.#ping(connection);
-    }
-  }
-
-  close(): void {
-    this.#settle.reject(
-      new Error(`the connection ended after ${this.#pings} of ${warmUpRoundTrips + roundTrips} round trips`),
-    );
-  }
-
-  #ping(connection: Connection): void {
-    this.#pings += 1;
-    this.#sentAt = performance.now();
-    connection.send(encodeMessage({ type: "ping", id: this.#pings }));
-  }
+  return samples;
 }
 
 function printTable(measurements: readonly Measurement[], failures: readonly Failure[]): void {

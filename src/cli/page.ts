@@ -9,17 +9,14 @@ const types = {
 } as const;
 
 /**
- * What the page is made of, by path; relative to this file in `dist/cli`. The sources are served as they are, and
- * under the paths that they have in `src`, so that their imports are right in both places.
+ * What the page is made of, by path; relative to this file in `dist/cli`. Its script is bundled with `millrace/client` by
+ * the build; the rest is served as it is in the sources.
  */
 const files: Readonly<Record<string, string>> = {
   "/": "../../src/cli/page/index.html",
-  "/cli/page/room.js": "../../src/cli/page/room.js",
-  "/cli/page/room_connection.js": "../../src/cli/page/room_connection.js",
-  "/cli/page/style.css": "../../src/cli/page/style.css",
-  "/cli/page/icon.svg": "../../src/cli/page/icon.svg",
-  // The codec that the server uses: it needs nothing but the language.
-  "/frame/codec.js": "../frame/codec.js",
+  "/room.js": "page/room.js",
+  "/style.css": "../../src/cli/page/style.css",
+  "/icon.svg": "../../src/cli/page/icon.svg",
 };
 
 /** Nothing is loaded from elsewhere, and nobody may frame the page. */

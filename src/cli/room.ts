@@ -1,157 +1,172 @@
-import { type Behaviour, CloseCode } from "../index.js";
-import { Member, type RoomConnection } from "./member.js";
 import {
-  encodeMessage,
-  type MessageFromRoom,
-  maxRoomMessageBytes,
+  type AuthenticateContext,
+  type ClientHello,
+  type Refusal,
+  RequestFailure,
+  refuse,
+  type Server,
+  type ServerBehaviour,
+  type ServerRequest,
+  type Session,
+} from "../server/index.js";
+import {
+  checkText,
+  type Entrance,
+  type Move,
+  maxNameCharacters,
+  maxTextCharacters,
   type Participant,
-  parseRequest,
-} from "./room_message.js";
+  type Said,
+  subjects,
+  topics,
+} from "./room_words.js";
 
-export interface RoomOptions {
-  /** How many messages a second a participant may send for long; twice that at once. */
-  readonly messagesPerSecond?: number;
-  readonly maxParticipants?: number;
-  /** Milliseconds that only grow; tests bring their own. */
-  readonly now?: () => number;
+/** One in the room, as the room keeps it with its session. */
+export interface Member {
+  /** 0 until its session has begun. */
+  id: number;
+  name: string;
+  roundTripMs: number | null;
+  /** A ping has not been answered yet. */
+  isAsked: boolean;
 }
 
-/** A connection that has not joined within so long is closed. */
-const joinWithinMs = 10_000;
+/** What a room needs of its server. */
+export type RoomServerPart = Pick<Server<Member>, "publish"> & Iterable<Session<Member>>;
 
-/**
- * One shared room over message connections of any transport. It keeps nothing but its members: a line is
- * sent on to who is there. Give it to `listen` as the behaviour, and call `measure` every few seconds.
- */
-export class Room implements Behaviour<Member> {
-  /** What `listen` should be told, so that limits agree. */
-  static readonly limits = {
-    maxMessageBytes: maxRoomMessageBytes,
-    highWaterMarkBytes: 4 * maxRoomMessageBytes,
+/** A room's code for a name that will not do: see `firstApplicationReject`. */
+const badName = 256;
+/** How much a new measurement counts. RFC 6298 takes 1/8, but this is measured once in seconds. */
+const roundTripGain = 1 / 4;
+const pingTimeoutMs = 10_000;
+const allTopics: readonly string[] = Object.values(topics);
+const decoder = new TextDecoder();
+
+/** One shared room: its members' sessions are of any transport. Give it to `createServer`, and call `measure` every few seconds. */
+export class Room implements ServerBehaviour<Member> {
+  readonly requests = {
+    [subjects.me]: (session: Session<Member>) => this.#welcome(session),
+    [subjects.say]: (session: Session<Member>, request: ServerRequest) => this.#say(session, request.text()),
+    [subjects.ping]: () => undefined,
   };
-  readonly #members = new Map<number, Member>();
-  readonly #messagesPerSecond: number;
-  readonly #maxParticipants: number;
+  readonly #linesPerSecond: number;
   readonly #now: () => number;
+  #server: RoomServerPart | undefined = undefined;
   #lastId = 0;
 
-  constructor({ messagesPerSecond = 10, maxParticipants = 256, now }: RoomOptions = {}) {
-    this.#messagesPerSecond = messagesPerSecond;
-    this.#maxParticipants = maxParticipants;
-    this.#now = now ?? (() => performance.now());
+  /** @param now milliseconds that only grow; tests bring their own. */
+  constructor(linesPerSecond: number, now: () => number = () => performance.now()) {
+    this.#linesPerSecond = linesPerSecond;
+    this.#now = now;
   }
 
+  /** Before the first session. */
+  attach(server: RoomServerPart): void {
+    this.#server = server;
+  }
+
+  /** Who is there, in the order they came. */
   get participants(): Participant[] {
-    return this.#joined().map((member) => member.participant());
+    return [...this.#server!]
+      .filter(({ state, data }) => state === "open" && data.id > 0)
+      .map((session) => participant(session))
+      .sort((a, b) => a.id - b.id);
   }
 
-  open(connection: RoomConnection): void {
+  authenticate({ meta }: ClientHello, _context: AuthenticateContext): Member | Refusal {
+    const wanted = meta.get("name");
+    if (wanted === undefined) return refuse('"name" is missing from the hello', { code: badName });
+    const checked = checkText(decoder.decode(wanted), "name", maxNameCharacters);
+    if ("fault" in checked) return refuse(checked.fault, { code: badName });
+    return { id: 0, name: checked.text, roundTripMs: null, isAsked: false };
+  }
+
+  open(session: Session<Member>): void {
+    const { data } = session;
+    data.name = this.#freeName(data.name);
     this.#lastId += 1;
-    const member = new Member(this.#lastId, connection, this.#messagesPerSecond, this.#now());
-    connection.data = member;
-    if (this.#members.size >= this.#maxParticipants) {
-      connection.close({ code: CloseCode.exhausted, reason: "the room is full" });
-      return;
-    }
-    this.#members.set(member.id, member);
+    data.id = this.#lastId;
+    this.#tell({ who: participant(session), how: "joined" });
+    this.#publishRoster();
+    void this.#ping(session);
   }
 
-  message({ data: member }: RoomConnection, bytes: Uint8Array): void {
-    const now = this.#now();
-    const allowance = member.allowance.take(now);
-    if (allowance === "exhausted") {
-      member.connection.close({ code: CloseCode.policy, reason: "too many messages" });
-      return;
-    }
-    if (allowance === "refused") {
-      member.send(encodeMessage({ type: "refused", reason: "too fast; wait a moment" }));
-      return;
-    }
-    const request = parseRequest(bytes);
-    switch (request.type) {
-      case "join":
-        this.#join(member, request.name, now);
-        break;
-      case "say":
-        this.#say(member, request.text);
-        break;
-      case "ping":
-        member.send(encodeMessage({ type: "pong", id: request.id }));
-        break;
-      case "pong":
-        // The round trip is shown from the first answer on, not from the next measurement.
-        if (member.answered(request.id, now)) this.#sendRoster();
-        break;
-      case "invalid":
-        member.send(encodeMessage({ type: "refused", reason: request.reason }));
-        break;
-    }
+  subscribe(_session: Session<Member>, pattern: string): boolean {
+    return allTopics.includes(pattern);
   }
 
-  drain({ data: member }: RoomConnection): void {
-    member.caughtUp(this.#roster());
+  /** It may come back. */
+  detached(): void {
+    this.#publishRoster();
   }
 
-  close({ data: member }: RoomConnection): void {
-    if (!this.#members.delete(member.id) || !member.joined) return;
-    this.#broadcast({ type: "left", participant: member.participant() });
-    this.#sendRoster();
+  resumed(session: Session<Member>): void {
+    this.#publishRoster();
+    void this.#ping(session);
   }
 
-  /** Asks every participant for its round trip, tells all the numbers, and sends away who never joined. */
+  close(session: Session<Member>): void {
+    this.#tell({ who: participant(session), how: "left" });
+    this.#publishRoster();
+  }
+
+  /** Asks every member for its round trip, and tells all the numbers. */
   measure(): void {
-    const now = this.#now();
-    for (const member of this.#members.values()) {
-      if (member.joined) member.ping(now);
-      else if (now - member.openedAt > joinWithinMs) {
-        member.connection.close({ code: CloseCode.policy, reason: "join first" });
-      }
-    }
-    this.#sendRoster();
+    for (const session of this.#server!) void this.#ping(session);
+    this.#publishRoster();
   }
 
-  #join(member: Member, name: string, now: number): void {
-    if (member.joined) {
-      member.send(encodeMessage({ type: "refused", reason: "you have joined already" }));
-      return;
-    }
-    member.name = this.#freeName(name);
-    const linesPerSecond = this.#messagesPerSecond / 2;
-    member.send(encodeMessage({ type: "welcome", you: member.participant(), linesPerSecond }));
-    this.#broadcast({ type: "joined", participant: member.participant() });
-    this.#sendRoster();
-    member.ping(now);
+  #welcome(session: Session<Member>): string {
+    const entrance: Entrance = { you: participant(session), linesPerSecond: this.#linesPerSecond };
+    return JSON.stringify(entrance);
   }
 
-  #say(member: Member, text: string): void {
-    if (member.joined) this.#broadcast({ type: "said", from: member.participant(), text });
-    else member.send(encodeMessage({ type: "refused", reason: "join first" }));
+  /** @throws RequestFailure */
+  #say(session: Session<Member>, said: string): string {
+    const checked = checkText(said, "text", maxTextCharacters);
+    if ("fault" in checked) throw new RequestFailure(checked.fault);
+    const line = { from: participant(session), text: checked.text, at: Date.now() };
+    const { cursor } = this.#server!.publish(topics.lines, JSON.stringify(line));
+    const answer: Said = { sequence: cursor.sequence };
+    return JSON.stringify(answer);
+  }
+
+  /** Through the path that messages take, and one at a time. */
+  async #ping(session: Session<Member>): Promise<void> {
+    const { data } = session;
+    if (data.isAsked || session.state !== "open") return;
+    data.isAsked = true;
+    const askedAt = this.#now();
+    const reply = await session
+      .request(subjects.ping, "", { timeoutMs: pingTimeoutMs, priority: "high" })
+      .catch(() => undefined); // the session is over, or has no room for a question
+    data.isAsked = false;
+    if (reply?.status !== "success") return;
+    const sample = this.#now() - askedAt;
+    const before = data.roundTripMs;
+    data.roundTripMs = before === null ? sample : before + (sample - before) * roundTripGain;
+    // The round trip is shown from the first answer on, not from the next measurement.
+    if (before === null) this.#publishRoster();
   }
 
   /** Names are told apart: a second `ada` becomes `ada 2`. */
   #freeName(wanted: string): string {
-    const taken = new Set(this.#joined().map((member) => member.name));
+    const taken = new Set([...this.#server!].filter(({ data }) => data.id > 0).map(({ data }) => data.name));
     let name = wanted;
     for (let n = 2; taken.has(name); n += 1) name = `${wanted} ${n}`;
     return name;
   }
 
-  #joined(): Member[] {
-    return [...this.#members.values()].filter((member) => member.joined);
+  #tell(move: Move): void {
+    this.#server!.publish(topics.moves, JSON.stringify(move));
   }
 
-  #roster(): Uint8Array {
-    return encodeMessage({ type: "roster", participants: this.participants });
+  #publishRoster(): void {
+    this.#server!.publish(topics.roster, JSON.stringify(this.participants));
   }
+}
 
-  #broadcast(message: MessageFromRoom): void {
-    const bytes = encodeMessage(message);
-    for (const member of this.#joined()) member.sendLine(bytes);
-  }
-
-  /** A roster is stale in seconds, so who is behind gets none until he has caught up. */
-  #sendRoster(): void {
-    const bytes = this.#roster();
-    for (const member of this.#joined()) if (!member.behind) member.send(bytes);
-  }
+function participant({ data, transport }: Session<Member>): Participant {
+  const { id, name, roundTripMs } = data;
+  return { id, name, transport: transport ?? "–", roundTripMs };
 }

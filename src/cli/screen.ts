@@ -1,6 +1,6 @@
 import { clearLine, cursorTo, type Interface } from "node:readline";
 import type { WriteStream } from "node:tty";
-import { formatRoundTrip, type Participant, printable } from "./room_message.js";
+import { formatRoundTrip, type Move, type Participant, printable } from "./room_words.js";
 import { type Colours, colours, formatTable } from "./terminal.js";
 
 /**
@@ -41,7 +41,7 @@ export class Screen {
     this.#write(`${bold(printable(name))} ${how} ${printable(text)}`);
   }
 
-  moved({ name, transport }: Participant, how: "joined" | "left"): void {
+  moved({ who: { name, transport }, how }: Move): void {
     const over = how === "joined" ? ` over ${transport}` : "";
     this.note(`${name} ${how}${over}`);
   }

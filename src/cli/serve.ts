@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { parsePort } from "./argument.js";
 import { formatFingerprint } from "./certificate.js";
 import {
@@ -7,6 +7,7 @@ import {
   serverIdentity,
   withCertificateOptions,
 } from "./identity.js";
+import { type LogChoice, logLevels, stderrLogger } from "./log.js";
 import { runOnce } from "./once.js";
 import { RoomServer, type RoomUrls } from "./room_server.js";
 import { colours, printJson } from "./terminal.js";
@@ -16,19 +17,34 @@ interface ServeOptions extends CertificateOptions {
   readonly host: string;
   readonly port: number;
   readonly httpPort: number;
+  readonly tcpPort: number;
+  readonly log: LogChoice;
   readonly once?: boolean;
   readonly json?: boolean;
 }
 
-/** `millrace serve`: the room over QUIC and WebSocket, with its page. */
+/** `millrace serve`: the room over QUIC, WebSocket and TCP, with its page. */
 export function serveCommand(): Command {
   const command = new Command("serve")
-    .description("serve a room over QUIC and WebSocket, and a page to join it")
+    .description("serve a room over QUIC, WebSocket and TCP, and a page to join it")
     .option("--host <host>", "name or address to listen on", "127.0.0.1")
     .option("--port <port>", "UDP port of QUIC, and TCP port of wss and https", parsePort, 4433)
     .option("--http-port <port>", "TCP port of ws and http", parsePort, 8080)
+    .option("--tcp-port <port>", "TCP port of plain tcp", parsePort, 8081)
+    .addOption(
+      new Option(
+        "--log <level>",
+        "what is told on stderr: members, refusals, faults; of debug every message, too",
+      )
+        .choices(logLevels)
+        .default("warn"),
+    )
     .option("--once", "start on free ports, measure a client over each transport, and exit")
-    .option("--json", "print JSON for machines");
+    .option("--json", "print JSON for machines, the log too")
+    .addHelpText(
+      "after",
+      "\nSIGTERM, SIGINT and Ctrl-C tell all members and finish what they asked; a second one ends it at once.",
+    );
   return withCertificateOptions(command).action(async (options: ServeOptions) => {
     const identity = await serverIdentity(options, command);
     if (options.once) await runOnce(identity, options);
@@ -37,13 +53,18 @@ export function serveCommand(): Command {
 }
 
 async function serve(identity: ServerIdentity, options: ServeOptions): Promise<void> {
-  const { host, port, httpPort } = options;
+  const { host, port, httpPort, tcpPort, json = false } = options;
   const stopping = untilSignal();
-  const server = await RoomServer.start({ host, port, httpPort, tls: identity.tls });
-  if (options.json) printJson({ urls: server.urls, certificate: describeCertificate(identity) });
+  const server = await RoomServer.start({
+    ...{ host, port, httpPort, tcpPort },
+    tls: identity.tls,
+    log: stderrLogger(options.log, json),
+    logMessages: options.log === "debug",
+  });
+  if (json) printJson({ urls: server.urls, certificate: describeCertificate(identity) });
   else printAddresses(server.urls, identity);
   const signal = await stopping;
-  if (!options.json) process.stdout.write(`\n${signal}: closing\n`);
+  if (!json) process.stdout.write(`\n${signal}: closing\n`);
   await server.close();
 }
 
@@ -55,6 +76,7 @@ function printAddresses(urls: RoomUrls, { development }: ServerIdentity): void {
     `  page       ${cyan(urls.http)}   ${dim(`or ${urls.https}`)}`,
     `  QUIC       ${cyan(urls.quic)}`,
     `  WebSocket  ${cyan(urls.wss)}   ${dim(`or ${urls.ws}`)}`,
+    `  TCP        ${cyan(urls.tcp)}`,
     "",
     `  join from another terminal: ${ownCommand()} chat ${urls.quic}`,
   ];

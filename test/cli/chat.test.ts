@@ -3,18 +3,21 @@ import { after, before, test } from "node:test";
 import type { Browser, Page } from "puppeteer-core";
 import { launchBrowser } from "../kit/browser.js";
 import { cliPath, MillraceProcess, runMillrace } from "../kit/command.js";
+import { CutRelay } from "../kit/cut_relay.js";
 import { temporaryFolder } from "../kit/folder.js";
 import { Terminal } from "../kit/terminal.js";
 
 /** What takes longer hangs. */
 const patienceMs = 60_000;
 
+const freePorts = ["--port", "0", "--http-port", "0", "--tcp-port", "0"];
 const env = { XDG_CACHE_HOME: temporaryFolder() };
 
 interface Urls {
   readonly quic: string;
   readonly wss: string;
   readonly ws: string;
+  readonly tcp: string;
   readonly http: string;
 }
 
@@ -24,7 +27,7 @@ let certificate: { readonly path: string };
 let browser: Browser;
 
 before(async () => {
-  server = new MillraceProcess(["serve", "--json", "--port", "0", "--http-port", "0"], { env });
+  server = new MillraceProcess(["serve", "--json", ...freePorts], { env });
   ({ urls, certificate } = await server.ready<{ urls: Urls; certificate: { path: string } }>());
   browser = await launchBrowser();
 });
@@ -45,9 +48,9 @@ async function newPage(): Promise<Page> {
 }
 
 /** Opens the page and joins, with the keyboard alone. */
-async function joinPage(name: string): Promise<Page> {
+async function joinPage(name: string, url = urls.http): Promise<Page> {
   const page = await newPage();
-  await page.goto(urls.http);
+  await page.goto(url);
   await page.focus("#name");
   await page.keyboard.type(name);
   await page.keyboard.press("Enter");
@@ -68,6 +71,13 @@ async function textOf(page: Page, selector: string): Promise<string> {
   return (await element!.evaluate((found) => found.textContent)) ?? "";
 }
 
+/** What was said last, once it ends so; it came while the page was open, or before. */
+async function lastLine(page: Page, end: string): Promise<string> {
+  const words = `[...document.querySelectorAll(".line .words")].at(-1)?.textContent ?? ""`;
+  await page.waitForFunction(`(${words}).endsWith(${JSON.stringify(end)})`);
+  return (await page.evaluate(words)) as string;
+}
+
 test("a line typed in a terminal over QUIC shows in the page, and one of the page in the terminal", async () => {
   const terminal = await chatInTerminal(urls.quic, "ada");
   await terminal.shows(/\* you are ada, over quic/);
@@ -76,8 +86,8 @@ test("a line typed in a terminal over QUIC shows in the page, and one of the pag
     await terminal.shows(/\* grace joined over websocket/);
     await terminal.type("hello from the terminal");
     await terminal.press("Enter");
-    assert.equal(await textOf(page, ".line .words"), "hello from the terminal");
-    assert.match(await textOf(page, ".line .head"), /^ada ?quic/);
+    assert.equal(await lastLine(page, "hello from the terminal"), "hello from the terminal");
+    assert.match(await textOf(page, ".line:nth-last-child(1 of .line) .head"), /^ada ?quic/);
 
     await sayInPage(page, "hello from the page");
     await terminal.shows(/grace \(websocket, (\d+(\.\d+)? ms|–)\) hello from the page/);
@@ -101,6 +111,67 @@ test("a line typed in a terminal over QUIC shows in the page, and one of the pag
   } finally {
     await terminal.close();
     await page.close();
+  }
+});
+
+test("who comes late hears what was said before, in the page and in a terminal", async () => {
+  await runMillrace(["chat", urls.quic, "--name", "early"], { env, input: "said before you came\n" });
+  const page = await joinPage("late");
+  try {
+    await page.waitForFunction(`document.querySelector("#log").textContent.includes("said before you came")`);
+    const { stdout } = await runMillrace(["chat", urls.tcp, "--name", "later"], { env, input: "/who\n" });
+    assert.match(stdout, /^early .*said before you came$/m);
+    assert.match(stdout, /^late +websocket/m);
+  } finally {
+    await page.close();
+  }
+});
+
+test("a page that is loaded again begins anew: under its name, with what was said", async () => {
+  const listener = new MillraceProcess(["chat", urls.tcp, "--name", "listener"], { env });
+  await listener.output(/you are listener/);
+  const page = await joinPage("reloader");
+  try {
+    await sayInPage(page, "before the reload");
+    await listener.output(/before the reload/);
+    await page.reload();
+    await page.waitForSelector("#status[data-state=connected]");
+    assert.equal(await textOf(page, "#status"), "connected as reloader");
+    await page.waitForFunction(`document.querySelector("#log").textContent.includes("before the reload")`);
+    await listener.output(/reloader joined[\s\S]*reloader left[\s\S]*reloader joined/);
+    await sayInPage(page, "after it");
+    await listener.output(/after it/);
+  } finally {
+    await page.close();
+    listener.child.stdin.end();
+    await listener.exited;
+  }
+});
+
+test("a connection that is cut is back by itself, in the page and in a terminal, and nothing is missed", async () => {
+  const [forPage, forTerminal] = [await CutRelay.start(urls.http), await CutRelay.start(urls.tcp)];
+  const witness = new MillraceProcess(["chat", urls.quic, "--name", "witness"], { env });
+  const chat = new MillraceProcess(["chat", forTerminal.url, "--name", "cut"], { env });
+  await Promise.all([witness.output(/you are witness/), chat.output(/you are cut/)]);
+  const page = await joinPage("cut page", forPage.url);
+  try {
+    await witness.output(/cut page joined/);
+    for (const relay of [forPage, forTerminal]) relay.cut();
+    witness.child.stdin.write("said meanwhile\n");
+    await chat.output(/connection lost[\s\S]*connected again/);
+    await chat.output(/witness \(quic.* said meanwhile/);
+    await page.waitForFunction(`document.querySelector("#log").textContent.includes("said meanwhile")`);
+    await page.waitForSelector("#status[data-state=connected]");
+    await sayInPage(page, "here again");
+    chat.child.stdin.end("and so am I\n");
+    assert.equal(await chat.exited, 0, chat.stderr);
+    await witness.output(/here again/);
+    await witness.output(/and so am I/);
+    assert.ok(!/cut page left/.test(witness.stdout));
+  } finally {
+    await page.close();
+    witness.child.stdin.end();
+    await Promise.all([witness.exited, forPage.close(), forTerminal.close()]);
   }
 });
 
@@ -129,7 +200,7 @@ test("what others write is text in the page, and cannot move a terminal's cursor
     const listener = new MillraceProcess(["chat", urls.wss, "--name", "listener"], { env });
     await listener.output(/you are listener/);
     await runMillrace(["chat", urls.quic, "--name", "<b>mallory</b>"], { env, input: `${hostile}\n` });
-    assert.equal(await textOf(page, ".line .words"), '<img src=x onerror="document.title=1"> [2J end');
+    assert.equal(await lastLine(page, "end"), '<img src=x onerror="document.title=1"> [2J end');
     assert.equal(await page.$(".line img, .line b"), null);
     assert.equal(await page.title(), "millrace room");
     const [line] = await listener.output(/^<b>mallory.*$/m);
@@ -144,7 +215,7 @@ test("what others write is text in the page, and cannot move a terminal's cursor
 test("a pipe's lines are all said, in order, over each transport, and it leaves when the pipe ends", async () => {
   const listener = new MillraceProcess(["chat", urls.ws, "--name", "listener"], { env });
   await listener.output(/you are listener/);
-  for (const url of [urls.quic, urls.wss, urls.ws]) {
+  for (const url of [urls.quic, urls.wss, urls.ws, urls.tcp]) {
     const name = `pipe-${new URL(url).protocol.slice(0, -1)}`;
     const { code, stdout, stderr } = await runMillrace(["chat", url, "--name", name], {
       env,
@@ -161,7 +232,7 @@ test("a pipe's lines are all said, in order, over each transport, and it leaves 
 
 test("the page comes back by itself when the server does", async () => {
   const start = (port: string) =>
-    new MillraceProcess(["serve", "--json", "--port", "0", "--http-port", port], { env });
+    new MillraceProcess(["serve", "--json", ...freePorts, "--http-port", port], { env });
   let own = start("0");
   const { urls: first } = await own.ready<{ urls: Urls }>();
   const page = await newPage();
@@ -185,7 +256,7 @@ test("the page comes back by itself when the server does", async () => {
 test("a name that the room refuses ends the program at once, with the reason", async () => {
   const { code, stderr } = await runMillrace(["chat", urls.quic, "--name", "x".repeat(33)], { env });
   assert.equal(code, 1);
-  assert.match(stderr, /the room refuses: "name" is longer than 32 characters/);
+  assert.match(stderr, /refused the session: "name" is longer than 32 characters/);
 });
 
 test("a signal ends it with 0, also when the pipe stays open", async () => {

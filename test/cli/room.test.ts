@@ -1,228 +1,223 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import type { CloseOptions, ConnectionState, SendResult } from "millrace";
-import type { Member, RoomConnection } from "#internal/cli/member.js";
-import { Room, type RoomOptions } from "#internal/cli/room.js";
-import { encodeMessage, type MessageFromRoom, type RequestToRoom } from "#internal/cli/room_message.js";
+import { describe, type TestContext, test } from "node:test";
+import { CloseCode } from "millrace";
+import { type ClientOptions, type ClientSession, connectSession, FailureCode } from "millrace/client";
+import { type Connect, RoomClient, type RoomEvents } from "#internal/cli/room_client.js";
+import { RoomServer } from "#internal/cli/room_server.js";
+import type { Entrance, Line, Move, Participant } from "#internal/cli/room_words.js";
+import { until } from "../kit/until.js";
+import { authority, identity } from "../transport/suite/kit.js";
 
-/** A room on a clock of the test's own. */
-class Scene {
-  readonly room: Room;
-  now = 0;
+const free = { host: "127.0.0.1", port: 0, httpPort: 0, tcpPort: 0, tls: identity };
 
-  constructor(options: RoomOptions = {}) {
-    this.room = new Room({ ...options, now: () => this.now });
-  }
+async function startRoom(t: TestContext, options = {}): Promise<RoomServer> {
+  const server = await RoomServer.start({ ...free, ...options });
+  t.after(() => server.close());
+  return server;
+}
 
-  enter(transport = "quic"): Guest {
-    const guest = new Guest(this.room, transport);
-    this.room.open(guest);
+/** One in the room, and all that it was told. */
+class Guest implements RoomEvents {
+  readonly entrances: Entrance[] = [];
+  readonly lines: [line: Line, own: boolean][] = [];
+  readonly moves: Move[] = [];
+  readonly ends: (Error | undefined)[] = [];
+  /** What happened to the connection. */
+  readonly course: string[] = [];
+  participants: readonly Participant[] = [];
+  client!: RoomClient;
+  session!: ClientSession;
+
+  static async enter(t: TestContext, url: string, name: string, comeBackWithinMs?: number): Promise<Guest> {
+    const guest = new Guest();
+    const client: ClientOptions = { tls: { ca: authority.certificate } };
+    const connect: Connect = async (...given) => {
+      guest.session = await connectSession(...given);
+      return guest.session;
+    };
+    const options = comeBackWithinMs === undefined ? { name, client } : { name, client, comeBackWithinMs };
+    guest.client = await RoomClient.enter(connect, url, options, guest);
+    t.after(() => guest.client.leave());
     return guest;
   }
 
-  /** A guest who has joined, and has read what the room said to that. */
-  join(name: string): Guest {
-    const guest = this.enter();
-    guest.ask({ type: "join", name });
-    guest.heard.length = 0;
-    return guest;
+  get name(): string {
+    return this.entrances.at(-1)!.you.name;
+  }
+
+  get heard(): string[] {
+    return this.lines.map(([{ from, text }]) => `${from.name}: ${text}`);
+  }
+
+  entered(entrance: Entrance): void {
+    this.entrances.push(entrance);
+  }
+  said(line: Line, own: boolean): void {
+    this.lines.push([line, own]);
+  }
+  moved(move: Move): void {
+    this.moves.push(move);
+  }
+  roster(participants: readonly Participant[]): void {
+    this.participants = participants;
+  }
+  missed(): void {
+    this.course.push("missed");
+  }
+  leaving(): void {
+    this.course.push("leaving");
+  }
+  lost(): void {
+    this.course.push("lost");
+  }
+  back(): void {
+    this.course.push("back");
+  }
+  over(cause: Error | undefined): void {
+    this.ends.push(cause);
   }
 }
 
-class Guest implements RoomConnection {
-  readonly transport: string;
-  data!: Member;
-  state: ConnectionState = "open";
-  heard: MessageFromRoom[] = [];
-  answer: SendResult = "sent";
-  readonly #room: Room;
-  #closeCode: number | undefined;
-
-  constructor(room: Room, transport: string) {
-    this.#room = room;
-    this.transport = transport;
-  }
-
-  send(bytes: Uint8Array): SendResult {
-    if (this.answer !== "dropped") this.heard.push(JSON.parse(Buffer.from(bytes).toString()));
-    return this.answer;
-  }
-
-  close(options: CloseOptions = {}): Promise<never> {
-    this.#closeCode = options.code;
-    this.leave();
-    return new Promise(() => {});
-  }
-
-  closeCode(): number | undefined {
-    return this.#closeCode;
-  }
-
-  leave(): void {
-    this.state = "closed";
-    this.#room.close(this);
-  }
-
-  ask(request: RequestToRoom): void {
-    this.#room.message(this, encodeMessage(request));
-  }
-
-  sendRaw(text: string | Uint8Array): void {
-    this.#room.message(this, Buffer.from(text as string));
-  }
-
-  all<T extends MessageFromRoom["type"]>(type: T): Extract<MessageFromRoom, { type: T }>[] {
-    return this.heard.filter((message) => message.type === type) as Extract<MessageFromRoom, { type: T }>[];
-  }
-}
-
-test("what one participant says all hear, also the speaker, and nobody who has not joined", () => {
-  const scene = new Scene();
-  const [ada, grace, silent] = [scene.join("ada"), scene.join("grace"), scene.enter()];
-  ada.ask({ type: "say", text: "hello" });
-  for (const guest of [ada, grace]) {
-    assert.deepEqual(
-      guest.all("said").map(({ from, text }) => [from.name, text]),
-      [["ada", "hello"]],
+describe("the room", () => {
+  test("is one for members of every transport: what one says all hear, and who comes late hears it, too", async (t) => {
+    const { urls } = await startRoom(t);
+    const guests: Guest[] = [];
+    for (const [n, url] of [urls.quic, urls.wss, urls.ws, urls.tcp].entries()) {
+      const guest = await Guest.enter(t, url, `guest-${n}`);
+      guests.push(guest);
+      await guest.client.say(`from ${new URL(url).protocol}`);
+    }
+    const all = ["guest-0: from quic:", "guest-1: from wss:", "guest-2: from ws:", "guest-3: from tcp:"];
+    for (const [n, guest] of guests.entries()) {
+      await until("all is heard", () => guest.lines.length === all.length);
+      assert.deepEqual(guest.heard, all);
+      assert.deepEqual(
+        guest.lines.map(([, own]) => own),
+        all.map((_, index) => index === n),
+      );
+    }
+    await until("all are listed, with how long their way is", () =>
+      guests.every(({ participants }) => participants.filter((who) => who.roundTripMs! > 0).length === 4),
     );
-  }
-  assert.deepEqual(silent.heard, []);
-  silent.ask({ type: "say", text: "let me in" });
-  assert.deepEqual(silent.heard, [{ type: "refused", reason: "join first" }]);
-  assert.equal(ada.all("said").length, 1);
+    assert.deepEqual(
+      guests[3]!.participants.map(({ name, transport }) => [name, transport]),
+      [
+        ["guest-0", "quic"],
+        ["guest-1", "websocket"],
+        ["guest-2", "websocket"],
+        ["guest-3", "tcp"],
+      ],
+    );
+  });
+
+  test("tells who comes and who goes", async (t) => {
+    const { urls } = await startRoom(t);
+    const ada = await Guest.enter(t, urls.tcp, "ada");
+    const grace = await Guest.enter(t, urls.ws, "grace");
+    await until("grace has come", () => ada.participants.length === 2);
+    await grace.client.leave();
+    await until("grace has gone", () => ada.participants.length === 1);
+    const told = ada.moves.filter(({ who }) => who.name === "grace").map(({ how }) => how);
+    assert.deepEqual(told, ["joined", "left"]);
+    assert.deepEqual(grace.ends, [undefined]);
+  });
+
+  test("tells names apart, and strips them of what cannot be seen", async (t) => {
+    const { urls } = await startRoom(t);
+    const names: string[] = [];
+    for (const name of ["ada", "ada", " a\u0000da\u202e ", "ada"])
+      names.push((await Guest.enter(t, urls.tcp, name)).name);
+    assert.deepEqual(names, ["ada", "ada 2", "a da", "ada 3"]);
+  });
+
+  test("refuses bad input with its reason, and no harm is done", async (t) => {
+    const { urls } = await startRoom(t);
+    const grace = await Guest.enter(t, urls.tcp, "grace");
+    const mallory = await Guest.enter(t, urls.tcp, "mallory");
+    await assert.rejects(mallory.client.say("x".repeat(2_001)), /"text" is longer than 2000/);
+    await assert.rejects(mallory.client.say(" \u0007 "), /"text" is empty/);
+    const { session } = mallory;
+    assert.equal((await session.request("room.shut")).status, "failure");
+    await assert.rejects(session.subscribe("room.>"), { code: FailureCode.forbidden });
+    await assert.rejects(session.publish("room.lines", "not said"), { code: FailureCode.forbidden });
+    await assert.rejects(Guest.enter(t, urls.tcp, "n".repeat(33)), /"name" is longer than 32/);
+    await assert.rejects(connectSession(urls.tcp), /"name" is missing/);
+    await mallory.client.say("done");
+    await until("that is heard", () => grace.lines.length === 1);
+    assert.deepEqual(grace.heard, ["mallory: done"]);
+  });
+
+  test("refuses who floods, hears it again after a pause, and sends it away when it goes on", async (t) => {
+    const { urls } = await startRoom(t);
+    const [ada, grace] = [await Guest.enter(t, urls.tcp, "ada"), await Guest.enter(t, urls.tcp, "grace")];
+    const results = await Promise.allSettled(Array.from({ length: 60 }, (_, n) => ada.client.say(`${n}`)));
+    const refused = results.filter(({ status }) => status === "rejected").length;
+    assert.ok(refused >= 20 && refused < 60, `${refused} refused`);
+    await until("it may speak again", () =>
+      ada.client.say("sorry").then(
+        () => true,
+        () => false,
+      ),
+    );
+    await until("that is heard", () => grace.heard.at(-1) === "ada: sorry");
+    const replies = Array.from({ length: 400 }, () => ada.session.request("room.say", "and on"));
+    await until("it is sent away", () => ada.course.includes("lost"));
+    await ada.client.leave();
+    await Promise.allSettled(replies);
+    assert.deepEqual(grace.course, []);
+  });
 });
 
-test("the round trip is measured through the message path, from the first answer on, and smoothed", () => {
-  const scene = new Scene();
-  const ada = scene.enter("websocket");
-  ada.ask({ type: "join", name: "ada" });
-  const [ping] = ada.all("ping");
-  scene.now += 40;
-  ada.ask({ type: "pong", id: ping!.id + 1 });
-  assert.equal(scene.room.participants[0]!.roundTripMs, null, "an answer to no question");
-  ada.ask({ type: "pong", id: ping!.id });
-  const expected = { id: 1, name: "ada", transport: "websocket", roundTripMs: 40 };
-  assert.deepEqual(ada.all("roster").at(-1)!.participants, [expected]);
-  ada.ask({ type: "pong", id: ping!.id });
-  scene.room.measure();
-  scene.now += 80;
-  ada.ask({ type: "pong", id: ada.all("ping").at(-1)!.id });
-  assert.equal(scene.room.participants[0]!.roundTripMs, 50);
-});
+describe("a member of the room", () => {
+  test("that loses its connection is back, has missed nothing, and has not left", async (t) => {
+    const { urls } = await startRoom(t);
+    const ada = await Guest.enter(t, urls.quic, "ada");
+    const grace = await Guest.enter(t, urls.ws, "grace");
+    await grace.client.say("before");
+    await until("ada hears it", () => ada.lines.length === 1);
+    ada.session.abandon();
+    const said = ada.client.say("from nowhere");
+    await grace.client.say("meanwhile");
+    await said;
+    await until("both have heard all", () => ada.lines.length === 3 && grace.lines.length === 3);
+    assert.deepEqual(ada.heard.toSorted(), grace.heard.toSorted());
+    await until("it is back", () => ada.course.length === 2);
+    assert.deepEqual(ada.course, ["lost", "back"]);
+    assert.equal(ada.entrances.length, 1);
+    assert.ok(!grace.moves.some(({ how }) => how === "left"));
+    await until("the roster has both", () => grace.participants.length === 2);
+  });
 
-test("a ping of a participant is answered with its number", () => {
-  const ada = new Scene().join("ada");
-  ada.ask({ type: "ping", id: 77 });
-  assert.deepEqual(ada.heard, [{ type: "pong", id: 77 }]);
-});
+  test("is told that the room stops, finds the next one, and that what it said is not there any more", async (t) => {
+    const first = await RoomServer.start(free);
+    const { urls } = first;
+    const ada = await Guest.enter(t, urls.ws, "ada");
+    await ada.client.say("to the first");
+    await ada.client.heard(1);
+    await first.close();
+    await until("it has lost the first", () => ada.course.includes("lost"));
+    assert.deepEqual(ada.course, ["leaving", "lost"]);
+    await startRoom(t, { httpPort: Number(new URL(urls.ws).port) });
+    await until("it has entered again", () => ada.entrances.length === 2);
+    await until("it knows of the gap", () => ada.course.at(-1) === "missed");
+    await ada.client.say("to the second");
+    await until("that is heard", () => ada.heard.at(-1) === "ada: to the second");
+  });
 
-test("names are told apart, and stripped of what cannot be seen", () => {
-  const scene = new Scene();
-  for (const name of ["ada", "ada", " a\u0000da\u202e ", "ada"]) scene.join(name);
-  assert.deepEqual(
-    scene.room.participants.map(({ name }) => name),
-    ["ada", "ada 2", "a da", "ada 3"],
-  );
-});
+  test("gives up where the room stays away, and says why", async (t) => {
+    const server = await RoomServer.start(free);
+    const ada = await Guest.enter(t, server.urls.tcp, "ada", 100);
+    await server.close();
+    await until("it is over", () => ada.ends.length === 1);
+    assert.match(ada.ends[0]!.message, /nothing listens|closed the connection/);
+    await assert.rejects(ada.client.say("anybody?"));
+  });
 
-test("bad input is refused with its reason, and harms nobody", () => {
-  const scene = new Scene({ messagesPerSecond: 100 });
-  const [ada, grace] = [scene.join("ada"), scene.join("grace")];
-  const bad = [
-    "",
-    "null",
-    "[]",
-    "{",
-    '"say"',
-    '{"type":"shout"}',
-    '{"type":"say"}',
-    '{"type":"say","text":7}',
-    '{"type":"say","text":" \\u0007 "}',
-    `{"type":"say","text":"${"x".repeat(2_001)}"}`,
-    '{"type":"join","name":"again"}',
-    '{"type":"pong","id":"1"}',
-    new Uint8Array([0xff, 0xfe]),
-  ];
-  for (const text of bad) ada.sendRaw(text);
-  assert.equal(ada.all("refused").length, bad.length);
-  assert.deepEqual(grace.all("said"), []);
-  const nameless = scene.enter();
-  nameless.sendRaw(`{"type":"join","name":"${"n".repeat(33)}"}`);
-  assert.match(nameless.all("refused")[0]!.reason, /longer than 32/);
-});
-
-test("who floods is refused, is heard again after a pause, and is sent away when it goes on", () => {
-  const scene = new Scene({ messagesPerSecond: 10 });
-  const [ada, grace] = [scene.join("ada"), scene.join("grace")];
-  for (let n = 0; n < 30; n += 1) ada.ask({ type: "say", text: `${n}` });
-  assert.equal(grace.all("said").length, 19, "twice the rate at once; joining was one");
-  assert.equal(ada.all("refused").length, 11);
-  scene.now += 3_000;
-  ada.ask({ type: "say", text: "sorry" });
-  assert.equal(grace.all("said").at(-1)!.text, "sorry");
-  for (let n = 0; n < 200 && ada.state === "open"; n += 1) ada.ask({ type: "say", text: `${n}` });
-  assert.equal(ada.closeCode(), 5);
-  assert.deepEqual(
-    scene.room.participants.map(({ name }) => name),
-    ["grace"],
-  );
-});
-
-test("who is slow gets no rosters, and learns how many lines it missed", () => {
-  const scene = new Scene();
-  const [ada, slow] = [scene.join("ada"), scene.join("slow")];
-  slow.answer = "blocked";
-  ada.ask({ type: "say", text: "accepted, and now the queue is full" });
-  slow.answer = "dropped";
-  ada.ask({ type: "say", text: "missed" });
-  ada.ask({ type: "say", text: "missed too" });
-  slow.answer = "sent";
-  scene.room.measure();
-  assert.deepEqual(
-    slow.heard.map(({ type }) => type),
-    ["said"],
-  );
-  scene.room.drain(slow);
-  assert.deepEqual(
-    slow.heard.slice(1).map(({ type }) => type),
-    ["missed", "roster"],
-  );
-  assert.deepEqual(slow.all("missed"), [{ type: "missed", lines: 2 }]);
-});
-
-test("a full room closes whom it cannot take, and has room again when somebody leaves", () => {
-  const scene = new Scene({ maxParticipants: 1 });
-  const ada = scene.join("ada");
-  const late = scene.enter();
-  assert.equal(late.closeCode(), 7);
-  ada.leave();
-  assert.equal(scene.enter().closeCode(), undefined);
-});
-
-test("a connection that never joins is closed", () => {
-  const scene = new Scene();
-  const [silent, ada] = [scene.enter(), scene.join("ada")];
-  scene.now = 9_000;
-  scene.room.measure();
-  assert.equal(silent.closeCode(), undefined);
-  scene.now = 11_000;
-  scene.room.measure();
-  assert.equal(silent.closeCode(), 5);
-  assert.equal(ada.closeCode(), undefined);
-});
-
-test("all learn who comes and who goes", () => {
-  const scene = new Scene();
-  const ada = scene.join("ada");
-  const grace = scene.join("grace");
-  assert.equal(ada.all("joined")[0]!.participant.name, "grace");
-  grace.leave();
-  assert.equal(ada.all("left")[0]!.participant.name, "grace");
-  assert.deepEqual(
-    ada
-      .all("roster")
-      .at(-1)!
-      .participants.map(({ name }) => name),
-    ["ada"],
-  );
+  test("that ends its session does not come back", async (t) => {
+    const { urls } = await startRoom(t);
+    const ada = await Guest.enter(t, urls.tcp, "ada");
+    await ada.session.close({ code: CloseCode.normal });
+    await until("it is over", () => ada.ends.length === 1);
+    assert.deepEqual(ada.course, []);
+  });
 });

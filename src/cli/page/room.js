@@ -1,4 +1,6 @@
-import { RoomConnection } from "./room_connection.js";
+import { connectSession } from "millrace/client";
+import { RefusedByRoom, RoomClient } from "#internal/cli/room_client.js";
+import { formatRoundTrip } from "#internal/cli/room_words.js";
 
 const find = (id) => document.getElementById(id);
 const [status, log, roster, count] = ["status", "log", "roster", "count"].map(find);
@@ -6,63 +8,90 @@ const [join, name, say, text] = ["join", "name", "say", "text"].map(find);
 
 /** More lines than these are forgotten, so that a page left open does not grow. */
 const linesKept = 500;
+const url = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`;
 
-let myName = "";
-let myId;
+let room;
+let me;
 
-const connection = new RoomConnection(
-  `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`,
-);
-
-connection.addEventListener("open", () => connection.send({ type: "join", name: myName }));
-connection.addEventListener("wait", () => {
-  showStatus("lost", "connection lost, trying again…");
-  showRoster([]);
-  say.querySelector("button").disabled = true;
-});
-connection.addEventListener("message", ({ detail: message }) => handlers[message.type]?.(message));
-
-const handlers = {
-  welcome({ you }) {
-    myId = you.id;
-    showStatus("connected", `connected as ${you.name}`);
+const events = {
+  entered({ you }) {
+    me = you;
+    showConnected();
     join.hidden = true;
     say.hidden = false;
-    say.querySelector("button").disabled = false;
     text.focus();
   },
-  roster: ({ participants }) => showRoster(participants),
-  joined: ({ participant }) => addNote(`${participant.name} joined over ${participant.transport}`),
-  left: ({ participant }) => addNote(`${participant.name} left`),
-  said: ({ from, text }) => addLine(from, text),
-  missed: ({ lines }) => addNote(`${lines} ${lines === 1 ? "line was" : "lines were"} missed here`),
-  refused: ({ reason }) => addNote(`refused: ${reason}`),
+  roster: showRoster,
+  moved: ({ who, how }) =>
+    addNote(how === "joined" ? `${who.name} joined over ${who.transport}` : `${who.name} left`),
+  said: addLine,
+  missed: () => addNote("lines were missed here"),
+  leaving: () => addNote("the room is about to stop"),
+  lost() {
+    showStatus("lost", "connection lost, trying again…");
+    showRoster([]);
+    say.querySelector("button").disabled = true;
+  },
+  back: showConnected,
+  over(cause) {
+    if (cause !== undefined) showStatus("lost", cause.message);
+  },
 };
 
 join.addEventListener("submit", (event) => {
   event.preventDefault();
-  myName = name.value.trim();
-  if (myName === "") return;
-  sessionStorage.setItem("name", myName);
-  showStatus("connecting", "connecting…");
-  connection.connect();
-  join.querySelector("button").disabled = true;
+  const wanted = name.value.trim();
+  if (wanted !== "") void enter(wanted);
 });
 
-say.addEventListener("submit", (event) => {
+say.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (text.value.trim() !== "" && connection.send({ type: "say", text: text.value })) text.value = "";
+  const line = text.value;
+  if (line.trim() === "" || status.dataset.state !== "connected") return;
+  text.value = "";
+  try {
+    await room.say(line);
+  } catch (cause) {
+    if (cause instanceof RefusedByRoom) addNote(`refused: ${cause.message}`);
+  }
 });
+
+// So that the others see at once that we are gone; a page that is shown again, as by "back", begins anew.
+addEventListener("pagehide", () => void room?.leave());
+addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
+
+async function enter(wanted) {
+  const button = join.querySelector("button");
+  button.disabled = true;
+  showStatus("connecting", "connecting…");
+  try {
+    room = await RoomClient.enter(connectSession, url, { name: wanted }, events);
+    sessionStorage.setItem("name", wanted);
+  } catch (cause) {
+    sessionStorage.removeItem("name");
+    showStatus("lost", cause.message);
+    button.disabled = false;
+  }
+}
+
+function showConnected() {
+  showStatus("connected", `connected as ${me.name}`);
+  say.querySelector("button").disabled = false;
+}
 
 function showStatus(state, words) {
   status.dataset.state = state;
   status.textContent = words;
 }
 
-function addLine(from, words) {
-  const line = element("li", from.id === myId ? "line own" : "line");
+function addLine({ from, text: words, at }, own) {
+  const line = element("li", own ? "line own" : "line");
   const head = element("p", "head");
-  const time = element("time", "", new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  const time = element(
+    "time",
+    "",
+    new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }),
+  );
   head.append(element("strong", "", from.name), badge(from.transport), time);
   line.append(head, element("p", "words", words));
   append(line);
@@ -84,7 +113,7 @@ function showRoster(participants) {
   count.textContent = participants.length;
   roster.replaceChildren(
     ...participants.map(({ id, name, transport, roundTripMs }) => {
-      const row = element("li", id === myId ? "own" : "");
+      const row = element("li", id === me?.id ? "own" : "");
       const delay = element("span", "round-trip", formatRoundTrip(roundTripMs));
       delay.title = "round trip through the room";
       const who = element("span", "name", name);
@@ -101,11 +130,6 @@ function badge(transport) {
   return mark;
 }
 
-function formatRoundTrip(roundTripMs) {
-  if (roundTripMs === null) return "–";
-  return `${roundTripMs < 10 ? roundTripMs.toFixed(2) : Math.round(roundTripMs)} ms`;
-}
-
 /** What others wrote goes in as text, never as HTML. */
 function element(tag, className, content) {
   const made = document.createElement(tag);
@@ -114,7 +138,9 @@ function element(tag, className, content) {
   return made;
 }
 
+// A page that is loaded again goes on.
 name.value = sessionStorage.getItem("name") ?? "";
+if (name.value !== "") void enter(name.value);
 
 const { quic } = await (await fetch("/addresses.json")).json();
 find("command").textContent = `npm run millrace -- chat ${quic}`;
