@@ -255,7 +255,9 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   /** The server could not send all that it published. */
   #onGap({ topic = "", epoch, oldest }: Gap): void {
     const after = this.#positions.get(topic);
-    if (oldest > 0) this.#remember(topic, { epoch, sequence: oldest - 1 }); // so that what follows is no other gap
+    // What came since the hello, on the connection before, the server does not know of, and sends again.
+    const isAhead = after?.epoch === epoch && after.sequence >= oldest;
+    if (oldest > 0 && !isAhead) this.#remember(topic, { epoch, sequence: oldest - 1 }); // so that what follows is no other gap
     this.#call("gap", { topic, after });
   }
 

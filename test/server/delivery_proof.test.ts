@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import fc from "fast-check";
 import type { Transport } from "millrace";
+import { found } from "./proof/found.js";
 import {
   abruptEnds,
   acknowledgedOnly,
   lossInSilence,
+  missedInSilence,
   noDedupe,
   noReplay,
   overtaking,
@@ -39,7 +41,7 @@ function property(roads: () => Roads) {
 }
 
 async function hold(roads: () => Roads): Promise<void> {
-  await fc.assert(property(roads), { numRuns: runs, seed, includeErrorInReport: true });
+  await fc.assert(property(roads), { numRuns: runs, seed, includeErrorInReport: true, examples: found });
 }
 
 const inMemory = (): Roads => ({ listen: ["memory://127.0.0.1:0"], transports: [new MemoryTransport()] });
@@ -68,6 +70,7 @@ describe("the proof of delivery", () => {
     ],
     ["that a message overtakes another", overtaking, /came behind/],
     ["that a graceful end is none", abruptEnds, /ended gracefully/],
+    ["that what is missing of a topic is not declared", missedInSilence, /nobody declared/],
     ["that a loss is not declared", lossInSilence, /resume said true/],
   ];
 

@@ -91,9 +91,12 @@ function checkReplies({ sent, came }: Stream, say: Say): void {
 function checkTopic(journal: Journal, client: string, say: Say): void {
   let last: number | undefined;
   let declared = true;
+  /** A publication that waited for the connection to come back is in front of the word that those before it are lost. */
+  let open: string | undefined;
   for (const what of journal.topics.get(client)!) {
     if (what === "gap") {
       declared = true;
+      open = undefined;
       continue;
     }
     if (typeof what === "object") {
@@ -102,10 +105,11 @@ function checkTopic(journal: Journal, client: string, say: Say): void {
       continue;
     }
     if (last !== undefined && what <= last) say(`${what} came behind ${last}`);
-    if (!declared && what !== last! + 1) say(`a hole between ${last} and ${what} that nobody declared`);
+    if (!declared && what !== last! + 1) open ??= `a hole between ${last} and ${what} that nobody declared`;
     last = what;
     declared = false;
   }
+  if (open !== undefined) say(open);
   if (!declared && last !== journal.published) {
     say(`${last} came last of ${journal.published}, and nobody declared that more are missing`);
   }

@@ -5,6 +5,7 @@ import { costOf } from "#internal/delivery/session_half.js";
 import type { FrameContents } from "#internal/frame/frame.js";
 import { Receiver } from "#internal/server/receiver.js";
 import { ServerSession } from "#internal/server/server_session.js";
+import { ServerTopics } from "#internal/server/server_topics.js";
 
 /** Something that sessions depend upon, which does not do it any more until what this returns is called. */
 export type Sabotage = () => () => void;
@@ -105,3 +106,7 @@ export const abruptEnds: Sabotage = () =>
         return real.call(this, by!, code!, reason!, false as never);
       },
   );
+
+/** Where a client says that it is in its topics, nobody looks at. */
+export const missedInSilence: Sabotage = () =>
+  replace(ServerTopics.prototype, "resume", () => () => undefined);

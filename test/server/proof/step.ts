@@ -39,6 +39,8 @@ export interface Setting {
   readonly replayBytes: number;
   /** How much of a topic is kept for those who miss it. */
   readonly history: number;
+  /** By which clients have it. */
+  readonly pattern: string;
 }
 
 const who = fc.nat(1);
@@ -63,6 +65,10 @@ const send = fc.record({
 export const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: send },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("ask" as const), who, way, bytes }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("publish" as const), count: fc.integer({ min: 1, max: 8 }) }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("abandon" as const), who, way }) },
   {
     weight: 3,
@@ -96,4 +102,5 @@ export const anySetting: fc.Arbitrary<Setting> = fc.record({
   windowBytes: fc.constantFrom(4_096, 16_384, 1_048_576),
   replayBytes: fc.constantFrom(4_096, 1_048_576),
   history: fc.constantFrom(0, 3, 1_000),
+  pattern: fc.constantFrom("news.today", "news.*"),
 });

@@ -59,7 +59,7 @@ export class World {
 
   async #serve(): Promise<void> {
     const { journal } = this;
-    const { async: waits, windowBytes, replayBytes, history } = this.#setting;
+    const { async: waits, windowBytes, replayBytes, history, pattern } = this.#setting;
     const take = (session: Session, text: string) => note(journal, text, session.id, session.clientId);
     this.#server = await createServer(
       {
@@ -70,7 +70,7 @@ export class World {
       {
         open: (session) => {
           journal.heard(session.clientId!, { behind: journal.published });
-          this.#server.subscribe(session, topic);
+          this.#server.subscribe(session, pattern);
         },
         message: waits
           ? async (session, message) => {
