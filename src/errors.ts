@@ -242,6 +242,12 @@ export class ResourceExhaustedError extends MillraceError {
   override readonly retryable = true;
 }
 
+/** The server's store failed, or was too slow: a message is not known to be stored. `cause` says why. */
+export class StoreFailedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_STORE_FAILED";
+  override readonly retryable = true;
+}
+
 /** A subscriber, or all together, have as many subscriptions as are allowed; the message names the cap. */
 export class SubscriptionLimitError extends MillraceError {
   readonly code = "ERR_MILLRACE_SUBSCRIPTION_LIMIT";

@@ -10,6 +10,8 @@ const handlerNames = [
   "publication",
   "gap",
   "rejected",
+  "sent",
+  "acknowledged",
   "request",
   "drain",
   "detached",

@@ -1,11 +1,13 @@
+import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
 import type { GoAway } from "../delivery/goaway.js";
 import type { Message } from "../delivery/message.js";
+import type { MessageId } from "../delivery/send_options.js";
 import type { Cursor } from "../topic/cursor.js";
 import type { CloseInfo } from "../transport/close.js";
 import type { ClientSession } from "./session.js";
 
 /** What the server asks; its bytes are the handler's own. */
-export interface ClientRequest extends Message {
+export interface ClientRequest extends Omit<Message, "confirm"> {
   readonly subject: string;
 }
 
@@ -31,6 +33,16 @@ export interface Missed {
 /** Answers what the server asks: what it returns goes back; a `RequestFailure` that it throws does, too. */
 export type ClientRequestHandler = (session: ClientSession, request: ClientRequest) => unknown;
 
+/** A message that the server did not handle, or could not store. */
+export interface RejectedMessage {
+  readonly lane: number;
+  /** The low 32 bits. */
+  readonly sequence: number;
+  /** Of `FailureCode`. */
+  readonly code: number;
+  readonly reason: string;
+}
+
 /** What an application does with its session. What a handler throws goes to `error`, or is an uncaught exception. */
 export interface ClientBehaviour {
   /** A message, valid during the call only; `message.copy()` keeps it. */
@@ -46,8 +58,18 @@ export interface ClientBehaviour {
   readonly requests?: Readonly<Record<string, ClientRequestHandler>>;
   /** Answers all others; without it they fail as unknown. */
   request?: ClientRequestHandler;
-  /** The server did not handle a message, since too much waits there: its lane, and the low 32 bits of its sequence. */
-  rejected?(session: ClientSession, message: { readonly lane: number; readonly sequence: number }): unknown;
+  /** The server did not handle a message, mostly since too much waits there. */
+  rejected?(session: ClientSession, message: RejectedMessage): unknown;
+  /**
+   * A message that was given a `messageId` has gone out for the first time: to the session's connection, no farther. It
+   * may go out again where that is lost.
+   */
+  sent?(session: ClientSession, messageId: MessageId): unknown;
+  /**
+   * The server says how far a message has come that was sent by `sendAcked` with a `messageId`: once for each level that
+   * it tells, up to the one that was asked for.
+   */
+  acknowledged?(session: ClientSession, messageId: MessageId, level: AcknowledgedLevel): unknown;
   /** The queue, once at its high-water mark, is below half of it again. */
   drain?(session: ClientSession): unknown;
   /** The connection is lost; {@link ClientSession.resume} goes on over another. */

@@ -1,5 +1,6 @@
-import { AckLevel } from "../delivery/ack.js";
+import type { AcknowledgedLevel, Acknowledgement } from "../delivery/acknowledgement.js";
 import { encodeCommit } from "../delivery/commit.js";
+import type { Confirmation, Rejection } from "../delivery/confirmation.js";
 import { contentsOf } from "../delivery/contents.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
 import { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
@@ -10,9 +11,17 @@ import type { Hello } from "../delivery/hello.js";
 import { MessageView, OwnMessage, textOf } from "../delivery/message.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
 import { takeRest } from "../delivery/rest.js";
+import {
+  type MessageId,
+  type RequestOptions,
+  readRequest,
+  readSend,
+  readSendAcked,
+  type SendAckedOptions,
+  type SendOptions,
+} from "../delivery/send_options.js";
 import { answerOf, costOf, payloadOf, SessionHalf } from "../delivery/session_half.js";
 import { idText } from "../delivery/session_id.js";
-import { checkSubjectText } from "../delivery/subject_text.js";
 import { sessionVersion } from "../delivery/terms.js";
 import type { Welcome } from "../delivery/welcome.js";
 import {
@@ -29,7 +38,6 @@ import { CloseCode, type CloseInfo, type CloseOptions, firstApplicationCode } fr
 import type { SendResult } from "../transport/connection.js";
 import { unref } from "../transport/timer.js";
 import { callGuarded, callReported, throwUncaught } from "../transport/uncaught.js";
-import { readWait, type WaitOptions } from "../transport/wait.js";
 import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
 import { type Dialled, dial } from "./dial.js";
 import type { ReadClientOptions } from "./options.js";
@@ -64,6 +72,7 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   #state: "open" | "detached" | "closed" = "detached";
   /** Of topics: the newest that came. */
   readonly #positions = new Map<string, Cursor>();
+  #life = 0;
   /** The application ends it, whoever ends the connection. */
   #isClosing = false;
   #acks: NodeJS.Timeout | undefined = undefined;
@@ -82,6 +91,10 @@ export class ResumableSession extends SessionHalf implements ClientSession {
 
   get id(): string {
     return idText(this.#welcome?.session ?? nothing);
+  }
+
+  override get life(): number {
+    return this.#life;
   }
 
   get clientId(): string | undefined {
@@ -116,20 +129,29 @@ export class ResumableSession extends SessionHalf implements ClientSession {
     this.#dialled?.connection.close({ code: CloseCode.goingAway, graceful: false });
   }
 
-  send(message: Uint8Array | string, type = 0): SendResult {
+  send(message: Uint8Array | string, options?: SendOptions): SendResult {
     const payload = payloadOf(message, "a message");
     this.#check(payload);
-    return this.sendPlain(type, payload);
+    if (options === undefined) return this.sendPlain(0, payload);
+    return this.sendRead(readSend(payload, options, this.nowMs));
+  }
+
+  async sendAcked(message: Uint8Array | string, options: SendAckedOptions = {}): Promise<Acknowledgement> {
+    const payload = payloadOf(message, "a message");
+    this.#check(payload);
+    const { wait, ...read } = readSendAcked(payload, options, this.nowMs);
+    return this.sendAwaited(read, wait);
   }
 
   async request(
     subject: string,
     payload: Uint8Array | string = nothing,
-    options: WaitOptions = {},
+    options: RequestOptions = {},
   ): Promise<Reply> {
+    const read = readRequest(subject, options);
     const bytes = payloadOf(payload, "a request's payload");
     this.#check(bytes);
-    return this.ask(Kind.Request, checkSubjectText(subject), bytes, readWait(options));
+    return this.ask(Kind.Request, subject, bytes, read);
   }
 
   async subscribe(pattern: string, { from }: { readonly from?: SubscribeFrom } = {}): Promise<Subscription> {
@@ -172,12 +194,12 @@ export class ResumableSession extends SessionHalf implements ClientSession {
 
   protected override onMessage(frame: Readonly<FrameContents>): void {
     this.handled(frame.channel, frame.seq, costOf(frame));
-    this.#call("message", view.of(frame));
+    this.#call("message", view.of(frame, this));
   }
 
   protected override onRequest(frame: Readonly<FrameContents>): void {
     this.handled(frame.channel, frame.seq, costOf(frame));
-    const request = new OwnMessage(frame) as ClientRequest & OwnMessage;
+    const request = new OwnMessage(frame, this) as ClientRequest & OwnMessage;
     const { type: id } = frame;
     void this.#answer(request).then(
       (answer) => this.#state !== "closed" && this.respond(id, answer),
@@ -220,8 +242,16 @@ export class ResumableSession extends SessionHalf implements ClientSession {
     this.#report(new ResourceExhaustedError("an answer found no room in the queue"));
   }
 
-  protected override onConfirmed(lane: number, level: number, sequence: number): void {
-    if (level === AckLevel.rejected) this.#call("rejected", { lane, sequence });
+  protected override onRejected({ lane, sequence }: Confirmation, rejection: Rejection): void {
+    this.#call("rejected", { lane, sequence, ...rejection });
+  }
+
+  protected override onSent(id: MessageId): void {
+    this.#call("sent", id);
+  }
+
+  protected override onAcknowledged(id: MessageId, level: AcknowledgedLevel): void {
+    this.#call("acknowledged", id, level);
   }
 
   protected override onDrain(): void {
@@ -313,9 +343,8 @@ export class ResumableSession extends SessionHalf implements ClientSession {
 
   /** The server has lost the session. */
   #restart(): void {
-    this.outbound.restart();
-    this.inbound.restart();
-    this.loseRequests("the server has lost the session");
+    this.#life += 1;
+    this.restartHalf("the server has lost the session");
   }
 
   #beat(heartbeatMs: number | undefined): void {
@@ -367,7 +396,17 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   }
 
   #call(
-    name: "rejected" | "publication" | "gap" | "message" | "drain" | "detached" | "goAway" | "close",
+    name:
+      | "sent"
+      | "acknowledged"
+      | "rejected"
+      | "publication"
+      | "gap"
+      | "message"
+      | "drain"
+      | "detached"
+      | "goAway"
+      | "close",
     ...args: unknown[]
   ): void {
     const handler = this.#behaviour[name] as ((...args: unknown[]) => unknown) | undefined;

@@ -40,6 +40,8 @@ export interface ClientOptions {
   readonly queueBytes?: number | undefined;
   /** How long a request waits for its answer, where it does not say; 30,000 by default. */
   readonly requestTimeoutMs?: number | undefined;
+  /** Messages that may wait to be acknowledged (`sendAcked`), 1..10,000,000; 1,000 by default. */
+  readonly maxAwaitedAcks?: number | undefined;
   /** Requests that may wait for answers; 10,000 by default. */
   readonly maxPendingRequests?: number | undefined;
 }

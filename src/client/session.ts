@@ -1,7 +1,8 @@
+import type { Acknowledgement } from "../delivery/acknowledgement.js";
 import type { Reply } from "../delivery/failure.js";
+import type { RequestOptions, SendAckedOptions, SendOptions } from "../delivery/send_options.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
-import type { WaitOptions } from "../transport/wait.js";
 import type { SubscribeFrom, Subscription } from "./topic_cursors.js";
 
 /**
@@ -25,18 +26,26 @@ export interface ClientSession extends AsyncDisposable {
   /**
    * Queues a message without blocking. While the session is detached it is kept.
    * @param message bytes, copied; or text, sent as UTF-8.
-   * @param type the application's, 0..2^32-1.
    * @returns `sent`; `blocked`: accepted, now wait for `drain`; `dropped`: not accepted.
    * @throws FrameTooLargeError, SessionClosedError, InvalidArgumentError
    */
-  send(message: Uint8Array | string, type?: number): SendResult;
+  send(message: Uint8Array | string, options?: SendOptions): SendResult;
+
+  /**
+   * Sends a message, and waits until it has come as far as `options.level` says, over however many connections.
+   * @returns what became of it. `timeoutMs` is `requestTimeoutMs` by default.
+   * @throws ResourceExhaustedError where as many are waited for as may be (`maxAwaitedAcks`)
+   * @throws AbortedError, FrameTooLargeError, SessionClosedError; InvalidArgumentError, also for a class of delivery that
+   *   nobody acknowledges
+   */
+  sendAcked(message: Uint8Array | string, options?: SendAckedOptions): Promise<Acknowledgement>;
 
   /**
    * Asks the server.
    * @returns what became of it: success, failure or timeout.
    * @throws ResourceExhaustedError where too many wait, or the queue is full; AbortedError, SessionClosedError
    */
-  request(subject: string, payload?: Uint8Array | string, options?: WaitOptions): Promise<Reply>;
+  request(subject: string, payload?: Uint8Array | string, options?: RequestOptions): Promise<Reply>;
 
   /**
    * Subscribes to a topic, or to all that match a pattern; what is published comes to the behaviour's `publication`.

@@ -13,10 +13,13 @@ export interface DedupeLimits {
 /** The longest message id. */
 export const maxMessageIdBytes = 64;
 
-interface Entry {
+interface Entry<Answer> {
   readonly body: number;
   readonly at: number;
-  answer: Uint8Array | undefined;
+  /** How far it has come; what 0 is, is the caller's to say. */
+  level: number;
+  answer: Answer | undefined;
+  answerBytes: number;
 }
 
 /**
@@ -24,10 +27,10 @@ interface Entry {
  * connection it comes: so that what a sender sends twice is applied once, and a request gets the answer that it got. Only
  * a session whose peer gives ids has one.
  */
-export class Dedupe {
+export class Dedupe<Answer> {
   readonly #limits: DedupeLimits;
   /** The oldest first. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, Entry<Answer>>();
   #answerBytes = 0;
 
   constructor(limits: DedupeLimits) {
@@ -38,6 +41,10 @@ export class Dedupe {
     return this.#entries.size;
   }
 
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
   /**
    * Takes note of a message.
    * @param id see {@link messageIdOf}.
@@ -45,20 +52,21 @@ export class Dedupe {
    * @returns `conflict` where the id is another message's: an error of the sender's.
    */
   check(id: string, body: number, nowMs: number): Known {
-    this.#forget(nowMs);
+    this.#expire(nowMs);
     const known = this.#entries.get(id);
     if (known !== undefined) return known.body === body ? "duplicate" : "conflict";
-    this.#entries.set(id, { body, at: nowMs, answer: undefined });
+    this.#entries.set(id, { body, at: nowMs, level: 0, answer: undefined, answerBytes: 0 });
     if (this.#entries.size > this.#limits.maxIds) this.#remove(this.#entries.keys().next().value!);
     return "new";
   }
 
-  /** Remembers what a request was answered, whole; the bytes are this object's from now on. */
-  answered(id: string, answer: Uint8Array): void {
+  /** Remembers what was answered, which is this object's from now on. @param bytes that it counts for. */
+  answered(id: string, answer: Answer, bytes: number): void {
     const entry = this.#entries.get(id);
-    if (entry === undefined || answer.length > this.#limits.maxAnswerBytes) return;
-    this.#answerBytes += answer.length - (entry.answer?.length ?? 0);
+    if (entry === undefined || bytes > this.#limits.maxAnswerBytes) return;
+    this.#answerBytes += bytes - entry.answerBytes;
     entry.answer = answer;
+    entry.answerBytes = bytes;
     for (const old of this.#entries.values()) {
       if (this.#answerBytes <= this.#limits.maxAnswerBytes) return;
       if (old !== entry) this.#forgetAnswer(old);
@@ -66,11 +74,27 @@ export class Dedupe {
   }
 
   /** Undefined where there is none yet, or none any more. */
-  answerTo(id: string): Uint8Array | undefined {
+  answerTo(id: string): Answer | undefined {
     return this.#entries.get(id)?.answer;
   }
 
-  #forget(nowMs: number): void {
+  /** 0 where the id is not known. */
+  level(id: string): number {
+    return this.#entries.get(id)?.level ?? 0;
+  }
+
+  /** What has this id has come as far as `level`, or farther. */
+  raise(id: string, level: number): void {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) entry.level = Math.max(entry.level, level);
+  }
+
+  /** What had this id was not done: when it comes again, it is new. */
+  forget(id: string): void {
+    if (this.#entries.has(id)) this.#remove(id);
+  }
+
+  #expire(nowMs: number): void {
     for (const [id, { at }] of this.#entries) {
       if (nowMs - at < this.#limits.maxAgeMs) return;
       this.#remove(id);
@@ -82,9 +106,10 @@ export class Dedupe {
     this.#entries.delete(id);
   }
 
-  #forgetAnswer(entry: Entry): void {
-    this.#answerBytes -= entry.answer?.length ?? 0;
+  #forgetAnswer(entry: Entry<Answer>): void {
+    this.#answerBytes -= entry.answerBytes;
     entry.answer = undefined;
+    entry.answerBytes = 0;
   }
 }
 

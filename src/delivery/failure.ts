@@ -1,6 +1,6 @@
 import type { MetaEntry } from "../frame/frame.js";
 
-/** Why a request failed, as it is on the wire. An application's own are from 1,000 on. */
+/** Why a request failed, or a message was rejected, as it is on the wire. An application's own are from 1,000 on. */
 export const FailureCode = {
   /** Who answers said so. */
   failed: 1,
@@ -20,6 +20,14 @@ export const FailureCode = {
   goingAway: 8,
   /** The session ended before the answer came. Never on the wire. */
   lost: 9,
+  /** The message id is another message's. */
+  conflict: 10,
+  /** Done under this message id before, and the answer is kept no more. */
+  forgotten: 11,
+  /** `stored` was asked for, and this side has no store that keeps anything: the message was not handled. */
+  unstorable: 12,
+  /** The store failed, or was too slow: the message was handled, and whether it is stored is not known. */
+  unstored: 13,
 } as const;
 
 /**

@@ -17,6 +17,7 @@ export interface HalfOptions {
   readonly highWaterMarkBytes?: number | undefined;
   readonly queueBytes?: number | undefined;
   readonly requestTimeoutMs?: number | undefined;
+  readonly maxAwaitedAcks?: number | undefined;
 }
 
 /** How these are read, with the defaults of both. */
@@ -27,6 +28,7 @@ export const halfOptions = {
   highWaterMarkBytes: withDefault(integer(1, 1024 * MIB), 256 * KIB),
   queueBytes: withDefault(integer(KIB, 1024 * MIB), MIB),
   requestTimeoutMs: withDefault(integer(1, 0x7fff_ffff), 30_000),
+  maxAwaitedAcks: withDefault(integer(1, 10_000_000), 1_000),
 } satisfies Record<keyof HalfOptions, unknown>;
 
 /** What all sessions of one server, or of one client, share. */
@@ -37,6 +39,7 @@ export interface HalfContext {
   readonly requestBudget: RequestBudget;
   readonly requestTimeoutMs: number;
   readonly decompress: Decompress;
+  readonly maxAwaitedAcks: number;
 }
 
 export function halfContext(
@@ -46,10 +49,10 @@ export function halfContext(
   policy: OutboundLimits["policy"] = "block",
 ): HalfContext {
   const { highWaterMarkBytes, queueBytes, replayBytes } = options;
-  const { windowBytes, maxMessageBytes, requestTimeoutMs } = options;
+  const { windowBytes, maxMessageBytes, requestTimeoutMs, maxAwaitedAcks } = options;
   return {
     outbound: { highWaterMarkBytes, queueBytes, replayBytes, policy },
     inbound: { windowBytes, maxFrameBytes: maxMessageBytes + maxFrameOverheadBytes },
-    ...{ maxMessageBytes, requestTimeoutMs, requestBudget, decompress },
+    ...{ maxMessageBytes, requestTimeoutMs, requestBudget, decompress, maxAwaitedAcks },
   };
 }

@@ -1,6 +1,25 @@
+import { InvalidArgumentError } from "../errors.js";
 import type { FrameContents, MetaEntry } from "../frame/frame.js";
 import { unshared } from "../frame/unshared.js";
+import { AckLevel } from "./ack.js";
+import { idBytesOf } from "./marks.js";
 import { noEntries, ownedEntries } from "./meta.js";
+
+/** A message that came, as far as it can be confirmed. */
+export interface Confirmable {
+  readonly lane: number;
+  /** The low 32 bits; 0 where it has none, and cannot be confirmed. */
+  readonly sequence: number;
+  readonly meta: readonly MetaEntry[];
+}
+
+/** Where messages come from, who are told what became of them. */
+export interface Confirming {
+  /** Another number says that the sender has begun anew, and knows nothing of messages before. */
+  readonly life: number;
+  /** @param level of `AckLevel`. */
+  confirmMessage(message: Confirmable, level: number): boolean;
+}
 
 /** What a handler sees of a message. */
 export interface Message {
@@ -13,6 +32,17 @@ export interface Message {
   /** The lane's sequence, its low 32 bits; 0 of a message that has none (`latest`, `unreliable`). */
   readonly sequence: number;
   readonly lane: number;
+  /** What its sender knows it by, where it gave it an id. */
+  readonly messageId: Uint8Array | undefined;
+  /**
+   * Says to the sender that this side's application has got the message, or that somebody has read it. May be said at any
+   * time, of a copy too; it is told once for each level, and `read` implies `delivered`. It reaches a sender who waits for
+   * it (`sendAcked`) though connections change.
+   * @returns whether the sender will be told: false where nobody asked, where it was said before, and where the session's
+   *   queue is full or the session over.
+   * @throws InvalidArgumentError
+   */
+  confirm(level: "delivered" | "read"): boolean;
   /** The payload as text, decoded now. */
   text(): string;
   /** The payload as JSON says it. @throws SyntaxError */
@@ -26,10 +56,14 @@ const decoder = new TextDecoder();
 /** A message in the frame that was decoded last: one object serves all of them. */
 export class MessageView implements Message {
   #frame: Readonly<FrameContents> | undefined = undefined;
+  #from: Confirming | undefined = undefined;
+  #confirmed = 0;
 
   /** The message of a frame, until the next call. */
-  of(frame: Readonly<FrameContents>): this {
+  of(frame: Readonly<FrameContents>, from: Confirming): this {
     this.#frame = frame;
+    this.#from = from;
+    this.#confirmed = 0;
     return this;
   }
 
@@ -65,8 +99,19 @@ export class MessageView implements Message {
     return JSON.parse(this.text());
   }
 
+  get messageId(): Uint8Array | undefined {
+    return idBytesOf(this.meta);
+  }
+
+  confirm(level: "delivered" | "read"): boolean {
+    const number = levelOf(level);
+    if (number <= this.#confirmed || !this.#from!.confirmMessage(this, number)) return false;
+    this.#confirmed = number;
+    return true;
+  }
+
   copy(): Message {
-    return new OwnMessage(this.#contents);
+    return new OwnMessage(this.#contents, this.#from!, this.#confirmed);
   }
 
   get #contents(): Readonly<FrameContents> {
@@ -82,8 +127,18 @@ export class OwnMessage implements Message {
   readonly meta: readonly MetaEntry[];
   readonly sequence: number;
   readonly lane: number;
+  readonly #from: Confirming;
+  readonly #life: number;
+  #confirmed: number;
 
-  constructor({ type, subject, payload, meta, seq, channel }: Readonly<FrameContents>) {
+  constructor(
+    { type, subject, payload, meta, seq, channel }: Readonly<FrameContents>,
+    from: Confirming,
+    confirmed = 0,
+  ) {
+    this.#from = from;
+    this.#life = from.life;
+    this.#confirmed = confirmed;
     this.type = type;
     this.subject = subject;
     this.payload = new Uint8Array(payload);
@@ -100,9 +155,26 @@ export class OwnMessage implements Message {
     return JSON.parse(this.text());
   }
 
+  get messageId(): Uint8Array | undefined {
+    return idBytesOf(this.meta);
+  }
+
+  confirm(level: "delivered" | "read"): boolean {
+    const number = levelOf(level);
+    if (number <= this.#confirmed || this.#life !== this.#from.life) return false;
+    if (!this.#from.confirmMessage(this, number)) return false;
+    this.#confirmed = number;
+    return true;
+  }
+
   copy(): Message {
     return this;
   }
+}
+
+function levelOf(level: "delivered" | "read"): number {
+  if (level === "delivered" || level === "read") return AckLevel[level];
+  throw new InvalidArgumentError(`level must be "delivered" or "read", and not ${JSON.stringify(level)}`);
 }
 
 /** The decoder takes no shared memory, in which QUIC's messages lie. */

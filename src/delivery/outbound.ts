@@ -132,10 +132,14 @@ export class Outbound {
     }
     const frame = encodeOutgoing(message);
     const key = keyOf(message, this.limits.policy);
-    const waiting = { frame, priority, lane, sequenced, key, expiresAt: expiresAt ?? never, settled };
+    const { watch } = message;
+    const waiting = { frame, priority, lane, sequenced, key, expiresAt: expiresAt ?? never, settled, watch };
     if (this.#isReady && (!sequenced || this.#fits(frame.length))) {
       const result = this.#transmit(waiting);
-      if (result !== "dropped") return this.#accepted(result);
+      if (result !== "dropped") {
+        watch?.sent();
+        return this.#accepted(result);
+      }
     }
     return this.#enqueue(waiting);
   }
@@ -267,12 +271,14 @@ export class Outbound {
   }
 
   /** The same of any frame, in one part. */
-  #transmit({ frame, lane, sequenced, settled }: Waiting): SendResult {
+  #transmit({ frame, lane, sequenced, settled, watch }: Waiting): SendResult {
     const ref = this.#inbound.toTell(lane);
     const bytes = frame.length;
     const log = sequenced ? (this.#log(lane) ?? this.#addLog(lane)) : undefined;
     const before = log?.newest ?? 0;
-    placeFrame(frame, lane, log === undefined ? 0 : lowBits(nextSequence(before)), ref);
+    const sequence = log === undefined ? 0 : lowBits(nextSequence(before));
+    placeFrame(frame, lane, sequence, ref);
+    watch?.placed(lane, sequence);
     if (log !== undefined) {
       log.append(frame);
       this.bytesUnacknowledged += bytes;
@@ -334,7 +340,11 @@ export class Outbound {
     if (carrier === undefined) return this.#refuse();
     const frame = encodeOutgoing(message);
     placeFrame(frame, lane, 0, 0);
-    if (!takesDatagrams(carrier)) return this.sendPrepared(frame, undefined, lane);
+    if (!takesDatagrams(carrier)) {
+      const result = this.sendPrepared(frame, undefined, lane);
+      if (result !== "dropped") message.watch?.sent();
+      return result;
+    }
     let result: SendResult;
     try {
       result = sendDatagram(carrier, frame);
@@ -343,6 +353,7 @@ export class Outbound {
     }
     if (result === "dropped") return this.#refuse();
     this.#count(frame.length);
+    message.watch?.sent();
     return result;
   }
 
@@ -432,7 +443,11 @@ export class Outbound {
       while (next?.sequenced && !this.#fits(next.frame.length)) next = pending.peek(next.priority);
       if (next === undefined) return false;
       const result = this.#transmit(next);
-      if (result !== "dropped") pending.shift(next);
+      if (result !== "dropped") {
+        pending.shift(next);
+        const { watch } = next;
+        if (watch !== undefined) rarities.outcomes.push(() => watch.sent());
+      }
       if (!this.#goesOn(rarities, result)) return false;
     }
     return true;

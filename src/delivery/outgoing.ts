@@ -47,6 +47,17 @@ export interface OutboundLimits {
     | undefined;
 }
 
+/** Follows one message on its way out. Nothing of it may throw. */
+export interface Watch {
+  /**
+   * The message is about to go out with this sequence, its low 32 bits; 0 where it has none. It comes again, with another,
+   * where the connection did not take it. This is to be noted, and nothing else to be done.
+   */
+  placed(lane: number, sequence: number): void;
+  /** It has gone out. */
+  sent(): void;
+}
+
 /** A message to be sent. Its arguments are checked by who makes it. */
 export interface Outgoing {
   /** Of `Kind`. */
@@ -69,11 +80,12 @@ export interface Outgoing {
    * that the peer has handled it. Only for classes that have sequences. It must not throw.
    */
   readonly settled?: Settled | undefined;
+  readonly watch?: Watch | undefined;
 }
 
-/** Whether the frame is a head and a payload, and nothing else. */
-export function isHot({ subject, meta }: Outgoing): boolean {
-  return subject === undefined && meta === undefined;
+/** Whether the frame is a head and a payload, and nobody follows it. */
+export function isHot({ subject, meta, watch }: Outgoing): boolean {
+  return subject === undefined && meta === undefined && watch === undefined;
 }
 
 /** The whole frame, without its place in its lane yet, in memory that is no larger than it and nobody else's. */

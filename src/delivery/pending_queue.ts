@@ -1,4 +1,5 @@
 import type { Priority } from "./lane.js";
+import type { Watch } from "./outgoing.js";
 import type { Settled } from "./sent_log.js";
 
 /** A message that is accepted and not given to the transport yet. It gets its sequence only then. */
@@ -13,6 +14,7 @@ export interface Waiting {
   /** On the owner's clock; Infinity where it never expires. */
   expiresAt: number;
   settled: Settled | undefined;
+  watch: Watch | undefined;
 }
 
 /** From the first to go to the last. */
@@ -106,9 +108,9 @@ export class PendingQueue {
   }
 
   /** Puts what a message says in the place of one that waits with the same key. */
-  replace(old: Waiting, { frame, sequenced, expiresAt, settled }: Waiting): void {
+  replace(old: Waiting, { frame, sequenced, expiresAt, settled, watch }: Waiting): void {
     this.#count(old, -1);
-    Object.assign(old, { frame, sequenced, expiresAt, settled });
+    Object.assign(old, { frame, sequenced, expiresAt, settled, watch });
     this.#count(old, 1);
   }
 

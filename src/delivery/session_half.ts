@@ -10,13 +10,25 @@ import { checkBytes } from "../options/bytes.js";
 import type { SendResult } from "../transport/connection.js";
 import type { WaitOptions } from "../transport/wait.js";
 import { AckLevel, checkAck, encodeAck } from "./ack.js";
+import { type Acknowledgement, type AckOptions, acknowledgedLevels } from "./acknowledgement.js";
+import { Awaited } from "./awaited.js";
+import {
+  type Confirmation,
+  confirmationOf,
+  type Rejection,
+  readConfirmation,
+  unstorable,
+} from "./confirmation.js";
 import { FailureCode, type Reply } from "./failure.js";
 import type { HalfContext } from "./half_options.js";
 import { Inbound } from "./inbound.js";
 import type { Priority } from "./lane.js";
+import { type Marks, marksOf, readMarks } from "./marks.js";
+import type { Confirmable, Confirming } from "./message.js";
 import { entry, MetaReader, ownedEntries, shortText, u32 } from "./meta.js";
 import { type Carrier, Outbound, type Outgoing } from "./outbound.js";
 import { PendingRequests } from "./pending_requests.js";
+import type { MessageId, ReadMessage } from "./send_options.js";
 
 /** How something is asked. */
 interface AskOptions extends WaitOptions {
@@ -47,13 +59,14 @@ export function answerOf(answer: unknown): Uint8Array {
  * One end of a session, the same on both sides: what is sent and kept until it is acknowledged, what has come and is
  * owed an acknowledgement, the requests that wait for answers. It outlives connections.
  */
-export abstract class SessionHalf {
+export abstract class SessionHalf implements Confirming {
   readonly outbound: Outbound;
   readonly inbound: Inbound;
   protected readonly half: HalfContext;
   /** What carries it now. */
   protected carrier: Carrier | undefined = undefined;
   #requests: PendingRequests | undefined = undefined;
+  #awaited: Awaited | undefined = undefined;
   /** The largest payload that the peer takes. */
   peerMaxBytes = Number.POSITIVE_INFINITY;
   messagesReceived = 0;
@@ -104,7 +117,7 @@ export abstract class SessionHalf {
       case Kind.Subscribe:
       case Kind.Unsubscribe:
         if (frame.seq === 0) throw unsequenced(frame.kind);
-        if (this.#isNew(frame)) this.onRequest(frame);
+        if (this.#isNew(frame)) this.#takeRequest(frame);
         break;
       case Kind.Publish:
       case Kind.Gap:
@@ -115,7 +128,8 @@ export abstract class SessionHalf {
         if (this.#isNew(frame)) this.#takeResponse(frame);
         break;
       case Kind.Ack:
-        this.#takeAck(frame);
+        if (frame.seq === 0) this.#takeAck(frame);
+        else if (this.#isNew(frame)) this.#takeConfirmation(frame);
         break;
       default:
         this.onOther(frame);
@@ -128,8 +142,41 @@ export abstract class SessionHalf {
   }
 
   sendMessage(message: Outgoing): SendResult {
+    return this.sendDirectly(message);
+  }
+
+  /** What nothing of the application's stands before. */
+  sendDirectly(message: Outgoing): SendResult {
     return this.outbound.send(message);
   }
+
+  protected sendRead({ message, messageId }: ReadMessage): SendResult {
+    if (messageId === undefined) return this.sendMessage(message);
+    return this.sendMessage({ ...message, watch: { placed() {}, sent: () => this.onSent(messageId) } });
+  }
+
+  /**
+   * Sends a message, and waits until it has come as far as was asked.
+   * @throws AbortedError, ResourceExhaustedError; InvalidArgumentError where its class has no acknowledgements
+   */
+  protected sendAwaited(
+    { message, messageId }: ReadMessage,
+    { level = "received", timeoutMs = this.half.requestTimeoutMs, signal }: AckOptions,
+  ): Promise<Acknowledgement> {
+    this.#awaited ??= new Awaited(this.half.maxAwaitedAcks);
+    const told = {
+      sent: () => messageId !== undefined && this.onSent(messageId),
+      acknowledged: (reached: number) =>
+        messageId !== undefined && this.onAcknowledged(messageId, acknowledgedLevels[reached]!),
+    };
+    const send = (followed: Partial<Outgoing>) => this.sendMessage({ ...message, ...followed });
+    return this.#awaited.wait(acknowledgedLevels.indexOf(level), { timeoutMs, signal }, told, send);
+  }
+
+  /** A message with an id has gone out. */
+  protected abstract onSent(id: MessageId): void;
+  /** The other side has said that a message with an id, which was to be acknowledged, has come so far. */
+  protected abstract onAcknowledged(id: MessageId, level: AckOptions["level"]): void;
 
   /**
    * @throws AbortedError, ResourceExhaustedError
@@ -151,12 +198,28 @@ export abstract class SessionHalf {
   respond(id: number, payload: Uint8Array, meta?: readonly MetaEntry[]): void {
     const most = this.maxPayloadBytes;
     if (payload.length > most) this.fail(id, FailureCode.internal, `the answer has more than ${most} bytes`);
-    else this.#answer({ kind: Kind.Response, type: id, payload, ...(meta && { meta }) });
+    else this.answer({ kind: Kind.Response, type: id, payload, ...(meta && { meta }) }, true);
   }
 
   /** Says that a request failed. @param code see {@link FailureCode}. */
   fail(id: number, code: number, reason: string): void {
-    this.#answer(failureAnswer(id, code, reason));
+    this.answer(failureAnswer(id, code, reason), code !== FailureCode.overloaded);
+  }
+
+  /** Counts how often the peer has lost the session, where it may. */
+  get life(): number {
+    return 0;
+  }
+
+  /** @throws FrameMalformedError, ProtocolViolationError where its marks are none: not of one that was handled */
+  confirmMessage({ lane, sequence, meta }: Confirmable, level: number): boolean {
+    const asked = readMarks(meta)?.level ?? AckLevel.received;
+    return asked !== AckLevel.received && sequence !== 0 && this.tellOf({ lane, sequence, level });
+  }
+
+  /** Says something of a message to its sender. @returns false where there is no room for that. */
+  protected tellOf(confirmation: Confirmation): boolean {
+    return this.sendDirectly(confirmationOf(confirmation)) !== "dropped";
   }
 
   /**
@@ -174,7 +237,7 @@ export abstract class SessionHalf {
   sendAcks(all: boolean): void {
     if (this.carrier === undefined) return;
     for (const lane of this.inbound.acksDue(all)) {
-      const result = this.#tell(ackFrame(lane, AckLevel.received, this.inbound.piggyback(lane)), lane);
+      const result = this.#tell(ackFrame(lane, this.inbound.piggyback(lane)), lane);
       if (result !== "dropped") continue;
       this.inbound.untell(lane);
       this.onOwing(); // the peer may have nothing left to send until it hears of it
@@ -196,8 +259,11 @@ export abstract class SessionHalf {
     if (this.outbound.pump(nowMs)) this.onDrain();
   }
 
-  /** The peer has lost the session: nobody there knows what was asked. */
-  protected loseRequests(reason: string): void {
+  /** The peer has lost the session: nobody there knows what was asked, or sent before. */
+  protected restartHalf(reason: string): void {
+    this.outbound.restart();
+    this.inbound.restart();
+    this.#awaited?.restart();
     this.#requests?.end(reason);
   }
 
@@ -205,6 +271,7 @@ export abstract class SessionHalf {
   protected endHalf(reason: string): void {
     this.carrier = undefined;
     this.outbound.end();
+    this.#awaited?.end();
     this.#requests?.end(reason);
   }
 
@@ -212,7 +279,8 @@ export abstract class SessionHalf {
     return performance.now();
   }
 
-  #answer(answer: Outgoing): void {
+  /** @param _isDone false where nothing was done for what was asked. */
+  protected answer(answer: Outgoing, _isDone: boolean): void {
     // Behind the session's end there is nobody to tell.
     if (this.sendAnswer({ ...answer, priority: "normal" }) === "dropped") this.onUndeliverable();
   }
@@ -255,7 +323,9 @@ export abstract class SessionHalf {
 
   #takeMessage(frame: Readonly<FrameContents>): void {
     if (isPlain(frame.flags)) {
-      this.onMessage(frame);
+      const marks = marksOf(frame);
+      if (marks === undefined || this.isToHandle(frame, marks)) this.onMessage(frame);
+      else this.handled(frame.channel, frame.seq, costOf(frame));
       return;
     }
     const { kind, flags, channel, type, seq, ref, subject, meta } = frame;
@@ -279,20 +349,38 @@ export abstract class SessionHalf {
     this.#requests?.answer(frame.type, reply); // one that came too late is no fault
   }
 
-  /** Tells the sender that a message was not handled, since too much waits already. */
-  rejectMessage(lane: number, low32: number): void {
-    if (low32 !== 0) this.#tell(ackFrame(lane, AckLevel.rejected, low32), lane);
+  #takeRequest(frame: Readonly<FrameContents>): void {
+    const marks = frame.kind === Kind.Request ? marksOf(frame) : undefined;
+    if (marks === undefined || this.isToAnswer(frame, marks)) this.onRequest(frame);
+    else this.handled(frame.channel, frame.seq, costOf(frame));
   }
 
-  /** What the peer says of one message of this side, beyond that it has it. */
-  protected onConfirmed(_lane: number, _level: number, _low32: number): void {}
+  /** @returns false where a message is dealt with otherwise. */
+  protected isToHandle({ channel: lane, seq: sequence }: Readonly<FrameContents>, marks: Marks): boolean {
+    if (marks.level !== AckLevel.stored) return true;
+    if (sequence !== 0) this.tellOf({ lane, sequence, level: AckLevel.rejected, rejection: unstorable });
+    return false;
+  }
+
+  /** The same of a request. */
+  protected isToAnswer(_frame: Readonly<FrameContents>, _marks: Marks): boolean {
+    return true;
+  }
 
   #takeAck(frame: Readonly<FrameContents>): void {
     checkAck(frame);
-    const { channel, type, ref } = frame;
-    if (type === AckLevel.received) this.#acknowledge(channel, ref);
-    else this.onConfirmed(channel, type, ref);
+    this.#acknowledge(frame.channel, frame.ref);
   }
+
+  #takeConfirmation(frame: Readonly<FrameContents>): void {
+    const confirmation = readConfirmation(frame);
+    this.handled(frame.channel, frame.seq, costOf(frame));
+    this.#awaited?.confirmed(confirmation);
+    if (confirmation.rejection !== undefined) this.onRejected(confirmation, confirmation.rejection);
+  }
+
+  /** The peer has not handled a message of this side. */
+  protected onRejected(_message: Confirmation, _rejection: Rejection): void {}
 
   #acknowledge(lane: number, low32: number): void {
     if (!this.outbound.acknowledge(lane, low32)) {
@@ -309,8 +397,8 @@ export function failureAnswer(id: number, code: number, reason: string): Outgoin
   return { kind: Kind.Response, type: id, payload: nothing, subject, meta };
 }
 
-function ackFrame(lane: number, level: number, sequence: number): Uint8Array {
-  return encodeFrame(encodeAck({ lane, level, sequence }), nothing);
+function ackFrame(lane: number, sequence: number): Uint8Array {
+  return encodeFrame(encodeAck({ lane, sequence }), nothing);
 }
 
 function unsequenced(kind: number): ProtocolViolationError {

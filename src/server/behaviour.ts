@@ -1,5 +1,7 @@
 import type { X509Certificate } from "node:crypto";
+import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
 import type { Message } from "../delivery/message.js";
+import type { MessageId } from "../delivery/send_options.js";
 import type { SocketAddress } from "../transport/address.js";
 import type { Refusal } from "./refusal.js";
 import type { ServerRequest } from "./server_request.js";
@@ -78,6 +80,16 @@ export interface ServerBehaviour<Data = unknown> {
   detached?(session: Session<Data>): unknown;
   /** The session goes on over another connection. `data` is what `authenticate` returned this time. */
   resumed?(session: Session<Data>, data: Data): unknown;
+  /**
+   * A message that was given a `messageId` has gone out for the first time: to the session's connection, no farther. It
+   * may go out again where that is lost.
+   */
+  sent?(session: Session<Data>, messageId: MessageId): unknown;
+  /**
+   * The client says how far a message has come that was sent by `sendAcked` with a `messageId`: once for each level that
+   * it tells, up to the one that was asked for.
+   */
+  delivered?(session: Session<Data>, messageId: MessageId, level: AcknowledgedLevel): unknown;
   /** Nothing was heard of the session for the heartbeat's timeout: its connection is given up. */
   heartbeatTimeout?(session: Session<Data>): unknown;
   /** The last call for a session. */

@@ -1,5 +1,6 @@
-import { type HalfContext, halfContext } from "../delivery/half_options.js";
+import { halfContext } from "../delivery/half_options.js";
 import type { Hello } from "../delivery/hello.js";
+import type { MarkingContext } from "../delivery/marking_half.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
 import { RejectCode } from "../delivery/reject.js";
@@ -31,6 +32,7 @@ import type { ServerSession } from "./server_session.js";
 import { ServerTopics } from "./server_topics.js";
 import type { SessionEnd, SessionInfo } from "./session.js";
 import { idWords } from "./session_id.js";
+import { Storing } from "./storing.js";
 import { Answers } from "./threads/answers.js";
 import { Elsewhere } from "./threads/elsewhere.js";
 import { leaveSessions } from "./threads/entering.js";
@@ -78,7 +80,8 @@ export class ServerCore<Data> {
   readonly receiver: Receiver<Data>;
   readonly topics: ServerTopics<Data>;
   readonly dispatcher: Dispatcher;
-  readonly half: HalfContext;
+  readonly storing: Storing<Data>;
+  readonly half: MarkingContext;
   readonly requestBudget: RequestBudget;
   readonly handshakes: DeadlineQueue<Handshake<Data>>;
   readonly counters: ServerCounters = { opened: 0, closed: 0, rejected: 0, heartbeatTimeouts: 0 };
@@ -113,11 +116,22 @@ export class ServerCore<Data> {
     this.handlers = new Handlers(behaviour, plugins);
     this.dispatcher = new Dispatcher(options.dispatcher);
     this.topics = new ServerTopics(options.topics, this.codecOf);
-    this.receiver = new Receiver(behaviour, middleware, this.handlers, this.dispatcher, this.topics);
+    this.storing = new Storing(options, (session, cause) => this.handlers.report(session, cause));
+    this.receiver = new Receiver(
+      behaviour,
+      middleware,
+      this.handlers,
+      this.dispatcher,
+      this.topics,
+      this.storing,
+    );
     this.requestBudget = new RequestBudget(options.maxPendingRequests, (current, limit) =>
       this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
     );
-    this.half = halfContext(options, this.requestBudget, decompressPayload, options.queuePolicy);
+    this.half = {
+      ...halfContext(options, this.requestBudget, decompressPayload, options.queuePolicy),
+      ids: options.messageIds,
+    };
     this.authenticate = onion(
       layersOf(middleware, "connect") as never[],
       (hello: ClientHello, context: AuthenticateContext) =>

@@ -1,4 +1,4 @@
-import { HandlerTimeoutError } from "../errors.js";
+import { HandlerTimeoutError, StoreFailedError } from "../errors.js";
 import { callGuarded, callReported, throwUncaught } from "../transport/uncaught.js";
 import type { ServerBehaviour } from "./behaviour.js";
 import type { Plugin, PluginHooks } from "./plugin.js";
@@ -6,6 +6,18 @@ import type { ServerSession } from "./server_session.js";
 
 /** The handlers of events that nobody waits for. */
 export type EventName = Exclude<keyof PluginHooks<unknown>, "error">;
+
+const names = [
+  "open",
+  "drain",
+  "detached",
+  "resumed",
+  "sent",
+  "delivered",
+  "heartbeatTimeout",
+  "close",
+  "warning",
+] as const satisfies readonly EventName[];
 
 /** Calls the application's handlers, and before them those of plugins. Nothing that they throw reaches who calls. */
 export class Handlers<Data> {
@@ -15,7 +27,6 @@ export class Handlers<Data> {
 
   constructor(behaviour: ServerBehaviour<Data>, plugins: readonly Plugin<Data>[]) {
     this.#behaviours = [...plugins.flatMap(({ hooks }) => (hooks === undefined ? [] : [hooks])), behaviour];
-    const names = ["open", "drain", "detached", "resumed", "heartbeatTimeout", "close", "warning"] as const;
     this.#used = new Set(names.filter((name) => this.#behaviours.some((hooks) => hooks[name] !== undefined)));
   }
 
@@ -41,8 +52,9 @@ export class Handlers<Data> {
   report(session: ServerSession<Data> | undefined, cause: unknown): void {
     if (session !== undefined) session.errors += 1;
     const reporters = this.#behaviours.filter((hooks) => hooks.error !== undefined);
-    // One that took too long is no fault of the program's that has to end it.
-    if (reporters.length === 0 && !(cause instanceof HandlerTimeoutError)) throwUncaught(cause);
+    // One that took too long is no fault of the program's that has to end it, and a store is none of the program at all.
+    const isFault = !(cause instanceof HandlerTimeoutError || cause instanceof StoreFailedError);
+    if (reporters.length === 0 && isFault) throwUncaught(cause);
     for (const hooks of reporters) callGuarded(() => hooks.error!(session, cause));
   }
 }

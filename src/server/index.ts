@@ -2,11 +2,15 @@
  * Sessions over every transport: who they are, what they send and are sent, how they outlive their connections.
  * @module millrace/server
  */
+export type { AcknowledgedLevel, Acknowledgement, AckOptions } from "../delivery/acknowledgement.js";
 export { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
 export type { Delivery, Priority } from "../delivery/lane.js";
+export { MemoryStore, type MemoryStoreOptions } from "../delivery/memory_store.js";
 export type { Message } from "../delivery/message.js";
 export type { QueuePolicy } from "../delivery/outgoing.js";
 export { firstApplicationReject, RejectCode } from "../delivery/reject.js";
+export type { MessageId, RequestOptions, SendAckedOptions, SendOptions } from "../delivery/send_options.js";
+export type { Durability, Store, StoredMessage } from "../delivery/store.js";
 export type { DispatcherOptions } from "../dispatch/options.js";
 export type { Cursor } from "../topic/cursor.js";
 export type { RetentionPolicies, TopicsOptions } from "../topic/options.js";
@@ -26,6 +30,7 @@ export type { Incoming, Middleware, OutgoingMessage } from "./middleware.js";
 export type {
   HeartbeatOptions,
   LimitOptions,
+  MessageIdOptions,
   ServerOptions,
 } from "./options.js";
 export type { Plugin, PluginHooks } from "./plugin.js";
@@ -35,8 +40,6 @@ export { createServer, type Server, type SessionFilter, type SessionPage, type T
 export type { ServerRequest } from "./server_request.js";
 export type { PublishResult } from "./server_topics.js";
 export type {
-  RequestOptions,
-  SendOptions,
   Session,
   SessionEnd,
   SessionInfo,

@@ -1,5 +1,6 @@
 import { halfOptions } from "../delivery/half_options.js";
 import type { QueuePolicy } from "../delivery/outgoing.js";
+import { isStore, type Store } from "../delivery/store.js";
 import { type DispatcherOptions, readDispatcherOptions } from "../dispatch/options.js";
 import { type Codec, isCodec } from "../frame/message_codec.js";
 import { Rate } from "../limit/token_bucket.js";
@@ -51,6 +52,16 @@ export interface LimitOptions {
   readonly unauthenticated?: number | undefined;
 }
 
+/** What is remembered of each session's message ids: what comes again under one is not done again. */
+export interface MessageIdOptions {
+  /** The ids that are remembered, 1..1,000,000; 1,000 by default. The oldest are forgotten. */
+  readonly maxIds?: number | undefined;
+  /** How long one is remembered; 120,000 by default. */
+  readonly maxAgeMs?: number | undefined;
+  /** What is kept of the answers to requests that have ids, all together; 64 KiB by default. */
+  readonly maxAnswerBytes?: number | undefined;
+}
+
 /** What a server listens on, whom it takes, and what each session may cost. */
 export interface ServerOptions<Data = unknown> {
   /** `quic://host:port`, `ws://…`, `wss://…`, `tcp://…`, `tls://…` or a scheme of `transports`: one or many. */
@@ -97,6 +108,22 @@ export interface ServerOptions<Data = unknown> {
   readonly maxPendingRequests?: number | undefined;
   /** How long a request waits for its answer, where it does not say; 30,000 by default. */
   readonly requestTimeoutMs?: number | undefined;
+  /**
+   * Messages of one session that may wait to be acknowledged (`sendAcked`), 1..10,000,000; 1,000 by default. Beyond,
+   * `sendAcked` rejects with ResourceExhaustedError.
+   */
+  readonly maxAwaitedAcks?: number | undefined;
+  /** What is remembered of the message ids that a session's client gives. */
+  readonly messageIds?: MessageIdOptions | undefined;
+  /**
+   * Where the messages go whose clients wait for more than that they are received. Without one nothing can be `stored`,
+   * and who asks for that is told so at once.
+   */
+  readonly store?: Store | undefined;
+  /** A store that has not taken a message after so long has not taken it at all; 5,000 by default. */
+  readonly storeTimeoutMs?: number | undefined;
+  /** What the store has been given and has not taken yet, of all sessions; 64 MiB by default. Beyond, it is given no more. */
+  readonly storeQueueBytes?: number | undefined;
   /** How asynchronous handlers are run. */
   readonly dispatcher?: DispatcherOptions | undefined;
   readonly limits?: LimitOptions | undefined;
@@ -114,6 +141,12 @@ const heartbeat = object({
   intervalMs: withDefault(integer(1_000, 3_600_000), 15_000),
   timeoutMs: optional(milliseconds(1_000)),
 } satisfies Record<keyof HeartbeatOptions, unknown>);
+
+const messageIds = object({
+  maxIds: withDefault(integer(1, 1_000_000), 1_000),
+  maxAgeMs: withDefault(milliseconds(1), 120_000),
+  maxAnswerBytes: withDefault(integer(0, 2 ** 30), 64 * 1024),
+} satisfies Record<keyof MessageIdOptions, unknown>);
 
 const limits = object({
   sessionsPerAddress: optional(integer(1, 2 ** 31)),
@@ -143,6 +176,10 @@ const schema = object({
   idleTimeoutMs: withDefault(milliseconds(0), 0),
   sameClient: withDefault(oneOf("allow", "replace", "reject"), "replace"),
   maxPendingRequests: withDefault(integer(1, 10_000_000), 50_000),
+  messageIds: optional(messageIds),
+  store: optional(option<Store>("a Store: durability, and append", isStore)),
+  storeTimeoutMs: withDefault(milliseconds(1), 5_000),
+  storeQueueBytes: withDefault(integer(1, 2 ** 40), 64 * 1024 * 1024),
   dispatcher: optional(option<DispatcherOptions>("an object of dispatcher options", isObject)),
   limits: optional(limits),
   topics: optional(option<TopicsOptions>("an object of topics options", isObject)),
@@ -151,16 +188,25 @@ const schema = object({
 } satisfies Record<keyof ServerOptions, unknown>);
 
 /** Those that may be left out for good. */
-type Optional = "tls" | "http" | "origins" | "allowMissingOrigin" | "codecs" | "transports" | "topics";
+type Optional =
+  | "tls"
+  | "http"
+  | "origins"
+  | "allowMissingOrigin"
+  | "codecs"
+  | "transports"
+  | "topics"
+  | "store";
 
 /** Those that are read further. */
-type Parts = "heartbeat" | "limits" | "dispatcher";
+type Parts = "heartbeat" | "limits" | "dispatcher" | "messageIds";
 
 /** What a server keeps of its options. */
 export type ReadServerOptions<Data> = Pick<ServerOptions<Data>, Optional> &
   Complete<Omit<ServerOptions<Data>, Optional | Parts>> & {
     readonly heartbeat: Complete<HeartbeatOptions>;
     readonly limits: ReadLimits;
+    readonly messageIds: Complete<MessageIdOptions>;
     readonly dispatcher: Complete<DispatcherOptions>;
   };
 
@@ -182,6 +228,7 @@ export function readServerOptions<Data>(given: ServerOptions<Data>): ReadServerO
     plugins: read.plugins as readonly Plugin<Data>[],
     heartbeat: { intervalMs, timeoutMs: Math.max(timeoutMs, intervalMs) },
     limits: readLimits(read.limits),
+    messageIds: read.messageIds ?? readOptions(messageIds, {}),
     dispatcher: readDispatcherOptions(read.dispatcher ?? {}),
   };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
-import { OwnMessage } from "../delivery/message.js";
+import { type Confirming, OwnMessage } from "../delivery/message.js";
 import { costOf } from "../delivery/session_half.js";
 import type { TaskCall } from "../dispatch/task.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
@@ -36,8 +36,8 @@ export class OwnIncoming extends OwnMessage implements Incoming {
   #call: TaskCall | undefined = undefined;
   #abort: AbortController | undefined = undefined;
 
-  constructor(frame: Readonly<FrameContents>, handler: IncomingHandler) {
-    super(frame);
+  constructor(frame: Readonly<FrameContents>, from: Confirming, handler: IncomingHandler) {
+    super(frame, from);
     this.kind = kindNames.get(frame.kind)!;
     this.id = frame.type;
     this.#cost = costOf(frame);

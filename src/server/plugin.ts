@@ -18,7 +18,16 @@ export interface Plugin<Data = unknown> {
 /** The handlers that plugins may have beside the application's. */
 export type PluginHooks<Data> = Pick<
   ServerBehaviour<Data>,
-  "open" | "drain" | "detached" | "resumed" | "heartbeatTimeout" | "close" | "error" | "warning"
+  | "open"
+  | "drain"
+  | "detached"
+  | "resumed"
+  | "sent"
+  | "delivered"
+  | "heartbeatTimeout"
+  | "close"
+  | "error"
+  | "warning"
 >;
 
 /**

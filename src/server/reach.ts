@@ -1,4 +1,5 @@
 import { FailureCode, type Reply } from "../delivery/failure.js";
+import type { RequestOptions, SendOptions } from "../delivery/send_options.js";
 import { payloadOf } from "../delivery/session_half.js";
 import { parseId } from "../delivery/session_id.js";
 import { CloseCode, type CloseOptions } from "../transport/close.js";
@@ -6,7 +7,6 @@ import type { SendResult } from "../transport/connection.js";
 import type { ServerCore } from "./core.js";
 import type { Target } from "./server.js";
 import type { ServerSession } from "./server_session.js";
-import type { RequestOptions, SendOptions } from "./session.js";
 import type { Found } from "./threads/elsewhere.js";
 
 const nothing = new Uint8Array(0);

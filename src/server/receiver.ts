@@ -1,4 +1,5 @@
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
+import { marksOf } from "../delivery/marks.js";
 import { type Message, MessageView } from "../delivery/message.js";
 import { answerOf, costOf } from "../delivery/session_half.js";
 import type { Dispatcher } from "../dispatch/dispatcher.js";
@@ -12,6 +13,7 @@ import { layersOf, type Middleware, onion } from "./middleware.js";
 import { OwnIncoming } from "./own_incoming.js";
 import type { ServerSession } from "./server_session.js";
 import type { ServerTopics } from "./server_topics.js";
+import type { Storing } from "./storing.js";
 import { TopicRequests } from "./topic_requests.js";
 
 const view = new MessageView();
@@ -25,6 +27,7 @@ export class Receiver<Data> {
   /** Around all handlers; undefined where there is no middleware. */
   readonly #onion: ((session: ServerSession<Data>, incoming: OwnIncoming) => unknown) | undefined;
   readonly #topics: TopicRequests<Data>;
+  readonly #storing: Storing<Data>;
   readonly #messagesWait: boolean;
   readonly #layersWait: boolean;
 
@@ -34,7 +37,9 @@ export class Receiver<Data> {
     handlers: Handlers<Data>,
     dispatcher: Dispatcher,
     topics: ServerTopics<Data>,
+    storing: Storing<Data>,
   ) {
+    this.#storing = storing;
     this.#behaviour = behaviour;
     this.#handlers = handlers;
     this.#dispatcher = dispatcher;
@@ -54,16 +59,21 @@ export class Receiver<Data> {
     if (isDirect || message === undefined) {
       // Before the handler, so that what it sends acknowledges it.
       session.handled(frame.channel, frame.seq, costOf(frame));
+      const seen = view.of(frame, session);
+      this.#storing.take(session, seen);
       if (message === undefined) return;
       try {
-        this.#handlers.watch(session, message.call(this.#behaviour, session, view.of(frame)));
+        this.#handlers.watch(session, message.call(this.#behaviour, session, seen));
       } catch (cause) {
         this.#handlers.report(session, cause);
       }
       return;
     }
-    const handle = (own: Message) => message.call(this.#behaviour, session, own);
-    this.#take(session, new OwnIncoming(frame, handle), this.#messagesWait);
+    const handle = (own: Message) => {
+      this.#storing.take(session, own);
+      return message.call(this.#behaviour, session, own);
+    };
+    this.#take(session, new OwnIncoming(frame, session, handle), this.#messagesWait);
   }
 
   /** The same of a request, whose answer is sent. */
@@ -77,7 +87,7 @@ export class Receiver<Data> {
     }
     const waits = this.#layersWait || isAsync(handler);
     const handle = (own: OwnIncoming) => handler.call(this.#behaviour, session, own as never);
-    this.#take(session, new OwnIncoming(frame, handle), waits);
+    this.#take(session, new OwnIncoming(frame, session, handle), waits);
   }
 
   /** The same of what a client asks of topics. */
@@ -87,7 +97,7 @@ export class Receiver<Data> {
       if (own.kind === "subscribe") return topics.subscribe(session, own);
       return own.kind === "publish" ? topics.publish(session, own) : topics.unsubscribe(session, own);
     };
-    this.#take(session, new OwnIncoming(frame, handle), true);
+    this.#take(session, new OwnIncoming(frame, session, handle), true);
   }
 
   #take(session: ServerSession<Data>, incoming: OwnIncoming, waits: boolean): void {
@@ -95,8 +105,8 @@ export class Receiver<Data> {
       incoming.account(session);
       this.#run(session, incoming);
     } else if (this.#dispatcher.submit(session, new IncomingTask(this, session, incoming)) === "full") {
+      this.#refuse(session, incoming); // before it counts as handled: who waits for that is not to take it so
       incoming.account(session);
-      this.#refuse(session, incoming);
     }
   }
 
@@ -121,7 +131,11 @@ export class Receiver<Data> {
   }
 
   answer(session: ServerSession<Data>, incoming: OwnIncoming, answer: unknown): void {
-    if (incoming.kind === "message" || session.state === "closed") return;
+    if (session.state === "closed") return;
+    if (incoming.kind === "message") {
+      this.#refuseMessage(session, incoming);
+      return;
+    }
     if (!incoming.isHandled) {
       session.fail(incoming.id, FailureCode.forbidden, "refused");
       return;
@@ -139,17 +153,24 @@ export class Receiver<Data> {
   fail(session: ServerSession<Data>, incoming: OwnIncoming, cause: unknown): void {
     const isTold = cause instanceof RequestFailure;
     if (!isTold) this.#handlers.report(session, cause);
-    if (incoming.kind === "message" || session.state === "closed") return;
-    if (isTold) session.fail(incoming.id, cause.code, cause.message);
+    if (session.state === "closed") return;
+    if (incoming.kind === "message") this.#refuseMessage(session, incoming);
+    else if (isTold) session.fail(incoming.id, cause.code, cause.message);
     else if (cause instanceof HandlerTimeoutError)
       session.fail(incoming.id, FailureCode.timeout, "it took too long");
     else session.fail(incoming.id, FailureCode.internal, "a fault of the server");
   }
 
   #refuse(session: ServerSession<Data>, incoming: OwnIncoming): void {
-    if (incoming.kind !== "message")
-      session.fail(incoming.id, FailureCode.overloaded, "too much waits already");
-    else session.rejectMessage(incoming.lane, incoming.sequence);
+    const rejection = { code: FailureCode.overloaded, reason: "too much waits already" };
+    if (incoming.kind === "message") session.rejectMessage(incoming, rejection);
+    else session.fail(incoming.id, rejection.code, rejection.reason);
+  }
+
+  /** A message that middleware has kept from its handler: who waits to hear of it is told. */
+  #refuseMessage(session: ServerSession<Data>, incoming: OwnIncoming): void {
+    if (incoming.isHandled || marksOf(incoming) === undefined) return;
+    session.rejectMessage(incoming, { code: FailureCode.forbidden, reason: "refused" });
   }
 }
 

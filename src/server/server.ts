@@ -1,4 +1,5 @@
 import type { Reply } from "../delivery/failure.js";
+import type { RequestOptions, SendOptions } from "../delivery/send_options.js";
 import { payloadOf } from "../delivery/session_half.js";
 import { parseId } from "../delivery/session_id.js";
 import { FrameTooLargeError, InvalidArgumentError, SessionClosedError } from "../errors.js";
@@ -18,7 +19,7 @@ import { inOrder, type Plugin } from "./plugin.js";
 import { Reach } from "./reach.js";
 import type { ServerSession } from "./server_session.js";
 import type { PublishResult } from "./server_topics.js";
-import type { RequestOptions, SendOptions, Session } from "./session.js";
+import type { Session } from "./session.js";
 import { SessionFrames } from "./session_frames.js";
 import { readShutdown, type ShutdownOptions, shutDown } from "./shutdown.js";
 import { type Entrance, enterSessions, leaveSessions } from "./threads/entering.js";
@@ -145,6 +146,8 @@ const handlerNames = [
   "drain",
   "detached",
   "resumed",
+  "sent",
+  "delivered",
   "heartbeatTimeout",
   "close",
   "error",

@@ -1,9 +1,22 @@
+import type { AcknowledgedLevel, Acknowledgement } from "../delivery/acknowledgement.js";
 import { contentsOf } from "../delivery/contents.js";
 import type { Cursors } from "../delivery/cursors.js";
 import { FailureCode, type Reply } from "../delivery/failure.js";
+import type { StoringKey } from "../delivery/marked.js";
+import { MarkingHalf } from "../delivery/marking_half.js";
+import { OwnMessage } from "../delivery/message.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { takeRest } from "../delivery/rest.js";
-import { failureAnswer, payloadOf, SessionHalf } from "../delivery/session_half.js";
+import {
+  type MessageId,
+  type RequestOptions,
+  readRequest,
+  readSend,
+  readSendAcked,
+  type SendAckedOptions,
+  type SendOptions,
+} from "../delivery/send_options.js";
+import { failureAnswer, payloadOf } from "../delivery/session_half.js";
 import { idText, parseId } from "../delivery/session_id.js";
 import { ProtocolViolationError, SessionClosedError } from "../errors.js";
 import { CodecCarrier } from "../frame/codec_carrier.js";
@@ -22,15 +35,7 @@ import {
 } from "../transport/close.js";
 import type { SendResult, TransportConnection } from "../transport/connection.js";
 import type { ServerCore } from "./core.js";
-import { readRequestOptions, readSendOptions } from "./send_options.js";
-import type {
-  RequestOptions,
-  SendOptions,
-  Session,
-  SessionEnd,
-  SessionInfo,
-  SessionState,
-} from "./session.js";
+import type { Session, SessionEnd, SessionInfo, SessionState } from "./session.js";
 
 /** What a session begins with. */
 export interface SessionSeed<Data> {
@@ -69,7 +74,7 @@ const nothing = new Uint8Array(0);
 const pong = contentsOf(Kind.Pong, {});
 
 /** A {@link Session}. There may be a million, so fields are few and most of what they lead to is made when needed. */
-export class ServerSession<Data> extends SessionHalf implements Session<Data> {
+export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
   readonly handle: SessionHandle;
   readonly id: string;
   readonly clientId: string | undefined;
@@ -151,9 +156,14 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
     if (options === undefined && this.#core.outgoing === undefined) {
       return this.#judged(this.sendPlain(0, payload));
     }
-    const { deadlineMs, ...read } = readSendOptions(options ?? {});
-    const expiresAt = deadlineMs === undefined ? {} : { expiresAt: this.nowMs + deadlineMs };
-    return this.sendMessage({ kind: Kind.Message, ...read, ...expiresAt, payload });
+    return this.sendRead(readSend(payload, options ?? {}, this.nowMs));
+  }
+
+  async sendAcked(message: Uint8Array | string, options: SendAckedOptions = {}): Promise<Acknowledgement> {
+    const payload = payloadOf(message, "a message");
+    this.#check(payload);
+    const { wait, ...read } = readSendAcked(payload, options, this.nowMs);
+    return this.sendAwaited(read, wait);
   }
 
   /** Through the middleware, where there is any. */
@@ -174,8 +184,8 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
   }
 
   /** Behind the middleware. */
-  sendDirectly(message: Outgoing): SendResult {
-    return this.#judged(super.sendMessage(message));
+  override sendDirectly(message: Outgoing): SendResult {
+    return this.#judged(super.sendDirectly(message));
   }
 
   /** Where the policy is to close whose queue is full, it is closed. */
@@ -191,7 +201,7 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
     payload: Uint8Array | string = nothing,
     options: RequestOptions = {},
   ): Promise<Reply> {
-    const read = readRequestOptions(subject, options);
+    const read = readRequest(subject, options);
     const bytes = payloadOf(payload, "a request's payload");
     this.#check(bytes);
     return this.ask(Kind.Request, subject, bytes, read);
@@ -284,6 +294,26 @@ export class ServerSession<Data> extends SessionHalf implements Session<Data> {
     if (!this.outbound.isBlocked) this.#core.topics.goOn(this);
     if (this.#closing === undefined || this.outbound.hasWaiting || this.#state === "closed") return;
     this.#finish(this.#closing.options, this.#closing.end);
+  }
+
+  protected override get canStore(): boolean {
+    return this.#core.storing.canStore;
+  }
+
+  protected override storeAgain(frame: Readonly<FrameContents>): void {
+    this.#core.storing.take(this, new OwnMessage(frame, this));
+  }
+
+  protected override holdsConfirmation(key: StoringKey, level: number): boolean {
+    return this.#core.storing.hold(this, key, level);
+  }
+
+  protected override onSent(id: MessageId): void {
+    this.#core.handlers.call("sent", this, id);
+  }
+
+  protected override onAcknowledged(id: MessageId, level: AcknowledgedLevel): void {
+    this.#core.handlers.call("delivered", this, id, level);
   }
 
   protected override onMessage(frame: Readonly<FrameContents>): void {

@@ -1,10 +1,9 @@
+import type { Acknowledgement } from "../delivery/acknowledgement.js";
 import type { Reply } from "../delivery/failure.js";
-import type { Delivery, Priority } from "../delivery/lane.js";
-import type { MetaEntry } from "../frame/frame.js";
+import type { RequestOptions, SendAckedOptions, SendOptions } from "../delivery/send_options.js";
 import type { SocketAddress } from "../transport/address.js";
 import type { CloseOptions } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
-import type { WaitOptions } from "../transport/wait.js";
 
 /**
  * - `open`: a connection carries it;
@@ -25,29 +24,6 @@ export interface SessionEnd {
   /** 0..999: see `CloseCode`. */
   readonly code: number;
   readonly reason: string;
-}
-
-/** How a message is sent. */
-export interface SendOptions {
-  /** The application's message type, 0..2^32-1; 0 by default. */
-  readonly type?: number | undefined;
-  /** 1 to 256 bytes of text. */
-  readonly subject?: string | undefined;
-  readonly meta?: readonly MetaEntry[] | undefined;
-  /** `ordered` by default. */
-  readonly delivery?: Delivery | undefined;
-  /** `normal` by default. */
-  readonly priority?: Priority | undefined;
-  /** Of `latest`: only the newest of a key is worth sending. Required by it. */
-  readonly key?: string | undefined;
-  /** A message that has not left this process after so long is not sent. */
-  readonly deadlineMs?: number | undefined;
-}
-
-/** How a request is made. */
-export interface RequestOptions extends WaitOptions {
-  /** `normal` by default. */
-  readonly priority?: Priority | undefined;
 }
 
 /** The figures of a session. */
@@ -103,6 +79,15 @@ export interface Session<Data = unknown> {
    * @throws FrameTooLargeError above the limit, SessionClosedError, InvalidArgumentError
    */
   send(message: Uint8Array | string, options?: SendOptions): SendResult;
+
+  /**
+   * Sends a message, and waits until it has come as far as `options.level` says, over however many connections.
+   * @returns what became of it. `timeoutMs` is `requestTimeoutMs` by default.
+   * @throws ResourceExhaustedError where as many are waited for as may be (`maxAwaitedAcks`)
+   * @throws AbortedError, FrameTooLargeError, SessionClosedError; InvalidArgumentError, also for a class of delivery that
+   *   nobody acknowledges
+   */
+  sendAcked(message: Uint8Array | string, options?: SendAckedOptions): Promise<Acknowledgement>;
 
   /**
    * Asks the client.

@@ -7,7 +7,7 @@ const limits = { maxIds: 3, maxAgeMs: 100, maxAnswerBytes: 10 };
 
 describe("message ids", () => {
   it("tell what is new, what comes again, and what has another's id", () => {
-    const dedupe = new Dedupe(limits);
+    const dedupe = new Dedupe<Uint8Array>(limits);
     assert.equal(dedupe.check("a", 1, 0), "new");
     assert.equal(dedupe.check("a", 1, 10), "duplicate");
     assert.equal(dedupe.check("a", 2, 10), "conflict");
@@ -16,7 +16,7 @@ describe("message ids", () => {
   });
 
   it("are forgotten by number, the oldest first, and by age", () => {
-    const dedupe = new Dedupe(limits);
+    const dedupe = new Dedupe<Uint8Array>(limits);
     for (const [at, id] of ["a", "b", "c", "d"].entries()) dedupe.check(id, 1, at);
     assert.equal(dedupe.size, 3);
     assert.equal(dedupe.check("b", 1, 100), "duplicate");
@@ -25,24 +25,24 @@ describe("message ids", () => {
   });
 
   it("bring the answer that was given, which is kept up to so many bytes", () => {
-    const dedupe = new Dedupe(limits);
+    const dedupe = new Dedupe<Uint8Array>(limits);
     for (const id of ["a", "b", "c"]) dedupe.check(id, 1, 0);
     assert.equal(dedupe.answerTo("a"), undefined);
-    dedupe.answered("a", new Uint8Array(6));
-    dedupe.answered("b", new Uint8Array(4));
+    dedupe.answered("a", new Uint8Array(6), 6);
+    dedupe.answered("b", new Uint8Array(4), 4);
     assert.equal(dedupe.answerTo("a")?.length, 6);
-    dedupe.answered("c", new Uint8Array(1));
+    dedupe.answered("c", new Uint8Array(1), 1);
     assert.deepEqual(
       ["a", "b", "c"].map((id) => dedupe.answerTo(id)?.length),
       [undefined, 4, 1],
     );
     assert.equal(dedupe.check("a", 1, 0), "duplicate", "the id is known still");
-    dedupe.answered("c", new Uint8Array(11));
-    dedupe.answered("unknown", new Uint8Array(1));
+    dedupe.answered("c", new Uint8Array(11), 11);
+    dedupe.answered("unknown", new Uint8Array(1), 1);
     assert.deepEqual([dedupe.answerTo("c")?.length, dedupe.answerTo("unknown")], [1, undefined]);
     dedupe.check("d", 1, 0);
     dedupe.check("e", 1, 0);
-    dedupe.answered("e", new Uint8Array(9));
+    dedupe.answered("e", new Uint8Array(9), 9);
     assert.equal(dedupe.answerTo("c")?.length, 1, "what was forgotten with its id counts no more");
   });
 

@@ -110,7 +110,7 @@ export class Half {
   /** Sends an Ack for each lane that is due one. */
   sendAcks(wire: Wire, all: boolean): void {
     for (const lane of this.inbound.acksDue(all)) {
-      const frame = encodeAck({ lane, level: 0, sequence: this.inbound.piggyback(lane) });
+      const frame = encodeAck({ lane, sequence: this.inbound.piggyback(lane) });
       const result = wire.send(encodeFrame(frame, frame.payload), undefined, lane);
       if (result === "dropped") this.inbound.untell(lane);
     }

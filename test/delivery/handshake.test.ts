@@ -10,9 +10,12 @@ import {
 } from "millrace";
 import { checkAck, encodeAck } from "#internal/delivery/ack.js";
 import { checkCommit, encodeCommit } from "#internal/delivery/commit.js";
+import { type Confirmation, confirmationOf, readConfirmation } from "#internal/delivery/confirmation.js";
+import { contentsOf } from "#internal/delivery/contents.js";
 import { encodeGap, readGap } from "#internal/delivery/gap.js";
 import { encodeGoAway, readGoAway } from "#internal/delivery/goaway.js";
 import { encodeHello, type Hello, readHello } from "#internal/delivery/hello.js";
+import { marksOf } from "#internal/delivery/marks.js";
 import { encodeReject, readReject } from "#internal/delivery/reject.js";
 import { defaultMaxMessageBytes, defaultWindowBytes } from "#internal/delivery/terms.js";
 import { encodeWelcome, readWelcome, type Welcome } from "#internal/delivery/welcome.js";
@@ -23,6 +26,12 @@ import { hellos, sequences, u32, welcomes } from "./arbitraries.js";
 /** What the other side gets. */
 function sent(frame: FrameContents): FrameView {
   return decodeFrame(encodeFrame(frame, frame.payload, frame), false, new FrameView());
+}
+
+/** A confirmation's frame, in some place of its own lane. */
+function confirmed(confirmation: Confirmation): FrameContents {
+  const { kind, type, payload, subject, meta = [] } = confirmationOf(confirmation);
+  return contentsOf(kind, { type, payload, subject, meta });
 }
 
 const hello: Hello = {
@@ -203,20 +212,40 @@ describe("the other frames of a session", () => {
   });
 
   it("are hot where they come often: Commit and Ack are a head alone", () => {
-    for (const frame of [encodeCommit(), encodeAck({ lane: 15, level: 0, sequence: 0xffff_ffff })]) {
+    for (const frame of [encodeCommit(), encodeAck({ lane: 15, sequence: 0xffff_ffff })]) {
       assert.equal(encodeFrame(frame, frame.payload, frame).length, hotHeadBytes);
     }
     checkCommit(sent(encodeCommit()));
-    const ack = sent(encodeAck({ lane: 15, level: 3, sequence: 0xffff_ffff }));
+    const ack = sent(encodeAck({ lane: 15, sequence: 0xffff_ffff }));
     checkAck(ack);
-    assert.deepEqual([ack.channel, ack.type, ack.ref], [15, 3, 0xffff_ffff]);
+    assert.deepEqual([ack.channel, ack.type, ack.ref], [15, 0, 0xffff_ffff]);
+    const read = { level: 3, lane: 15, sequence: 0xffff_ffff };
+    const confirmation = confirmed(read);
+    assert.equal(encodeFrame(confirmation, confirmation.payload, confirmation).length, hotHeadBytes + 8);
+    assert.deepEqual(readConfirmation(sent(confirmation)), read);
   });
 
   it("are refused where they say what they cannot", () => {
-    const ack = encodeAck({ lane: 0, level: 0, sequence: 1 });
-    for (const wrong of [{ channel: 4 }, { channel: 16 }, { type: 5 }, { ref: 0 }, { flags: 8 }]) {
+    const ack = encodeAck({ lane: 0, sequence: 1 });
+    for (const wrong of [
+      { channel: 4 },
+      { channel: 16 },
+      { type: 1 },
+      { type: 5 },
+      { ref: 0 },
+      { flags: 8 },
+    ]) {
       assert.throws(() => checkAck({ ...ack, ...wrong }), ProtocolViolationError);
     }
+    const rejected = { level: 4, lane: 0, sequence: 1, rejection: { code: 4, reason: "full" } };
+    const confirmation = confirmed(rejected);
+    assert.deepEqual(readConfirmation(sent(confirmation)), rejected);
+    const words = (...numbers: number[]) => ({ payload: new Uint8Array(Uint32Array.from(numbers).buffer) });
+    const of = (wrong: object) => () => readConfirmation({ ...confirmation, ...wrong });
+    for (const wrong of [{ type: 0 }, { type: 5 }, words(4, 1), words(0, 0), { flags: 8 }]) {
+      assert.throws(of(wrong), ProtocolViolationError);
+    }
+    for (const wrong of [words(0), words(0, 1, 0)]) assert.throws(of(wrong), FrameMalformedError);
     assert.throws(
       () => checkCommit({ ...encodeCommit(), payload: new Uint8Array(1) }),
       ProtocolViolationError,
@@ -233,10 +262,13 @@ describe("the other frames of a session", () => {
 });
 
 describe("what reads a session's frames", () => {
-  const readers = [readHello, readWelcome, readReject, readGoAway, readGap, checkAck, checkCommit];
+  const readers = [
+    ...[readHello, readWelcome, readReject, readGoAway, readGap, checkAck, checkCommit],
+    ...[readConfirmation, marksOf],
+  ];
   const keys = fc.constantFrom(
     ...["session", "resume", "resumed", "cursor", "heartbeat", "window", "max", "client", "target"],
-    ...["retry-after", "epoch", "oldest", "meta.", "meta.x", "colour"],
+    ...["retry-after", "epoch", "oldest", "meta.", "meta.x", "colour", "id", "ack", "status"],
   );
   const values = fc.oneof(
     fc.uint8Array({ maxLength: 20 }),

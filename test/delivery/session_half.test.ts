@@ -20,6 +20,7 @@ class Session extends SessionHalf {
       requestBudget: new RequestBudget(1, () => {}),
       requestTimeoutMs: 1_000,
       decompress: decompressPayload,
+      maxAwaitedAcks: 10,
     });
     this.carrier = wire;
     this.outbound.attach(wire, 1_000, noCursors, 0);
@@ -36,6 +37,8 @@ class Session extends SessionHalf {
   protected override onRequest(): void {}
   protected override onPublication(): void {}
   protected override onOther(): void {}
+  protected override onSent(): void {}
+  protected override onAcknowledged(): void {}
   protected override onDrain(): void {}
   protected override onOwing(): void {
     this.owes += 1;

@@ -16,6 +16,13 @@ const programs: Readonly<Record<string, readonly string[]>> = {
     'stock.order: success {"item":"teapot","left":1}',
     "till.cash: success 41.50",
   ],
+  "orders.js": [
+    "stored: acknowledged",
+    "again: acknowledged; the kitchen has 1",
+    "another under its id: rejected, the message id is another message's",
+    "order 2: read",
+    "2 on disk",
+  ],
 };
 
 for (const [program, lines] of Object.entries(programs)) {

@@ -1,7 +1,9 @@
 import { describe } from "node:test";
+import { describeAcknowledgements } from "./suite/acknowledgements.js";
 import { describeBadPeers } from "./suite/bad_peers.js";
 import { describeHandshake } from "./suite/handshake.js";
 import { type SessionsUnderTest, sessionKit } from "./suite/kit.js";
+import { describeMessageIds } from "./suite/message_ids.js";
 import { describeSessionMessages } from "./suite/messages.js";
 import { describeResuming } from "./suite/resuming.js";
 import { describeShutdown } from "./suite/shutdown.js";
@@ -13,6 +15,8 @@ export function describeSessions(name: string, under: SessionsUnderTest): void {
   describe(`sessions over ${name}`, () => {
     describeHandshake(kit);
     describeSessionMessages(kit);
+    describeAcknowledgements(kit);
+    describeMessageIds(kit);
     describeResuming(kit);
     describeTopics(kit);
     describeShutdown(kit);

@@ -1,11 +1,11 @@
 import { FailureCode, type Reply } from "../../delivery/failure.js";
+import type { RequestOptions, SendOptions } from "../../delivery/send_options.js";
 import { InvalidArgumentError, MillraceError, ProtocolViolationError } from "../../errors.js";
 import type { SessionHandle } from "../../session/handle.js";
 import { CloseCode, type CloseOptions } from "../../transport/close.js";
 import type { ServerCore } from "../core.js";
 import type { ServerSession } from "../server_session.js";
-import type { RequestOptions, SendOptions } from "../session.js";
-import { type Command, encodeCommand, messageOptions, readCommand } from "./command.js";
+import { type Command, encodeCommand, fromJson, messageOptions, readCommand } from "./command.js";
 import { readRange } from "./listing.js";
 import { PeerKind } from "./peer_kind.js";
 
@@ -55,8 +55,9 @@ export class Answers<Data> {
       answer(encodeReply(id, failure(FailureCode.lost, "there is no such session")));
       return;
     }
-    const { session: _, ...options } = details;
-    session.request(command.subject ?? "", command.payload, options as RequestOptions).then(
+    const { session: _, messageId, ...rest } = details;
+    const options = { ...rest, messageId: fromJson(messageId) } as RequestOptions;
+    session.request(command.subject ?? "", command.payload, options).then(
       (reply) => answer(this.#fitting(id, reply)),
       (cause: unknown) => answer(encodeReply(id, failureOf(cause))),
     );

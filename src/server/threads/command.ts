@@ -1,7 +1,7 @@
 import { applicationEntries, MetaReader } from "../../delivery/meta.js";
+import type { MessageId, SendOptions } from "../../delivery/send_options.js";
 import { FrameMalformedError } from "../../errors.js";
 import { decodeFrame, encodeFrame, FrameView, Kind, type MetaEntry } from "../../frame/frame.js";
-import type { SendOptions } from "../session.js";
 
 /** What one environment says to another, in a frame. */
 export interface Command<Details = Readonly<Record<string, unknown>>> {
@@ -61,9 +61,20 @@ function detailsOf(reader: MetaReader): Readonly<Record<string, unknown>> {
   throw new FrameMalformedError("the details of a command are no JSON object");
 }
 
+/** A message's id as JSON can say it: bytes by their numbers. */
+export function asJson(id: MessageId | undefined): string | readonly number[] | undefined {
+  return typeof id === "object" ? [...id] : id;
+}
+
+/** The opposite; what is none stays as it is, for who checks it. */
+export function fromJson(id: unknown): MessageId | undefined {
+  return Array.isArray(id) ? Uint8Array.from(id) : (id as MessageId | undefined);
+}
+
 /** A message with its options: one without any is no longer than it must be. */
 export function encodeMessage(payload: Uint8Array, options: SendOptions = {}, details?: object): Uint8Array {
-  const { type, subject, meta, ...rest } = options;
+  const { type, subject, meta, messageId, ...others } = options;
+  const rest = { ...others, messageId: asJson(messageId) };
   const hasDetails = details !== undefined || Object.values(rest).some((value) => value !== undefined);
   return encodeCommand({
     ...{ id: type ?? 0, subject, payload },
@@ -81,7 +92,7 @@ export function messageOptions(
   if (id === 0 && subject === undefined && meta.length === 0 && given.length === 0) return undefined;
   return {
     ...Object.fromEntries(given),
-    ...{ type: id, subject },
+    ...{ type: id, subject, messageId: fromJson(details.messageId) },
     ...(meta.length > 0 && { meta }),
   };
 }

@@ -1,14 +1,18 @@
 import { FailureCode, type Reply } from "../../delivery/failure.js";
 import { PendingRequests, RequestBudget } from "../../delivery/pending_requests.js";
+import {
+  checkRequestOptions,
+  checkSendOptions,
+  type RequestOptions,
+  type SendOptions,
+} from "../../delivery/send_options.js";
 import { parseId } from "../../delivery/session_id.js";
 import { FrameTooLargeError, ProtocolViolationError, ResourceExhaustedError } from "../../errors.js";
 import type { SessionHandle } from "../../session/handle.js";
 import { IdKind, type InboxResult } from "../../session/sessions.js";
 import { type CloseOptions, readCloseOptions } from "../../transport/close.js";
-import { readRequestOptions, readSendOptions } from "../send_options.js";
-import type { RequestOptions, SendOptions } from "../session.js";
 import { clientWords, idWords } from "../session_id.js";
-import { encodeCommand, encodeMessage, readCommand } from "./command.js";
+import { asJson, encodeCommand, encodeMessage, readCommand } from "./command.js";
 import { PatientPosts } from "./patient_posts.js";
 import { PeerKind } from "./peer_kind.js";
 import type { Peers } from "./peers.js";
@@ -69,19 +73,19 @@ export class Elsewhere {
 
   /** @throws InvalidArgumentError, FrameTooLargeError */
   send({ handle }: Found, payload: Uint8Array, options?: SendOptions): InboxResult {
-    const bytes = this.#fitting(encodeMessage(payload, options && readSendOptions(options)));
+    const bytes = this.#fitting(encodeMessage(payload, options && checkSendOptions(options)));
     return this.#peers.sendTo(handle, PeerKind.message, bytes);
   }
 
   /** To all sessions of a client id, wherever. @returns the worst of what their ways say. */
   sendToClient(clientId: string, payload: Uint8Array, options?: SendOptions): InboxResult {
-    const message = encodeMessage(payload, options && readSendOptions(options), { client: clientId });
+    const message = encodeMessage(payload, options && checkSendOptions(options), { client: clientId });
     return this.#postToAll(PeerKind.clientMessage, this.#fitting(message));
   }
 
   /** To all sessions. @returns how many there are where it was handed to. */
   broadcast(payload: Uint8Array, options?: SendOptions): number {
-    const bytes = this.#fitting(encodeMessage(payload, options && readSendOptions(options)));
+    const bytes = this.#fitting(encodeMessage(payload, options && checkSendOptions(options)));
     let handed = 0;
     for (const environment of this.#peers.others) {
       const result = this.#peers.post(environment, PeerKind.broadcast, bytes);
@@ -103,14 +107,14 @@ export class Elsewhere {
     payload: Uint8Array,
     options: RequestOptions = {},
   ): Promise<Reply> {
-    const read = readRequestOptions(subject, options);
-    const { signal, priority, timeoutMs = this.#limits.requestTimeoutMs } = read;
+    const read = checkRequestOptions(subject, options);
+    const { signal, priority, messageId, timeoutMs = this.#limits.requestTimeoutMs } = read;
     let requests = this.#requests.get(owner);
     if (requests === undefined) {
       requests = new PendingRequests(this.#limits.budget);
       this.#requests.set(owner, requests);
     }
-    const details = { session: handle, priority, timeoutMs };
+    const details = { session: handle, priority, timeoutMs, messageId: asJson(messageId) };
     return requests.ask({ signal, timeoutMs }, (id) => {
       const bytes = this.#fitting(encodeCommand({ id, subject, payload, details }));
       const result = this.#peers.post(owner, PeerKind.request, bytes);

@@ -1,9 +1,9 @@
 import { FailureCode, type Reply } from "../../delivery/failure.js";
+import type { RequestOptions, SendOptions } from "../../delivery/send_options.js";
 import { payloadOf } from "../../delivery/session_half.js";
 import { checkHandlers } from "../../options/handlers.js";
 import type { CloseOptions } from "../../transport/close.js";
 import type { SendResult } from "../../transport/connection.js";
-import type { RequestOptions, SendOptions } from "../session.js";
 import { readShutdown, type ShutdownOptions } from "../shutdown.js";
 import { Elsewhere, type Found } from "../threads/elsewhere.js";
 import { type ListFilter, Listing, type SessionList } from "../threads/listing.js";

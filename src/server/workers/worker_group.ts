@@ -1,7 +1,7 @@
 import type { Reply } from "../../delivery/failure.js";
+import type { RequestOptions, SendOptions } from "../../delivery/send_options.js";
 import type { CloseOptions } from "../../transport/close.js";
 import type { SendResult } from "../../transport/connection.js";
-import type { RequestOptions, SendOptions } from "../session.js";
 import type { ShutdownOptions } from "../shutdown.js";
 import type { ListFilter, SessionList } from "../threads/listing.js";
 import type { WorkerState } from "./worker_slot.js";

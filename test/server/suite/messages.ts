@@ -29,7 +29,7 @@ export function describeSessionMessages(kit: SessionKit): void {
       );
       for (const bytes of sent) {
         await until("there is room", () => client.bytesQueued < 100_000);
-        assert.notEqual(client.send(bytes, 7), "dropped");
+        assert.notEqual(client.send(bytes, { type: 7 }), "dropped");
       }
       await until("all are back", () => back.length === sent.length);
       assert.deepEqual(back, sent);

@@ -47,6 +47,7 @@ export function describeThreads(scheme: string): void {
         {
           requests: {
             double: (_session, request) => String(Number(request.text()) * 2),
+            name: (_session, { messageId }) => messageId,
             never: () => new Promise(() => {}),
           },
         },
@@ -56,6 +57,13 @@ export function describeThreads(scheme: string): void {
         text: "42",
         meta: [],
       });
+      for (const messageId of ["an order", Uint8Array.of(0, 255)]) {
+        const named = await group.request(third.id, "name", "", { messageId });
+        assert.deepEqual(
+          named.status === "success" && Buffer.from(named.payload),
+          Buffer.from(messageId as string),
+        );
+      }
       const reply = await group.request({ clientId: "third" }, "double", "4");
       assert.equal(reply.status === "success" && Buffer.from(reply.payload).toString(), "8");
       const unknown = await group.request(third.id, "triple", "4");

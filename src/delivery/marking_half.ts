@@ -1,0 +1,76 @@
+import type { FrameContents } from "../frame/frame.js";
+import type { Rejection } from "./confirmation.js";
+import type { DedupeLimits } from "./dedupe.js";
+import type { HalfContext } from "./half_options.js";
+import { Marked, type StoringKey } from "./marked.js";
+import { type Marks, readMarks } from "./marks.js";
+import type { Confirmable } from "./message.js";
+import type { Outgoing } from "./outbound.js";
+import { SessionHalf } from "./session_half.js";
+
+/** What the halves share that remember ids. */
+export interface MarkingContext extends HalfContext {
+  readonly ids: DedupeLimits;
+}
+
+/** The end of a session that does nothing twice that has an id, and may store what it handles. */
+export abstract class MarkingHalf extends SessionHalf {
+  readonly #ids: DedupeLimits;
+  #marked: Marked | undefined = undefined;
+
+  protected constructor(context: MarkingContext) {
+    super(context);
+    this.#ids = context.ids;
+  }
+
+  /** Whether this side has a store that keeps what it takes. */
+  protected abstract get canStore(): boolean;
+  /** A message is to be stored that was handled before, and not stored. */
+  protected abstract storeAgain(frame: Readonly<FrameContents>): void;
+  /** Whether a message is being stored: what is confirmed of it is kept until it is. */
+  protected abstract holdsConfirmation(key: StoringKey, level: number): boolean;
+
+  /** What is owed to messages that have ids, or ask for more than to be handled. */
+  get marked(): Marked {
+    this.#marked ??= new Marked(this.#markedSession(), this.#ids);
+    return this.#marked;
+  }
+
+  /** Tells its sender that a message is not handled. */
+  rejectMessage(message: Confirmable, rejection: Rejection): void {
+    this.marked.reject(message, rejection);
+  }
+
+  override confirmMessage(message: Confirmable, level: number): boolean {
+    const marks = readMarks(message.meta);
+    return marks !== undefined && this.marked.confirm(message, marks, level);
+  }
+
+  protected override isToHandle(frame: Readonly<FrameContents>, marks: Marks): boolean {
+    return this.marked.isFirstMessage(frame, marks, this.nowMs);
+  }
+
+  protected override isToAnswer(frame: Readonly<FrameContents>, marks: Marks): boolean {
+    return this.marked.isFirstRequest(frame, marks, this.nowMs);
+  }
+
+  protected override answer(answer: Outgoing, isDone: boolean): void {
+    const others = this.#marked?.answered(answer, isDone);
+    super.answer(answer, isDone);
+    for (const type of others ?? []) super.answer({ ...answer, type }, isDone);
+  }
+
+  #markedSession(): ConstructorParameters<typeof Marked>[0] {
+    const canStore = () => this.canStore;
+    return {
+      get canStore() {
+        return canStore();
+      },
+      tell: (confirmation) => this.tellOf(confirmation),
+      answer: (answer) => super.answer(answer, true),
+      fail: (request, code, reason) => this.fail(request, code, reason),
+      storeAgain: (frame) => this.storeAgain(frame),
+      holds: (key, level) => this.holdsConfirmation(key, level),
+    };
+  }
+}
