@@ -391,6 +391,7 @@ class SessionServer<Data> implements Server<Data> {
   }
 
   async #close(options: ReturnType<typeof readShutdown>): Promise<void> {
+    if (options.graceful) this.#core.sessions.receive(); // what other threads have sent to its sessions before
     this.#core.isClosing = true;
     const freed = Promise.all(this.#listeners.map((listener) => listener.close()));
     await shutDown(this.#core, this.#frames, options);

@@ -294,6 +294,16 @@ export class Sessions {
     return this.#members.numbers;
   }
 
+  /** Lets the others see at once what was sent to them, for who tells them something on another way. */
+  flush(): void {
+    this.#outboxes.publishAll();
+  }
+
+  /** Takes at once what has come, for who was told something on another way. */
+  receive(): void {
+    if (!this.#isClosed) this.#receive();
+  }
+
   /** Takes back what ended environments had, and looks for damage; a timer calls it four times a second. */
   maintain(): void {
     if (this.#isClosed) return;

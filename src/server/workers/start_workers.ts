@@ -137,6 +137,7 @@ class Workers implements WorkerGroup {
   }
 
   async #close(options: ShutdownOptions, deadlineMs: number): Promise<void> {
+    this.#peers.sessions.flush();
     await Promise.all(this.#slots.map((slot) => slot.close(options, deadlineMs)));
     this.#leaveProcess();
     this.#peers.close();
