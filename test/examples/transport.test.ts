@@ -15,6 +15,13 @@ test("examples/transport/echo.js speaks over the transport in memory, and ends",
   assert.equal(stderr, "");
 });
 
+test("examples/transport/session.js takes its session from memory to TCP, and ends", async () => {
+  const program = join(root, "examples", "transport", "session.js");
+  const { stdout, stderr } = await run(process.execPath, [program], { timeout: 60_000 });
+  assert.equal(stdout, "hello, over memory\nstill here, over tcp\n");
+  assert.equal(stderr, "");
+});
+
 test("the transport in memory is one by the types, too", async () => {
   const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
   await run(process.execPath, [compiler, "-p", join(root, "examples")], { timeout: 120_000 });
