@@ -56,3 +56,13 @@ export function halfContext(
     ...{ maxMessageBytes, requestTimeoutMs, requestBudget, decompress, maxAwaitedAcks },
   };
 }
+
+/** Holds all sessions that share a context to other limits. Not to other windows and messages: their peers were told. */
+export function updateHalf(
+  context: HalfContext,
+  { queueBytes, replayBytes, requestTimeoutMs }: Complete<HalfOptions>,
+  policy: OutboundLimits["policy"],
+): void {
+  Object.assign(context.outbound, { queueBytes, replayBytes, policy });
+  Object.assign(context, { requestTimeoutMs });
+}

@@ -5,7 +5,8 @@ import { FailureCode, type Reply } from "./failure.js";
 
 /** How many requests wait for answers, of all sessions that share it. */
 export class RequestBudget {
-  readonly limit: number;
+  /** May be another while some wait. */
+  limit: number;
   readonly #warn: ((current: number, limit: number) => void) | undefined;
   #current = 0;
   #warned = false;

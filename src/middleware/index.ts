@@ -10,6 +10,7 @@ export {
   type LogFields,
   type LogFunction,
   type Logger,
+  type LoggingMiddleware,
   type LoggingOptions,
   type LogLevel,
   logging,

@@ -1,6 +1,6 @@
 import { RequestFailure } from "../delivery/failure.js";
 import { readOptions } from "../options/read.js";
-import { flag, integer, object, option, withDefault } from "../options/schema.js";
+import { flag, integer, object, oneOf, option, withDefault } from "../options/schema.js";
 import type { Middleware } from "../server/middleware.js";
 import { Refusal } from "../server/refusal.js";
 import type { Session } from "../server/session.js";
@@ -34,14 +34,27 @@ export type LogFunction = (level: LogLevel, event: string, fields: LogFields) =>
 export interface LoggingOptions {
   /** Is called with every entry: a logger such as pino's, or a function. What it throws does no harm to what is logged. */
   readonly logger: Logger | LogFunction;
+  /** Entries that are less grave are not written; `debug` by default: all are. Can be set later: see {@link LoggingMiddleware}. */
+  readonly level?: LogLevel | undefined;
   /** Logs every message and request too, both ways, at `debug`. Default false: only sessions, refusals and errors. */
   readonly messages?: boolean | undefined;
   /** The most characters of a text that a client sent, 16..65,536; 256 by default. */
   readonly maxTextLength?: number | undefined;
 }
 
+/** What {@link logging} returns. */
+export interface LoggingMiddleware<Data = unknown> extends Middleware<Data> {
+  /** From now on entries that are less grave are not written. @throws InvalidArgumentError for what is no level */
+  level: LogLevel;
+}
+
+/** The least first. */
+const levels = ["debug", "info", "warn", "error"] as const satisfies readonly LogLevel[];
+const levelOption = oneOf(...levels);
+
 const schema = object({
   logger: option<Logger | LogFunction>("a function, or an object with debug, info, warn and error", isLogger),
+  level: withDefault(levelOption, "debug"),
   messages: withDefault(flag, false),
   maxTextLength: withDefault(integer(16, 65_536), 256),
 } satisfies Record<keyof LoggingOptions, unknown>);
@@ -51,9 +64,12 @@ const schema = object({
  * `failed`, `closed`, and `received` and `sent` where `messages` is set. Put it first in the list, so that it sees what
  * the other middleware refuses.
  */
-export function logging<Data = unknown>(options: LoggingOptions): Middleware<Data> {
-  const { logger, messages, maxTextLength } = readOptions(schema, options);
-  const log = safely(logger);
+export function logging<Data = unknown>(options: LoggingOptions): LoggingMiddleware<Data> {
+  const { logger, level, messages, maxTextLength } = readOptions(schema, options);
+  let least = levels.indexOf(level);
+  const isWritten = (level: LogLevel) => levels.indexOf(level) >= least;
+  const write = safely(logger);
+  const log: LogFunction = (level, event, fields) => isWritten(level) && write(level, event, fields);
   const clean = (text: string | undefined) =>
     text === undefined ? undefined : cleanText(text, maxTextLength);
   const describe = (cause: unknown) => {
@@ -69,6 +85,13 @@ export function logging<Data = unknown>(options: LoggingOptions): Middleware<Dat
 
   return {
     name: "logging",
+
+    get level(): LogLevel {
+      return levels[least]!;
+    },
+    set level(level: LogLevel) {
+      least = levels.indexOf(readOptions(object({ level: levelOption }), { level }).level);
+    },
 
     async connect(hello, context, next) {
       const startedMs = performance.now();
@@ -106,7 +129,7 @@ export function logging<Data = unknown>(options: LoggingOptions): Middleware<Dat
         bytes,
         durationMs: millisecondsSince(startedMs),
       });
-      const done = () => messages && log("debug", "received", fields());
+      const done = () => messages && isWritten("debug") && log("debug", "received", fields());
       const failed = (cause: unknown) => {
         if (!(cause instanceof RequestFailure)) log("error", "failed", { ...fields(), ...describe(cause) });
         else log("warn", "refused", { ...fields(), code: cause.code, reason: clean(cause.message) });
@@ -126,7 +149,9 @@ export function logging<Data = unknown>(options: LoggingOptions): Middleware<Dat
       outgoing(session, { kind, type, subject, payload }, next) {
         const bytes = payload.length;
         const result = next();
-        log("debug", "sent", { ...who(session), kind, type, subject: clean(subject), bytes, result });
+        if (isWritten("debug")) {
+          log("debug", "sent", { ...who(session), kind, type, subject: clean(subject), bytes, result });
+        }
         return result;
       },
     }),

@@ -3,9 +3,14 @@ import { type Engine, sharedEngine } from "../native/engine.js";
 import { formatHost, type SocketAddress } from "../transport/address.js";
 import { Admission } from "../transport/admission.js";
 import type { TransportBehaviour, TransportConnection } from "../transport/connection.js";
-import { loadClientCredential, loadServerCredential } from "../transport/credential.js";
+import {
+  loadClientCredential,
+  loadServerCredential,
+  type ServerCredential,
+} from "../transport/credential.js";
 import { resolveLocal } from "../transport/reachable.js";
 import { parseAddress } from "../transport/socket_address.js";
+import type { ServerTlsOptions } from "../transport/tls.js";
 import type {
   Transport,
   TransportConnectOptions,
@@ -39,10 +44,7 @@ async function listen(
     );
   }
   const connectionOptions = framedOptions(options);
-  const [credential, [address]] = await Promise.all([loadServerCredential(tls), resolveLocal(url.host)]);
-  if (credential.clientCertificate !== "none" && credential.clientCaPem === undefined) {
-    throw new InvalidArgumentError("tls.clientCertificate needs tls.clientCa, which says whose are taken");
-  }
+  const [credential, [address]] = await Promise.all([loadCredential(tls), resolveLocal(url.host)]);
   const admission = new Admission(options);
   const listener = await EngineListener.open(
     engine,
@@ -61,6 +63,13 @@ async function listen(
         : new RefusedConnection(engine, slot, generation, onEnd),
   );
   return new QuicTransportListener(listener, url.host);
+}
+
+/** @throws what is wrong with it */
+async function loadCredential(tls: ServerTlsOptions): Promise<ServerCredential> {
+  const credential = await loadServerCredential(tls);
+  if (credential.clientCertificate === "none" || credential.clientCaPem !== undefined) return credential;
+  throw new InvalidArgumentError("tls.clientCertificate needs tls.clientCa, which says whose are taken");
 }
 
 async function connect(
@@ -109,6 +118,10 @@ class QuicTransportListener implements TransportListener {
   get connectionCount(): number {
     return this.#listener.connectionCount;
   }
+
+  readonly updateTls = async (tls: ServerTlsOptions): Promise<void> => {
+    await this.#listener.setCredential(await loadCredential(tls));
+  };
 
   close(): Promise<void> {
     return this.#listener.close();

@@ -10,6 +10,11 @@ export class Arrivals {
     this.#nowMs = nowMs;
   }
 
+  /** Holds to other limits from now on. */
+  update(limits: AddressLimitsOptions): void {
+    this.#limits.update(limits, this.#nowMs());
+  }
+
   /** Whether one more may come from an address. */
   admits(address: string): boolean {
     const refusal = this.#limits.admit(address, this.#nowMs());

@@ -1,4 +1,4 @@
-import { halfContext } from "../delivery/half_options.js";
+import { halfContext, updateHalf } from "../delivery/half_options.js";
 import type { Hello } from "../delivery/hello.js";
 import type { MarkingContext } from "../delivery/marking_half.js";
 import type { Outgoing } from "../delivery/outbound.js";
@@ -11,7 +11,7 @@ import { decompressPayload } from "../frame/compression.js";
 import type { Codec } from "../frame/message_codec.js";
 import { maxFrameBytes } from "../frame/transport_options.js";
 import { addressKey } from "../limit/address_key.js";
-import { AddressLimits } from "../limit/address_limits.js";
+import { AddressLimits, type AddressLimitsOptions } from "../limit/address_limits.js";
 import { IdKind, type Sessions } from "../session/sessions.js";
 import { CloseCode } from "../transport/close.js";
 import type { SendResult, TransportBehaviour, TransportConnection } from "../transport/connection.js";
@@ -22,7 +22,7 @@ import { DeadlineQueue } from "./deadline_queue.js";
 import { Handlers } from "./handlers.js";
 import type { Handshake } from "./handshake.js";
 import { layersOf, onion } from "./middleware.js";
-import type { ReadServerOptions } from "./options.js";
+import type { ReadLimits, ReadServerOptions } from "./options.js";
 import { outgoingOnion } from "./outgoing_onion.js";
 import type { Plugin } from "./plugin.js";
 import { Receiver } from "./receiver.js";
@@ -65,7 +65,7 @@ function takenRefusal(): Refusal {
 
 /** What a server's parts share. One for each environment. */
 export class ServerCore<Data> {
-  readonly options: ReadServerOptions<Data>;
+  options: ReadServerOptions<Data>;
   /** The environments that share its sessions with it. */
   readonly peers: Peers;
   /** Connections whose session another of them has. */
@@ -160,9 +160,20 @@ export class ServerCore<Data> {
     this.registry = new Registry(peers, (clientId) => this.#unnamed(clientId));
     new Answers(this);
     this.clock = new Clock(() => this.#turn());
-    const { connectionRatePerAddress: ratePerAddress, connectionRate: totalRate } = limits;
-    this.#arrivals = new Arrivals({ ratePerAddress, totalRate }, () => performance.now());
+    this.#arrivals = new Arrivals(arrivalLimits(limits), () => performance.now());
     this.handshakes = new DeadlineQueue(this.clock, authenticateTimeoutMs);
+  }
+
+  /** Goes on by other options, of which only those of `ReloadOptions` may differ. */
+  reload(options: ReadServerOptions<Data>): void {
+    const { limits, dispatcher, maxPendingRequests, authenticateTimeoutMs, queuePolicy } = options;
+    this.options = options;
+    this.dispatcher.update(dispatcher);
+    this.requestBudget.limit = maxPendingRequests;
+    this.handshakes.timeoutMs = authenticateTimeoutMs;
+    this.#arrivals.update(arrivalLimits(limits));
+    this.#sessionAddresses.update({ maxPerAddress: limits.sessionsPerAddress }, this.clock.tick);
+    updateHalf(this.half, options, queuePolicy);
   }
 
   /** What a refusal says that another time may not. */
@@ -341,4 +352,8 @@ export class ServerCore<Data> {
       }
     });
   }
+}
+
+function arrivalLimits({ connectionRatePerAddress, connectionRate }: ReadLimits): AddressLimitsOptions {
+  return { ratePerAddress: connectionRatePerAddress, totalRate: connectionRate };
 }

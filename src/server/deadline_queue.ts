@@ -4,11 +4,12 @@ import type { Clock } from "./clock.js";
 export class DeadlineQueue<T> {
   readonly #added = new Map<T, number>();
   readonly #clock: Clock;
-  readonly #timeoutMs: number;
+  /** Also for those that are in it. */
+  timeoutMs: number;
 
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
+    this.timeoutMs = timeoutMs;
   }
 
   get size(): number {
@@ -27,7 +28,7 @@ export class DeadlineQueue<T> {
   /** Takes out those whose time is over. */
   expire(expired: (item: T) => void): void {
     for (const [item, since] of this.#added) {
-      if (this.#clock.since(since) < this.#timeoutMs) return;
+      if (this.#clock.since(since) < this.timeoutMs) return;
       this.#added.delete(item);
       expired(item);
     }

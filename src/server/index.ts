@@ -36,6 +36,7 @@ export type {
 export type { Plugin, PluginHooks } from "./plugin.js";
 export { Refusal, refuse } from "./refusal.js";
 export type { SameClientPolicy } from "./registry.js";
+export type { ReloadOptions } from "./reload.js";
 export { createServer, type Server, type SessionFilter, type SessionPage, type Target } from "./server.js";
 export type { ServerRequest } from "./server_request.js";
 export type { PublishResult } from "./server_topics.js";

@@ -17,6 +17,7 @@ import { ServerCore, type ServerCounters } from "./core.js";
 import { type ReadServerOptions, readServerOptions, type ServerOptions } from "./options.js";
 import { inOrder, type Plugin } from "./plugin.js";
 import { Reach } from "./reach.js";
+import { type ReloadOptions, reloaded, reloadTls } from "./reload.js";
 import type { ServerSession } from "./server_session.js";
 import type { PublishResult } from "./server_topics.js";
 import type { Session } from "./session.js";
@@ -130,6 +131,13 @@ export interface Server<Data = unknown> extends AsyncDisposable {
    */
   reauthorise(mayStay: (session: Session<Data>) => boolean | PromiseLike<boolean>): Promise<number>;
 
+  /**
+   * Goes on by other options, for what is there already, too. What is too many stays. Handshakes use the new certificate;
+   * open connections keep theirs.
+   * @throws InvalidArgumentError, and what is wrong with `tls`; then all is as it was
+   */
+  reload(options: ReloadOptions): Promise<void>;
+
   /** Stops accepting, tells clients, finishes what is in flight, and ends. Idempotent. */
   close(options?: ShutdownOptions): Promise<void>;
 }
@@ -172,7 +180,7 @@ export async function createServer<Data = unknown>(
   const entrance = enterSessions(read.maxSessions);
   let server: SessionServer<Data>;
   try {
-    server = new SessionServer(read, behaviour, plugins, entrance);
+    server = new SessionServer(options, read, behaviour, plugins, entrance);
   } catch (cause) {
     leaveSessions(entrance.peers);
     throw cause;
@@ -197,6 +205,8 @@ function checkRequests<Data>({ requests }: ServerBehaviour<Data>): void {
 
 /** A {@link Server}. */
 class SessionServer<Data> implements Server<Data> {
+  /** As they were given, and have been changed since. */
+  #given: ServerOptions<Data>;
   readonly #options: ReadServerOptions<Data>;
   readonly #plugins: readonly Plugin<Data>[];
   readonly #place: Place | undefined;
@@ -205,14 +215,18 @@ class SessionServer<Data> implements Server<Data> {
   readonly #reach: Reach<Data>;
   #listeners: readonly TransportListener[] = [];
   readonly #ready: Plugin<Data>[] = [];
+  /** One at a time. */
+  #reloading: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined = undefined;
 
   constructor(
+    given: ServerOptions<Data>,
     options: ReadServerOptions<Data>,
     behaviour: ServerBehaviour<Data>,
     plugins: readonly Plugin<Data>[],
     { peers, place }: Entrance,
   ) {
+    this.#given = { ...given };
     this.#options = options;
     this.#plugins = plugins;
     this.#place = place;
@@ -378,6 +392,20 @@ class SessionServer<Data> implements Server<Data> {
       ({ cursor } = page);
     } while (cursor !== 0);
     return ended;
+  }
+
+  reload(options: ReloadOptions): Promise<void> {
+    const done = this.#reloading.then(() => this.#reload(options));
+    this.#reloading = done.catch(() => {});
+    return done;
+  }
+
+  async #reload(options: ReloadOptions): Promise<void> {
+    const given = reloaded(this.#given, options);
+    const read = readServerOptions(given);
+    if (options.tls !== undefined) await reloadTls(this.#listeners, options.tls);
+    this.#core.reload(read);
+    this.#given = given;
   }
 
   async close(options: ShutdownOptions = {}): Promise<void> {

@@ -4,14 +4,14 @@ import { formatHost, type SocketAddress } from "../transport/address.js";
 import { bindServer } from "../transport/bind.js";
 import type { TransportBehaviour } from "../transport/connection.js";
 import type { ServerCredential } from "../transport/credential.js";
-import { isRefused, keyLogger } from "../transport/node_tls.js";
+import { isRefused } from "../transport/node_tls.js";
+import { ServerTls } from "../transport/server_tls.js";
 import { socketAddress } from "../transport/socket_address.js";
 import { SocketAdmission } from "../transport/socket_admission.js";
 import type { TransportListener, TransportListenOptions } from "../transport/transport.js";
 import { Acceptance, type Acceptor, accept } from "./acceptance.js";
 import { TcpContext } from "./context.js";
 import { configureSocket } from "./keep_alive.js";
-import { serverTls } from "./tls.js";
 
 /** What a listener is opened with. */
 export interface ListenerRequest {
@@ -28,6 +28,7 @@ export class TcpListener implements TransportListener {
   readonly transport = "tcp";
   readonly address: SocketAddress;
   readonly url: string;
+  updateTls: TransportListener["updateTls"] = undefined;
   readonly #server: Server;
   readonly #acceptor: Acceptor;
 
@@ -38,15 +39,16 @@ export class TcpListener implements TransportListener {
       protocols: options.protocols,
       waiting: new Set(),
     };
+    const tls = credential && new ServerTls(credential);
     const server =
-      credential === undefined
-        ? createClearServer(acceptor, options)
-        : createSecureServer(acceptor, options, credential);
+      tls === undefined ? createClearServer(acceptor, options) : createSecureServer(acceptor, options, tls);
     acceptor.admission.guard(server);
     await bindServer(server, address, options.url.port, options.reusePort);
     // A failed accept (too many open files) concerns one client, not the server.
     server.on("error", (error) => process.emitWarning(error));
-    return new TcpListener(server, acceptor, options, address);
+    const listener = new TcpListener(server, acceptor, options, address);
+    if (tls !== undefined) listener.updateTls = (options) => tls.update(options);
+    return listener;
   }
 
   private constructor(server: Server, acceptor: Acceptor, { url }: TransportListenOptions, address: string) {
@@ -75,15 +77,11 @@ function createClearServer(acceptor: Acceptor, options: TransportListenOptions):
   });
 }
 
-function createSecureServer(
-  acceptor: Acceptor,
-  options: TransportListenOptions,
-  credential: ServerCredential,
-): Server {
+function createSecureServer(acceptor: Acceptor, options: TransportListenOptions, tls: ServerTls): Server {
   const { handshakeTimeoutMs, protocols } = options;
-  const tls = { ...serverTls(credential, protocols), handshakeTimeout: handshakeTimeoutMs };
   const handshakes = new Handshakes(acceptor.waiting);
-  const server = createTlsServer(tls, (socket) => {
+  const own = { ALPNProtocols: [...protocols], handshakeTimeout: handshakeTimeoutMs };
+  const server = createTlsServer({ ...tls.options, ...own }, (socket) => {
     socket.allowHalfOpen = true; // not before: who leaves in the middle of the handshake would hold a file until its timeout
     const tookMs = handshakes.end(socket);
     if (isRefused(socket)) {
@@ -96,8 +94,7 @@ function createSecureServer(
   server.on("connection", (socket: Socket) => handshakes.begin(socket));
   // Node only tells of a handshake whose time is over.
   server.on("tlsClientError", (_error, socket) => socket.destroy());
-  const { keyLogFile } = credential;
-  if (keyLogFile !== undefined) server.on("keylog", keyLogger(keyLogFile));
+  tls.serve(server);
   return server;
 }
 

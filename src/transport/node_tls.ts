@@ -1,63 +1,9 @@
-import { constants, type X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import { appendFile } from "node:fs/promises";
 import { isIP, type Socket } from "node:net";
-import {
-  type ConnectionOptions,
-  createSecureContext,
-  type SecureContext,
-  type SecureContextOptions,
-  TLSSocket,
-  type TlsOptions,
-} from "node:tls";
-import { InvalidArgumentError } from "../errors.js";
-import type { ClientCredential, ServerCredential } from "./credential.js";
-import type { Identity } from "./identity.js";
+import { type ConnectionOptions, type SecureContextOptions, TLSSocket } from "node:tls";
+import type { ClientCredential } from "./credential.js";
 import type { CipherSuite } from "./tls.js";
-
-/**
- * What node:tls is told for a server. Where certificates are asked for and may be missing, the listener looks at each
- * ({@link isRefused}).
- * @throws InvalidArgumentError where clients' certificates are asked for, and it is not said whose are taken.
- */
-export function nodeServerTls(credential: ServerCredential): TlsOptions {
-  const { clientCertificate, clientCaPem } = credential;
-  if (clientCertificate !== "none" && clientCaPem === undefined) {
-    throw new InvalidArgumentError("tls.clientCertificate needs tls.clientCa, which says whose are taken");
-  }
-  return {
-    ...serverContext(credential, credential),
-    requestCert: clientCertificate !== "none",
-    rejectUnauthorized: clientCertificate === "require",
-    ...serverNames(credential),
-  };
-}
-
-function serverContext(credential: ServerCredential, identity: Identity): SecureContextOptions {
-  const { clientCertificate, clientCaPem, cipherSuites } = credential;
-  return {
-    cert: identity.certificatePem,
-    key: identity.privateKeyPem,
-    ...(clientCaPem !== undefined && { ca: clientCaPem }),
-    ...only(cipherSuites),
-    // Without tickets every client shows its certificate again.
-    ...(clientCertificate !== "none" && { secureOptions: constants.SSL_OP_NO_TICKET }),
-  };
-}
-
-function serverNames(credential: ServerCredential): TlsOptions {
-  if (credential.serverNames.size === 0) return {};
-  const contexts = new Map<string, SecureContext>();
-  for (const [name, identity] of credential.serverNames) {
-    contexts.set(name, createSecureContext(serverContext(credential, identity)));
-  }
-  return {
-    SNICallback(asked, answer) {
-      const name = asked.toLowerCase();
-      const context = contexts.get(name) ?? contexts.get(`*${name.slice(name.indexOf("."))}`);
-      answer(null, context);
-    },
-  };
-}
 
 /** What node:tls is told of whom a client trusts, and who it is. */
 export function nodeClientTls({
@@ -78,7 +24,7 @@ export function nodeClientTls({
 }
 
 /** These are of TLS 1.3; without it there would be older ones. */
-function only(cipherSuites: readonly CipherSuite[] | undefined): SecureContextOptions {
+export function only(cipherSuites: readonly CipherSuite[] | undefined): SecureContextOptions {
   return cipherSuites === undefined ? {} : { ciphers: cipherSuites.join(":"), minVersion: "TLSv1.3" };
 }
 

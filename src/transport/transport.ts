@@ -65,6 +65,11 @@ export interface TransportListener {
   readonly url: string;
   /** Connections accepted and not yet closed. */
   readonly connectionCount: number;
+  /**
+   * From now on handshakes use this; open connections keep what they have. Missing where the listener has no TLS.
+   * @throws what is wrong with it, and then all is as it was
+   */
+  readonly updateTls?: ((tls: ServerTlsOptions) => Promise<void>) | undefined;
   /** Stops accepting; open connections stay. Resolves when the port is free. Idempotent. */
   close(): Promise<void>;
 }

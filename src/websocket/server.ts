@@ -1,5 +1,5 @@
 import type { ServerCredential } from "../transport/credential.js";
-import type { TransportListenOptions } from "../transport/transport.js";
+import type { TransportListener, TransportListenOptions } from "../transport/transport.js";
 import type { WebSocketBehaviour } from "./behaviour.js";
 
 /** What a server library needs to listen. */
@@ -16,6 +16,8 @@ export interface ServerRequest {
 export interface Server {
   readonly port: number;
   readonly connectionCount: number;
+  /** Missing where there is no TLS. */
+  readonly updateTls?: TransportListener["updateTls"];
   /** Stops accepting and frees the port; open connections stay. */
   close(): void;
 }

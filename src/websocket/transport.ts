@@ -65,10 +65,12 @@ class WebSocketListener implements TransportListener {
   readonly transport = "websocket";
   readonly address: SocketAddress;
   readonly url: string;
+  readonly updateTls: TransportListener["updateTls"];
   readonly #server: Server;
 
   constructor(server: Server, { url }: TransportListenOptions, address: string) {
     this.#server = server;
+    this.updateTls = server.updateTls;
     this.address = socketAddress(address, server.port);
     this.url = `${url.scheme}://${formatHost(url.host)}:${server.port}${url.path}`;
   }

@@ -3,7 +3,9 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { bindServer, canSharePort } from "../transport/bind.js";
 import type { HttpHandler } from "../transport/http.js";
-import { isRefused, keyLogger, nodeServerTls } from "../transport/node_tls.js";
+import { isRefused } from "../transport/node_tls.js";
+import { ServerTls } from "../transport/server_tls.js";
+import type { TransportListenOptions } from "../transport/transport.js";
 import { respond } from "./http_answer.js";
 import type { Server, ServerLibrary, ServerRequest } from "./server.js";
 import { ServerContext } from "./server_context.js";
@@ -18,7 +20,8 @@ export const wsLibrary: ServerLibrary = {
   async listen(request: ServerRequest): Promise<Server> {
     const { options, behaviour } = request;
     const context = new ServerContext(options, behaviour, false);
-    const server = createServer(request);
+    const tls = request.credential && new ServerTls(request.credential);
+    const server = createServer(request.options, tls);
     // TLS costs more than all else, so it is for those only who are admitted; in the clear there is HTTP to say no by.
     if (request.credential !== undefined) context.admission.guard(server);
     server.on("request", (http, response) => answerHttp(options.http, http, response));
@@ -27,27 +30,25 @@ export const wsLibrary: ServerLibrary = {
     await bindServer(server, request.address, options.url.port, options.reusePort);
     // A failed accept (too many open files) concerns one client, not the server.
     server.on("error", (error) => process.emitWarning(error));
-    return new WsServer(server, context);
+    return new WsServer(server, context, tls);
   },
 };
 
 type HttpServer = ReturnType<typeof createHttpServer> | ReturnType<typeof createHttpsServer>;
 
-function createServer({ options, credential }: ServerRequest): HttpServer {
+function createServer(options: TransportListenOptions, tls: ServerTls | undefined): HttpServer {
   const { handshakeTimeoutMs } = options;
   const deadlines = {
     headersTimeout: handshakeTimeoutMs,
     requestTimeout: handshakeTimeoutMs,
     connectionsCheckingInterval: Math.ceil(handshakeTimeoutMs / 4),
   };
-  if (credential === undefined) return createHttpServer(deadlines);
-  const tls = { ...nodeServerTls(credential), handshakeTimeout: handshakeTimeoutMs };
-  const server = createHttpsServer({ ...deadlines, ...tls });
+  if (tls === undefined) return createHttpServer(deadlines);
+  const server = createHttpsServer({ ...deadlines, ...tls.options, handshakeTimeout: handshakeTimeoutMs });
   server.on("secureConnection", (socket) => {
     if (isRefused(socket)) socket.destroy();
   });
-  const { keyLogFile } = credential;
-  if (keyLogFile !== undefined) server.on("keylog", keyLogger(keyLogFile));
+  tls.serve(server);
   return server;
 }
 
@@ -66,8 +67,10 @@ class WsServer implements Server {
   readonly port: number;
   readonly #server: HttpServer;
   readonly #context: ServerContext;
+  readonly updateTls: Server["updateTls"];
 
-  constructor(server: HttpServer, context: ServerContext) {
+  constructor(server: HttpServer, context: ServerContext, tls: ServerTls | undefined) {
+    this.updateTls = tls && ((options) => tls.update(options));
     this.#server = server;
     this.#context = context;
     this.port = (server.address() as AddressInfo).port;

@@ -49,6 +49,28 @@ describe("the logging middleware", () => {
     assert.doesNotMatch(JSON.stringify(entries), /secret/);
   });
 
+  it("writes what is grave enough, which may be another level later", async () => {
+    const { entries, middleware } = recorder({ level: "warn", messages: true });
+    const payload = new Uint8Array(3);
+    const say = () =>
+      send(middleware, new FakeSession(), { kind: "message", type: 0, subject: undefined, payload });
+    await connectBy(middleware, hello());
+    say();
+    assert.equal(entries.length, 0);
+    middleware.level = "debug";
+    assert.equal(middleware.level, "debug");
+    await connectBy(middleware, hello());
+    say();
+    assert.deepEqual(
+      entries.map(([level, event]) => `${level} ${event}`),
+      ["info connected", "debug sent"],
+    );
+    assert.throws(() => {
+      middleware.level = "loud" as LogLevel;
+    }, InvalidArgumentError);
+    assert.equal(middleware.level, "debug");
+  });
+
   it("logs who is refused and why, and what authentication throws, and changes neither", async () => {
     const { entries, middleware } = recorder();
     const refusal = refuse("no\r\nsuch thing", { code: 300 });
