@@ -30,6 +30,10 @@ export interface BenchmarkOptions {
   readonly durationMs: number;
   /** Connections of the memory benchmarks. */
   readonly idleConnections: number;
+  /** The same, where each takes a file descriptor: of 20,000 that a process may have, some are needed otherwise. */
+  readonly idleSessions: number;
+  /** Connections of the echo through sessions. */
+  readonly busySessions: number;
   /** Events of the benchmarks of rings. */
   readonly events: number;
   /** Of the session table. */

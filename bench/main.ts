@@ -20,6 +20,7 @@ import { type BenchmarkResult, writeResult } from "./results.js";
 import { ring } from "./ring.js";
 import { root } from "./root.js";
 import { sessionEcho } from "./session_echo.js";
+import { sessionMemory } from "./session_memory.js";
 import { sessionTable } from "./session_table.js";
 import { topics } from "./topics.js";
 import { webSocketEcho } from "./websocket_echo.js";
@@ -39,6 +40,7 @@ const benchmarks: readonly Benchmark[] = [
   quicKeepAlive,
   webSocketEcho,
   sessionEcho,
+  sessionMemory,
   memory,
 ];
 
@@ -46,6 +48,8 @@ const measured: Omit<BenchmarkOptions, "progress" | "repetitions"> = {
   warmupMs: 1_000,
   durationMs: 3_000,
   idleConnections: 10_000,
+  idleSessions: 19_000,
+  busySessions: 100,
   events: 5_000_000,
   sessions: 1_000_000,
 };
@@ -55,6 +59,8 @@ const smoke: Omit<BenchmarkOptions, "progress"> = {
   warmupMs: 100,
   durationMs: 300,
   idleConnections: 1_000,
+  idleSessions: 1_000,
+  busySessions: 10,
   events: 200_000,
   sessions: 20_000,
 };

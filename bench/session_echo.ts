@@ -5,7 +5,6 @@ import { type Identity, makeIdentity } from "./servers.js";
 import { beside, type Row, withServers } from "./session_comparison.js";
 import { type SessionTransport, sessionSubjects } from "./session_subjects.js";
 
-const connections = 100;
 const sizes = [64, 1024];
 const depths = [1, 16];
 const transports: readonly SessionTransport[] = ["WebSocket", "TCP", "QUIC"];
@@ -36,6 +35,7 @@ async function compare(
   identity: Identity,
 ): Promise<Comparison[]> {
   const subjects = sessionSubjects(transport, identity);
+  const connections = options.busySessions;
   return withServers(sizeBytes, async (serverOf) => {
     const comparisons: Comparison[] = [];
     for (const depth of depths) {

@@ -47,13 +47,16 @@ function floors(transport: SessionTransport, identity: Identity): readonly Subje
     : [bare("uWebSockets.js", "uws_bare"), bare("ws", "ws_bare"), socketIo];
 }
 
+/** What a connection does before it rests. */
+const burst = ["--burst", "16", "--size", "64"];
+
 /** The programs that speak WebSocket and TCP. */
 function clients(flags: readonly string[], requests?: readonly string[]): Omit<Loaded, "server"> {
   const echo = nativeProgram("message_echo_client");
   return {
     echo: [echo, ...flags],
     ...(requests && { request: [echo, ...requests] }),
-    idle: [nativeProgram("message_idle_client"), ...flags],
+    idle: [nativeProgram("message_idle_client"), ...flags, ...burst],
   };
 }
 
@@ -73,7 +76,7 @@ export function sessions(transport: SessionTransport, identity: Identity): Subje
         server,
         echo: [program, ...flags],
         request: [program, ...requests],
-        idle: [nativeProgram("quic_idle_client"), ...flags],
+        idle: [program, ...flags, "--hold", "1", "--depth", "16"],
       };
     },
   };

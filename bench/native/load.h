@@ -16,7 +16,7 @@ struct Load {
   explicit Load(Options& options)
       : host(options.Text("host", "127.0.0.1")),
         port(static_cast<uint16_t>(options.Number("port", 0, 1, 65535))),
-        connections(options.Number("connections", 1, 1, 10'000)),
+        connections(options.Number("connections", 1, 1, 20'000)),
         depth(options.Number("depth", 1, 1, 1024)),
         size(options.Number("size", 64, 1, 65'536)),
         warmup_ms(options.Number("warmup-ms", 500, 0, 60'000)),

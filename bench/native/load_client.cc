@@ -7,19 +7,22 @@
 
 namespace millrace::bench {
 
-void LoadClient::Open(std::unique_ptr<LoadConnection> connection) {
+void LoadClient::Start(std::unique_ptr<LoadConnection> connection) {
   handshakes_.acquire();
   connections_.push_back(std::move(connection));
   connections_.back()->Start(configuration_, {load.host, load.port});
 }
 
-int LoadClient::Measure() {
+void LoadClient::Begin() {
   for (uint32_t i = 0; i < load.connections; i += 1) settled_.acquire();
   if (opened_ < load.connections) {
     std::fprintf(stderr, "only %u of %u connections opened\n", opened_.load(), load.connections);
     std::exit(1);
   }
   for (auto& connection : connections_) connection->Begin();
+}
+
+int LoadClient::Measure() {
   std::this_thread::sleep_for(std::chrono::milliseconds(load.warmup_ms));
   recorder.Begin();
   std::this_thread::sleep_for(std::chrono::milliseconds(load.duration_ms));

@@ -27,8 +27,15 @@ class LoadClient {
   /** Opens all connections, begins, warms up, measures, closes. Returns the program's exit status. */
   template <typename Connection>
   int Run() {
-    for (uint32_t i = 0; i < load.connections; i += 1) Open(std::make_unique<Connection>(*this));
+    Open<Connection>();
     return Measure();
+  }
+
+  /** Opens all connections, and begins. Ends the process where one does not open. */
+  template <typename Connection>
+  void Open() {
+    for (uint32_t i = 0; i < load.connections; i += 1) Start(std::make_unique<Connection>(*this));
+    Begin();
   }
 
   bool Stopping() const { return stopping_.load(std::memory_order_relaxed); }
@@ -42,7 +49,8 @@ class LoadClient {
 
   static constexpr uint32_t kHandshakesInFlight = 24;
 
-  void Open(std::unique_ptr<LoadConnection> connection);
+  void Start(std::unique_ptr<LoadConnection> connection);
+  void Begin();
   int Measure();
 
   const HQUIC configuration_;

@@ -35,10 +35,8 @@ class MessageConnection {
 
   /** Appends so many messages to what is to be written. */
   void Queue(uint32_t messages);
-  /** Appends other bytes, framed already. */
-  void QueueRaw(const std::vector<uint8_t>& framed) {
-    unwritten_.insert(unwritten_.end(), framed.begin(), framed.end());
-  }
+  /** Appends that all which came is handled: no message will say so. */
+  void QueueAcknowledgement() { format_.AppendAcknowledgement(unwritten_, received_); }
   /** Writes what is queued, as far as the socket takes it. False where it is broken. */
   bool Write();
   bool WantsToWrite() const { return written_ < unwritten_.size(); }

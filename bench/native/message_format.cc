@@ -81,6 +81,16 @@ void MessageFormat::Append(std::vector<uint8_t>& out, uint32_t sequence, uint32_
   std::memcpy(header + kAcknowledgedAt, &acknowledged, sizeof(acknowledged));
 }
 
+void MessageFormat::AppendAcknowledgement(std::vector<uint8_t>& out, uint32_t acknowledged) const {
+  if (!session) return;
+  constexpr uint32_t kAck = static_cast<uint32_t>(FrameKind::kAck);
+  const uint32_t frame[kHotHeadBytes / sizeof(uint32_t)] = {
+      kHotHeadBytes - sizeof(uint32_t), 16, 0, 0x0018'0008, 0x0014'0004, 8, kAck, 0, 0, acknowledged, 4, 0};
+  const auto* bytes = reinterpret_cast<const uint8_t*>(frame);
+  const std::vector<uint8_t> framed = Frame({bytes, bytes + sizeof(frame)});
+  out.insert(out.end(), framed.begin(), framed.end());
+}
+
 void MessageFormat::ReadOpening(const std::string& steps) {
   std::istringstream rest(steps);
   for (std::string step; std::getline(rest, step, ',');) {

@@ -53,6 +53,9 @@ struct MessageFormat {
    * @param sequence of it, and the highest of the server's that is acknowledged; only of a session's.
    */
   void Append(std::vector<uint8_t>& out, uint32_t sequence, uint32_t acknowledged) const;
+  /** Appends an acknowledgement of all of the server's messages up to that one; nothing where there are no
+   * sessions. */
+  void AppendAcknowledgement(std::vector<uint8_t>& out, uint32_t acknowledged) const;
   /** What goes on the wire for any message. */
   std::vector<uint8_t> Frame(const std::vector<uint8_t>& bytes) const;
   /** Whether these bytes are an answer to the message that is sent. */

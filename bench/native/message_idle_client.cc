@@ -2,9 +2,12 @@
 // answers, then holds them idle. It prints one line of JSON when they are idle, and ends with its standard
 // input.
 
+#include <atomic>
 #include <cstdio>
 #include <deque>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "bench/native/message_connection.h"
 #include "bench/native/options.h"
@@ -14,6 +17,8 @@ namespace {
 
 constexpr uint32_t kConnectionsPerSource = 10'000;
 constexpr uint32_t kReadAhead = 4 * 1024;
+/** As many are opened at once: some servers let each wait for a while. */
+constexpr uint32_t kInFlight = 16;
 
 /** A loopback address of its own for every ten thousand connections: a pair of addresses has 64 k ports at
  * most. */
@@ -28,7 +33,8 @@ bool Burst(MessageConnection& connection, uint32_t messages) {
   for (uint32_t answered = 0; answered < messages; answered += 1) {
     if (!connection.AwaitAnswer()) return false;
   }
-  return true;
+  if (messages > 0) connection.QueueAcknowledgement();
+  return connection.Write();
 }
 
 int Run(Options options) {
@@ -41,14 +47,20 @@ int Run(Options options) {
   options.RefuseOthers();
 
   std::deque<MessageConnection> held;
-  for (uint32_t i = 0; i < connections; i += 1) {
-    MessageConnection& connection = held.emplace_back(format, kReadAhead);
-    if (!connection.Open({host, port, Source(i)})) return 1;
-    if (!Burst(connection, burst)) {
-      std::fprintf(stderr, "connection %u of %u got no answer\n", i + 1, connections);
-      return 1;
+  for (uint32_t i = 0; i < connections; i += 1) held.emplace_back(format, kReadAhead);
+  std::atomic<uint32_t> next{0};
+  std::atomic<bool> failed{false};
+  const auto open_some = [&] {
+    for (uint32_t i = next++; i < connections && !failed; i = next++) {
+      if (held[i].Open({host, port, Source(i)}) && Burst(held[i], burst)) continue;
+      failed = true;
+      std::fprintf(stderr, "connection %u of %u failed\n", i + 1, connections);
     }
-  }
+  };
+  std::vector<std::thread> threads;
+  for (uint32_t i = 0; i < kInFlight; i += 1) threads.emplace_back(open_some);
+  for (std::thread& thread : threads) thread.join();
+  if (failed) return 1;
   std::printf("{\"connections\":%zu}\n", held.size());
   std::fflush(stdout);
   while (std::getchar() != EOF) {

@@ -30,14 +30,16 @@ QUIC_SETTINGS Settings() {
 
 /** What all connections share. */
 struct SessionClient : LoadClient {
-  SessionClient(const Load& the_load, const std::string& alpn, const MessageFormat& the_format)
-      : LoadClient(the_load, alpn, Settings()), format(the_format) {
+  SessionClient(const Load& the_load, const std::string& alpn, const MessageFormat& the_format, bool holds)
+      : LoadClient(the_load, alpn, Settings()), format(the_format), hold(holds) {
     for (const MessageFormat::Step& step : format.opening) {
       if (step.what == MessageFormat::Step::Do::kSend) opening.push_back(step.bytes);
     }
   }
 
   const MessageFormat& format;
+  const bool hold;
+  std::counting_semaphore<> resting{0};       // one for each session that has all its answers
   std::vector<std::vector<uint8_t>> opening;  // what the session is asked for with, and what confirms it
 };
 
@@ -68,14 +70,17 @@ class SessionConnection final : public LoadConnection {
   }
 
   void Begin() override {
-    if (!stream_) return;
+    if (stream_ && !sessions_.hold) Greet();
+  }
+
+ private:
+  void Greet() {
     auto sending = std::make_unique<Sending>();
     sending->bytes.assign(kPrefixBytes, 0);
     Append(*sending, sessions_.opening.at(0));
     Send(std::move(sending));
   }
 
- private:
   static QUIC_STATUS OnOwnStream(HQUIC, void* context, QUIC_STREAM_EVENT* event) {
     if (event->Type == QUIC_STREAM_EVENT_SEND_COMPLETE) {
       delete static_cast<Sending*>(event->SEND_COMPLETE.ClientContext);
@@ -104,6 +109,7 @@ class SessionConnection final : public LoadConnection {
         library()->StreamOpen(handle(), QUIC_STREAM_OPEN_FLAG_UNIDIRECTIONAL, OnOwnStream, this, &stream_),
         "StreamOpen");
     Require(library()->StreamStart(stream_, QUIC_STREAM_START_FLAG_NONE), "StreamStart");
+    if (sessions_.hold) Greet();  // a server waits only so long for who is one of many
   }
 
   void OnOther(QUIC_CONNECTION_EVENT& event) override {
@@ -165,6 +171,10 @@ class SessionConnection final : public LoadConnection {
   /** Sends what is due after all that came at once. */
   void Answer() {
     if (due_ == 0 || sessions_.Stopping()) return;
+    if (sessions_.hold && !confirming_) {
+      if (received_ == sessions_.load.depth) Rest();
+      return;
+    }
     auto sending = std::make_unique<Sending>();
     if (confirming_) Append(*sending, sessions_.opening.at(1));
     confirming_ = false;
@@ -177,14 +187,21 @@ class SessionConnection final : public LoadConnection {
     Send(std::move(sending));
   }
 
+  /** An idle session has no stream, and owes no acknowledgement. */
+  void Rest() {
+    auto sending = std::make_unique<Sending>();
+    sessions_.format.AppendAcknowledgement(sending->bytes, handled_);
+    Send(std::move(sending), QUIC_SEND_FLAG_FIN);
+    sessions_.resting.release();
+  }
+
   static void Append(Sending& sending, const std::vector<uint8_t>& bytes) {
     sending.bytes.insert(sending.bytes.end(), bytes.begin(), bytes.end());
   }
 
-  void Send(std::unique_ptr<Sending> sending) {
+  void Send(std::unique_ptr<Sending> sending, QUIC_SEND_FLAGS flags = QUIC_SEND_FLAG_NONE) {
     sending->buffer = {static_cast<uint32_t>(sending->bytes.size()), sending->bytes.data()};
-    const QUIC_STATUS status =
-        library()->StreamSend(stream_, &sending->buffer, 1, QUIC_SEND_FLAG_NONE, sending.get());
+    const QUIC_STATUS status = library()->StreamSend(stream_, &sending->buffer, 1, flags, sending.get());
     if (QUIC_SUCCEEDED(status)) {
       static_cast<void>(sending.release());  // until SEND_COMPLETE
     } else if (!sessions_.Stopping()) {
@@ -208,13 +225,21 @@ int Run(Options options) {
   const Load load(options);
   const std::string alpn = options.Text("alpn", "millrace/1");
   const MessageFormat format(options, load.size);
+  const bool hold = options.Number("hold", 0, 0, 1) == 1;
   options.RefuseOthers();
-  SessionClient client(load, alpn, format);
+  SessionClient client(load, alpn, format, hold);
   if (!format.session || client.opening.size() != 2) {
     std::fprintf(stderr, "--header-at and an --opening of two messages are what a session is made of\n");
     return 2;
   }
-  return client.Run<SessionConnection>();
+  if (!hold) return client.Run<SessionConnection>();
+  client.Open<SessionConnection>();
+  for (uint32_t i = 0; i < load.connections; i += 1) client.resting.acquire();
+  std::printf("{\"connections\":%u}\n", load.connections);
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+  std::_Exit(0);  // closing them one by one would take seconds, and the server ends next
 }
 
 }  // namespace

@@ -5,8 +5,9 @@ use crate::flags::{parse_hex, Flags};
 use crate::histogram::Histogram;
 use crate::Failure;
 use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,12 +37,7 @@ pub async fn run(flags: &Flags) -> Result<(), Failure> {
     let tasks = LocalSet::new();
     tasks
         .run_until(async {
-            let mut opened = Vec::new();
-            for _ in 0..connections {
-                let connection = endpoint.connect(address, "localhost")?.await?;
-                let stream = open(&connection, &load).await?;
-                opened.push((connection, stream));
-            }
+            let opened = open_all(&endpoint, address, connections, &load).await?;
             if flags.text("hold", "0") == "1" {
                 println!(r#"{{"connections":{connections}}}"#);
                 crate::until_told_to_end().await;
@@ -61,6 +57,38 @@ pub async fn run(flags: &Flags) -> Result<(), Failure> {
             Ok(())
         })
         .await
+}
+
+type Opened = (Connection, (SendStream, Frames));
+
+/// As many are opened at once: some servers let each wait for a while.
+const IN_FLIGHT: usize = 16;
+
+async fn open_all(
+    endpoint: &Endpoint,
+    address: SocketAddr,
+    connections: usize,
+    load: &Rc<Load>,
+) -> Result<Vec<Opened>, Failure> {
+    let opened = Rc::new(RefCell::new(Vec::new()));
+    let left = Rc::new(Cell::new(connections));
+    let mut tasks = Vec::new();
+    for _ in 0..IN_FLIGHT {
+        let (endpoint, load, opened, left) = (endpoint.clone(), load.clone(), opened.clone(), left.clone());
+        tasks.push(tokio::task::spawn_local(async move {
+            while left.get() > 0 {
+                left.set(left.get() - 1);
+                let connection = endpoint.connect(address, "localhost")?.await?;
+                let stream = open(&connection, &load).await?;
+                opened.borrow_mut().push((connection, stream));
+            }
+            Ok::<_, Failure>(())
+        }));
+    }
+    for task in tasks {
+        task.await??;
+    }
+    Ok(opened.take())
 }
 
 fn read_load(flags: &Flags) -> Result<Load, Failure> {
