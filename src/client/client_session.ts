@@ -308,6 +308,7 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   }
 
   async #connect(url: string, resumption: Hello["resumption"]): Promise<boolean> {
+    const wasDetached = this.carrier === undefined;
     const dialled = await dial(url, this.#platform, this.#options, this.#hello(resumption), {
       take: (frame) => this.take(frame),
       drain: () => this.pump(this.nowMs),
@@ -330,9 +331,11 @@ export class ResumableSession extends SessionHalf implements ClientSession {
     this.carrier = carrier;
     sendFrame(connection, codec, encodeCommit());
     const cursors: Cursors = resumed ? welcome.cursors : noCursors;
-    if (!this.outbound.attach(carrier, welcome.windowBytes, cursors, this.nowMs)) {
+    // Who was connected meanwhile may have been told more there than the welcome says.
+    const agrees = !wasDetached || this.outbound.canResume(cursors);
+    if (!agrees || !this.outbound.attach(carrier, welcome.windowBytes, cursors, this.nowMs)) {
       connection.close({ code: CloseCode.protocolViolation, graceful: false });
-      throw new ProtocolViolationError("the server says that it has what was never sent");
+      throw new ProtocolViolationError("the server and this client do not agree on what was sent");
     }
     dialled.start();
     this.sendAcks(true); // what the server was told on the connection before, it may never hear

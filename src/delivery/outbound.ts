@@ -175,10 +175,7 @@ export class Outbound {
    * overtaken its cursors, and they are no gap where they are behind it.
    */
   canResume(cursors: Cursors): boolean {
-    if (this.#rarities?.hasEnded) return false;
-    for (const [lane, sequence] of cursors) {
-      if (sequence > (this.#log(lane)?.newest ?? 0)) return false;
-    }
+    if (!this.#hasSent(cursors)) return false;
     if (this.#carrier !== undefined) return true;
     return this.#logs().every((log) => (cursors.get(log.lane) ?? 0) >= log.acknowledged);
   }
@@ -188,10 +185,12 @@ export class Outbound {
    * @param peerWindowBytes how much the peer takes that it has not acknowledged.
    * @param cursors how far the peer is.
    * @param nowMs on the clock of `expiresAt`.
-   * @returns false, with nothing changed, where {@link canResume} says no.
+   * @returns false, with nothing changed, where the peer claims what was never sent, or the session has ended. Whether it
+   *   lacks what is gone is {@link canResume}'s to say at the time of the cursors: since then it may have acknowledged more
+   *   on the connection before, which may have ended, too.
    */
   attach(carrier: Carrier, peerWindowBytes: number, cursors: Cursors, nowMs: number): boolean {
-    if (!this.canResume(cursors)) return false;
+    if (!this.#hasSent(cursors)) return false;
     for (const log of this.#logs()) {
       const cursor = cursors.get(log.lane) ?? 0;
       if (cursor > log.acknowledged) this.#acknowledged(log, cursor);
@@ -242,6 +241,15 @@ export class Outbound {
     rarities.hasEnded = true;
     for (const { settled } of rarities.pending.clear()) settle(rarities, settled, "lost");
     this.restart();
+  }
+
+  /** Whether a peer can be so far. */
+  #hasSent(cursors: Cursors): boolean {
+    if (this.#rarities?.hasEnded) return false;
+    for (const [lane, sequence] of cursors) {
+      if (sequence > (this.#log(lane)?.newest ?? 0)) return false;
+    }
+    return true;
   }
 
   /** Whether the peer and the limits let a sequenced frame go out. One always may, however large it is. */

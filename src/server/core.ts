@@ -222,8 +222,11 @@ export class ServerCore<Data> {
     return this.relays.begin(found.owner, transport, unit, handshake);
   }
 
-  /** The session that a hello takes up again, where it may. */
-  resumable({ resumption }: Hello, clientId: string | undefined): ServerSession<Data> | undefined {
+  /** The session that a hello takes up again, where it may, and the number of the token that it showed. */
+  resumable(
+    { resumption }: Hello,
+    clientId: string | undefined,
+  ): { readonly session: ServerSession<Data>; readonly shown: number } | undefined {
     if (resumption === undefined) return undefined;
     const { session: id, resume, cursors } = resumption;
     const grant = this.#tokens.verify(resume, { session: id, principal: clientId ?? "" });
@@ -231,7 +234,7 @@ export class ServerCore<Data> {
     if (session === undefined || session.clientId !== clientId) return undefined;
     // The token of a welcome whose commit was lost on its way is one ahead: it was given to who had proved itself.
     const ahead = (grant!.counter - session.tokenCounter) >>> 0;
-    return ahead <= 1 && session.outbound.canResume(cursors) ? session : undefined;
+    return ahead <= 1 && session.outbound.canResume(cursors) ? { session, shown: grant!.counter } : undefined;
   }
 
   /** Why a new session of this client is not begun; undefined where it is. */

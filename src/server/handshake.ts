@@ -27,6 +27,8 @@ interface Promised<Data> {
   readonly resumed: boolean;
   readonly data: Data;
   readonly hello: Hello;
+  /** Of the token that the client showed; 0 where it begins. */
+  readonly shown: number;
   /** Of the token that the client was given. */
   readonly counter: number;
 }
@@ -176,7 +178,15 @@ export class Handshake<Data> {
     }
     const old = this.#core.resumable(hello, clientId);
     if (old !== undefined) {
-      this.#welcome({ session: old, resumed: true, data: judged, hello, counter: old.tokenCounter + 1 });
+      const { session, shown } = old;
+      this.#welcome({
+        session,
+        resumed: true,
+        data: judged,
+        hello,
+        shown,
+        counter: session.tokenCounter + 1,
+      });
       return;
     }
     const refusal = this.#core.refuses(this.transport, clientId);
@@ -194,7 +204,7 @@ export class Handshake<Data> {
     }
     const id = newSessionId();
     const session = new ServerSession<Data>(this.#core, { handle, id, clientId, data: judged });
-    this.#welcome({ session, resumed: false, data: judged, hello, counter: 1 });
+    this.#welcome({ session, resumed: false, data: judged, hello, shown: 0, counter: 1 });
   }
 
   #welcome(promised: Promised<Data>): void {
@@ -214,7 +224,7 @@ export class Handshake<Data> {
   }
 
   #onCommit(): void {
-    const { session, resumed, data, hello, counter } = this.#promised!;
+    const { session, resumed, data, hello, shown, counter } = this.#promised!;
     this.#phase = "over";
     this.#promised = undefined;
     this.#core.handshakes.delete(this);
@@ -223,7 +233,7 @@ export class Handshake<Data> {
     const cursors = resumed ? hello.resumption!.cursors : noCursors; // of another session than a new one
     const terms = { windowBytes, maxMessageBytes, cursors, heartbeat, counter };
     if (resumed) {
-      if (!session.resume(this.transport, { ...terms, places: this.#places! }, data))
+      if (!session.resume(this.transport, { ...terms, shown, places: this.#places! }, data))
         this.#refuseLate("the session is over");
       return;
     }

@@ -59,6 +59,8 @@ export interface ConnectionTerms {
 
 /** The same, of one that takes a session up again. */
 export interface ResumptionTerms extends ConnectionTerms {
+  /** Of the resume token that its hello showed. */
+  readonly shown: number;
   /** What the client has of topics. */
   readonly places: ReadonlyMap<string, Cursor>;
 }
@@ -83,6 +85,8 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
   #transport: TransportConnection | undefined = undefined;
   #state: SessionState = "detached";
   #tokenCounter = 0;
+  /** Of the token by which it was taken up the last time. */
+  #shownCounter = 0;
   /** Of the clock: since when it has no connection. */
   #detachedAt = 0;
   readonly #connectedAt = Date.now();
@@ -231,9 +235,12 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
 
   /** The same, of any later one. False where the session is over, or cannot go on from there. */
   resume(transport: TransportConnection, terms: ResumptionTerms, data: Data): boolean {
-    if (this.isClosing) return false;
+    // One whose client has shown its token elsewhere since: it comes late, by another way, and fences nobody.
+    const isLate = ((terms.counter - this.#shownCounter) | 0) <= 0;
+    if (isLate || this.isClosing) return false;
     const before = this.#transport;
     if (!this.#attach(transport, terms)) return false;
+    this.#shownCounter = terms.shown;
     this.#resumptions += 1;
     if (before !== undefined && before !== transport) {
       before.owner = fenced;

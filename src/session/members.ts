@@ -15,11 +15,13 @@ export class Members {
   #claims: readonly Claim[] = [];
   #numbers: readonly number[] = [];
   /** Of whom `left` was told that they had joined. */
-  #known: readonly Claim[] = [];
+  #known: readonly Claim[];
 
   constructor(roll: Roll, changes: Int32Array) {
     this.#roll = roll;
     this.#changes = changes;
+    this.#look();
+    this.#known = this.#claims; // who has joined before this one may leave before it looks again
   }
 
   /** Their numbers, ascending; this environment's, too. */

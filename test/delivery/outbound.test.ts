@@ -379,14 +379,25 @@ describe("a session that has another connection", () => {
         [0, 2],
         [1, 1],
       ]),
-      new Map(),
     ]) {
       assert.equal(half.outbound.canResume(cursors), false);
       assert.equal(half.outbound.attach(new Wire(), 1_000, cursors, 0), false);
     }
+    assert.equal(half.outbound.canResume(new Map()), false, "what it lacks is gone");
     assert.equal(half.outbound.bytesUnacknowledged, 49, "nothing was changed");
     assert.equal(half.outbound.canResume(new Map([[0, 1]])), true);
     assert.deepEqual(words(half.attached(new Wire(), 1_000, new Map([[0, 1]]))), ["b"]);
+  });
+
+  it("moves though more was acknowledged, since its cursors were true, on a connection that has ended meanwhile", () => {
+    const half = new Half();
+    half.attached();
+    for (const word of ["a", "b", "c"]) half.outbound.sendMessage(1, text(word));
+    const cursors = new Map([[0, 1]]);
+    assert.equal(half.outbound.canResume(cursors), true);
+    half.outbound.acknowledge(0, 2);
+    half.outbound.detach();
+    assert.deepEqual(words(half.attached(new Wire(), 1_000, cursors)), ["c"]);
   });
 
   it("moves from a connection that still works, where acknowledgements overtake the cursors", () => {

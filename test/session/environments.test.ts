@@ -59,6 +59,17 @@ describe("environments that share sessions", () => {
     receiver.close();
   });
 
+  it("learn of who was there before them and leaves at once", async () => {
+    const left: number[] = [];
+    const first = Sessions.create({ maxSessions: 4, maxEnvironments: 2 });
+    const { environment } = first;
+    const second = Sessions.join(first.shared, { left: (gone) => left.push(gone) });
+    first.close();
+    await until("it is told", () => left.length > 0);
+    assert.deepEqual(left, [environment]);
+    second.close();
+  });
+
   it("learn of each that has left, even where another has its number by then", async () => {
     const left: number[] = [];
     const first = Sessions.create(
