@@ -142,7 +142,8 @@ export interface Server<Data = unknown> extends AsyncDisposable {
   close(options?: ShutdownOptions): Promise<void>;
 }
 
-const publishSchema = object({ type: withDefault(integer(0, 0xffff_ffff), 0) });
+/** How a message is published. */
+export const publishSchema = object({ type: withDefault(integer(0, 0xffff_ffff), 0) });
 
 const handlerNames = [
   "authenticate",

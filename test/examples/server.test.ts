@@ -10,6 +10,13 @@ const folder = fileURLToPath(new URL("../../../examples/server/", import.meta.ur
 const programs: Readonly<Record<string, readonly string[]>> = {
   "echo.js": ["ada is here, over websocket", "ada goes on, over tcp", "one, two, three, four"],
   "room.js": ["ada hears in room.lobby: ada: anybody here?", "bob hears in room.lobby: ada: anybody here?"],
+  "workers/main.js": [
+    "sent",
+    "to 2 sessions",
+    "ada hears: closing time",
+    "bob hears: ada says: good morning, closing time",
+    "here: ada and bob",
+  ],
   "requests.js": [
     "stock.count: success 3",
     "stock.count: failure there is no unicorn",

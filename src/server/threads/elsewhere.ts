@@ -10,6 +10,7 @@ import { parseId } from "../../delivery/session_id.js";
 import { FrameTooLargeError, ProtocolViolationError, ResourceExhaustedError } from "../../errors.js";
 import type { SessionHandle } from "../../session/handle.js";
 import { IdKind, type InboxResult } from "../../session/sessions.js";
+import { checkSubject } from "../../topic/subject.js";
 import { type CloseOptions, readCloseOptions } from "../../transport/close.js";
 import { clientWords, idWords } from "../session_id.js";
 import { asJson, encodeCommand, encodeMessage, readCommand } from "./command.js";
@@ -92,6 +93,19 @@ export class Elsewhere {
       if (result === "sent" || result === "blocked") handed += this.#peers.sessionsOf(environment);
     }
     return handed;
+  }
+
+  /**
+   * Has another environment publish a message: of one topic always the same, as long as there are the same ones.
+   * @throws InvalidArgumentError, FrameTooLargeError
+   */
+  publish(topic: string, payload: Uint8Array, type: number): InboxResult {
+    checkSubject(topic, "topic");
+    const { others } = this.#peers;
+    const environment = others[clientWords(topic)[0]! % others.length];
+    if (environment === undefined) return "gone";
+    const bytes = this.#fitting(encodeCommand({ id: type, subject: topic, payload }));
+    return this.#peers.post(environment, PeerKind.publish, bytes);
   }
 
   #postToAll(kind: number, bytes: Uint8Array): InboxResult {

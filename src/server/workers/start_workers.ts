@@ -2,8 +2,10 @@ import { FailureCode, type Reply } from "../../delivery/failure.js";
 import type { RequestOptions, SendOptions } from "../../delivery/send_options.js";
 import { payloadOf } from "../../delivery/session_half.js";
 import { checkHandlers } from "../../options/handlers.js";
+import { readOptions } from "../../options/read.js";
 import type { CloseOptions } from "../../transport/close.js";
 import type { SendResult } from "../../transport/connection.js";
+import { publishSchema } from "../server.js";
 import { readShutdown, type ShutdownOptions } from "../shutdown.js";
 import { Elsewhere, type Found } from "../threads/elsewhere.js";
 import { type ListFilter, Listing, type SessionList } from "../threads/listing.js";
@@ -108,6 +110,15 @@ class Workers implements WorkerGroup {
 
   broadcast(message: Uint8Array | string, options?: SendOptions): number {
     return this.#elsewhere.broadcast(payloadOf(message, "a message"), options);
+  }
+
+  publish(
+    topic: string,
+    message: Uint8Array | string,
+    options: { readonly type?: number } = {},
+  ): SendResult | "gone" {
+    const { type } = readOptions(publishSchema, options);
+    return this.#elsewhere.publish(topic, payloadOf(message, "a message"), type);
   }
 
   closeSession(id: string, options?: CloseOptions): boolean {

@@ -52,6 +52,16 @@ export interface WorkerGroup extends AsyncDisposable {
   ): Promise<Reply>;
   /** Sends a message to every session. @returns how many there are where it was handed to. */
   broadcast(message: Uint8Array | string, options?: SendOptions): number;
+  /**
+   * Has a worker publish a message, as `Server.publish` does; of one topic always the same worker, while none ends.
+   * @returns what the way there says; who subscribes is not known here.
+   * @throws InvalidArgumentError, FrameTooLargeError
+   */
+  publish(
+    topic: string,
+    message: Uint8Array | string,
+    options?: { readonly type?: number },
+  ): SendResult | "gone";
   /** Ends a session. False where there is none. */
   closeSession(id: string, options?: CloseOptions): boolean;
   /** Ends all sessions of a client id: they cannot be taken up again. @returns false where none is known by it. */

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { Publication } from "millrace/client";
 import { startWorkers, type WorkersOptions } from "millrace/server";
 import { restartDelayMs } from "#internal/server/workers/worker_slot.js";
 import { until } from "../../kit/until.js";
@@ -139,6 +140,20 @@ describe("the workers of a group", () => {
     assert.equal(large.sendTo(other.id, "y".repeat(900_000)), "sent");
     await until("it has come", () => other.heard.length === 1);
     assert.equal(other.heard[0]!.length, 900_000);
+  });
+
+  test("publish what the thread that began them wants published", async (t) => {
+    const group = await startApp(t, { listen: "ws://127.0.0.1:0" }, { workers: 1 });
+    const heard: string[] = [];
+    const publication = (_session: unknown, { topic, type, text }: Publication) => {
+      heard.push(`${topic} ${type} ${text()}`);
+    };
+    const { client } = await join(t, group.urls[0]!, {}, { publication });
+    await client.subscribe("news.*");
+    assert.equal(group.publish("news.local", "rain", { type: 4 }), "sent");
+    await until("it has come", () => heard.length > 0);
+    assert.deepEqual(heard, ["news.local 4 rain"]);
+    assert.throws(() => group.publish("news.*", "rain"), { code: "ERR_MILLRACE_INVALID_ARGUMENT" });
   });
 
   test("say blocked and dropped where a thread does not keep up, and lose nothing that was taken", async (t) => {
