@@ -2,11 +2,15 @@ import { describe } from "node:test";
 import { describeAcknowledgements } from "./suite/acknowledgements.js";
 import { describeBadPeers } from "./suite/bad_peers.js";
 import { describeHandshake } from "./suite/handshake.js";
+import { describeHostileBytes } from "./suite/hostile_bytes.js";
+import { describeHostileText } from "./suite/hostile_text.js";
+import { describeIdentities } from "./suite/identities.js";
 import { type SessionsUnderTest, sessionKit } from "./suite/kit.js";
 import { describeMessageIds } from "./suite/message_ids.js";
 import { describeSessionMessages } from "./suite/messages.js";
 import { describeResuming } from "./suite/resuming.js";
 import { describeShutdown } from "./suite/shutdown.js";
+import { describeSlowPeers } from "./suite/slow_peers.js";
 import { describeTopics } from "./suite/topics.js";
 
 /** What sessions do, over every transport. */
@@ -21,5 +25,9 @@ export function describeSessions(name: string, under: SessionsUnderTest): void {
     describeTopics(kit);
     describeShutdown(kit);
     describeBadPeers(kit);
+    describeHostileBytes(kit);
+    describeHostileText(kit);
+    describeIdentities(kit);
+    describeSlowPeers(kit);
   });
 }

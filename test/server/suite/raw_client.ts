@@ -69,6 +69,11 @@ export class RawClient extends FrameBehaviour<undefined> {
     this.#connection!.send(encodeFrame(contents, contents.payload, contents));
   }
 
+  /** Sends any bytes, where a frame should be. */
+  sayBytes(bytes: Uint8Array): void {
+    this.#connection!.send(bytes);
+  }
+
   /** Begins a session, as a good client would. */
   async begin(frame: Partial<FrameContents> = {}): Promise<FrameContents> {
     this.say({ kind: Kind.Hello, type: 1, ...frame });
