@@ -149,6 +149,7 @@ export interface RefusalOptions extends MillraceErrorOptions {
   /** 0 by default. */
   readonly rejectCode?: number;
   readonly retryAfterMs?: number | undefined;
+  readonly target?: string | undefined;
 }
 
 /** The server did not let this client begin a session. */
@@ -158,11 +159,14 @@ export class SessionRefusedError extends MillraceError {
   readonly rejectCode: number;
   /** When it may be tried again; undefined where the server does not say. */
   readonly retryAfterMs: number | undefined;
+  /** Where it may be tried instead: a URL; undefined where the server does not say. */
+  readonly target: string | undefined;
 
-  constructor(message: string, { rejectCode = 0, retryAfterMs, ...options }: RefusalOptions = {}) {
+  constructor(message: string, { rejectCode = 0, retryAfterMs, target, ...options }: RefusalOptions = {}) {
     super(message, options);
     this.rejectCode = rejectCode;
     this.retryAfterMs = retryAfterMs;
+    this.target = target;
   }
 }
 

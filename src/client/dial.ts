@@ -1,5 +1,5 @@
 import { encodeHello, type Hello } from "../delivery/hello.js";
-import { type Reject, readReject } from "../delivery/reject.js";
+import { type Reject, RejectCode, readReject } from "../delivery/reject.js";
 import { readWelcome, type Welcome } from "../delivery/welcome.js";
 import {
   ConnectionLostError,
@@ -38,10 +38,37 @@ export interface Dialled {
 }
 
 /**
- * Connects, says hello and waits to be welcomed, all within `connectTimeoutMs`.
+ * Connects as {@link dialHere}. Who takes up a session, and is sent on to another server by the one that it asks, goes
+ * there: once, and by the same scheme.
  * @throws SessionRefusedError; the errors of `connect`; HandshakeTimeoutError, AbortedError
  */
 export async function dial(
+  url: string,
+  platform: Platform,
+  options: ReadClientOptions,
+  hello: Hello,
+  events: DialEvents,
+): Promise<Dialled> {
+  try {
+    return await dialHere(url, platform, options, hello, events);
+  } catch (cause) {
+    const target = hello.resumption && targetOf(cause, url);
+    if (target === undefined) throw cause;
+    return dialHere(target, platform, options, hello, events);
+  }
+}
+
+function targetOf(cause: unknown, url: string): string | undefined {
+  if (!(cause instanceof SessionRefusedError) || cause.rejectCode !== RejectCode.elsewhere) return undefined;
+  const { target } = cause;
+  return target !== undefined && new URL(target).protocol === new URL(url).protocol ? target : undefined;
+}
+
+/**
+ * Connects, says hello and waits to be welcomed, all within `connectTimeoutMs`.
+ * @throws SessionRefusedError; the errors of `connect`; HandshakeTimeoutError, AbortedError
+ */
+async function dialHere(
   url: string,
   platform: Platform,
   options: ReadClientOptions,
@@ -169,10 +196,11 @@ class Dialling extends FrameBehaviour<undefined> implements Dialled {
   }
 }
 
-function refused({ code, reason, retryAfterMs }: Reject): SessionRefusedError {
+function refused({ code, reason, retryAfterMs, target }: Reject): SessionRefusedError {
   return new SessionRefusedError(`the server refused the session: ${reason}`, {
     rejectCode: code,
     retryAfterMs,
+    target,
   });
 }
 

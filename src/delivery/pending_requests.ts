@@ -1,5 +1,4 @@
 import { InternalError, ResourceExhaustedError } from "../errors.js";
-import { NearLimit } from "../transport/near_limit.js";
 import { abortedError, type WaitOptions } from "../transport/wait.js";
 import { Waiters } from "../transport/waiters.js";
 import { FailureCode, type Reply } from "./failure.js";
@@ -8,14 +7,15 @@ import { FailureCode, type Reply } from "./failure.js";
 export class RequestBudget {
   /** May be another while some wait. */
   limit: number;
-  readonly #near: NearLimit;
+  readonly #warn: ((current: number, limit: number) => void) | undefined;
   #current = 0;
+  #warned = false;
   readonly #idle = new Waiters();
 
-  /** @param warn see {@link NearLimit}. */
+  /** @param warn called when 80 % wait, and again only after fewer than 60 % did. */
   constructor(limit: number, warn?: (current: number, limit: number) => void) {
     this.limit = limit;
-    this.#near = new NearLimit(warn);
+    this.#warn = warn;
   }
 
   get current(): number {
@@ -35,12 +35,14 @@ export class RequestBudget {
       );
     }
     this.#current += 1;
-    this.#near.look(this.#current, this.limit);
+    if (this.#warned || this.#current < this.limit * 0.8) return;
+    this.#warned = true;
+    this.#warn?.(this.#current, this.limit);
   }
 
   giveBack(): void {
     this.#current -= 1;
-    this.#near.look(this.#current, this.limit);
+    if (this.#current < this.limit * 0.6) this.#warned = false;
     if (this.#current === 0) this.#idle.wake();
   }
 }

@@ -1,6 +1,7 @@
 import { type FrameContents, Kind } from "../frame/frame.js";
 import { contentsOf } from "./contents.js";
 import { entry, MetaReader, shortText, u32 } from "./meta.js";
+import { readTarget, targetEntries } from "./target.js";
 
 /** Why a server does not let a client in. An application's own are from {@link firstApplicationReject} on. */
 export const RejectCode = {
@@ -18,6 +19,8 @@ export const RejectCode = {
   goingAway: 6,
   /** A fault of the server. */
   internal: 7,
+  /** The session that it resumes is another server's, which it is to ask: `target` says where that is. */
+  elsewhere: 8,
 } as const;
 
 /** Codes from here to 2^32 - 1 are the application's. */
@@ -33,14 +36,19 @@ export interface Reject {
   readonly reason: string;
   /** When the client may come again; undefined where that would not help. */
   readonly retryAfterMs: number | undefined;
+  /** A URL, where it may come instead; undefined where there is none. */
+  readonly target?: string | undefined;
 }
 
 /** @throws InvalidArgumentError */
-export function encodeReject({ code, reason, retryAfterMs }: Reject): FrameContents {
+export function encodeReject({ code, reason, retryAfterMs, target }: Reject): FrameContents {
   return contentsOf(Kind.Reject, {
     type: code,
     subject: shortText(reason, maxReasonCharacters),
-    meta: entry("retry-after", retryAfterMs === undefined ? undefined : u32(retryAfterMs, "retryAfterMs")),
+    meta: [
+      ...entry("retry-after", retryAfterMs === undefined ? undefined : u32(retryAfterMs, "retryAfterMs")),
+      ...targetEntries(target),
+    ],
   });
 }
 
@@ -51,5 +59,6 @@ export function readReject(frame: Readonly<FrameContents>): Reject {
     code: frame.type,
     reason: shortText(frame.subject ?? "", maxReasonCharacters),
     retryAfterMs: meta.u32("retry-after"),
+    target: readTarget(meta, "Reject"),
   };
 }

@@ -102,11 +102,8 @@ export interface ServerBehaviour<Data = unknown> {
 
 /** What a server warns of, once until it is over. */
 export interface ServerWarning {
-  /**
-   * - `pendingRequests`: 80 % of `maxPendingRequests` wait;
-   * - `queueBytes`: sessions hold 80 % of `limits.queueBytes`.
-   */
-  readonly kind: "pendingRequests" | "queueBytes";
+  /** `pendingRequests`: 80 % of `maxPendingRequests` wait. */
+  readonly kind: "pendingRequests";
   readonly current: number;
   readonly limit: number;
 }

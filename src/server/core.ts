@@ -22,10 +22,10 @@ import { DeadlineQueue } from "./deadline_queue.js";
 import { Handlers } from "./handlers.js";
 import type { Handshake } from "./handshake.js";
 import { layersOf, onion } from "./middleware.js";
+import { Nodes } from "./node.js";
 import type { ReadLimits, ReadServerOptions } from "./options.js";
 import { outgoingOnion } from "./outgoing_onion.js";
 import type { Plugin } from "./plugin.js";
-import { QueueBudget, queueLimits } from "./queue_budget.js";
 import { Receiver } from "./receiver.js";
 import { type Refusal, refuse } from "./refusal.js";
 import { Registry } from "./registry.js";
@@ -69,6 +69,8 @@ export class ServerCore<Data> {
   options: ReadServerOptions<Data>;
   /** The environments that share its sessions with it. */
   readonly peers: Peers;
+  /** The servers that take its tokens, and whose it takes. */
+  readonly nodes: Nodes;
   /** Connections whose session another of them has. */
   readonly relays: Relays;
   readonly sessions: Sessions;
@@ -81,7 +83,6 @@ export class ServerCore<Data> {
   readonly receiver: Receiver<Data>;
   readonly topics: ServerTopics<Data>;
   readonly dispatcher: Dispatcher;
-  readonly queues: QueueBudget<Data>;
   readonly storing: Storing<Data>;
   readonly half: MarkingContext;
   readonly requestBudget: RequestBudget;
@@ -130,9 +131,6 @@ export class ServerCore<Data> {
     this.requestBudget = new RequestBudget(options.maxPendingRequests, (current, limit) =>
       this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
     );
-    this.queues = new QueueBudget(queueLimits(options), (current, limit) =>
-      this.handlers.call("warning", undefined, { kind: "queueBytes", current, limit }),
-    );
     this.half = {
       ...halfContext(options, this.requestBudget, decompressPayload, options.queuePolicy),
       ids: options.messageIds,
@@ -147,7 +145,9 @@ export class ServerCore<Data> {
       layersOf(middleware, "close") as never[],
       (session: ServerSession<Data>, end: SessionEnd) => this.handlers.call("close", session, end),
     );
-    this.#tokens = new ResumeTokens(peers.group.resumeSecret);
+    const node = options.node ?? { number: 0, secret: peers.group.resumeSecret };
+    this.nodes = new Nodes(node, (cause) => this.handlers.report(undefined, cause));
+    this.#tokens = new ResumeTokens(this.nodes.secret);
     this.#sessionAddresses = new AddressLimits({ maxPerAddress: limits.sessionsPerAddress });
     this.peers = peers;
     peers.onFault((cause) => this.handlers.report(undefined, cause));
@@ -179,7 +179,6 @@ export class ServerCore<Data> {
     this.#arrivals.update(arrivalLimits(limits));
     this.#sessionAddresses.update({ maxPerAddress: limits.sessionsPerAddress }, this.clock.tick);
     updateHalf(this.half, options, queuePolicy);
-    this.queues.update(queueLimits(options));
   }
 
   /** What a refusal says that another time may not. */
@@ -204,7 +203,7 @@ export class ServerCore<Data> {
 
   mint(session: ServerSession<Data>, counter: number): Uint8Array {
     const { idBytes, clientId = "" } = session;
-    return this.#tokens.mint({ session: idBytes, counter, principal: clientId, node: process.pid });
+    return this.#tokens.mint({ session: idBytes, counter, principal: clientId, node: this.nodes.number });
   }
 
   /** How often a client is to be heard of that asks for this; undefined where it promises nothing. */

@@ -89,19 +89,24 @@ export class Handshake<Data> {
   }
 
   /** Ends it with a refusal, unless it has ended. */
-  #reject({ code, reason, retryAfterMs }: Refusal): void {
+  #reject({ code, reason, retryAfterMs, target }: Refusal): void {
     if (this.#phase === "over") return;
     this.end();
     this.#core.counters.rejected += 1;
     const { transport } = this;
     if (transport.state !== "open") return;
-    sendFrame(transport, this.#core.codecOf(transport), encodeReject({ code, reason, retryAfterMs }));
+    sendFrame(transport, this.#core.codecOf(transport), encodeReject({ code, reason, retryAfterMs, target }));
     transport.close({ code: CloseCode.unauthenticated, reason: "refused", deadlineMs: refusalDeadlineMs });
   }
 
   #onHello(hello: Hello, unit: Uint8Array): void {
     if (hello.version !== sessionVersion) {
       this.#reject(refuse(`version ${hello.version} is not spoken here`, { code: RejectCode.version }));
+      return;
+    }
+    const refusal = this.#core.nodes.refusalOf(hello, this.transport);
+    if (refusal !== undefined) {
+      this.#reject(refusal);
       return;
     }
     const relay = this.#core.relay(this, hello, unit);

@@ -27,6 +27,7 @@ export type {
 } from "./behaviour.js";
 export type { ServerCounters } from "./core.js";
 export type { Incoming, Middleware, OutgoingMessage } from "./middleware.js";
+export type { ConnectedAt, NodeOptions } from "./node.js";
 export type {
   HeartbeatOptions,
   LimitOptions,
@@ -34,7 +35,7 @@ export type {
   ServerOptions,
 } from "./options.js";
 export type { Plugin, PluginHooks } from "./plugin.js";
-export { Refusal, refuse } from "./refusal.js";
+export { Refusal, type RefuseOptions, refuse } from "./refusal.js";
 export type { SameClientPolicy } from "./registry.js";
 export type { ReloadOptions } from "./reload.js";
 export { createServer, type Server, type SessionFilter, type SessionPage, type Target } from "./server.js";

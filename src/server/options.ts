@@ -24,6 +24,7 @@ import { listenerOptions } from "../transport/options.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
 import { isTransport, type Transport } from "../transport/transport.js";
 import type { Middleware } from "./middleware.js";
+import { type NodeOptions, readNodeOptions } from "./node.js";
 import type { Plugin } from "./plugin.js";
 import type { SameClientPolicy } from "./registry.js";
 
@@ -50,12 +51,6 @@ export interface LimitOptions {
   readonly connectionsPerSecond?: number | undefined;
   /** Connections that have not begun a session yet; 10,000 by default. Beyond, the newest are refused. */
   readonly unauthenticated?: number | undefined;
-  /**
-   * Bytes that all sessions of this thread may hold together which cannot go on: what waits, and what is kept of those that
-   * are slow or have no connection; 256 MiB by default. Beyond, those that hold most drop what waits where `queuePolicy` is
-   * `drop-oldest`, and are else closed with `CloseCode.exhausted`.
-   */
-  readonly queueBytes?: number | undefined;
 }
 
 /** What is remembered of each session's message ids: what comes again under one is not done again. */
@@ -135,6 +130,8 @@ export interface ServerOptions<Data = unknown> {
   readonly limits?: LimitOptions | undefined;
   /** The caps of topics, and what is kept of them. */
   readonly topics?: TopicsOptions | undefined;
+  /** Where several servers take each other's resume tokens: which of them this is. Without it, it takes its own alone. */
+  readonly node?: NodeOptions | undefined;
   /** The outermost first. */
   readonly middleware?: readonly Middleware<Data>[] | undefined;
   readonly plugins?: readonly Plugin<Data>[] | undefined;
@@ -159,7 +156,6 @@ const limits = object({
   connectionsPerSecondPerAddress: perSecond,
   connectionsPerSecond: perSecond,
   unauthenticated: withDefault(integer(1, 2 ** 20), 10_000),
-  queueBytes: withDefault(integer(1, 2 ** 50), 256 * 1024 * 1024),
 } satisfies Record<keyof LimitOptions, unknown>);
 
 const schema = object({
@@ -190,12 +186,14 @@ const schema = object({
   dispatcher: optional(option<DispatcherOptions>("an object of dispatcher options", isObject)),
   limits: optional(limits),
   topics: optional(option<TopicsOptions>("an object of topics options", isObject)),
+  node: optional(option<NodeOptions>("an object of node options", isObject)),
   middleware: withDefault(listOf<Middleware>("a list of Middleware objects", 0, isNamed), []),
   plugins: withDefault(listOf<Plugin>("a list of Plugin objects", 0, isNamed), []),
 } satisfies Record<keyof ServerOptions, unknown>);
 
 /** Those that may be left out for good. */
 type Optional =
+  | "node"
   | "tls"
   | "http"
   | "origins"
@@ -223,7 +221,6 @@ export interface ReadLimits {
   readonly connectionRatePerAddress: Rate | undefined;
   readonly connectionRate: Rate | undefined;
   readonly unauthenticated: number;
-  readonly queueBytes: number;
 }
 
 /** @throws InvalidArgumentError naming the option and what it allows */
@@ -232,6 +229,7 @@ export function readServerOptions<Data>(given: ServerOptions<Data>): ReadServerO
   const { intervalMs, timeoutMs = 3 * intervalMs } = read.heartbeat ?? readOptions(heartbeat, {});
   return {
     ...read,
+    node: read.node && readNodeOptions(read.node),
     middleware: read.middleware as readonly Middleware<Data>[],
     plugins: read.plugins as readonly Plugin<Data>[],
     heartbeat: { intervalMs, timeoutMs: Math.max(timeoutMs, intervalMs) },
@@ -249,7 +247,6 @@ export function readLimits(given: LimitOptions = {}): ReadLimits {
     connectionRatePerAddress: rate(read.connectionsPerSecondPerAddress),
     connectionRate: rate(read.connectionsPerSecond),
     unauthenticated: read.unauthenticated,
-    queueBytes: read.queueBytes,
   };
 }
 

@@ -1,6 +1,6 @@
 import { RejectCode } from "../delivery/reject.js";
 import { readOptions } from "../options/read.js";
-import { integer, object, optional, withDefault } from "../options/schema.js";
+import { integer, object, option, optional, withDefault } from "../options/schema.js";
 
 /** Why a client is not let in: the same to all who fail to prove themselves, so that nobody learns which accounts are. */
 export class Refusal {
@@ -10,24 +10,35 @@ export class Refusal {
   readonly reason: string;
   /** When it may come again; undefined where it need not. */
   readonly retryAfterMs: number | undefined;
+  /** Where it may come instead: a URL; undefined where there is none. */
+  readonly target: string | undefined;
 
-  constructor(code: number, reason: string, retryAfterMs?: number) {
+  constructor(code: number, reason: string, retryAfterMs?: number, target?: string) {
     this.code = code;
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
+    this.target = target;
   }
 }
 
 const schema = object({
   code: withDefault(integer(1, 0xffff_ffff), RejectCode.unauthenticated as number),
   retryAfterMs: optional(integer(0, 0xffff_ffff)),
+  target: optional(option<string>("a URL", (value) => typeof value === "string" && URL.canParse(value))),
 });
 
+/** What a refusal says beside its reason. */
+export interface RefuseOptions {
+  /** Of {@link RejectCode}, or the application's own; `RejectCode.unauthenticated` by default. */
+  readonly code?: number | undefined;
+  /** When the client may come again. */
+  readonly retryAfterMs?: number | undefined;
+  /** Where it may come instead: a URL. With `RejectCode.elsewhere` a client that resumes goes there by itself. */
+  readonly target?: string | undefined;
+}
+
 /** What `authenticate` returns for a client that is not let in. @throws InvalidArgumentError */
-export function refuse(
-  reason = "not let in",
-  options: { readonly code?: number | undefined; readonly retryAfterMs?: number | undefined } = {},
-): Refusal {
-  const { code, retryAfterMs } = readOptions(schema, options);
-  return new Refusal(code, String(reason), retryAfterMs);
+export function refuse(reason = "not let in", options: RefuseOptions = {}): Refusal {
+  const { code, retryAfterMs, target } = readOptions(schema, options);
+  return new Refusal(code, String(reason), retryAfterMs, target);
 }
