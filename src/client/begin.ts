@@ -1,4 +1,4 @@
-import { checkHandlers } from "../options/handlers.js";
+import { checkHandlers, checkHandlersBySubject } from "../options/handlers.js";
 import type { ClientBehaviour } from "./behaviour.js";
 import { ResumableSession } from "./client_session.js";
 import { type ClientOptions, readClientOptions } from "./options.js";
@@ -21,14 +21,16 @@ const handlerNames = [
 ] satisfies (keyof ClientBehaviour)[];
 
 /** Begins a session, as `connectSession` does. */
-export async function beginSession(
+export async function beginSession<Events>(
   url: string,
   options: ClientOptions,
-  behaviour: ClientBehaviour,
+  behaviour: ClientBehaviour<Events>,
   platform: Platform,
-): Promise<ClientSession> {
+): Promise<ClientSession<Events>> {
   checkHandlers(behaviour, handlerNames);
-  const session = new ResumableSession(readClientOptions(options), behaviour, platform);
+  checkHandlersBySubject(behaviour, "requests", "events");
+  const untyped = behaviour as unknown as ClientBehaviour; // what is carried is for the compiler alone
+  const session = new ResumableSession(readClientOptions(options), untyped, platform);
   await session.begin(url);
-  return session;
+  return session as unknown as ClientSession<Events>;
 }

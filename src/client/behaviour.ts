@@ -1,4 +1,14 @@
 import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
+import type {
+  AnswerOf,
+  Asked,
+  Carrying,
+  EventMap,
+  EventOf,
+  EventSubject,
+  IsAny,
+  RequestSubject,
+} from "../delivery/event_map.js";
 import type { GoAway } from "../delivery/goaway.js";
 import type { Message } from "../delivery/message.js";
 import type { MessageId } from "../delivery/send_options.js";
@@ -31,7 +41,35 @@ export interface Missed {
 }
 
 /** Answers what the server asks: what it returns goes back; a `RequestFailure` that it throws does, too. */
-export type ClientRequestHandler = (session: ClientSession, request: ClientRequest) => unknown;
+export type ClientRequestHandler<Events = unknown> = (
+  session: ClientSession<Events>,
+  request: ClientRequest,
+) => unknown;
+
+/** Takes the server's messages, each as `ClientBehaviour.message` does. */
+export type ClientEventHandler = (session: ClientSession, message: Message) => unknown;
+
+/** By subject: where an {@link EventMap} is given, of its subjects, and what they carry. */
+export type ClientRequestHandlers<Events> =
+  IsAny<Events> extends true
+    ? Readonly<Record<string, ClientRequestHandler>>
+    : {
+        readonly [Subject in RequestSubject<Events>]?: (
+          session: ClientSession<Events>,
+          request: Carrying<ClientRequest, Subject, Asked<Events, Subject>>,
+        ) => AnswerOf<Events, Subject>;
+      };
+
+/** The same of messages. */
+export type ClientEventHandlers<Events> =
+  IsAny<Events> extends true
+    ? Readonly<Record<string, ClientEventHandler>>
+    : {
+        readonly [Subject in EventSubject<Events>]?: (
+          session: ClientSession<Events>,
+          message: Carrying<Message, Subject, EventOf<Events, Subject>>,
+        ) => unknown;
+      };
 
 /** A message that the server did not handle, or could not store. */
 export interface RejectedMessage {
@@ -44,40 +82,42 @@ export interface RejectedMessage {
 }
 
 /** What an application does with its session. What a handler throws goes to `error`, or is an uncaught exception. */
-export interface ClientBehaviour {
+export interface ClientBehaviour<Events = unknown> {
   /** A message, valid during the call only; `message.copy()` keeps it. */
-  message?(session: ClientSession, message: Message): unknown;
+  message?(session: ClientSession<Events>, message: Message): unknown;
   /** A message of a topic, valid during the call only. */
-  publication?(session: ClientSession, publication: Publication): unknown;
+  publication?(session: ClientSession<Events>, publication: Publication): unknown;
   /**
    * Messages of a topic have been missed, since this client could not take them in time, or was away. `subscribe` with
    * `from` the last cursor that came gets what is kept of them.
    */
-  gap?(session: ClientSession, missed: Missed): unknown;
+  gap?(session: ClientSession<Events>, missed: Missed): unknown;
+  /** Who takes messages, by subject; `message` has the others. */
+  readonly events?: ClientEventHandlers<Events>;
   /** Who answers the server's requests, by subject. */
-  readonly requests?: Readonly<Record<string, ClientRequestHandler>>;
+  readonly requests?: ClientRequestHandlers<Events>;
   /** Answers all others; without it they fail as unknown. */
-  request?: ClientRequestHandler;
+  request?: ClientRequestHandler<Events>;
   /** The server did not handle a message, mostly since too much waits there. */
-  rejected?(session: ClientSession, message: RejectedMessage): unknown;
+  rejected?(session: ClientSession<Events>, message: RejectedMessage): unknown;
   /**
    * A message that was given a `messageId` has gone out for the first time: to the session's connection, no farther. It
    * may go out again where that is lost.
    */
-  sent?(session: ClientSession, messageId: MessageId): unknown;
+  sent?(session: ClientSession<Events>, messageId: MessageId): unknown;
   /**
    * The server says how far a message has come that was sent by `sendAcked` with a `messageId`: once for each level that
    * it tells, up to the one that was asked for.
    */
-  acknowledged?(session: ClientSession, messageId: MessageId, level: AcknowledgedLevel): unknown;
+  acknowledged?(session: ClientSession<Events>, messageId: MessageId, level: AcknowledgedLevel): unknown;
   /** The queue, once at its high-water mark, is below half of it again. */
-  drain?(session: ClientSession): unknown;
+  drain?(session: ClientSession<Events>): unknown;
   /** The connection is lost; {@link ClientSession.resume} goes on over another. */
-  detached?(session: ClientSession, info: CloseInfo): unknown;
+  detached?(session: ClientSession<Events>, info: CloseInfo): unknown;
   /** The server is about to stop. */
-  goAway?(session: ClientSession, goAway: GoAway): unknown;
+  goAway?(session: ClientSession<Events>, goAway: GoAway): unknown;
   /** The last call. */
-  close?(session: ClientSession, info: CloseInfo): unknown;
+  close?(session: ClientSession<Events>, info: CloseInfo): unknown;
   /** A handler threw. */
-  error?(session: ClientSession, cause: unknown): unknown;
+  error?(session: ClientSession<Events>, cause: unknown): unknown;
 }

@@ -31,10 +31,10 @@ const browser: Platform = {
  * @throws HandshakeFailedError where there is no connection: a browser does not say why; HandshakeTimeoutError after
  *   `connectTimeoutMs`; AbortedError
  */
-export function connectSession(
+export function connectSession<Events = unknown>(
   url: string,
   options: ClientOptions = {},
-  behaviour: ClientBehaviour = {},
-): Promise<ClientSession> {
+  behaviour: ClientBehaviour<Events> = {},
+): Promise<ClientSession<Events>> {
   return beginSession(url, options, behaviour, browser);
 }

@@ -194,7 +194,15 @@ export class ResumableSession extends SessionHalf implements ClientSession {
 
   protected override onMessage(frame: Readonly<FrameContents>): void {
     this.handled(frame.channel, frame.seq, costOf(frame));
-    this.#call("message", view.of(frame, this));
+    const { events } = this.#behaviour;
+    const handler =
+      events !== undefined && Object.hasOwn(events, frame.subject ?? "") && events[frame.subject!];
+    if (!handler) this.#call("message", view.of(frame, this));
+    else
+      callReported(
+        () => handler.call(events, this, view.of(frame, this)),
+        (cause) => this.#report(cause),
+      );
   }
 
   protected override onRequest(frame: Readonly<FrameContents>): void {

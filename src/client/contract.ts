@@ -1,6 +1,23 @@
 /** What a client has, wherever it runs. */
 export type { AcknowledgedLevel, Acknowledgement, AckOptions } from "../delivery/acknowledgement.js";
-export { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
+export {
+  type Answered,
+  type AnswerOf,
+  type Asked,
+  type Carrying,
+  type EventMap,
+  type EventOf,
+  type EventSubject,
+  type IsAny,
+  type Json,
+  json,
+  type Payload,
+  type RequestArguments,
+  type RequestSubject,
+  type SendArguments,
+  type SubjectsOf,
+} from "../delivery/event_map.js";
+export { FailureCode, type Reply, RequestFailure, type Success } from "../delivery/failure.js";
 export type { GoAway } from "../delivery/goaway.js";
 export type { Delivery, Priority } from "../delivery/lane.js";
 export type { Message } from "../delivery/message.js";
@@ -8,8 +25,11 @@ export type { MessageId, RequestOptions, SendAckedOptions, SendOptions } from ".
 export type { Cursor } from "../topic/cursor.js";
 export type {
   ClientBehaviour,
+  ClientEventHandler,
+  ClientEventHandlers,
   ClientRequest,
   ClientRequestHandler,
+  ClientRequestHandlers,
   Missed,
   Publication,
   RejectedMessage,

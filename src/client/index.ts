@@ -19,10 +19,10 @@ const node = { transportOf, decompress: decompressPayload };
  * @throws InvalidArgumentError; SessionRefusedError where the server does not let this client in
  * @throws the classes of `connect`; HandshakeTimeoutError after `connectTimeoutMs`; AbortedError
  */
-export async function connectSession(
+export async function connectSession<Events = unknown>(
   url: string,
   options: ClientOptions = {},
-  behaviour: ClientBehaviour = {},
-): Promise<ClientSession> {
+  behaviour: ClientBehaviour<Events> = {},
+): Promise<ClientSession<Events>> {
   return beginSession(url, options, behaviour, node);
 }

@@ -1,4 +1,11 @@
 import type { Acknowledgement } from "../delivery/acknowledgement.js";
+import type {
+  Answered,
+  EventMap,
+  RequestArguments,
+  RequestSubject,
+  SendArguments,
+} from "../delivery/event_map.js";
 import type { Reply } from "../delivery/failure.js";
 import type { RequestOptions, SendAckedOptions, SendOptions } from "../delivery/send_options.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
@@ -8,8 +15,9 @@ import type { SubscribeFrom, Subscription } from "./topic_cursors.js";
 /**
  * A session as its client has it: open while a connection carries it, detached when that is lost, and open again after
  * {@link resume}, with nothing lost and nothing twice.
+ * @typeParam Events what messages and requests carry: see {@link EventMap}
  */
-export interface ClientSession extends AsyncDisposable {
+export interface ClientSession<Events = unknown> extends AsyncDisposable {
   /** 32 hexadecimal digits, minted by the server. */
   readonly id: string;
   /** The client id in force; undefined where there is none. */
@@ -25,11 +33,11 @@ export interface ClientSession extends AsyncDisposable {
 
   /**
    * Queues a message without blocking. While the session is detached it is kept.
-   * @param message bytes, copied; or text, sent as UTF-8.
+   * @param message bytes, copied; or text, sent as UTF-8; and {@link SendOptions}.
    * @returns `sent`; `blocked`: accepted, now wait for `drain`; `dropped`: not accepted.
    * @throws FrameTooLargeError, SessionClosedError, InvalidArgumentError
    */
-  send(message: Uint8Array | string, options?: SendOptions): SendResult;
+  send(...message: SendArguments<Events>): SendResult;
 
   /**
    * Sends a message, and waits until it has come as far as `options.level` says, over however many connections.
@@ -42,10 +50,14 @@ export interface ClientSession extends AsyncDisposable {
 
   /**
    * Asks the server.
+   * @param asked bytes, text, or nothing; and {@link RequestOptions}.
    * @returns what became of it: success, failure or timeout.
    * @throws ResourceExhaustedError where too many wait, or the queue is full; AbortedError, SessionClosedError
    */
-  request(subject: string, payload?: Uint8Array | string, options?: RequestOptions): Promise<Reply>;
+  request<Subject extends RequestSubject<Events>>(
+    subject: Subject,
+    ...asked: RequestArguments<Events, Subject>
+  ): Promise<Reply<Answered<Events, Subject>>>;
 
   /**
    * Subscribes to a topic, or to all that match a pattern; what is published comes to the behaviour's `publication`.

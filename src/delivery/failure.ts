@@ -46,10 +46,20 @@ export class RequestFailure extends Error {
   }
 }
 
+/** The answer to a request that went well; its bytes are the caller's own. */
+export interface Success<Value = unknown> {
+  readonly status: "success";
+  readonly payload: Uint8Array;
+  readonly meta: readonly MetaEntry[];
+  /** The payload as text. */
+  text(): string;
+  /** The payload as JSON says it. @throws SyntaxError */
+  json(): Value;
+}
+
 /** What became of a request. */
-export type Reply =
-  /** Payload and metadata are the caller's own. */
-  | { readonly status: "success"; readonly payload: Uint8Array; readonly meta: readonly MetaEntry[] }
+export type Reply<Value = unknown> =
+  | Success<Value>
   /** `code` is one of {@link FailureCode}, or the application's. */
   | { readonly status: "failure"; readonly code: number; readonly reason: string }
   | { readonly status: "timeout" };

@@ -28,6 +28,7 @@ import type { Confirmable, Confirming } from "./message.js";
 import { entry, MetaReader, ownedEntries, shortText, u32 } from "./meta.js";
 import { type Carrier, Outbound, type Outgoing } from "./outbound.js";
 import { PendingRequests } from "./pending_requests.js";
+import { SuccessfulReply } from "./reply.js";
 import type { MessageId, ReadMessage } from "./send_options.js";
 
 /** How something is asked. */
@@ -343,7 +344,7 @@ export abstract class SessionHalf implements Confirming {
     const payload = frame.payload.slice();
     const reply: Reply =
       status === undefined
-        ? { status: "success", payload, meta: ownedEntries(frame.meta) }
+        ? new SuccessfulReply(payload, ownedEntries(frame.meta))
         : { status: "failure", code: status, reason: frame.subject ?? "" };
     this.handled(frame.channel, frame.seq, costOf(frame));
     this.#requests?.answer(frame.type, reply); // one that came too late is no fault

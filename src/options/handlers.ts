@@ -33,3 +33,21 @@ function warn(message: string, code: string): void {
   if (typeof process === "undefined") console.warn(message);
   else process.emitWarning(message, { code });
 }
+
+/** Checks the handlers of a behaviour that are told apart by subject. @throws InvalidArgumentError */
+export function checkHandlersBySubject(behaviour: object, ...names: readonly string[]): void {
+  for (const name of names) {
+    const handlers = (behaviour as Readonly<Record<string, unknown>>)[name] ?? {};
+    if (typeof handlers !== "object") {
+      throw new InvalidArgumentError(
+        `behaviour.${name} must be an object of functions, and not ${show(handlers)}`,
+      );
+    }
+    for (const [subject, handler] of Object.entries(handlers)) {
+      if (typeof handler === "function") continue;
+      throw new InvalidArgumentError(
+        `behaviour.${name}[${show(subject)}] must be a function, and not ${show(handler)}`,
+      );
+    }
+  }
+}

@@ -1,5 +1,15 @@
 import type { X509Certificate } from "node:crypto";
 import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
+import type {
+  AnswerOf,
+  Asked,
+  Carrying,
+  EventMap,
+  EventOf,
+  EventSubject,
+  IsAny,
+  RequestSubject,
+} from "../delivery/event_map.js";
 import type { Message } from "../delivery/message.js";
 import type { MessageId } from "../delivery/send_options.js";
 import type { SocketAddress } from "../transport/address.js";
@@ -37,7 +47,35 @@ export interface AuthenticateContext {
 }
 
 /** Answers a client's requests: what it returns goes back; what it throws is a failure. */
-export type RequestHandler<Data> = (session: Session<Data>, request: ServerRequest) => unknown;
+export type RequestHandler<Data, Events = unknown> = (
+  session: Session<Data, Events>,
+  request: ServerRequest,
+) => unknown;
+
+/** Takes a client's messages, each as `ServerBehaviour.message` does. */
+export type EventHandler<Data> = (session: Session<Data>, message: Message) => unknown;
+
+/** By subject: where an {@link EventMap} is given, of its subjects, and what they carry. */
+export type RequestHandlers<Data, Events> =
+  IsAny<Events> extends true
+    ? Readonly<Record<string, RequestHandler<Data>>>
+    : {
+        readonly [Subject in RequestSubject<Events>]?: (
+          session: Session<Data, Events>,
+          request: Carrying<ServerRequest, Subject, Asked<Events, Subject>>,
+        ) => AnswerOf<Events, Subject>;
+      };
+
+/** The same of messages. */
+export type EventHandlers<Data, Events> =
+  IsAny<Events> extends true
+    ? Readonly<Record<string, EventHandler<Data>>>
+    : {
+        readonly [Subject in EventSubject<Events>]?: (
+          session: Session<Data, Events>,
+          message: Carrying<Message, Subject, EventOf<Events, Subject>>,
+        ) => unknown;
+      };
 
 /** What a request handler returns, or a promise of it: bytes as they are; text as UTF-8; nothing as no bytes. */
 export type Answer = Uint8Array | string | undefined;
@@ -47,7 +85,7 @@ export type Answer = Uint8Array | string | undefined;
  * asynchronous: such are run by the dispatcher, within its limits, in order for each session. What they throw or reject
  * with goes to `error`, and without one is thrown as an uncaught exception; it never ends a session.
  */
-export interface ServerBehaviour<Data = unknown> {
+export interface ServerBehaviour<Data = unknown, Events = unknown> {
   /**
    * Says who a client is, at every hello, of sessions that are taken up again too. Without it anybody is let in.
    * @returns the session's data, or a refusal. What it throws is told to `error`, and to the client as no more than that
@@ -58,44 +96,50 @@ export interface ServerBehaviour<Data = unknown> {
     context: AuthenticateContext,
   ): Data | Refusal | PromiseLike<Data | Refusal>;
   /** A session begins. */
-  open?(session: Session<Data>): unknown;
+  open?(session: Session<Data, Events>): unknown;
   /**
    * A message, valid during the call only; `message.copy()` keeps it. An async function gets one of its own.
    */
-  message?(session: Session<Data>, message: Message): unknown;
+  message?(session: Session<Data, Events>, message: Message): unknown;
+  /** Who takes messages, by subject; `message` has the others. */
+  readonly events?: EventHandlers<Data, Events>;
   /** Who answers requests, by subject. */
-  readonly requests?: Readonly<Record<string, RequestHandler<Data>>>;
+  readonly requests?: RequestHandlers<Data, Events>;
   /** Answers all other requests; without it they fail as unknown. */
-  request?: RequestHandler<Data>;
+  request?: RequestHandler<Data, Events>;
   /**
    * Whether a client may subscribe to a subject, or to all that match a pattern: without it none may. Patterns have one
    * spelling; `*` and `>` in them are wildcards.
    */
-  subscribe?(session: Session<Data>, pattern: string): boolean | PromiseLike<boolean>;
+  subscribe?(session: Session<Data, Events>, pattern: string): boolean | PromiseLike<boolean>;
   /** Whether a client may publish to a topic: without it none may. */
-  publish?(session: Session<Data>, subject: string, payload: Uint8Array): boolean | PromiseLike<boolean>;
+  publish?(
+    session: Session<Data, Events>,
+    subject: string,
+    payload: Uint8Array,
+  ): boolean | PromiseLike<boolean>;
   /** The session's queue, once at its high-water mark, is below half of it again. */
-  drain?(session: Session<Data>): unknown;
+  drain?(session: Session<Data, Events>): unknown;
   /** The session has lost its connection, and may be taken up again until its resume window ends. */
-  detached?(session: Session<Data>): unknown;
+  detached?(session: Session<Data, Events>): unknown;
   /** The session goes on over another connection. `data` is what `authenticate` returned this time. */
-  resumed?(session: Session<Data>, data: Data): unknown;
+  resumed?(session: Session<Data, Events>, data: Data): unknown;
   /**
    * A message that was given a `messageId` has gone out for the first time: to the session's connection, no farther. It
    * may go out again where that is lost.
    */
-  sent?(session: Session<Data>, messageId: MessageId): unknown;
+  sent?(session: Session<Data, Events>, messageId: MessageId): unknown;
   /**
    * The client says how far a message has come that was sent by `sendAcked` with a `messageId`: once for each level that
    * it tells, up to the one that was asked for.
    */
-  delivered?(session: Session<Data>, messageId: MessageId, level: AcknowledgedLevel): unknown;
+  delivered?(session: Session<Data, Events>, messageId: MessageId, level: AcknowledgedLevel): unknown;
   /** Nothing was heard of the session for the heartbeat's timeout: its connection is given up. */
-  heartbeatTimeout?(session: Session<Data>): unknown;
+  heartbeatTimeout?(session: Session<Data, Events>): unknown;
   /** The last call for a session. */
-  close?(session: Session<Data>, end: SessionEnd): unknown;
+  close?(session: Session<Data, Events>, end: SessionEnd): unknown;
   /** A handler threw; without a session, one that is not of a session. */
-  error?(session: Session<Data> | undefined, cause: unknown): unknown;
+  error?(session: Session<Data, Events> | undefined, cause: unknown): unknown;
   /** Something is near its limit. */
   warning?(warning: ServerWarning): unknown;
 }

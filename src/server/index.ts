@@ -3,7 +3,24 @@
  * @module millrace/server
  */
 export type { AcknowledgedLevel, Acknowledgement, AckOptions } from "../delivery/acknowledgement.js";
-export { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
+export {
+  type Answered,
+  type AnswerOf,
+  type Asked,
+  type Carrying,
+  type EventMap,
+  type EventOf,
+  type EventSubject,
+  type IsAny,
+  type Json,
+  json,
+  type Payload,
+  type RequestArguments,
+  type RequestSubject,
+  type SendArguments,
+  type SubjectsOf,
+} from "../delivery/event_map.js";
+export { FailureCode, type Reply, RequestFailure, type Success } from "../delivery/failure.js";
 export type { Delivery, Priority } from "../delivery/lane.js";
 export { MemoryStore, type MemoryStoreOptions } from "../delivery/memory_store.js";
 export type { Message } from "../delivery/message.js";
@@ -21,7 +38,10 @@ export type {
   Answer,
   AuthenticateContext,
   ClientHello,
+  EventHandler,
+  EventHandlers,
   RequestHandler,
+  RequestHandlers,
   ServerBehaviour,
   ServerWarning,
 } from "./behaviour.js";

@@ -7,7 +7,7 @@ import type { Task, TaskCall } from "../dispatch/task.js";
 import { HandlerTimeoutError } from "../errors.js";
 import type { FrameContents } from "../frame/frame.js";
 import { isAsync, isThenable } from "../transport/asynchronous.js";
-import type { RequestHandler, ServerBehaviour } from "./behaviour.js";
+import type { EventHandler, RequestHandler, ServerBehaviour } from "./behaviour.js";
 import type { Handlers } from "./handlers.js";
 import { layersOf, type Middleware, onion } from "./middleware.js";
 import { OwnIncoming } from "./own_incoming.js";
@@ -24,6 +24,7 @@ export class Receiver<Data> {
   readonly #handlers: Handlers<Data>;
   readonly #dispatcher: Dispatcher;
   readonly #requests: ReadonlyMap<string, RequestHandler<Data>>;
+  readonly #events: ReadonlyMap<string, EventHandler<Data>>;
   /** Around all handlers; undefined where there is no middleware. */
   readonly #onion: ((session: ServerSession<Data>, incoming: OwnIncoming) => unknown) | undefined;
   readonly #topics: TopicRequests<Data>;
@@ -45,6 +46,7 @@ export class Receiver<Data> {
     this.#dispatcher = dispatcher;
     this.#topics = new TopicRequests(behaviour, topics);
     this.#requests = new Map(Object.entries(behaviour.requests ?? {}));
+    this.#events = new Map(Object.entries(behaviour.events ?? {}));
     const layers = layersOf(middleware, "incoming");
     const core = (_session: ServerSession<Data>, incoming: OwnIncoming) => incoming.handle();
     this.#onion = layers.length === 0 ? undefined : onion(layers as never[], core);
@@ -54,8 +56,10 @@ export class Receiver<Data> {
   }
 
   message(session: ServerSession<Data>, frame: Readonly<FrameContents>): void {
-    const { message } = this.#behaviour;
-    const isDirect = this.#onion === undefined && !this.#messagesWait;
+    const event = this.#events.size === 0 ? undefined : this.#events.get(frame.subject ?? "");
+    const message = event ?? this.#behaviour.message;
+    const waits = event === undefined ? this.#messagesWait : this.#layersWait || isAsync(event);
+    const isDirect = this.#onion === undefined && !waits;
     if (isDirect || message === undefined) {
       // Before the handler, so that what it sends acknowledges it.
       session.handled(frame.channel, frame.seq, costOf(frame));
@@ -73,7 +77,7 @@ export class Receiver<Data> {
       this.#storing.take(session, own);
       return message.call(this.#behaviour, session, own);
     };
-    this.#take(session, new OwnIncoming(frame, session, handle), this.#messagesWait);
+    this.#take(session, new OwnIncoming(frame, session, handle), waits);
   }
 
   /** The same of a request, whose answer is sent. */

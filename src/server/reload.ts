@@ -6,31 +6,45 @@ import type { ServerTlsOptions } from "../transport/tls.js";
 import type { TransportListener } from "../transport/transport.js";
 import type { ServerOptions } from "./options.js";
 
-/** The options of a server that may be others while it serves. */
-const reloadable = [
-  "tls",
-  "limits",
-  "dispatcher",
-  "heartbeat",
-  "idleTimeoutMs",
-  "resumeWindowMs",
-  "authenticateTimeoutMs",
-  "replayBytes",
-  "queueBytes",
-  "queuePolicy",
-  "maxPendingRequests",
-  "requestTimeoutMs",
-  "sameClient",
-] as const satisfies readonly (keyof ServerOptions)[];
-
 /**
  * What of {@link ServerOptions} may be others while the server serves; each as it is when a server is made, so an object
  * such as `limits` is replaced as a whole. What is left out stays.
  */
-export type ReloadOptions = Pick<ServerOptions, (typeof reloadable)[number]>;
+export type ReloadOptions = Pick<
+  ServerOptions,
+  | "tls"
+  | "limits"
+  | "dispatcher"
+  | "heartbeat"
+  | "idleTimeoutMs"
+  | "resumeWindowMs"
+  | "authenticateTimeoutMs"
+  | "replayBytes"
+  | "queueBytes"
+  | "queuePolicy"
+  | "maxPendingRequests"
+  | "requestTimeoutMs"
+  | "sameClient"
+>;
+
+const reloadable = {
+  tls: true,
+  limits: true,
+  dispatcher: true,
+  heartbeat: true,
+  idleTimeoutMs: true,
+  resumeWindowMs: true,
+  authenticateTimeoutMs: true,
+  replayBytes: true,
+  queueBytes: true,
+  queuePolicy: true,
+  maxPendingRequests: true,
+  requestTimeoutMs: true,
+  sameClient: true,
+} satisfies Record<keyof ReloadOptions, true>;
 
 const anything = optional(option<unknown>("an option", () => true));
-const schema = object(Object.fromEntries(reloadable.map((name) => [name, anything])));
+const schema = object(Object.fromEntries(Object.keys(reloadable).map((name) => [name, anything])));
 
 /** All options as they are to be. @throws InvalidArgumentError for one that cannot be reloaded */
 export function reloaded<Data>(before: ServerOptions<Data>, changes: ReloadOptions): ServerOptions<Data> {

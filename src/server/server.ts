@@ -1,11 +1,12 @@
+import type { Answered, RequestArguments, RequestSubject, SendArguments } from "../delivery/event_map.js";
 import type { Reply } from "../delivery/failure.js";
 import type { RequestOptions, SendOptions } from "../delivery/send_options.js";
 import { payloadOf } from "../delivery/session_half.js";
 import { parseId } from "../delivery/session_id.js";
-import { FrameTooLargeError, InvalidArgumentError, SessionClosedError } from "../errors.js";
+import { FrameTooLargeError, SessionClosedError } from "../errors.js";
 import { checkCodecs } from "../frame/message_codec.js";
-import { checkHandlers } from "../options/handlers.js";
-import { readOptions, show } from "../options/read.js";
+import { checkHandlers, checkHandlersBySubject } from "../options/handlers.js";
+import { readOptions } from "../options/read.js";
 import { integer, object, withDefault } from "../options/schema.js";
 import type { Subscribed, SubscribeFrom, TopicsStatistics } from "../topic/topics.js";
 import type { SocketAddress } from "../transport/address.js";
@@ -29,10 +30,10 @@ import { listenInPlace } from "./threads/listening.js";
 import type { ListFilter, SessionList } from "./threads/listing.js";
 
 /** Whom something is for: a session, the id of one, or all sessions of a client id. */
-export type Target<Data> = Session<Data> | string | { readonly clientId: string };
+export type Target<Data, Events = unknown> = Session<Data, Events> | string | { readonly clientId: string };
 
 /** Which sessions are wanted. */
-export interface SessionFilter<Data> {
+export interface SessionFilter<Data, Events = unknown> {
   /** 0, or what the last call returned. */
   readonly cursor?: number;
   /** How many slots of the table are looked at, 1..1,048,576; 1,000 by default. */
@@ -40,18 +41,18 @@ export interface SessionFilter<Data> {
   readonly clientId?: string;
   readonly transport?: string;
   /** Any other condition. */
-  readonly where?: (session: Session<Data>) => boolean;
+  readonly where?: (session: Session<Data, Events>) => boolean;
 }
 
 /** Some of the sessions, and where to go on. */
-export interface SessionPage<Data> {
-  readonly sessions: readonly Session<Data>[];
+export interface SessionPage<Data, Events = unknown> {
+  readonly sessions: readonly Session<Data, Events>[];
   /** For the next call; 0 when this was the last of a round. */
   readonly cursor: number;
 }
 
 /** One application over every transport that it listens on. */
-export interface Server<Data = unknown> extends AsyncDisposable {
+export interface Server<Data = unknown, Events = unknown> extends AsyncDisposable {
   /** What was bound, in the order of `options.listen`. */
   readonly addresses: readonly SocketAddress[];
   /** The URLs for clients, with the ports that were bound. */
@@ -65,11 +66,11 @@ export interface Server<Data = unknown> extends AsyncDisposable {
   readonly counters: Readonly<ServerCounters>;
 
   /** The session of an id; undefined where there is none. */
-  session(id: string): Session<Data> | undefined;
+  session(id: string): Session<Data, Events> | undefined;
   /** The sessions of a client id, the oldest first. */
-  sessionsOf(clientId: string): readonly Session<Data>[];
+  sessionsOf(clientId: string): readonly Session<Data, Events>[];
   /** Sessions of this thread a page at a time: one that lasts for a whole round is in exactly one page. */
-  sessions(filter?: SessionFilter<Data>): SessionPage<Data>;
+  sessions(filter?: SessionFilter<Data, Events>): SessionPage<Data, Events>;
   /**
    * Figures of the sessions of all threads, a page at a time. (Those of other threads are nowhere else: `session`,
    * `sessionsOf`, `sessions` and the iteration are of this thread.)
@@ -77,7 +78,7 @@ export interface Server<Data = unknown> extends AsyncDisposable {
    */
   list(filter?: ListFilter): Promise<SessionList>;
   /** Every session of this thread; they may come and go meanwhile. */
-  [Symbol.iterator](): Iterator<Session<Data>>;
+  [Symbol.iterator](): Iterator<Session<Data, Events>>;
 
   /**
    * Sends a message to a session of any thread, or to all of a client id.
@@ -86,19 +87,18 @@ export interface Server<Data = unknown> extends AsyncDisposable {
    *   message is not told.
    * @throws FrameTooLargeError above the limit, or above what goes to another thread (`inboxBytes`); InvalidArgumentError
    */
-  sendTo(target: Target<Data>, message: Uint8Array | string, options?: SendOptions): SendResult | "gone";
+  sendTo(target: Target<Data, Events>, ...message: SendArguments<Events>): SendResult | "gone";
   /**
    * Asks a session of any thread, of several the newest, this thread's first.
    * @returns a failure with `FailureCode.lost` where there is none, or its thread ends.
    */
-  request(
-    target: Target<Data>,
-    subject: string,
-    payload?: Uint8Array | string,
-    options?: RequestOptions,
-  ): Promise<Reply>;
+  request<Subject extends RequestSubject<Events>>(
+    target: Target<Data, Events>,
+    subject: Subject,
+    ...asked: RequestArguments<Events, Subject>
+  ): Promise<Reply<Answered<Events, Subject>>>;
   /** Sends a message to every session of all threads. @returns how many it was handed to: of other threads, how many they have. */
-  broadcast(message: Uint8Array | string, options?: SendOptions): number;
+  broadcast(...message: SendArguments<Events>): number;
 
   /**
    * Sends a message to the sessions that subscribe to its topic, or to a pattern that matches it: the same bytes to all.
@@ -110,11 +110,15 @@ export interface Server<Data = unknown> extends AsyncDisposable {
    * Subscribes a session, without it having asked.
    * @throws InvalidArgumentError, SubscriptionLimitError, TopicLimitError, SessionClosedError
    */
-  subscribe(session: Session<Data>, pattern: string, options?: { readonly from?: SubscribeFrom }): Subscribed;
+  subscribe(
+    session: Session<Data, Events>,
+    pattern: string,
+    options?: { readonly from?: SubscribeFrom },
+  ): Subscribed;
   /** @returns false where it was not subscribed to that. */
-  unsubscribe(session: Session<Data>, pattern: string): boolean;
+  unsubscribe(session: Session<Data, Events>, pattern: string): boolean;
   /** What a session subscribes to. */
-  subscriptionsOf(session: Session<Data>): readonly string[];
+  subscriptionsOf(session: Session<Data, Events>): readonly string[];
   readonly topicStatistics: TopicsStatistics;
 
   /** Ends a session of any thread. False where there is none. */
@@ -129,7 +133,7 @@ export interface Server<Data = unknown> extends AsyncDisposable {
    * @param mayStay where it throws, the session ends.
    * @returns how many ended.
    */
-  reauthorise(mayStay: (session: Session<Data>) => boolean | PromiseLike<boolean>): Promise<number>;
+  reauthorise(mayStay: (session: Session<Data, Events>) => boolean | PromiseLike<boolean>): Promise<number>;
 
   /**
    * Goes on by other options, for what is there already, too. What is too many stays. Handshakes use the new certificate;
@@ -169,14 +173,15 @@ const handlerNames = [
  * @throws ServerInUseError in a worker of `startWorkers` that has a server
  * @throws AddressInUseError and the other classes of `listen`; whatever a plugin's `setup` throws
  */
-export async function createServer<Data = unknown>(
+export async function createServer<Data = unknown, Events = unknown>(
   options: ServerOptions<Data>,
-  behaviour: ServerBehaviour<Data>,
-): Promise<Server<Data>> {
-  checkHandlers(behaviour, handlerNames);
+  typed: ServerBehaviour<Data, Events>,
+): Promise<Server<Data, Events>> {
+  checkHandlers(typed, handlerNames);
+  const behaviour = typed as unknown as ServerBehaviour<Data>; // what is carried is for the compiler alone
   const read = readServerOptions(options);
   if (read.codecs !== undefined) checkCodecs(read.codecs);
-  checkRequests(behaviour);
+  checkHandlersBySubject(behaviour, "requests", "events");
   const plugins = inOrder(read.plugins);
   const entrance = enterSessions(read.maxSessions);
   let server: SessionServer<Data>;
@@ -192,16 +197,7 @@ export async function createServer<Data = unknown>(
     await server.close({ graceful: false });
     throw cause;
   }
-  return server;
-}
-
-function checkRequests<Data>({ requests }: ServerBehaviour<Data>): void {
-  for (const [subject, handler] of Object.entries(requests ?? {})) {
-    if (typeof handler === "function") continue;
-    throw new InvalidArgumentError(
-      `behaviour.requests["${subject}"] must be a function, and not ${show(handler)}`,
-    );
-  }
+  return server as unknown as Server<Data, Events>;
 }
 
 /** A {@link Server}. */

@@ -1,4 +1,11 @@
 import type { Acknowledgement } from "../delivery/acknowledgement.js";
+import type {
+  Answered,
+  EventMap,
+  RequestArguments,
+  RequestSubject,
+  SendArguments,
+} from "../delivery/event_map.js";
 import type { Reply } from "../delivery/failure.js";
 import type { RequestOptions, SendAckedOptions, SendOptions } from "../delivery/send_options.js";
 import type { SocketAddress } from "../transport/address.js";
@@ -57,8 +64,9 @@ export interface SessionInfo {
  * One client's identity at a server. It outlives connections: where one is lost, what was sent and not acknowledged is
  * kept, and sent over the next, which may be of another transport.
  * @typeParam Data what the application keeps with a session
+ * @typeParam Events what messages and requests carry: see {@link EventMap}
  */
-export interface Session<Data = unknown> {
+export interface Session<Data = unknown, Events = unknown> {
   /** 32 hexadecimal digits, minted by the server. */
   readonly id: string;
   readonly clientId: string | undefined;
@@ -74,11 +82,11 @@ export interface Session<Data = unknown> {
 
   /**
    * Queues a message without blocking.
-   * @param message bytes, copied; or text, sent as UTF-8. 0..maxMessageBytes.
+   * @param message bytes, copied; or text, sent as UTF-8, 0..maxMessageBytes; and {@link SendOptions}.
    * @returns `sent`; `blocked`: accepted, now wait for `drain`; `dropped`: not accepted.
    * @throws FrameTooLargeError above the limit, SessionClosedError, InvalidArgumentError
    */
-  send(message: Uint8Array | string, options?: SendOptions): SendResult;
+  send(...message: SendArguments<Events>): SendResult;
 
   /**
    * Sends a message, and waits until it has come as far as `options.level` says, over however many connections.
@@ -91,10 +99,14 @@ export interface Session<Data = unknown> {
 
   /**
    * Asks the client.
+   * @param asked bytes, text, or nothing; and {@link RequestOptions}.
    * @returns what became of it: success, failure or timeout.
    * @throws ResourceExhaustedError where too many wait, or the queue is full; AbortedError, SessionClosedError
    */
-  request(subject: string, payload?: Uint8Array | string, options?: RequestOptions): Promise<Reply>;
+  request<Subject extends RequestSubject<Events>>(
+    subject: Subject,
+    ...asked: RequestArguments<Events, Subject>
+  ): Promise<Reply<Answered<Events, Subject>>>;
 
   /** Ends the session. What is queued is sent first, unless `graceful` is false. Idempotent. */
   close(options?: CloseOptions): void;

@@ -1,5 +1,6 @@
 import { FailureCode, type Reply } from "../../delivery/failure.js";
 import { PendingRequests, RequestBudget } from "../../delivery/pending_requests.js";
+import { SuccessfulReply } from "../../delivery/reply.js";
 import {
   checkRequestOptions,
   checkSendOptions,
@@ -192,7 +193,7 @@ export class Elsewhere {
     const { id, payload, meta, details } = readCommand(bytes);
     const { status, code, reason } = details;
     if (status === "success") {
-      this.#requests.get(sender)?.answer(id, { status, payload: payload.slice(), meta });
+      this.#requests.get(sender)?.answer(id, new SuccessfulReply(payload.slice(), meta));
     } else if (status === "timeout") {
       this.#requests.get(sender)?.answer(id, { status });
     } else if (typeof code === "number" && typeof reason === "string") {
