@@ -47,43 +47,65 @@ async function assertLosesNothing(url: string, ca: string): Promise<void> {
   }
 }
 
-test("the README's server and client, with the README's certificate, echo over both transports, and lose nothing of much", async () => {
-  // Inside of the package, so that it finds itself by name.
+/** A folder inside of the package, so that it finds itself by name, with the README's certificate. */
+async function readmeFolder(): Promise<string> {
   const folder = mkdtempSync(join(root, "out", "readme-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
   const [certificate] = /openssl req [^`]+/.exec(readme)!;
   await run("sh", ["-ec", certificate], { cwd: folder });
-  // The ports are free ones here; all else is as it stands there.
-  writeFileSync(join(folder, "server.mjs"), codeOf("server.mjs").replaceAll(":4433", ":0"));
-  writeFileSync(join(folder, "client.mjs"), codeOf("client.mjs"));
-  const server = spawn(process.execPath, ["server.mjs"], {
-    cwd: folder,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  return folder;
+}
+
+/** Runs a server that prints its two URLs, for as long as they are used. */
+async function withServer(
+  folder: string,
+  file: string,
+  use: (urls: string[]) => Promise<void>,
+): Promise<void> {
+  const server = spawn(process.execPath, [file], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
   try {
     const urls: string[] = [];
     for await (const line of createInterface({ input: server.stdout })) {
       urls.push(line);
       if (urls.length === 2) break;
     }
-    for (const [url, transport] of [
-      [urls[0]!, "quic"],
-      [urls[1]!, "websocket"],
-    ] as const) {
-      const { stdout } = await run(process.execPath, ["client.mjs", url], { cwd: folder, timeout: 60_000 });
-      assert.equal(stdout, `${transport}: hello\n`);
-      await assertLosesNothing(url, join(folder, "certificate.pem"));
-    }
+    await use(urls);
   } finally {
     server.kill();
   }
+}
+
+test("the README's server and client, with the README's certificate, have a session over both transports", async () => {
+  const folder = await readmeFolder();
+  // The ports are free ones here; all else is as it stands there.
+  writeFileSync(join(folder, "server.mjs"), codeOf("server.mjs").replaceAll(":4433", ":0"));
+  writeFileSync(join(folder, "client.mjs"), codeOf("client.mjs"));
+  await withServer(folder, "server.mjs", async (urls) => {
+    for (const [n, transport] of ["quic", "websocket"].entries()) {
+      const { stdout } = await run(process.execPath, ["client.mjs", urls[n]!], {
+        cwd: folder,
+        timeout: 60_000,
+      });
+      assert.match(stdout, new RegExp(`^${transport}: hello\nsuccess \\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z\n$`));
+    }
+  });
+});
+
+test("the README's echo runs over both transports, and loses nothing of much", async () => {
+  const folder = await readmeFolder();
+  const code = codeOf("echo.mjs").replaceAll(":4433", ":0");
+  writeFileSync(join(folder, "echo.mjs"), code);
+  const { stdout } = await run(process.execPath, ["echo.mjs"], { cwd: folder, timeout: 60_000 });
+  assert.equal(stdout, "quic: hello\nwebsocket: hello\n");
+  const server = code.replace(/\nfor \(const url of [^]*$/, 'console.log(listener.urls.join("\\n"));\n');
+  writeFileSync(join(folder, "echo_server.mjs"), server);
+  await withServer(folder, "echo_server.mjs", async (urls) => {
+    for (const url of urls) await assertLosesNothing(url, join(folder, "certificate.pem"));
+  });
 });
 
 test("the README's programs over QUIC and through the relay run to their end", async () => {
-  const folder = mkdtempSync(join(root, "out", "readme-"));
-  after(() => rmSync(folder, { recursive: true, force: true }));
-  const [certificate] = /openssl req [^`]+/.exec(readme)!;
-  await run("sh", ["-ec", certificate], { cwd: folder });
+  const folder = await readmeFolder();
   const onFreePort = codeOf("quic.mjs")
     .replace("port: 4433", "port: 0")
     .replace('"quic://localhost:4433"', '"quic://localhost:" + listener.address.port');
@@ -97,7 +119,7 @@ test("the README's programs over QUIC and through the relay run to their end", a
   }
 });
 
-test("the README's echo is 15 lines of server and client at most, each", () => {
+test("the README's first server and its client have 15 lines at most, each", () => {
   for (const file of ["server.mjs", "client.mjs"]) {
     const lines = codeOf(file).trim().split("\n");
     assert.ok(lines.length <= 15, `${file} has ${lines.length}`);
