@@ -16,6 +16,7 @@ import { CloseCode } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
 import type { AuthenticateContext, ClientHello } from "./behaviour.js";
 import type { ServerCore } from "./core.js";
+import { EarlyFrames } from "./early_frames.js";
 import { Refusal, refuse } from "./refusal.js";
 import { ServerSession } from "./server_session.js";
 import { readTopicPlaces } from "./server_topics.js";
@@ -42,6 +43,8 @@ const noMeta: ReadonlyMap<string, Uint8Array> = new Map();
 export class Handshake<Data> {
   readonly #core: ServerCore<Data>;
   readonly transport: TransportConnection;
+  /** Of the session, once that has begun. */
+  readonly early = new EarlyFrames();
   #phase: "hello" | "relayed" | "authenticating" | "welcomed" | "over" = "hello";
   #abort: AbortController | undefined = undefined;
   #promised: Promised<Data> | undefined = undefined;
@@ -63,6 +66,8 @@ export class Handshake<Data> {
     } else if (frame.kind === Kind.Commit && this.#phase === "welcomed") {
       checkCommit(frame);
       this.#onCommit();
+    } else if (this.#phase === "welcomed" && EarlyFrames.mayBe(frame)) {
+      this.early.keep(unit, this.#core.options.windowBytes);
     } else if (frame.kind >= Kind.Hello && frame.kind <= Kind.Response) {
       if (this.#phase === "over") return; // it had not heard yet that it is refused
       throw new ProtocolViolationError(

@@ -57,6 +57,8 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
     }
     if (owner instanceof Handshake) this.#unit = unit;
     super.frame(transport, unit);
+    if (!(owner instanceof Handshake) || !(transport.owner instanceof ServerSession)) return;
+    for (const early of owner.early.take()) super.frame(transport, early); // it has begun just now
   }
 
   override placedFrame(transport: TransportConnection, frame: PlacedFrame): void {

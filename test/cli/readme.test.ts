@@ -97,7 +97,7 @@ test("the README's echo runs over both transports, and loses nothing of much", a
   writeFileSync(join(folder, "echo.mjs"), code);
   const { stdout } = await run(process.execPath, ["echo.mjs"], { cwd: folder, timeout: 60_000 });
   assert.equal(stdout, "quic: hello\nwebsocket: hello\n");
-  const server = code.replace(/\nfor \(const url of [^]*$/, 'console.log(listener.urls.join("\\n"));\n');
+  const server = code.replace(/\nfor \(const url of .*$/s, 'console.log(listener.urls.join("\\n"));\n');
   writeFileSync(join(folder, "echo_server.mjs"), server);
   await withServer(folder, "echo_server.mjs", async (urls) => {
     for (const url of urls) await assertLosesNothing(url, join(folder, "certificate.pem"));

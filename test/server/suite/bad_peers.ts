@@ -79,6 +79,32 @@ export function describeBadPeers(kit: SessionKit): void {
       await unharmed();
     });
 
+    test("has nothing between its welcome and its commit, but what may have overtaken that waits for it", async (t) => {
+      const { server, unharmed } = await serve(t, {
+        ...{ windowBytes: 8_192, maxMessageBytes: 4_096 },
+      });
+      const welcomed = async () => {
+        const peer = await dial(t, server);
+        peer.say({ kind: Kind.Hello, type: 1 });
+        assert.equal((await peer.frames.take()).kind, Kind.Welcome);
+        return peer;
+      };
+      const inOrder = await welcomed();
+      inOrder.say({ kind: Kind.Message, seq: 1 });
+      assert.equal((await inOrder.closed).code, CloseCode.protocolViolation);
+      const tooMuch = await welcomed();
+      for (let seq = 1; seq <= 3; seq += 1) {
+        tooMuch.say({ kind: Kind.Message, channel: 1, seq, payload: new Uint8Array(4_000) });
+      }
+      assert.equal((await tooMuch.closed).code, CloseCode.exhausted);
+      const overtaken = await welcomed();
+      overtaken.say({ kind: Kind.Request, channel: 1, seq: 1, type: 7, subject: "nobody answers" });
+      overtaken.say({ kind: Kind.Commit });
+      const answer = await overtaken.frames.take();
+      assert.deepEqual([answer.kind, answer.type], [Kind.Response, 7]);
+      await unharmed();
+    });
+
     test("is refused when it does not begin one in its time, however much it pings", async (t) => {
       const { server, unharmed } = await serve(t, { authenticateTimeoutMs: 100 });
       const silent = await dial(t, server);
