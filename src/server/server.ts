@@ -59,7 +59,7 @@ export interface Server<Data = unknown, Events = unknown> extends AsyncDisposabl
   readonly urls: readonly string[];
   /** Sessions that are open or detached. */
   readonly sessionCount: number;
-  /** Connections, those that have not begun a session among them. */
+  /** Connections that this thread has accepted, those that have not begun a session among them. */
   readonly connectionCount: number;
   /** Requests of this server that wait for answers. */
   readonly pendingRequests: number;
@@ -264,7 +264,7 @@ class SessionServer<Data> implements Server<Data> {
   }
 
   get connectionCount(): number {
-    return this.#frames.connections.size;
+    return Math.max(0, this.#frames.connections.size - this.#core.relays.ownedCount);
   }
 
   get pendingRequests(): number {

@@ -77,6 +77,7 @@ export function describeHandshake(kit: SessionKit): void {
       assert.equal(server.closeSession(second.id, { code: 301, reason: "go" }), true);
       const { by, code, reason } = await second.closed;
       assert.deepEqual({ by, code, reason }, { by: "peer", code: 301, reason: "go" });
+      await until("the server has told", () => ends.length === 2);
       assert.deepEqual(ends[1], { by: "local", code: 301, reason: "go" });
       assert.equal(server.sessionCount, 0);
     });
