@@ -33,6 +33,7 @@ export class MemoryStore implements Store {
     this.#maxBytes = maxBytes;
   }
 
+  /** How many it has. */
   get size(): number {
     return this.#messages.size;
   }
