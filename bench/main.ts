@@ -19,9 +19,15 @@ import { quicRequests } from "./quic_requests.js";
 import { type BenchmarkResult, writeResult } from "./results.js";
 import { ring } from "./ring.js";
 import { root } from "./root.js";
+import { sessionConnect } from "./session_connect.js";
 import { sessionEcho } from "./session_echo.js";
+import { sessionLatency } from "./session_latency.js";
 import { sessionMemory } from "./session_memory.js";
+import { sessionMillion } from "./session_million.js";
+import { sessionPublish } from "./session_publish.js";
+import { sessionRequests } from "./session_requests.js";
 import { sessionTable } from "./session_table.js";
+import { sessionThreads } from "./session_threads.js";
 import { topics } from "./topics.js";
 import { webSocketEcho } from "./websocket_echo.js";
 
@@ -41,6 +47,12 @@ const benchmarks: readonly Benchmark[] = [
   webSocketEcho,
   sessionEcho,
   sessionMemory,
+  sessionRequests,
+  sessionPublish,
+  sessionConnect,
+  sessionMillion,
+  sessionLatency,
+  sessionThreads,
   memory,
 ];
 

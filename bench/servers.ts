@@ -42,7 +42,7 @@ export function startRawQuic(
 /** One of bench/servers, in Node. The command "gc" makes it collect its garbage. */
 export function startNode(server: string, ...arguments_: string[]): Promise<BenchServer> {
   const program = join(root, "out", "bench", "servers", `${server}.js`);
-  return startServer([process.execPath, "--expose-gc", program, ...arguments_]);
+  return startServer([process.execPath, program, ...arguments_]);
 }
 
 /** Any command that prints the port it listens on. */

@@ -15,8 +15,11 @@ export interface Loaded {
   readonly server: BenchServer;
   /** The program, and what it is told of the server's protocol. */
   readonly echo: readonly string[];
-  /** The same with requests that are answered; undefined where it has none. */
+  /** The same with requests that are answered at once, and later; undefined where it has none. */
   readonly request?: readonly string[];
+  readonly requestLater?: readonly string[];
+  /** The program that connects again and again, with the same. */
+  readonly connect?: readonly string[];
   /** The program that holds connections idle, with the same. */
   readonly idle: readonly string[];
 }
@@ -51,31 +54,40 @@ function floors(transport: SessionTransport, identity: Identity): readonly Subje
 const burst = ["--burst", "16", "--size", "64"];
 
 /** The programs that speak WebSocket and TCP. */
-function clients(flags: readonly string[], requests?: readonly string[]): Omit<Loaded, "server"> {
+function clients(
+  flags: readonly string[],
+  requests?: readonly string[],
+  requestsLater = requests,
+): Omit<Loaded, "server"> {
   const echo = nativeProgram("message_echo_client");
   return {
     echo: [echo, ...flags],
+    connect: [nativeProgram("message_connect_client"), ...flags],
     ...(requests && { request: [echo, ...requests] }),
+    ...(requestsLater && { requestLater: [echo, ...requestsLater] }),
     idle: [nativeProgram("message_idle_client"), ...flags, ...burst],
   };
 }
 
-export function sessions(transport: SessionTransport, identity: Identity): Subject {
+/** @param resumeWindowMs how long a session waits whose connection was lost. */
+export function sessions(transport: SessionTransport, identity: Identity, resumeWindowMs = 120_000): Subject {
   const files = transport === "QUIC" ? [identity.certificatePath, identity.privateKeyPath] : [];
   return {
     name: ours,
     node: true,
     async start(sizeBytes) {
-      const server = await startNode("session", urls[transport], ...files);
+      const server = await startNode("session", urls[transport], String(resumeWindowMs), ...files);
       const opening = sessionOpening(transport);
       const flags = [...opening, ...sessionFlags(sizeBytes)];
       const requests = [...opening, ...sessionFlags(sizeBytes, "echo")];
-      if (transport !== "QUIC") return { server, ...clients(flags, requests) };
+      const later = [...opening, ...sessionFlags(sizeBytes, "echo.later")];
+      if (transport !== "QUIC") return { server, ...clients(flags, requests, later) };
       const program = nativeProgram("quic_session_client");
       return {
         server,
         echo: [program, ...flags],
         request: [program, ...requests],
+        requestLater: [program, ...later],
         idle: [program, ...flags, "--hold", "1", "--depth", "16"],
       };
     },
@@ -103,14 +115,22 @@ const socketIo: Subject = {
   needs: join(peers, "node_modules", "socket.io", "package.json"),
   node: true,
   async start() {
-    const server = await startServer([process.execPath, "--expose-gc", join(peers, "socket_io.js")]);
+    const server = await startServer([process.execPath, join(peers, "socket_io.js")]);
     const connect = [
       ...["--path", "/socket.io/?EIO=4&transport=websocket", "--text", "1"],
       ...["--opening", `-,${hex(`40${JSON.stringify({ token })}`)},-`],
     ];
     const flags = [...connect, "--head", hex('42["m","'), "--tail", hex('"]')];
-    const requests = [...connect, "--head", hex('420["ask","'), "--tail", hex('"]'), "--answer-head", "5"];
-    return { server, ...clients(flags, requests) };
+    const asking = (subject: string) => [
+      ...connect,
+      "--head",
+      hex(`420["${subject}","`),
+      "--tail",
+      hex('"]'),
+      "--answer-head",
+      "5",
+    ];
+    return { server, ...clients(flags, asking("ask"), asking("ask.later")) };
   },
 };
 

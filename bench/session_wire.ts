@@ -1,12 +1,17 @@
 import { encodeCommit } from "#internal/delivery/commit.js";
 import { encodeHello } from "#internal/delivery/hello.js";
 import { sessionVersion } from "#internal/delivery/terms.js";
+import { batchFlag, encodeBatch } from "#internal/frame/batch.js";
 import { hotHeadBytes } from "#internal/frame/codec.js";
 import { encodeFrame, type FrameContents, Kind } from "#internal/frame/frame.js";
 
 /** What the native clients are told of sessions, in hexadecimal: they know where a frame's header is, and no more. */
 
 const windowBytes = 1024 * 1024;
+/** What is published, and the topic. */
+export const publicationBytes = 1024;
+export const room = "room";
+
 const nothing = new Uint8Array(0);
 
 /** What bench/servers/session.ts lets in by. */
@@ -29,9 +34,14 @@ function commitFrame(): string {
   return hex(encodeCommit());
 }
 
-/** A frame of the client's, but for its sequence and what it acknowledges. */
-function frameOf(kind: number, subject: string | undefined, payload: Uint8Array = nothing): Uint8Array {
-  const header = { kind, flags: 0, channel: 0, type: 1, seq: 0, ref: 0 };
+/** A frame of the client's, but for its sequence, where it is not said, and what it acknowledges. */
+function frameOf(
+  kind: number,
+  subject: string | undefined,
+  payload: Uint8Array = nothing,
+  { seq = 0, flags = 0 }: { readonly seq?: number; readonly flags?: number } = {},
+): Uint8Array {
+  const header = { kind, flags, channel: 0, type: 1, seq, ref: 0 };
   return encodeFrame(header, payload, subject === undefined ? {} : { subject });
 }
 
@@ -40,12 +50,49 @@ export function sessionFlags(sizeBytes: number, subject?: string): string[] {
   const payload = new Uint8Array(sizeBytes).map((_, i) => i);
   const kind = subject === undefined ? Kind.Message : Kind.Request;
   const frame = frameOf(kind, subject, payload);
-  const payloadAt = Buffer.from(frame).lastIndexOf(payload);
-  const tail = frame.subarray(payloadAt + sizeBytes);
+  return [...aroundLast(frame, payload), ...messageFlags(frame)];
+}
+
+/** What stands around a payload. */
+function aroundLast(frame: Uint8Array, payload: Uint8Array): string[] {
+  const at = Buffer.from(frame).lastIndexOf(payload);
+  const hex = (part: Uint8Array) => Buffer.from(part).toString("hex");
+  return ["--head", hex(frame.subarray(0, at)), "--tail", hex(frame.subarray(at + payload.length))];
+}
+
+function messageFlags(frame: Uint8Array): string[] {
+  return ["--header-at", String(headerAt(frame)), "--answer-head", String(hotHeadBytes)];
+}
+
+/** Flags for messages that come so many in one frame, each of which is answered by itself. */
+export function batchFlags(sizeBytes: number, messages: number): string[] {
+  const payload = new Uint8Array(sizeBytes).map((_, i) => i);
+  const batch = encodeBatch(Array.from({ length: messages }, () => ({ type: 0, payload })));
+  const frame = frameOf(Kind.Message, undefined, batch, { flags: batchFlag });
+  return [...aroundLast(frame, payload), ...messageFlags(frame), "--answers", String(messages)];
+}
+
+/** Flags for a session that subscribes when it is opened, and whose message is published to all. */
+export function publicationFlags(): string[] {
+  const subscribe = frameOf(Kind.Subscribe, room, nothing, { seq: 1 });
+  const [protocol, name, flag, opening] = sessionOpening("WebSocket");
   return [
-    ...["--head", Buffer.from(frame.subarray(0, payloadAt)).toString("hex")],
-    ...["--tail", Buffer.from(tail).toString("hex")],
-    ...["--header-at", String(headerAt(frame)), "--answer-head", String(hotHeadBytes)],
+    ...[
+      protocol!,
+      name!,
+      flag!,
+      `${opening},${Buffer.from(subscribe).toString("hex")},-`,
+      "--opened-at",
+      "1",
+    ],
+    ...messageFlags(frameOf(Kind.Message, undefined)),
+    ...[
+      "--head",
+      Buffer.from(frameOf(Kind.Message, undefined, new Uint8Array(publicationBytes)))
+        .subarray(0, hotHeadBytes)
+        .toString("hex"),
+    ],
+    ...["--answer-kind", String(Kind.Publish), "--answer-around", "512"],
   ];
 }
 

@@ -41,7 +41,10 @@ uint32_t Largest(const MessageFormat& format) {
 }  // namespace
 
 MessageConnection::MessageConnection(const MessageFormat& format, uint32_t read_ahead)
-    : format_(format), reader_(format.framing, Largest(format), read_ahead) {}
+    : format_(format),
+      reader_(format.framing, Largest(format), read_ahead),
+      sent_(format.opened_at),
+      received_(format.opened_at) {}
 
 MessageConnection::~MessageConnection() {
   if (socket_ >= 0) close(socket_);
@@ -98,6 +101,11 @@ bool MessageConnection::SendAll(const uint8_t* bytes, size_t count) {
   return send(socket_, bytes, count, MSG_NOSIGNAL) == static_cast<ssize_t>(count);
 }
 
+void MessageConnection::CutOnClose() {
+  const linger at_once = {1, 0};
+  setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 void MessageConnection::Block(bool blocking) {
   fcntl(socket_, F_SETFL, blocking ? 0 : O_NONBLOCK);
 }
@@ -130,7 +138,7 @@ bool MessageConnection::AwaitAnswer() {
 }
 
 bool MessageConnection::TakeFrame(const uint8_t* bytes, uint32_t length, bool* unbroken) {
-  HotFrame frame;
+  FrameHeader frame;
   bool known = frame.Read(bytes, length);
   if (known && frame.IsSequenced()) {
     known = frame.sequence == received_ + 1;

@@ -57,6 +57,8 @@ class MessageConnection {
   /** Waits for the next answer, on a socket that blocks. False where none comes, or a wrong one. */
   bool AwaitAnswer();
   void Block(bool blocking);
+  /** Leaves no port behind that waits for late segments. */
+  void CutOnClose();
 
  private:
   bool Connect(const Endpoint& endpoint);
@@ -71,8 +73,8 @@ class MessageConnection {
   int socket_ = -1;
   std::vector<uint8_t> unwritten_;
   size_t written_ = 0;
-  uint32_t sent_ = 0;      // sequence of the newest frame of ours
-  uint32_t received_ = 0;  // and of the server's
+  uint32_t sent_;      // sequence of the newest frame of ours
+  uint32_t received_;  // and of the server's
 };
 
 }  // namespace millrace::bench

@@ -19,7 +19,10 @@ constexpr uint32_t kReadAhead = 64 * 1024;
 class EchoConnection {
  public:
   EchoConnection(const MessageFormat& format, Recorder& recorder, bool closed_loop)
-      : recorder_(recorder), connection_(format, kReadAhead), closed_loop_(closed_loop) {}
+      : recorder_(recorder),
+        connection_(format, kReadAhead),
+        answers_each_(format.answers),
+        closed_loop_(closed_loop) {}
 
   bool Open(const Endpoint& endpoint) { return connection_.Open(endpoint); }
   int Socket() const { return connection_.Socket(); }
@@ -28,15 +31,14 @@ class EchoConnection {
 
   /** Queues messages, whose time counts from then. */
   void Send(uint32_t messages, uint64_t at_ns) {
-    for (uint32_t i = 0; i < messages; i += 1) sent_at_ns_.push_back(at_ns);
+    for (uint32_t i = 0; i < messages * answers_each_; i += 1) sent_at_ns_.push_back(at_ns);
     connection_.Queue(messages);
   }
 
   bool OnReadable() {
     const uint64_t now = NowNs();
-    uint32_t answers = 0;
     const bool unbroken = connection_.Read([&](bool right) {
-      answers += 1;
+      answers_ += 1;
       if (!right || sent_at_ns_.empty()) {
         recorder_.Error();
         return;
@@ -44,14 +46,17 @@ class EchoConnection {
       recorder_.RoundTrip(now > sent_at_ns_.front() ? now - sent_at_ns_.front() : 0);
       sent_at_ns_.pop_front();
     });
-    if (closed_loop_) Send(answers, now);
+    if (closed_loop_) Send(answers_ / answers_each_, now);
+    answers_ %= answers_each_;
     return unbroken && Write();
   }
 
  private:
   Recorder& recorder_;
   MessageConnection connection_;
+  const uint32_t answers_each_;  // to a message
   const bool closed_loop_;
+  uint32_t answers_ = 0;             // to messages that have not all of theirs
   std::deque<uint64_t> sent_at_ns_;  // of the messages outstanding, first sent first answered
 };
 

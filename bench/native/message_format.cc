@@ -14,9 +14,12 @@ namespace {
 
 constexpr uint32_t kLetters = 26;
 
-// Where the fields are in a hot frame, and in a frame's header.
+// Where the fields are in a frame, and in its header.
 constexpr uint32_t kHotHeadBytes = 48;
-constexpr uint32_t kHotHeaderAt = 24;
+constexpr uint32_t kHeaderBytes = 16;
+constexpr uint32_t kLeastBytes = 32;
+constexpr uint32_t kRootAt = 4;
+constexpr uint32_t kFirstFieldAt = 4;
 constexpr uint32_t kTypeAt = 4;
 constexpr uint32_t kSequenceAt = 8;
 constexpr uint32_t kAcknowledgedAt = 12;
@@ -33,10 +36,22 @@ Framing ReadFraming(Options& options) {
 
 }  // namespace
 
-bool HotFrame::Read(const uint8_t* frame, uint32_t length) {
-  if (length < kHotHeadBytes) return false;
-  kind = static_cast<FrameKind>(frame[kHotHeaderAt]);
-  std::memcpy(&sequence, frame + kHotHeaderAt + kSequenceAt, sizeof(sequence));
+bool FrameHeader::Read(const uint8_t* frame, uint32_t length) {
+  uint32_t root = 0;
+  int32_t to_vtable = 0;
+  uint16_t to_header = 0;
+  if (length < kLeastBytes) return false;
+  std::memcpy(&root, frame + kRootAt, sizeof(root));
+  const uint64_t table = uint64_t{root} + kRootAt;
+  if (table + sizeof(to_vtable) > length) return false;
+  std::memcpy(&to_vtable, frame + table, sizeof(to_vtable));
+  const uint64_t field = table - static_cast<uint64_t>(int64_t{to_vtable}) + kFirstFieldAt;
+  if (field + sizeof(to_header) > length) return false;
+  std::memcpy(&to_header, frame + field, sizeof(to_header));
+  const uint64_t header = table + to_header;
+  if (header + kHeaderBytes > length) return false;
+  kind = static_cast<FrameKind>(frame[header]);
+  std::memcpy(&sequence, frame + header + kSequenceAt, sizeof(sequence));
   return true;
 }
 
@@ -53,7 +68,11 @@ MessageFormat::MessageFormat(Options& options, uint32_t payload_bytes)
   const uint32_t header = options.Number("header-at", 0, 0, static_cast<uint32_t>(payload_at_));
   session = header > 0;
   is_request_ = session && message_[header] == static_cast<uint8_t>(FrameKind::kRequest);
-  if (is_request_) answer_kind = FrameKind::kResponse;
+  answer_kind = is_request_ ? FrameKind::kResponse : FrameKind::kMessage;
+  answer_kind =
+      static_cast<FrameKind>(options.Number("answer-kind", static_cast<uint32_t>(answer_kind), 0, UINT8_MAX));
+  answers = options.Number("answers", 1, 1, 1024);
+  opened_at = options.Number("opened-at", 0, 0, UINT32_MAX);
 
   for (uint32_t i = 0; i < payload_bytes; i += 1) {
     message_.push_back(static_cast<uint8_t>(text ? 'a' + i % kLetters : i));

@@ -11,12 +11,11 @@ namespace millrace::bench {
 
 /** Kinds of a session's frames (schemas/frame.fbs) that a client which only loads a server has to tell apart.
  */
-enum class FrameKind : uint8_t { kMessage = 4, kRequest = 5, kResponse = 6, kAck = 7, kPublish = 12 };
+enum class FrameKind : uint8_t { kMessage = 4, kRequest = 5, kResponse = 6, kAck = 7 };
 
-/** A session's frame, as far as a client looks at it; all that it gets, but the first, are hot: docs/wire.md
- * section 4. */
-struct HotFrame {
-  /** False of bytes that are none. */
+/** The header of a session's frame (docs/wire.md section 3), as far as a client looks at it. */
+struct FrameHeader {
+  /** False of bytes that are no frame. */
   bool Read(const uint8_t* frame, uint32_t length);
   /** Whether it has a place in a lane. */
   bool IsSequenced() const { return kind != FrameKind::kAck && sequence != 0; }
@@ -44,7 +43,9 @@ struct MessageFormat {
    * --head, --tail hexadecimal, what stands around a payload; --answer-head how many bytes do in an answer;
    *   --answer-around so many bytes at most do that are the server's own;
    * --header-at where the frame's header is in the head of a session's frame: each frame then has its
-   *   sequence and an acknowledgement, a request an id, and answers are hot frames.
+   *   sequence and an acknowledgement, and a request an id; --opened-at the sequence that the opening took,
+   * in both directions; --answer-kind of frames that are answers, where it is not the message's own;
+   * --answers how many there are to each message: of a batch.
    */
   MessageFormat(Options& options, uint32_t payload_bytes);
 
@@ -70,6 +71,8 @@ struct MessageFormat {
   FrameKind answer_kind = FrameKind::kMessage;
   uint32_t answer_bytes = 0;   // the most
   uint32_t answer_around = 0;  // 0 where they are as long as the message
+  uint32_t answers = 1;        // to each message
+  uint32_t opened_at = 0;      // the sequence that the opening took, in both directions
 
  private:
   void ReadOpening(const std::string& steps);

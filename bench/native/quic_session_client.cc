@@ -152,7 +152,7 @@ class SessionConnection final : public LoadConnection {
       due_ = sessions_.load.depth;
       return;
     }
-    HotFrame frame;
+    FrameHeader frame;
     const bool known = frame.Read(bytes, length);
     if (known && frame.kind == FrameKind::kAck) return;
     if (!known || frame.kind != sessions_.format.answer_kind || frame.sequence == 0 ||

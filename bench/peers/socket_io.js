@@ -17,6 +17,7 @@ server.use((socket, next) => {
 server.on("connection", (socket) => {
   socket.on("m", (text) => socket.emit("m", text));
   socket.on("ask", (text, answer) => answer(text));
+  socket.on("ask.later", async (text, answer) => answer(text));
   socket.on("join", (answer) => {
     socket.join("room");
     answer();
