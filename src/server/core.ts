@@ -26,6 +26,7 @@ import { Nodes } from "./node.js";
 import type { ReadLimits, ReadServerOptions } from "./options.js";
 import { outgoingOnion } from "./outgoing_onion.js";
 import type { Plugin } from "./plugin.js";
+import { nodeOf } from "./processes/node_of.js";
 import { Receiver } from "./receiver.js";
 import { type Refusal, refuse } from "./refusal.js";
 import { Registry } from "./registry.js";
@@ -145,8 +146,9 @@ export class ServerCore<Data> {
       layersOf(middleware, "close") as never[],
       (session: ServerSession<Data>, end: SessionEnd) => this.handlers.call("close", session, end),
     );
-    const node = options.node ?? { number: 0, secret: peers.group.resumeSecret };
-    this.nodes = new Nodes(node, (cause) => this.handlers.report(undefined, cause));
+    this.nodes = new Nodes(options.node ?? nodeOf(peers.group), (cause) =>
+      this.handlers.report(undefined, cause),
+    );
     this.#tokens = new ResumeTokens(this.nodes.secret);
     this.#sessionAddresses = new AddressLimits({ maxPerAddress: limits.sessionsPerAddress });
     this.peers = peers;

@@ -55,6 +55,13 @@ export type {
   ServerOptions,
 } from "./options.js";
 export type { Plugin, PluginHooks } from "./plugin.js";
+export type {
+  ProcessesBehaviour,
+  ProcessesOptions,
+  ProcessGroup,
+  ProcessInfo,
+} from "./processes/process_group.js";
+export { startProcesses } from "./processes/start_processes.js";
 export { Refusal, type RefuseOptions, refuse } from "./refusal.js";
 export type { SameClientPolicy } from "./registry.js";
 export type { ReloadOptions } from "./reload.js";

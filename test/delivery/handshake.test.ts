@@ -198,8 +198,17 @@ describe("the frames that open a session", () => {
 
 describe("the other frames of a session", () => {
   it("come back as they were written", () => {
-    const reject = { code: 300, reason: "no room", retryAfterMs: 500 };
-    assert.deepEqual(readReject(sent(encodeReject(reject))), reject);
+    for (const target of [undefined, "ws://other.example:80/"]) {
+      const reject = { code: 300, reason: "no room", retryAfterMs: 500, target };
+      assert.deepEqual(readReject(sent(encodeReject(reject))), reject);
+    }
+    assert.throws(
+      () => encodeReject({ code: 8, reason: "", retryAfterMs: undefined, target: "there" }),
+      InvalidArgumentError,
+    );
+    const bad = encodeReject({ code: 8, reason: "", retryAfterMs: 5 });
+    const meta = [{ key: "target", value: Buffer.from("there") }];
+    assert.throws(() => readReject({ ...bad, meta }), ProtocolViolationError);
     const target = { target: "quic://other.example:443", retryAfterMs: 20 };
     assert.deepEqual(readGoAway(sent(encodeGoAway(target))), target);
     const nowhere = { target: undefined, retryAfterMs: undefined };

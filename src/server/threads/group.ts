@@ -1,6 +1,16 @@
 import { ServerInUseError } from "../../errors.js";
 import type { SharedSessions } from "../../session/sessions.js";
 
+/** What a process is among several that take each other's resume tokens. */
+export interface GroupNode {
+  /** Its number there, from 1 on. */
+  readonly number: number;
+  /** How much higher the ports are that it listens on than those that the application names. */
+  readonly portOffset: number;
+  /** Where all of them listen: see `NodeUrls`. */
+  readonly urls: SharedArrayBuffer;
+}
+
 /** What the environments of one process share that are one server together. It goes to another thread as it is. */
 export interface Group {
   readonly sessions: SharedSessions;
@@ -8,6 +18,8 @@ export interface Group {
   readonly resumeSecret: Uint8Array;
   /** How many sessions each environment has, by its number; -1 where it has no server. */
   readonly sessionCounts: Int32Array<SharedArrayBuffer>;
+  /** Undefined where the process is the only one. */
+  readonly node?: GroupNode | undefined;
 }
 
 /** The place of a thread in a group. */

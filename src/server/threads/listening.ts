@@ -20,7 +20,7 @@ export async function listenInPlace(
   const bound = await Promise.all(
     [urls].flat().map(async (url, index) => {
       const known = sameScheme(url, place.boundUrls[index]);
-      const target = known === undefined ? url : withPort(url, parseTransportUrl(known).port);
+      const target = placed(url, known, place.group.node?.portOffset ?? 0);
       const reusePort = await sharesPort(url, options);
       if (!reusePort && !place.acceptsAlone && known !== undefined) {
         return { listeners: [new AcceptedElsewhere(known)], failure: undefined };
@@ -46,9 +46,15 @@ function sameScheme(url: string, known: string | undefined): string | undefined 
   return parseTransportUrl(known).scheme === parseTransportUrl(url).scheme ? known : undefined;
 }
 
-/** The URL with a port in place of 0. */
+/** The URL with the port that the group has in place of 0, or of this process in place of the first one's. */
+function placed(url: string, known: string | undefined, portOffset: number): string {
+  const { port } = parseTransportUrl(url);
+  if (port === 0) return known === undefined ? url : withPort(url, parseTransportUrl(known).port);
+  return portOffset === 0 ? url : withPort(url, port + portOffset);
+}
+
 function withPort(url: string, port: number): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/?]*):0+(?=[/?]|$)/i, `$1:${port}`);
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/(?:\[[^\]]*\]|[^/?:]*))(?::\d+)?/i, `$1:${port}`);
 }
 
 /** A port on which another thread of the group accepts. */

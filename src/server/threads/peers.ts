@@ -41,7 +41,7 @@ export class Peers {
 
   private constructor(
     enter: (behaviour: SessionsBehaviour) => Sessions,
-    { resumeSecret = randomBytes(32), sessionCounts = newCounts() }: Partial<Group> = {},
+    { resumeSecret = randomBytes(32), sessionCounts = newCounts(), node }: Partial<Group> = {},
   ) {
     this.sessions = enter({
       message: (handle, kind, bytes, sender) => {
@@ -55,17 +55,24 @@ export class Peers {
       drain: (environment) => this.#tell(this.#drained, environment),
       left: (environment) => this.#tell(this.#left, environment),
     });
-    this.group = { sessions: this.sessions.shared, resumeSecret, sessionCounts };
+    this.group = { sessions: this.sessions.shared, resumeSecret, sessionCounts, node };
     this.countSessions(0);
   }
 
-  /** The first of so many environments. @throws InvalidArgumentError */
-  static create(options: {
-    readonly maxSessions: number;
-    readonly maxEnvironments?: number;
-    readonly inboxBytes?: number | undefined;
-  }): Peers {
-    return new Peers((behaviour) => Sessions.create({ maxEnvironments: 1, ...options }, behaviour));
+  /**
+   * The first of so many environments.
+   * @param shared with other processes.
+   * @throws InvalidArgumentError
+   */
+  static create(
+    options: {
+      readonly maxSessions: number;
+      readonly maxEnvironments?: number;
+      readonly inboxBytes?: number | undefined;
+    },
+    shared: Pick<Partial<Group>, "resumeSecret" | "node"> = {},
+  ): Peers {
+    return new Peers((behaviour) => Sessions.create({ maxEnvironments: 1, ...options }, behaviour), shared);
   }
 
   /** @throws ResourceExhaustedError where as many have joined as may. */

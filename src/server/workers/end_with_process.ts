@@ -8,7 +8,7 @@ const patienceMs = 1_000;
  * sockets of uWebSockets.js then takes the process down: see `closeAtExit` of websocket/uws.ts.
  * @returns ends the watch.
  */
-export function endWithProcess(slots: readonly WorkerSlot[]): () => void {
+export function endWithProcess(slots: readonly Pick<WorkerSlot, "endWithProcess">[]): () => void {
   const onExit = (): void => {
     const ended = new Int32Array(new SharedArrayBuffer(4));
     const count = slots.filter((slot) => slot.endWithProcess(ended)).length;

@@ -8,12 +8,14 @@ import type { SendResult } from "../../transport/connection.js";
 import { publishSchema } from "../server.js";
 import { readShutdown, type ShutdownOptions } from "../shutdown.js";
 import { Elsewhere, type Found } from "../threads/elsewhere.js";
+import type { GroupNode } from "../threads/group.js";
 import { type ListFilter, Listing, type SessionList } from "../threads/listing.js";
 import { Peers } from "../threads/peers.js";
 import { endWithProcess } from "./end_with_process.js";
 import { type ReadWorkersOptions, readWorkersOptions, type WorkersOptions } from "./options.js";
+import { warn } from "./warning.js";
 import type { GroupTarget, WorkerGroup, WorkerInfo, WorkersBehaviour } from "./worker_group.js";
-import type { RunRequest } from "./worker_run.js";
+import { type RunRequest, WorkerRun } from "./worker_run.js";
 import { WorkerSlot } from "./worker_slot.js";
 
 const handlerNames = ["workerExit", "workerRestart", "workerFailing"] satisfies (keyof WorkersBehaviour)[];
@@ -29,9 +31,26 @@ export async function startWorkers(
   options: WorkersOptions,
   behaviour: WorkersBehaviour = {},
 ): Promise<WorkerGroup> {
+  return runWorkers(options, behaviour);
+}
+
+/** What the process of such a group is among others. */
+export interface WorkersPlace {
+  readonly resumeSecret: Uint8Array;
+  readonly node: GroupNode;
+  /** Where the process listened whose place this one takes; empty for the first. */
+  readonly boundUrls: readonly string[];
+}
+
+/** {@link startWorkers}, in one of several processes. */
+export async function runWorkers(
+  options: WorkersOptions,
+  behaviour: WorkersBehaviour,
+  place?: WorkersPlace,
+): Promise<WorkerGroup> {
   const read = readWorkersOptions(options);
   checkHandlers(behaviour, handlerNames);
-  const group = new Workers(read, behaviour);
+  const group = new Workers(read, behaviour, place);
   try {
     await group.start();
   } catch (cause) {
@@ -48,24 +67,26 @@ class Workers implements WorkerGroup {
   readonly #peers: Peers;
   readonly #elsewhere: Elsewhere;
   readonly #listing: Listing;
-  readonly #slots: readonly WorkerSlot[];
+  readonly #slots: readonly WorkerSlot<WorkerRun>[];
   readonly #leaveProcess: () => void;
   #closed: Promise<void> | undefined;
-  urls: readonly string[] = [];
+  urls: readonly string[];
 
-  constructor(options: ReadWorkersOptions, behaviour: WorkersBehaviour) {
+  constructor(options: ReadWorkersOptions, behaviour: WorkersBehaviour, place?: WorkersPlace) {
     const { workers, maxSessions, inboxBytes } = options;
     this.#options = options;
     this.#behaviour = behaviour;
-    this.#peers = Peers.create({ maxSessions, maxEnvironments: workers + 1, inboxBytes });
+    this.#peers = Peers.create({ maxSessions, maxEnvironments: workers + 1, inboxBytes }, place);
+    this.urls = place?.boundUrls ?? [];
     this.#peers.countSessions(-1);
     this.#elsewhere = new Elsewhere(this.#peers);
     this.#listing = new Listing(this.#peers, this.#elsewhere);
     const events = {
-      request: (slot: WorkerSlot) => this.#requestOf(slot),
-      exited: (slot: WorkerSlot, cause: unknown) => this.#onExit(slot, cause),
-      restarted: (slot: WorkerSlot) => this.#behaviour.workerRestart?.(infoOf(slot)),
-      failing: (slot: WorkerSlot, cause: unknown, retryMs: number) => this.#onFailing(slot, cause, retryMs),
+      begin: (slot: WorkerSlot<WorkerRun>) => new WorkerRun(this.#requestOf(slot)),
+      exited: (slot: WorkerSlot<WorkerRun>, cause: unknown) => this.#onExit(slot, cause),
+      restarted: (slot: WorkerSlot<WorkerRun>) => this.#behaviour.workerRestart?.(infoOf(slot)),
+      failing: (slot: WorkerSlot<WorkerRun>, cause: unknown, retryMs: number) =>
+        this.#onFailing(slot, cause, retryMs),
     };
     this.#slots = Array.from({ length: workers }, (_, index) => new WorkerSlot(index + 1, events));
     this.#leaveProcess = endWithProcess(this.#slots);
@@ -73,7 +94,7 @@ class Workers implements WorkerGroup {
 
   /** The first thread alone, which gets the ports; then the others. */
   async start(): Promise<void> {
-    const [first, ...others] = this.#slots as [WorkerSlot, ...WorkerSlot[]];
+    const [first, ...others] = this.#slots as readonly [WorkerSlot<WorkerRun>, ...WorkerSlot<WorkerRun>[]];
     this.urls = await first.start();
     await Promise.all(others.map((slot) => slot.start()));
   }
@@ -160,19 +181,19 @@ class Workers implements WorkerGroup {
       : this.#elsewhere.client(target.clientId);
   }
 
-  #requestOf(slot: WorkerSlot): RunRequest {
+  #requestOf(slot: WorkerSlot<WorkerRun>): RunRequest {
     const { module, workerData, startTimeoutMs } = this.#options;
     // Ports that cannot be shared are the first thread's, and its successors'.
     const task = { group: this.#peers.group, module, boundUrls: this.urls, acceptsAlone: slot.id === 1 };
     return { task, name: `millrace-${slot.id}`, workerData, startTimeoutMs };
   }
 
-  #onExit(slot: WorkerSlot, cause: unknown): void {
+  #onExit(slot: WorkerSlot<WorkerRun>, cause: unknown): void {
     if (this.#behaviour.workerExit !== undefined) this.#behaviour.workerExit(infoOf(slot), cause);
     else warn(`worker ${slot.id} has ended, and another takes its place`, cause, "MILLRACE_WORKER_EXIT");
   }
 
-  #onFailing(slot: WorkerSlot, cause: unknown, retryMs: number): void {
+  #onFailing(slot: WorkerSlot<WorkerRun>, cause: unknown, retryMs: number): void {
     if (this.#behaviour.workerFailing !== undefined) {
       this.#behaviour.workerFailing(infoOf(slot), cause, retryMs);
     } else {
@@ -182,12 +203,6 @@ class Workers implements WorkerGroup {
   }
 }
 
-function infoOf({ id, state, restarts }: WorkerSlot): WorkerInfo {
+function infoOf({ id, state, restarts }: WorkerSlot<WorkerRun>): WorkerInfo {
   return { id, state, restarts };
-}
-
-function warn(what: string, cause: unknown, code: string): void {
-  const detail =
-    cause instanceof Error ? (cause.stack ?? cause.message) : String(cause ?? "it threw nothing");
-  process.emitWarning(what, { type: "MillraceWarning", code, detail });
 }

@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { WorkerFailedError } from "../../errors.js";
 import type { WorkerCommand, WorkerReport, WorkerTask } from "./protocol.js";
+import type { SlotRun } from "./worker_slot.js";
 
 /** What one thread is begun with. */
 export interface RunRequest {
@@ -17,7 +18,7 @@ const patienceMs = 1_000;
 const entry = new URL("./worker_entry.js", import.meta.url);
 
 /** One thread of a group, from its beginning to its end. */
-export class WorkerRun {
+export class WorkerRun implements SlotRun {
   /** The URLs of its server. @throws WorkerFailedError when it has ended without. */
   readonly listening: Promise<readonly string[]>;
   /** Resolves when it has ended, with why: what it threw, or undefined. */

@@ -1,5 +1,3 @@
-import { type RunRequest, WorkerRun } from "./worker_run.js";
-
 /**
  * - `starting`: it runs the module, and its server does not listen yet;
  * - `listening`;
@@ -8,14 +6,26 @@ import { type RunRequest, WorkerRun } from "./worker_run.js";
  */
 export type WorkerState = "starting" | "listening" | "waiting" | "closing" | "closed";
 
+/** One thread, or process, from its beginning to its end. */
+export interface SlotRun {
+  /** The URLs of its server. Rejects when it has ended without. */
+  readonly listening: Promise<readonly string[]>;
+  /** Resolves when it has ended, with why: what it threw, or undefined. */
+  readonly ended: Promise<unknown>;
+  /** Tells it to close its server, and waits until it has ended; for as long as that may take, and some. */
+  close(options: object, deadlineMs: number): Promise<void>;
+  /** This process ends, and it before. @param ended its first word is counted up when it does. */
+  endWithProcess(ended: Int32Array): void;
+}
+
 /** What a slot tells whoever has it. */
-export interface SlotEvents {
-  /** The next thread is to be begun with this. */
-  request(slot: WorkerSlot): RunRequest;
-  exited(slot: WorkerSlot, cause: unknown): void;
-  restarted(slot: WorkerSlot): void;
+export interface SlotEvents<Run extends SlotRun> {
+  /** The next one is to be begun. */
+  begin(slot: WorkerSlot<Run>): Run;
+  exited(slot: WorkerSlot<Run>, cause: unknown): void;
+  restarted(slot: WorkerSlot<Run>): void;
   /** It ended right after its beginning several times, and the next one waits. */
-  failing(slot: WorkerSlot, cause: unknown, retryMs: number): void;
+  failing(slot: WorkerSlot<Run>, cause: unknown, retryMs: number): void;
 }
 
 /** A thread that ends within this time of its beginning has ended at once. */
@@ -30,25 +40,30 @@ export function restartDelayMs(quickEnds: number): number {
   return Math.min(maxDelayMs, firstDelayMs * 2 ** (quickEnds - patientEnds));
 }
 
-/** The place of one thread of a group: where one ends unasked, another takes its place. */
-export class WorkerSlot {
+/** The place of one thread, or process, of a group: where one ends unasked, another takes its place. */
+export class WorkerSlot<Run extends SlotRun = SlotRun> {
   /** From 1 on. */
   readonly id: number;
-  readonly #events: SlotEvents;
+  readonly #events: SlotEvents<Run>;
   #state: WorkerState = "waiting";
-  #run: WorkerRun | undefined;
+  #run: Run | undefined;
   #timer: NodeJS.Timeout | undefined;
   #startedAt = 0;
   #quickEnds = 0;
   restarts = 0;
 
-  constructor(id: number, events: SlotEvents) {
+  constructor(id: number, events: SlotEvents<Run>) {
     this.id = id;
     this.#events = events;
   }
 
   get state(): WorkerState {
     return this.#state;
+  }
+
+  /** The one that runs, or the last one. */
+  get run(): Run | undefined {
+    return this.#run;
   }
 
   /** Begins the first thread. @returns its server's URLs. @throws WorkerFailedError */
@@ -69,17 +84,17 @@ export class WorkerSlot {
     this.#state = "closed";
   }
 
-  /** See {@link WorkerRun.endWithProcess}. @returns whether there is a thread. */
+  /** See {@link SlotRun.endWithProcess}. @returns whether there is a thread. */
   endWithProcess(ended: Int32Array): boolean {
     const lives = this.#state === "starting" || this.#state === "listening" || this.#state === "closing";
     if (lives) this.#run?.endWithProcess(ended);
     return lives;
   }
 
-  #begin(): WorkerRun {
+  #begin(): Run {
     this.#state = "starting";
     this.#startedAt = performance.now();
-    this.#run = new WorkerRun(this.#events.request(this));
+    this.#run = this.#events.begin(this);
     return this.#run;
   }
 

@@ -1,0 +1,27 @@
+import type { WorkersOptions } from "../workers/options.js";
+import type { NodeUrlList } from "./node_urls.js";
+
+/** What a process is begun with. */
+export interface ProcessTask {
+  readonly type: "begin";
+  /** What it runs its threads with. */
+  readonly workers: WorkersOptions;
+  /** Its number, from 1 on. */
+  readonly node: number;
+  /** Shared by all: 32 bytes. */
+  readonly secret: Uint8Array;
+  /** Where it listened before, if it takes the place of one that has ended. */
+  readonly boundUrls: readonly string[];
+  readonly nodes: readonly NodeUrlList[];
+}
+
+/** What it is told. */
+export type ProcessCommand =
+  | ProcessTask
+  | { readonly type: "nodes"; readonly nodes: readonly NodeUrlList[] }
+  | { readonly type: "close"; readonly options: object };
+
+/** What it tells: that it listens, or why it does not. */
+export type ProcessReport =
+  | { readonly type: "listening"; readonly urls: readonly string[] }
+  | { readonly type: "failed"; readonly message: string; readonly stack: string };
