@@ -24,7 +24,7 @@ const alive = setInterval(() => {}, 1_000);
 after(() => clearInterval(alive));
 
 /** `npm run prove:delivery` is the long form; a seed that failed is tried again by `MILLRACE_PROVE_SEED`. */
-const runs = Number(process.env.MILLRACE_PROVE_RUNS ?? 25);
+const runs = Number(process.env.MILLRACE_PROVE_RUNS ?? 15);
 const seed = Number(process.env.MILLRACE_PROVE_SEED ?? Date.now() % 2 ** 31);
 
 /** A random history, and what of it was not as promised. */
@@ -56,6 +56,12 @@ describe("what is promised of delivery, whatever befalls a server and its client
   test("holds over TCP and in memory by turns, cut at any byte", async (t) => {
     t.diagnostic(`seed ${seed}`);
     await hold(byTurns);
+  });
+
+  test("holds over QUIC, WebSocket and TCP by turns, in the clear and with TLS", async (t) => {
+    t.diagnostic(`seed ${seed}`);
+    const schemes = ["quic", "ws", "tcp", "wss", "tls"];
+    await hold(() => ({ listen: schemes.map((scheme) => `${scheme}://127.0.0.1:0`), transports: [] }));
   });
 });
 

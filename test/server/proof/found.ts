@@ -21,4 +21,12 @@ export const found: [Setting, Step[]][] = [
   [narrow, [moves, { do: "publish", count: 1 }]],
   // A gap took a client's place back to before what had come, which came twice then.
   [{ ...narrow, history: 3 }, [moves, { do: "publish", count: 4 }]],
+  // What was sent again on another lane came before the commit, which was a breach of the protocol, for ever.
+  [
+    narrow,
+    [
+      { ...unordered, delivery: "ordered", priority: "high", count: 1 },
+      { do: "abandon", who: 0, way: "down" },
+    ],
+  ],
 ];

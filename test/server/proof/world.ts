@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { CloseCode, type Transport } from "millrace";
 import { createServer, type Server, type Session } from "millrace/server";
 import type { ServerSession } from "#internal/server/server_session.js";
+import { until } from "../../kit/until.js";
 import { identity } from "../../transport/suite/kit.js";
 import { check } from "./check.js";
 import { Journal } from "./journal.js";
@@ -226,7 +227,11 @@ export class World {
     const closed = this.#server.close({ graceful, spreadMs: 0 });
     await turns(meanwhile);
     await closed;
-    for (const player of there) this.#expectLastWords(player);
+    for (const player of there) {
+      const { session } = player;
+      await until("the end is heard", () => session?.state !== "open");
+      this.#expectLastWords(player);
+    }
     await this.#serve();
   }
 

@@ -181,6 +181,21 @@ export function describeBadPeers(kit: SessionKit): void {
       assert.equal(server.sessionCount, 0);
     });
 
+    test("a frame of another lane that overtakes the commit is taken when it has come, and it comes once", async (t) => {
+      const got: string[] = [];
+      const server = await kit.serve(t, { message: (_session, message) => got.push(message.text()) });
+      const peer = await dial(t, server);
+      peer.say({ kind: Kind.Hello, type: 1 });
+      await peer.frames.take();
+      peer.say({ kind: Kind.Message, channel: 1, seq: 1, payload: Buffer.from("urgent") });
+      peer.say({ kind: Kind.Commit });
+      peer.say({ kind: Kind.Message, seq: 1, payload: Buffer.from("not so") });
+      await until("both have come", () => got.length === 2);
+      assert.equal(server.sessionCount, 1);
+      peer.say({ kind: Kind.Commit });
+      assert.equal((await peer.closed).code, CloseCode.protocolViolation);
+    });
+
     test("a subscription from nowhere fails, and is no fault of the server", async (t) => {
       const server = await kit.serve(t, { subscribe: () => true });
       const peer = await dial(t, server);
