@@ -39,7 +39,7 @@ export function chatCommand(): Command {
       "after",
       `
 In the room: /who lists who is there, /quit leaves, so do Ctrl-C and Ctrl-D. A connection that is lost is tried
-again for ${comeBackWithinMs / 1_000} seconds; nothing that was said meanwhile is missed.`,
+again for ${comeBackWithinMs / 1_000} seconds; what was said meanwhile then follows.`,
     )
     .action(chat);
 }
