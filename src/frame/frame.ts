@@ -1,10 +1,9 @@
-import { Builder, ByteBuffer, Encoding } from "flatbuffers";
+import { ByteBuffer, Encoding } from "flatbuffers";
 import { FrameMalformedError } from "../errors.js";
 import type { PlacedFrame } from "../transport/connection.js";
 import { type FrameHeader, hotHeadBytes, readHotHead, readHotWords, writeHotHead } from "./codec.js";
-import { Entry } from "./generated/millrace/wire/entry.js";
+import { encodeGeneralFrame } from "./general_frame.js";
 import { Frame } from "./generated/millrace/wire/frame.js";
-import { Header } from "./generated/millrace/wire/header.js";
 import { verifyFrame } from "./verifier.js";
 
 export { Kind } from "./generated/millrace/wire/kind.js";
@@ -192,25 +191,5 @@ export function encodeFrame(
     frame.set(payload, hotHeadBytes);
     return frame;
   }
-  return encodeGeneral(header, payload, extras);
-}
-
-function encodeGeneral(header: Readonly<FrameHeader>, payload: Uint8Array, extras: FrameExtras): Uint8Array {
-  const builder = new Builder(payload.length + 256);
-  builder.prep(8, payload.length); // the alignment that the generated functions forget
-  const payloadVector = builder.createByteVector(payload);
-  const subject = extras.subject === undefined ? 0 : builder.createString(extras.subject);
-  const entries = extras.meta?.map(({ key, value }) => {
-    const valueVector = builder.createByteVector(value);
-    return Entry.createEntry(builder, builder.createString(key), valueVector);
-  });
-  const meta = entries === undefined ? 0 : Frame.createMetaVector(builder, entries);
-  Frame.startFrame(builder);
-  Frame.addPayload(builder, payloadVector);
-  if (subject !== 0) Frame.addSubject(builder, subject);
-  if (meta !== 0) Frame.addMeta(builder, meta);
-  const { kind, flags, channel, type, seq, ref } = header;
-  Frame.addHeader(builder, Header.createHeader(builder, kind, flags, channel, type, seq, ref));
-  Frame.finishSizePrefixedFrameBuffer(builder, Frame.endFrame(builder));
-  return builder.asUint8Array();
+  return encodeGeneralFrame(header, payload, extras);
 }
