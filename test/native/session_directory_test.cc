@@ -90,6 +90,43 @@ TEST_F(SessionDirectoryTest, GivesAwayWhatIsKeptAndNothingElse) {
   directory->Detach();
 }
 
+TEST_F(SessionDirectoryTest, ListsWhoLivesAndCountsEveryChange) {
+  uint32_t changes = 0;
+  const SessionClaim first = directory_->Join(Ref<SessionWaker>(new CountingWaker), &changes);
+  EXPECT_EQ(directory_->Living(), std::vector{first});
+  EXPECT_EQ(changes, 0u) << "its own joining is none";
+  const SessionClaim second = Join(directory_);
+  EXPECT_EQ(changes, 1u);
+  EXPECT_EQ(directory_->Living(), (std::vector{first, second}));
+  directory_->Leave(second);
+  EXPECT_EQ(changes, 2u);
+  EXPECT_EQ(directory_->Living(), std::vector{first});
+  directory_->Leave(first);
+  EXPECT_EQ(changes, 2u) << "who has left is told nothing";
+  EXPECT_TRUE(directory_->Living().empty());
+}
+
+TEST_F(SessionDirectoryTest, SaysWhomANameDisplacesAndKeepsItWhereAsked) {
+  const SessionClaim claim = Join(directory_);
+  const uint32_t place = claim & kEnvironmentMask;
+  const auto handle_of = [&](uint32_t slot) {
+    return (SessionHandle{directory_->Bind(slot, place)} << kHandleSlotBits) | slot;
+  };
+  const SessionHandle one = handle_of(0);
+  const SessionHandle two = handle_of(1);
+  const SessionKey key{1, 2, 1};
+  EXPECT_EQ(directory_->Assign(key, one), 0u) << "it named nobody";
+  EXPECT_EQ(directory_->Assign(key, two, true), one);
+  EXPECT_EQ(directory_->Find(key), one);
+  EXPECT_EQ(directory_->Assign(key, two), one);
+  EXPECT_EQ(directory_->Find(key), two);
+  ASSERT_TRUE(directory_->Unbind(1, 1, place));
+  EXPECT_EQ(directory_->Assign(key, one, true), 0u) << "who has ended is not displaced";
+  EXPECT_EQ(directory_->Find(key), one);
+  EXPECT_EQ(directory_->Assign(key, two), 0u) << "nor named";
+  EXPECT_EQ(directory_->Find(key), one);
+}
+
 TEST_F(SessionDirectoryTest, WakesWhoIsThere) {
   auto* const waker = new CountingWaker;
   const Ref<SessionWaker> lease(waker);

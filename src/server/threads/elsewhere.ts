@@ -148,8 +148,9 @@ export class Elsewhere {
     this.order(owner, PeerKind.close, details);
   }
 
-  /** Ends all sessions of a client id. @throws ResourceExhaustedError */
+  /** Ends all sessions of a client id. @throws InvalidArgumentError, ResourceExhaustedError */
   revoke(clientId: string, reason: string): void {
+    readCloseOptions({ reason });
     for (const environment of this.#peers.others) {
       this.order(environment, PeerKind.revoke, { client: clientId, reason });
     }
