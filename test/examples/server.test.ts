@@ -17,6 +17,7 @@ const programs: Readonly<Record<string, readonly string[]>> = {
     "bob hears: ada says: good morning, closing time",
     "here: ada and bob",
   ],
+  "processes/main.js": ["begins in process 1", "goes on in process 1", "and is told: it is done"],
   "requests.js": [
     "stock.count: success 3",
     "stock.count: failure there is no unicorn",
