@@ -1,9 +1,9 @@
-import type { AcknowledgedLevel, Acknowledgement } from "../delivery/acknowledgement.js";
+import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
 import { encodeCommit } from "../delivery/commit.js";
 import type { Confirmation, Rejection } from "../delivery/confirmation.js";
 import { contentsOf } from "../delivery/contents.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
-import { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
+import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { type Gap, readGap } from "../delivery/gap.js";
 import { readGoAway } from "../delivery/goaway.js";
 import { halfContext } from "../delivery/half_options.js";
@@ -11,17 +11,10 @@ import type { Hello } from "../delivery/hello.js";
 import { MessageView, OwnMessage, textOf } from "../delivery/message.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
 import { takeRest } from "../delivery/rest.js";
-import {
-  type MessageId,
-  type RequestOptions,
-  readRequest,
-  readSend,
-  readSendAcked,
-  type SendAckedOptions,
-  type SendOptions,
-} from "../delivery/send_options.js";
-import { answerOf, costOf, payloadOf, SessionHalf } from "../delivery/session_half.js";
+import type { MessageId } from "../delivery/send_options.js";
+import { answerOf, costOf, payloadOf } from "../delivery/session_half.js";
 import { idText } from "../delivery/session_id.js";
+import { SpeakingHalf } from "../delivery/speaking_half.js";
 import { sessionVersion } from "../delivery/terms.js";
 import type { Welcome } from "../delivery/welcome.js";
 import {
@@ -35,7 +28,6 @@ import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { sendFrame } from "../frame/unit.js";
 import type { Cursor } from "../topic/cursor.js";
 import { CloseCode, type CloseInfo, type CloseOptions, firstApplicationCode } from "../transport/close.js";
-import type { SendResult } from "../transport/connection.js";
 import { unref } from "../transport/timer.js";
 import { callGuarded, callReported, throwUncaught } from "../transport/uncaught.js";
 import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
@@ -63,7 +55,7 @@ const nothing = new Uint8Array(0);
 const ping = contentsOf(Kind.Ping, {});
 
 /** A {@link ClientSession}. */
-export class ResumableSession extends SessionHalf implements ClientSession {
+export class ResumableSession extends SpeakingHalf implements ClientSession {
   readonly #behaviour: ClientBehaviour;
   readonly #options: ReadClientOptions;
   readonly #platform: Platform;
@@ -129,31 +121,6 @@ export class ResumableSession extends SessionHalf implements ClientSession {
     this.#dialled?.connection.close({ code: CloseCode.goingAway, graceful: false });
   }
 
-  send(message: Uint8Array | string, options?: SendOptions): SendResult {
-    const payload = payloadOf(message, "a message");
-    this.#check(payload);
-    if (options === undefined) return this.sendPlain(0, payload);
-    return this.sendRead(readSend(payload, options, this.nowMs));
-  }
-
-  async sendAcked(message: Uint8Array | string, options: SendAckedOptions = {}): Promise<Acknowledgement> {
-    const payload = payloadOf(message, "a message");
-    this.#check(payload);
-    const { wait, ...read } = readSendAcked(payload, options, this.nowMs);
-    return this.sendAwaited(read, wait);
-  }
-
-  async request(
-    subject: string,
-    payload: Uint8Array | string = nothing,
-    options: RequestOptions = {},
-  ): Promise<Reply> {
-    const read = readRequest(subject, options);
-    const bytes = payloadOf(payload, "a request's payload");
-    this.#check(bytes);
-    return this.ask(Kind.Request, subject, bytes, read);
-  }
-
   async subscribe(pattern: string, { from }: { readonly from?: SubscribeFrom } = {}): Promise<Subscription> {
     const meta = from === undefined ? undefined : [fromEntry(from)];
     if (typeof from === "object") this.#positions.set(pattern, from);
@@ -194,15 +161,9 @@ export class ResumableSession extends SessionHalf implements ClientSession {
 
   protected override onMessage(frame: Readonly<FrameContents>): void {
     this.handled(frame.channel, frame.seq, costOf(frame));
-    const { events } = this.#behaviour;
-    const handler =
-      events !== undefined && Object.hasOwn(events, frame.subject ?? "") && events[frame.subject!];
-    if (!handler) this.#call("message", view.of(frame, this));
-    else
-      callReported(
-        () => handler.call(events, this, view.of(frame, this)),
-        (cause) => this.#report(cause),
-      );
+    const { events, message } = this.#behaviour;
+    const handler = events && handlerOf(events, frame.subject);
+    this.#run(handler ?? message, view.of(frame, this));
   }
 
   protected override onRequest(frame: Readonly<FrameContents>): void {
@@ -223,8 +184,8 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   }
 
   async #answer(request: ClientRequest): Promise<Uint8Array> {
-    const { requests = {}, request: other } = this.#behaviour;
-    const handler = Object.hasOwn(requests, request.subject) ? requests[request.subject] : other;
+    const { requests, request: other } = this.#behaviour;
+    const handler = handlerOf(requests, request.subject) ?? other;
     if (handler === undefined) {
       throw new RequestFailure("nobody answers this subject here", FailureCode.unknownSubject);
     }
@@ -267,7 +228,8 @@ export class ResumableSession extends SessionHalf implements ClientSession {
   }
 
   async #asked(kind: number, subject: string, payload: Uint8Array, meta?: readonly MetaEntry[]) {
-    this.#check(payload);
+    this.checkOpen();
+    this.checkSize(payload);
     const reply = await this.ask(kind, subject, payload, { meta });
     if (reply.status === "success") return reply.meta;
     if (reply.status === "failure") throw new RequestFailure(reply.reason, reply.code);
@@ -400,10 +362,9 @@ export class ResumableSession extends SessionHalf implements ClientSession {
     this.#resolveClosed(info);
   }
 
-  #check(payload: Uint8Array): void {
+  protected override checkOpen(): void {
     if (this.#state === "closed")
       throw new SessionClosedError("the session is over; nothing more can be sent");
-    this.checkSize(payload);
   }
 
   #call(
@@ -413,17 +374,19 @@ export class ResumableSession extends SessionHalf implements ClientSession {
       | "rejected"
       | "publication"
       | "gap"
-      | "message"
       | "drain"
       | "detached"
       | "goAway"
       | "close",
     ...args: unknown[]
   ): void {
-    const handler = this.#behaviour[name] as ((...args: unknown[]) => unknown) | undefined;
+    this.#run(this.#behaviour[name] as Handler | undefined, ...args);
+  }
+
+  #run(handler: Handler | undefined, ...args: unknown[]): void {
     if (handler === undefined) return;
     callReported(
-      () => handler.call(this.#behaviour, this, ...args),
+      () => handler.call(this.#behaviour, ...([this, ...args] as never[])),
       (cause) => this.#report(cause),
     );
   }
@@ -432,4 +395,13 @@ export class ResumableSession extends SessionHalf implements ClientSession {
     if (this.#behaviour.error === undefined) throwUncaught(cause);
     else callGuarded(() => this.#behaviour.error!(this, cause));
   }
+}
+
+type Handler = (...args: never[]) => unknown;
+
+function handlerOf<Handler>(
+  bySubject: Readonly<Record<string, Handler>> = {},
+  subject = "",
+): Handler | undefined {
+  return Object.hasOwn(bySubject, subject) ? bySubject[subject] : undefined;
 }

@@ -1,9 +1,9 @@
 import { maxPlaces, type Places } from "../delivery/places.js";
 import { FrameMalformedError } from "../errors.js";
 import type { MetaEntry } from "../frame/frame.js";
+import { utf8Length } from "../options/utf8_length.js";
 import { type Cursor, decodeCursor, encodeCursor } from "../topic/cursor.js";
 
-const encoder = new TextEncoder();
 /** What a place takes in a frame beside the topic's name. */
 const placeOverheadBytes = 48;
 
@@ -52,7 +52,7 @@ export function placesIn(positions: ReadonlyMap<string, Cursor>, maxBytes: numbe
   let bytes = 0;
   for (const [topic, cursor] of [...positions].slice(-maxPlaces).reverse()) {
     if (topic === "") continue; // what no sound server sends
-    bytes += placeOverheadBytes + encoder.encode(topic).length;
+    bytes += placeOverheadBytes + utf8Length(topic);
     if (bytes > maxBytes) break;
     places.set(topic, encodeCursor(cursor));
   }

@@ -6,7 +6,7 @@ import { Marked, type StoringKey } from "./marked.js";
 import { type Marks, readMarks } from "./marks.js";
 import type { Confirmable } from "./message.js";
 import type { Outgoing } from "./outbound.js";
-import { SessionHalf } from "./session_half.js";
+import { SpeakingHalf } from "./speaking_half.js";
 
 /** What the halves share that remember ids. */
 export interface MarkingContext extends HalfContext {
@@ -14,7 +14,7 @@ export interface MarkingContext extends HalfContext {
 }
 
 /** The end of a session that does nothing twice that has an id, and may store what it handles. */
-export abstract class MarkingHalf extends SessionHalf {
+export abstract class MarkingHalf extends SpeakingHalf {
   readonly #ids: DedupeLimits;
   #marked: Marked | undefined = undefined;
 

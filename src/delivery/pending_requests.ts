@@ -1,6 +1,5 @@
 import { InternalError, ResourceExhaustedError } from "../errors.js";
 import { abortedError, type WaitOptions } from "../transport/wait.js";
-import { Waiters } from "../transport/waiters.js";
 import { FailureCode, type Reply } from "./failure.js";
 
 /** How many requests wait for answers, of all sessions that share it. */
@@ -10,21 +9,17 @@ export class RequestBudget {
   readonly #warn: ((current: number, limit: number) => void) | undefined;
   #current = 0;
   #warned = false;
-  readonly #idle = new Waiters();
+  readonly #idle: (() => void) | undefined;
 
-  /** @param warn called when 80 % wait, and again only after fewer than 60 % did. */
-  constructor(limit: number, warn?: (current: number, limit: number) => void) {
+  /** @param warn called when 80 % wait, and again only after fewer than 60 % did. @param idle called when none does. */
+  constructor(limit: number, warn?: (current: number, limit: number) => void, idle?: () => void) {
+    this.#idle = idle;
     this.limit = limit;
     this.#warn = warn;
   }
 
   get current(): number {
     return this.#current;
-  }
-
-  /** Resolves when none waits. @throws TimeoutError, AbortedError */
-  async idle(wait: WaitOptions): Promise<void> {
-    if (this.#current > 0) await this.#idle.wait("answers", wait);
   }
 
   /** @throws ResourceExhaustedError when as many wait as may. */
@@ -43,7 +38,7 @@ export class RequestBudget {
   giveBack(): void {
     this.#current -= 1;
     if (this.#current < this.limit * 0.6) this.#warned = false;
-    if (this.#current === 0) this.#idle.wake();
+    if (this.#current === 0) this.#idle?.();
   }
 }
 

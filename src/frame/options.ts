@@ -4,7 +4,8 @@ import { readOptions } from "../options/read.js";
 import { integer, listOf, object, optional, protocolNames, withDefault } from "../options/schema.js";
 import { type CloseOptions, closeOptions, maxCloseCode } from "../transport/close.js";
 import type { HttpHandler } from "../transport/http.js";
-import { connectorOptions, limitOptions, listenerOptions } from "../transport/options.js";
+import { listenerOptions } from "../transport/listener_options.js";
+import { connectorOptions, limitOptions } from "../transport/options.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "../transport/tls.js";
 import {
   isTransport,

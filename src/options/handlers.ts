@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "../errors.js";
 import { nearest } from "./nearest.js";
 import { show } from "./read.js";
+import { isObject } from "./schema.js";
 
 /**
  * Checks a behaviour. It may have members of its own, so a name that nearly is a handler's is warned of, not refused.
@@ -12,13 +13,10 @@ export function checkHandlers(
   names: readonly string[],
   required: readonly string[] = [],
 ): void {
-  if (typeof behaviour !== "object" || behaviour === null || Array.isArray(behaviour)) {
-    throw new InvalidArgumentError(`behaviour must be an object of handlers, and not ${show(behaviour)}`);
-  }
+  checkObject(behaviour, "behaviour");
   for (const name of names) {
-    const handler: unknown = (behaviour as Readonly<Record<string, unknown>>)[name];
-    if (typeof handler === "function" || (handler === undefined && !required.includes(name))) continue;
-    throw new InvalidArgumentError(`behaviour.${name} must be a function, and not ${show(handler)}`);
+    const handler = behaviour[name];
+    if (handler !== undefined || required.includes(name)) checkFunction(handler, `behaviour.${name}`);
   }
   for (const [given, value] of Object.entries(behaviour)) {
     if (typeof value !== "function" || names.includes(given)) continue;
@@ -38,16 +36,19 @@ function warn(message: string, code: string): void {
 export function checkHandlersBySubject(behaviour: object, ...names: readonly string[]): void {
   for (const name of names) {
     const handlers = (behaviour as Readonly<Record<string, unknown>>)[name] ?? {};
-    if (typeof handlers !== "object") {
-      throw new InvalidArgumentError(
-        `behaviour.${name} must be an object of functions, and not ${show(handlers)}`,
-      );
-    }
+    checkObject(handlers, `behaviour.${name}`);
     for (const [subject, handler] of Object.entries(handlers)) {
-      if (typeof handler === "function") continue;
-      throw new InvalidArgumentError(
-        `behaviour.${name}[${show(subject)}] must be a function, and not ${show(handler)}`,
-      );
+      checkFunction(handler, `behaviour.${name}[${show(subject)}]`);
     }
   }
+}
+
+function checkObject(value: unknown, what: string): asserts value is Readonly<Record<string, unknown>> {
+  if (isObject(value)) return;
+  throw new InvalidArgumentError(`${what} must be an object of handlers, and not ${show(value)}`);
+}
+
+function checkFunction(value: unknown, what: string): void {
+  if (typeof value === "function") return;
+  throw new InvalidArgumentError(`${what} must be a function, and not ${show(value)}`);
 }

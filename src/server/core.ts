@@ -15,6 +15,7 @@ import { AddressLimits, type AddressLimitsOptions } from "../limit/address_limit
 import { IdKind, type Sessions } from "../session/sessions.js";
 import { CloseCode } from "../transport/close.js";
 import type { SendResult, TransportBehaviour, TransportConnection } from "../transport/connection.js";
+import { Waiters } from "../transport/waiters.js";
 import { Arrivals } from "./arrivals.js";
 import type { AuthenticateContext, ClientHello, ServerBehaviour } from "./behaviour.js";
 import { Clock } from "./clock.js";
@@ -87,6 +88,8 @@ export class ServerCore<Data> {
   readonly storing: Storing<Data>;
   readonly half: MarkingContext;
   readonly requestBudget: RequestBudget;
+  /** Woken when no request waits for its answer any more. */
+  readonly answered = new Waiters();
   readonly handshakes: DeadlineQueue<Handshake<Data>>;
   readonly counters: ServerCounters = { opened: 0, closed: 0, rejected: 0, heartbeatTimeouts: 0 };
   /** Clients whose `authenticate` has not settled, though some of them may have gone. */
@@ -129,8 +132,11 @@ export class ServerCore<Data> {
       this.topics,
       this.storing,
     );
-    this.requestBudget = new RequestBudget(options.maxPendingRequests, (current, limit) =>
-      this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
+    this.requestBudget = new RequestBudget(
+      options.maxPendingRequests,
+      (current, limit) =>
+        this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
+      () => this.answered.wake(),
     );
     this.half = {
       ...halfContext(options, this.requestBudget, decompressPayload, options.queuePolicy),

@@ -2,31 +2,10 @@
  * Sessions over every transport: who they are, what they send and are sent, how they outlive their connections.
  * @module millrace/server
  */
-export type { AcknowledgedLevel, Acknowledgement, AckOptions } from "../delivery/acknowledgement.js";
-export {
-  type Answered,
-  type AnswerOf,
-  type Asked,
-  type Carrying,
-  type EventMap,
-  type EventOf,
-  type EventSubject,
-  type IsAny,
-  type Json,
-  json,
-  type Payload,
-  type RequestArguments,
-  type RequestSubject,
-  type SendArguments,
-  type SubjectsOf,
-} from "../delivery/event_map.js";
-export { FailureCode, type Reply, RequestFailure, type Success } from "../delivery/failure.js";
-export type { Delivery, Priority } from "../delivery/lane.js";
+export * from "../delivery/contract.js";
 export { MemoryStore, type MemoryStoreOptions } from "../delivery/memory_store.js";
-export type { Message } from "../delivery/message.js";
 export type { QueuePolicy } from "../delivery/outgoing.js";
 export { firstApplicationReject, RejectCode } from "../delivery/reject.js";
-export type { MessageId, RequestOptions, SendAckedOptions, SendOptions } from "../delivery/send_options.js";
 export type { Durability, Store, StoredMessage } from "../delivery/store.js";
 export type { DispatcherOptions } from "../dispatch/options.js";
 export type { Cursor } from "../topic/cursor.js";

@@ -20,7 +20,7 @@ import {
 } from "../options/schema.js";
 import type { TopicsOptions } from "../topic/options.js";
 import type { HttpHandler } from "../transport/http.js";
-import { listenerOptions } from "../transport/options.js";
+import { listenerOptions } from "../transport/listener_options.js";
 import type { ServerTlsOptions } from "../transport/tls.js";
 import { isTransport, type Transport } from "../transport/transport.js";
 import type { Middleware } from "./middleware.js";

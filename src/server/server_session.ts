@@ -1,22 +1,14 @@
-import type { AcknowledgedLevel, Acknowledgement } from "../delivery/acknowledgement.js";
+import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
 import { contentsOf } from "../delivery/contents.js";
 import type { Cursors } from "../delivery/cursors.js";
-import { FailureCode, type Reply } from "../delivery/failure.js";
+import { FailureCode } from "../delivery/failure.js";
 import type { StoringKey } from "../delivery/marked.js";
 import { MarkingHalf } from "../delivery/marking_half.js";
 import { OwnMessage } from "../delivery/message.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { takeRest } from "../delivery/rest.js";
-import {
-  type MessageId,
-  type RequestOptions,
-  readRequest,
-  readSend,
-  readSendAcked,
-  type SendAckedOptions,
-  type SendOptions,
-} from "../delivery/send_options.js";
-import { failureAnswer, payloadOf } from "../delivery/session_half.js";
+import type { MessageId } from "../delivery/send_options.js";
+import { failureAnswer } from "../delivery/session_half.js";
 import { idText, parseId } from "../delivery/session_id.js";
 import { ProtocolViolationError, SessionClosedError } from "../errors.js";
 import { CodecCarrier } from "../frame/codec_carrier.js";
@@ -72,7 +64,6 @@ interface Closing {
   readonly timer: NodeJS.Timeout;
 }
 
-const nothing = new Uint8Array(0);
 const pong = contentsOf(Kind.Pong, {});
 
 /** A {@link Session}. There may be a million, so fields are few and most of what they lead to is made when needed. */
@@ -154,20 +145,12 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
     };
   }
 
-  send(message: Uint8Array | string, options?: SendOptions): SendResult {
-    const payload = payloadOf(message, "a message");
-    this.#check(payload);
-    if (options === undefined && this.#core.outgoing === undefined) {
-      return this.#judged(this.sendPlain(0, payload));
-    }
-    return this.sendRead(readSend(payload, options ?? {}, this.nowMs));
+  protected override get isLayered(): boolean {
+    return this.#core.outgoing !== undefined;
   }
 
-  async sendAcked(message: Uint8Array | string, options: SendAckedOptions = {}): Promise<Acknowledgement> {
-    const payload = payloadOf(message, "a message");
-    this.#check(payload);
-    const { wait, ...read } = readSendAcked(payload, options, this.nowMs);
-    return this.sendAwaited(read, wait);
+  override sendPlain(type: number, payload: Uint8Array): SendResult {
+    return this.#judged(super.sendPlain(type, payload));
   }
 
   /** Through the middleware, where there is any. */
@@ -198,17 +181,6 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
       this.endBy("local", CloseCode.exhausted, "its queue is full", false);
     }
     return result;
-  }
-
-  async request(
-    subject: string,
-    payload: Uint8Array | string = nothing,
-    options: RequestOptions = {},
-  ): Promise<Reply> {
-    const read = readRequest(subject, options);
-    const bytes = payloadOf(payload, "a request's payload");
-    this.#check(bytes);
-    return this.ask(Kind.Request, subject, bytes, read);
   }
 
   /** Its end was asked for. */
@@ -367,11 +339,9 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
     this.endBy("local", CloseCode.exhausted, "answers found no room", false);
   }
 
-  #check(payload: Uint8Array): void {
-    if (this.isClosing) {
-      throw new SessionClosedError(`session ${this.id} is closed; nothing more can be sent to it`);
-    }
-    this.checkSize(payload);
+  protected override checkOpen(): void {
+    if (!this.isClosing) return;
+    throw new SessionClosedError(`session ${this.id} is closed; nothing more can be sent to it`);
   }
 
   #attach(

@@ -50,7 +50,9 @@ export async function shutDown<Data>(
   if (graceful) {
     await tellAll(core, target, spreadMs);
     if (left() > 0) await core.dispatcher.idle({ timeoutMs: left() }).catch(() => {});
-    if (left() > 0) await core.requestBudget.idle({ timeoutMs: left() }).catch(() => {});
+    if (core.requestBudget.current > 0 && left() > 0) {
+      await core.answered.wait("answers", { timeoutMs: left() }).catch(() => {});
+    }
   }
   for (const session of [...core.registry]) {
     session.endBy("shutdown", CloseCode.goingAway, reason, graceful, left());

@@ -38,6 +38,8 @@ class Side extends MarkingHalf {
     });
   }
 
+  protected override checkOpen(): void {}
+
   async askAcked(
     words: string,
     level: number,

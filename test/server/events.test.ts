@@ -153,7 +153,7 @@ describe("events, commands and queries", () => {
     });
     const server = await kit.serve(t, {});
     const list = { requests: 7 } as unknown as ClientBehaviour;
-    await assert.rejects(kit.join(t, server, {}, list), /behaviour.requests must be an object of functions/);
+    await assert.rejects(kit.join(t, server, {}, list), /behaviour.requests must be an object of handlers/);
   });
 
   test("have no words for what JSON has none for", () => {
