@@ -264,6 +264,12 @@ export class TopicLimitError extends MillraceError {
   override readonly retryable = true;
 }
 
+/** The thread that numbers a topic's messages has ended, or does not answer: it is asked again by who tries again. */
+export class TopicHomeError extends MillraceError {
+  readonly code = "ERR_MILLRACE_TOPIC_HOME";
+  override readonly retryable = true;
+}
+
 /** All slots of a session table are in use. One that is released can be taken at once. */
 export class SessionTableFullError extends MillraceError {
   readonly code = "ERR_MILLRACE_SESSION_TABLE_FULL";

@@ -122,7 +122,7 @@ export class ServerCore<Data> {
     const { middleware, limits, authenticateTimeoutMs } = options;
     this.handlers = new Handlers(behaviour, plugins);
     this.dispatcher = new Dispatcher(options.dispatcher);
-    this.topics = new ServerTopics(options.topics, this.codecOf);
+    this.topics = new ServerTopics(options.topics, this.codecOf, peers, options.maxMessageBytes);
     this.storing = new Storing(options, (session, cause) => this.handlers.report(session, cause));
     this.receiver = new Receiver(
       behaviour,
@@ -347,6 +347,7 @@ export class ServerCore<Data> {
   /** The server's end: nothing of it goes on. */
   stop(): void {
     this.clock.stop();
+    this.topics.close();
     this.dispatcher.cancelAll(new SessionClosedError("the server is closed"));
     leaveSessions(this.peers);
   }

@@ -41,12 +41,13 @@ export type {
   ProcessInfo,
 } from "./processes/process_group.js";
 export { startProcesses } from "./processes/start_processes.js";
+export type { PublishResult, PublishStatus } from "./publish_result.js";
 export { Refusal, type RefuseOptions, refuse } from "./refusal.js";
 export type { SameClientPolicy } from "./registry.js";
 export type { ReloadOptions } from "./reload.js";
 export { createServer, type Server, type SessionFilter, type SessionPage, type Target } from "./server.js";
 export type { ServerRequest } from "./server_request.js";
-export type { PublishResult } from "./server_topics.js";
+export type { SubscribeResult } from "./server_topics.js";
 export type {
   Session,
   SessionEnd,

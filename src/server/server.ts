@@ -8,7 +8,7 @@ import { checkCodecs } from "../frame/message_codec.js";
 import { checkHandlers, checkHandlersBySubject } from "../options/handlers.js";
 import { readOptions } from "../options/read.js";
 import { integer, object, withDefault } from "../options/schema.js";
-import type { Subscribed, SubscribeFrom, TopicsStatistics } from "../topic/topics.js";
+import type { SubscribeFrom, TopicsStatistics } from "../topic/topics.js";
 import type { SocketAddress } from "../transport/address.js";
 import { CloseCode, type CloseOptions } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
@@ -17,10 +17,11 @@ import type { ServerBehaviour } from "./behaviour.js";
 import { ServerCore, type ServerCounters } from "./core.js";
 import { type ReadServerOptions, readServerOptions, type ServerOptions } from "./options.js";
 import { inOrder, type Plugin } from "./plugin.js";
+import type { PublishResult } from "./publish_result.js";
 import { Reach } from "./reach.js";
 import { type ReloadOptions, reloaded, reloadTls } from "./reload.js";
 import type { ServerSession } from "./server_session.js";
-import type { PublishResult } from "./server_topics.js";
+import type { SubscribeResult } from "./server_topics.js";
 import type { Session } from "./session.js";
 import { SessionFrames } from "./session_frames.js";
 import { readShutdown, type ShutdownOptions, shutDown } from "./shutdown.js";
@@ -114,7 +115,7 @@ export interface Server<Data = unknown, Events = unknown> extends AsyncDisposabl
     session: Session<Data, Events>,
     pattern: string,
     options?: { readonly from?: SubscribeFrom },
-  ): Subscribed;
+  ): SubscribeResult;
   /** @returns false where it was not subscribed to that. */
   unsubscribe(session: Session<Data, Events>, pattern: string): boolean;
   /** What a session subscribes to. */
@@ -339,7 +340,7 @@ class SessionServer<Data> implements Server<Data> {
     session: Session<Data>,
     pattern: string,
     { from }: { readonly from?: SubscribeFrom } = {},
-  ): Subscribed {
+  ): SubscribeResult {
     const [own] = this.#reach.named(session);
     if (own === undefined) throw new SessionClosedError(`session ${session.id} is closed`);
     return this.#core.topics.subscribe(own, pattern, from);

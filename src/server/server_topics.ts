@@ -7,7 +7,9 @@ import {
   FrameMalformedError,
   InvalidArgumentError,
   ProtocolViolationError,
+  SessionClosedError,
   SubscriptionLimitError,
+  TopicHomeError,
   TopicLimitError,
 } from "../errors.js";
 import { FanOut } from "../frame/fan_out.js";
@@ -17,10 +19,13 @@ import { type Cursor, cursorBytes, decodeCursor, encodeCursor } from "../topic/c
 import { Missed } from "../topic/missed.js";
 import { OnTheWay } from "../topic/on_the_way.js";
 import type { TopicsOptions } from "../topic/options.js";
-import type { HistoryEntry } from "../topic/topic_history.js";
+import type { Gap, HistoryEntry } from "../topic/topic_history.js";
 import { type Subscribed, type SubscribeFrom, Topics, type TopicsStatistics } from "../topic/topics.js";
 import type { TransportConnection } from "../transport/connection.js";
+import type { PublishResult } from "./publish_result.js";
 import type { ServerSession } from "./server_session.js";
+import type { Peers } from "./threads/peers.js";
+import { lineLimits, type Publication, TopicHomes } from "./threads/topic_homes.js";
 
 const nothing = new Uint8Array(0);
 const yes = Uint8Array.of(1);
@@ -28,12 +33,20 @@ const cursorKey = "cursor";
 /** How many messages and topics are looked at in one turn of the clock. */
 const sweepBudget = 1_000;
 
-/** What became of what was published. */
-export interface PublishResult {
-  /** Right behind it, in its topic's history. */
-  readonly cursor: Cursor;
-  /** How many sessions it was handed to. */
-  readonly recipients: number;
+/** What a session gets that subscribes. */
+export interface SubscribeResult extends Subscribed {
+  /**
+   * There where another thread is asked first where the topic is: it subscribes when that has answered, and all else here
+   * says nothing. Rejected with TopicHomeError, TopicLimitError or SubscriptionLimitError; or SessionClosedError, where the
+   * session ended or unsubscribed meanwhile.
+   */
+  readonly outcome?: Promise<Subscribed>;
+}
+
+/** A subscription whose topic's home is asked. */
+interface Joining<Data> {
+  readonly session: ServerSession<Data>;
+  readonly pattern: string;
 }
 
 /** The topics of one environment: what is published goes to the sessions that subscribe to it, as the same bytes. */
@@ -44,14 +57,23 @@ export class ServerTopics<Data> {
   readonly #missed = new Missed<ServerSession<Data>>();
 
   readonly #onTheWay = new OnTheWay<ServerSession<Data>>();
+  /** Undefined where no other environment can join. */
+  readonly #homes: TopicHomes<ServerSession<Data>> | undefined;
+  readonly #joining = new Set<Joining<Data>>();
 
   /** @throws InvalidArgumentError */
   constructor(
     options: TopicsOptions | undefined,
     codecOf: (transport: TransportConnection) => Codec | undefined,
+    peers: Peers,
+    maxMessageBytes: number,
   ) {
     this.#topics = new Topics(options);
     this.#codecOf = codecOf;
+    const isShared = peers.group.sessions.maxEnvironments > 1;
+    this.#homes = isShared
+      ? new TopicHomes(peers, this.#topics, this, lineLimits(maxMessageBytes))
+      : undefined;
   }
 
   get statistics(): TopicsStatistics {
@@ -60,8 +82,20 @@ export class ServerTopics<Data> {
 
   /** @throws InvalidArgumentError, TopicLimitError */
   publish(subject: string, payload: Uint8Array, type: number): PublishResult {
+    if (this.#homes !== undefined) return this.#homes.publish(subject, payload, type);
     const { cursor, recipients } = this.#topics.publish(subject, payload, { type });
-    if (recipients.length > 0) this.#onTheWay.published(subject, cursor);
+    const handed = this.deliver({ subject, payload, type }, cursor, recipients);
+    return { status: "published", cursor, recipients: handed };
+  }
+
+  /** Gives a publication to those it goes to. @returns to how many it was handed */
+  deliver(
+    { subject, payload, type }: Publication,
+    cursor: Cursor,
+    recipients: readonly ServerSession<Data>[],
+  ): number {
+    if (recipients.length === 0) return 0;
+    this.#onTheWay.published(subject, cursor);
     const contents = publication(subject, payload, type, encodeCursor(cursor));
     const fanOut = new FanOut();
     const direct: ServerSession<Data>[] = [];
@@ -78,18 +112,70 @@ export class ServerTopics<Data> {
       } else if (!waits && session.sendDirectly(contents) !== "dropped") handed += 1;
       else if (!session.isClosing) this.#missed.note(session, subject, cursor);
     }
-    if (direct.length === 0) return { cursor, recipients: handed };
+    if (direct.length === 0) return handed;
     const frame = encodeFrame(contents, payload, contents);
     const accepted = fanOut.send(frame, nothing, (codec) => codec.encode(contents));
     if (accepted < direct.length) this.#noteFull(direct, subject, cursor);
-    return { cursor, recipients: handed + accepted };
+    return handed + accepted;
+  }
+
+  /** Tells sessions that they may have missed something of a topic after a place. */
+  tellGap(subject: string, gap: Gap, before: Cursor, recipients: readonly ServerSession<Data>[]): void {
+    const frame = encodeGap({ topic: subject, ...gap });
+    const next = { epoch: before.epoch, sequence: before.sequence + 1 };
+    for (const session of recipients) {
+      if (session.isClosing || this.#isToldNow(session, frame)) continue;
+      if (!session.isClosing) this.#missed.note(session, subject, next);
+    }
+  }
+
+  /** The same of all topics, whoever subscribes to any. */
+  tellLoss(): void {
+    const frame = encodeGap({ topic: undefined, epoch: 0, oldest: 0 });
+    for (const session of this.#topics.subscribers()) {
+      if (session.isClosing || this.#isToldNow(session, frame)) continue;
+      if (!session.isClosing) this.#missed.noteLoss(session);
+    }
+  }
+
+  #isToldNow(session: ServerSession<Data>, frame: FrameContents): boolean {
+    if (session.connection?.state !== "open" || this.#missed.has(session)) return false;
+    return session.sendDirectly(frame) !== "dropped";
   }
 
   /**
    * Subscribes a session, and sends it what it wants of what came before.
    * @throws InvalidArgumentError, SubscriptionLimitError, TopicLimitError
    */
-  subscribe(session: ServerSession<Data>, pattern: string, from?: SubscribeFrom): Subscribed {
+  subscribe(session: ServerSession<Data>, pattern: string, from?: SubscribeFrom): SubscribeResult {
+    if (this.#homes === undefined) return this.#subscribe(session, pattern, from);
+    this.#topics.check(session, pattern, { from });
+    const prepared = this.#homes.prepare(pattern, from);
+    if (prepared === undefined) return this.#subscribe(session, pattern, from);
+    const outcome = this.#join(prepared, { session, pattern }, from);
+    outcome.catch(() => {}); // whoever does not ask is not told
+    return { replay: [], recovered: false, outcome };
+  }
+
+  async #join(
+    prepared: Promise<void>,
+    joining: Joining<Data>,
+    from: SubscribeFrom | undefined,
+  ): Promise<Subscribed> {
+    const { session, pattern } = joining;
+    this.#joining.add(joining);
+    try {
+      await prepared;
+      while (this.#homes?.isPrepared(pattern) === false) await this.#homes.prepare(pattern, from);
+      if (!this.#joining.has(joining)) throw new SessionClosedError(`session ${session.id} unsubscribed`);
+      if (session.isClosing) throw new SessionClosedError(`session ${session.id} is closed`);
+      return this.#subscribe(session, pattern, from);
+    } finally {
+      this.#joining.delete(joining);
+    }
+  }
+
+  #subscribe(session: ServerSession<Data>, pattern: string, from?: SubscribeFrom): Subscribed {
     const subscribed = this.#topics.subscribe(session, pattern, { from });
     this.#onTheWay.subscribed(session);
     const { replay, cursor } = subscribed;
@@ -99,7 +185,13 @@ export class ServerTopics<Data> {
 
   /** @returns false where it was not subscribed to that. */
   unsubscribe(session: ServerSession<Data>, pattern: string): boolean {
-    return this.#topics.unsubscribe(session, pattern);
+    let wasJoining = false;
+    for (const joining of this.#joining) {
+      if (joining.session !== session || joining.pattern !== pattern) continue;
+      this.#joining.delete(joining);
+      wasJoining = true;
+    }
+    return this.#topics.unsubscribe(session, pattern) || wasJoining;
   }
 
   patternsOf(session: ServerSession<Data>): readonly string[] {
@@ -164,6 +256,12 @@ export class ServerTopics<Data> {
 
   sweep(nowMs: number): void {
     this.#topics.sweep(nowMs, sweepBudget);
+    this.#homes?.sweep(nowMs);
+  }
+
+  /** The server's end. */
+  close(): void {
+    this.#homes?.close();
   }
 
   /**
@@ -203,8 +301,19 @@ export function asFailure(cause: unknown): unknown {
     (fault) => cause instanceof fault,
   );
   if (isMalformed) return new RequestFailure((cause as Error).message, FailureCode.malformed);
+  if (cause instanceof TopicHomeError) return new RequestFailure(cause.message, FailureCode.goingAway);
   const isLimit = cause instanceof SubscriptionLimitError || cause instanceof TopicLimitError;
   return isLimit ? new RequestFailure(cause.message, FailureCode.overloaded) : cause;
+}
+
+/** Why a client's publication was not taken; undefined where it was. */
+export function publishFailure({ status }: PublishResult): RequestFailure | undefined {
+  if (status === "published") return undefined;
+  if (status === "dropped")
+    return new RequestFailure("too much waits for this topic", FailureCode.overloaded);
+  if (status === "refused") return new RequestFailure("there are too many topics", FailureCode.overloaded);
+  const lost = "the thread that numbers this topic has ended: it is not known to be published";
+  return new RequestFailure(lost, FailureCode.goingAway);
 }
 
 function publication(subject: string, payload: Uint8Array, type: number, cursor: Uint8Array): FrameContents {

@@ -2,8 +2,9 @@ import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { checkPattern, checkSubject } from "../topic/subject.js";
 import type { ServerBehaviour } from "./behaviour.js";
 import type { OwnIncoming } from "./own_incoming.js";
+import type { PublishResult } from "./publish_result.js";
 import type { ServerSession } from "./server_session.js";
-import { asFailure, readFrom, type ServerTopics, subscribedMeta } from "./server_topics.js";
+import { asFailure, publishFailure, readFrom, type ServerTopics, subscribedMeta } from "./server_topics.js";
 
 /** What clients ask of topics: each is granted by the application, or refused. */
 export class TopicRequests<Data> {
@@ -22,7 +23,8 @@ export class TopicRequests<Data> {
     await this.#granted(this.#behaviour.subscribe?.(session, pattern), pattern);
     if (session.isClosing) return; // meanwhile
     try {
-      incoming.answerMeta = subscribedMeta(this.#topics.subscribe(session, pattern, from));
+      const subscribed = this.#topics.subscribe(session, pattern, from);
+      incoming.answerMeta = subscribedMeta((await subscribed.outcome) ?? subscribed);
     } catch (cause) {
       throw asFailure(cause);
     }
@@ -36,11 +38,14 @@ export class TopicRequests<Data> {
   async publish(session: ServerSession<Data>, incoming: OwnIncoming): Promise<void> {
     const subject = checked(subjectOf, incoming.subject);
     await this.#granted(this.#behaviour.publish?.(session, subject, incoming.payload), subject);
+    let published: PublishResult;
     try {
-      this.#topics.publish(subject, incoming.payload, 0);
+      published = this.#topics.publish(subject, incoming.payload, 0);
     } catch (cause) {
       throw asFailure(cause);
     }
+    const failure = publishFailure((await published.outcome) ?? published);
+    if (failure !== undefined) throw failure;
   }
 
   /** @throws RequestFailure where the application does not say true. */

@@ -63,13 +63,9 @@ export class Missed<Subscriber> {
     if (!isComplete) this.#placesOf(subscriber).isComplete = false;
   }
 
-  #placesOf(subscriber: Subscriber): Places {
-    let known = this.#bySubscriber.get(subscriber);
-    if (known === undefined) {
-      known = { places: new Map(), isComplete: true };
-      this.#bySubscriber.set(subscriber, known);
-    }
-    return known;
+  /** Something did not go to a subscriber, and nobody knows of which topics. */
+  noteLoss(subscriber: Subscriber): void {
+    this.#placesOf(subscriber).isComplete = false;
   }
 
   /** What a subscriber has missed so far, which is forgotten with that; undefined where it has missed nothing. */
@@ -82,5 +78,14 @@ export class Missed<Subscriber> {
   /** A subscriber has gone. */
   forget(subscriber: Subscriber): void {
     this.#bySubscriber.delete(subscriber);
+  }
+
+  #placesOf(subscriber: Subscriber): Places {
+    let known = this.#bySubscriber.get(subscriber);
+    if (known === undefined) {
+      known = { places: new Map(), isComplete: true };
+      this.#bySubscriber.set(subscriber, known);
+    }
+    return known;
   }
 }

@@ -41,6 +41,11 @@ export class Subscriptions<Subscriber> {
     return this.#members.size;
   }
 
+  /** Those who subscribe to anything, as they are now. */
+  subscribers(): Subscriber[] {
+    return Array.from(this.#members.values(), ({ subscriber }) => subscriber);
+  }
+
   /** How many subscriptions one has. */
   countOf(subscriber: Subscriber): number {
     return this.#members.get(subscriber)?.size ?? 0;

@@ -20,7 +20,7 @@ export interface Gap {
 
 /** What came after a cursor. */
 export interface Recovered {
-  /** In order. Where there is a gap: all that is kept. */
+  /** In order. Where there is a gap: all that is kept and did not come before the cursor. */
   readonly entries: readonly HistoryEntry[];
   /** Whether nothing is missing between the cursor and the first entry, nor between the entries. */
   readonly recovered: boolean;
@@ -35,9 +35,11 @@ export interface Recovered {
  */
 export class TopicHistory {
   readonly subject: string;
-  readonly epoch: number;
   readonly #retention: Retention | undefined;
+  #epoch: number;
   #sequence = 0;
+  /** Where the epoch before ended, if what was kept in it is still the same. */
+  #former: Cursor | undefined;
   // The first #head of them are gone already.
   #entries: (KeptEntry | undefined)[] = [];
   #head = 0;
@@ -46,8 +48,17 @@ export class TopicHistory {
   /** Nothing is kept without a retention. */
   constructor(subject: string, epoch: number, retention?: Retention) {
     this.subject = subject;
-    this.epoch = epoch;
+    this.#epoch = epoch;
     this.#retention = retention;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Right after the last message of the epoch before; undefined where nothing is known of that. */
+  get former(): Cursor | undefined {
+    return this.#former;
   }
 
   /** Of the newest message; 0 before the first. */
@@ -57,7 +68,7 @@ export class TopicHistory {
 
   /** Right after the newest message. */
   get cursor(): Cursor {
-    return { epoch: this.epoch, sequence: this.#sequence };
+    return { epoch: this.#epoch, sequence: this.#sequence };
   }
 
   /** How many are kept. */
@@ -96,12 +107,40 @@ export class TopicHistory {
     return this.cursor;
   }
 
+  /**
+   * Another epoch: what is kept stays with its sequences, which go on. Whoever has a place in the one that ends may have
+   * missed something after its end, and gets of what is kept what came after that place.
+   */
+  renew(epoch: number): void {
+    this.#former = this.cursor;
+    this.#epoch = epoch;
+  }
+
+  /**
+   * Goes on right after a cursor, with other entries than it has.
+   * @param entries those that came right before the cursor, in order and without a hole.
+   * @param former where the epoch before ended, if these entries were of it.
+   */
+  moveTo(cursor: Cursor, entries: readonly HistoryEntry[], nowMs: number, former?: Cursor): void {
+    while (this.size > 0) this.dropOldest();
+    this.#epoch = cursor.epoch;
+    this.#former = former;
+    this.#sequence = (entries[0]?.sequence ?? cursor.sequence + 1) - 1;
+    for (const { bytes, type } of entries) this.append(bytes, type, nowMs);
+  }
+
   /** What came after a cursor: a place of another epoch, or before or after what is known, is a gap. */
   since(cursor: Cursor): Recovered {
     const { oldest } = this;
+    const former = this.#former;
+    if (former?.epoch === cursor.epoch && cursor.sequence <= former.sequence) {
+      const next = Math.max(oldest, cursor.sequence + 1);
+      const entries = this.#keptFrom(this.#head + next - oldest);
+      return { entries, recovered: false, gap: { epoch: this.#epoch, oldest: next } };
+    }
     const isKnown =
-      cursor.epoch === this.epoch && cursor.sequence >= oldest - 1 && cursor.sequence <= this.#sequence;
-    if (!isKnown) return { entries: this.kept, recovered: false, gap: { epoch: this.epoch, oldest } };
+      cursor.epoch === this.#epoch && cursor.sequence >= oldest - 1 && cursor.sequence <= this.#sequence;
+    if (!isKnown) return { entries: this.kept, recovered: false, gap: { epoch: this.#epoch, oldest } };
     const skipped = cursor.sequence - (oldest - 1);
     return { entries: this.#keptFrom(this.#head + skipped), recovered: true };
   }

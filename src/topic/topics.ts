@@ -1,16 +1,14 @@
-import { randomInt } from "node:crypto";
 import { InvalidArgumentError, SubscriptionLimitError, TopicLimitError } from "../errors.js";
-import { type Linked, LinkedList } from "../list/linked_list.js";
-import { RecurrentMap } from "../list/recurrent_map.js";
 import { checkBytes } from "../options/bytes.js";
 import type { Complete } from "../options/complete.js";
 import { show } from "../options/read.js";
 import { type Cursor, checkCursor } from "./cursor.js";
+import type { FollowedPlace, Taken } from "./followed.js";
 import { readTopicsOptions, type TopicsOptions } from "./options.js";
-import { type HistoryAccount, Retention } from "./retention.js";
-import { checkPattern, checkSubject, isLiteral, matches } from "./subject.js";
+import { checkPattern, checkSubject, isLiteral } from "./subject.js";
 import { Subscriptions } from "./subscriptions.js";
-import { type Gap, type HistoryEntry, type Recovered, TopicHistory } from "./topic_history.js";
+import type { Gap, HistoryEntry, Recovered, TopicHistory } from "./topic_history.js";
+import { type Topic, TopicStore } from "./topic_store.js";
 
 /** What goes with a message. */
 export interface PublishOptions {
@@ -62,13 +60,6 @@ export interface TopicsStatistics {
   readonly historyBytes: number;
 }
 
-/** A topic, and its place among those that nobody needs. */
-interface Topic extends Linked<Topic> {
-  readonly history: TopicHistory;
-  /** When it was last needed; undefined while it is. */
-  idleSinceMs: number | undefined;
-}
-
 const u32Max = 2 ** 32 - 1;
 
 /**
@@ -79,24 +70,20 @@ const u32Max = 2 ** 32 - 1;
  */
 export class Topics<Subscriber> {
   readonly #options: Complete<TopicsOptions>;
-  readonly #topics = new RecurrentMap<string, Topic>();
-  readonly #idle = new LinkedList<Topic>();
+  readonly #store: TopicStore;
   readonly #subscriptions: Subscriptions<Subscriber>;
-  readonly #retentions: readonly (readonly [pattern: string, retention: Retention])[];
-  readonly #account: HistoryAccount = { bytes: 0, entries: 0 };
-  #nowMs = 0;
-  #nextSwept = 0;
-  #epoch = randomInt(u32Max);
+  /** By their numbers, the environments that need a topic which is numbered here: undefined where there is one alone. */
+  #followers: Subscriptions<number> | undefined;
+  #forgotten: ((topic: Topic) => void) | undefined;
 
   /** @throws InvalidArgumentError naming the option and what it allows. */
   constructor(options: TopicsOptions = {}) {
     this.#options = readTopicsOptions(options);
-    this.#subscriptions = new Subscriptions((pattern) => this.#settle(this.#topics.get(pattern)));
-    const { history } = this.#options;
-    const policies = history instanceof Map ? history.entries() : Object.entries(history);
-    this.#retentions = Array.from(policies, ([pattern, policy]) => {
-      checkPattern(pattern, "a pattern of history");
-      return [pattern, new Retention(policy, this.#account, `history[${show(pattern)}]`)];
+    this.#subscriptions = new Subscriptions((pattern) => this.#store.settle(this.#store.get(pattern)));
+    this.#store = new TopicStore(this.#options, {
+      isNeeded: (subject) =>
+        this.#subscriptions.hasPattern(subject) || this.#followers?.hasPattern(subject) === true,
+      forgotten: (topic) => this.#forgotten?.(topic),
     });
   }
 
@@ -106,20 +93,19 @@ export class Topics<Subscriber> {
    * @throws TopicLimitError where the topic is new and there are too many.
    */
   publish(subject: string, bytes: Uint8Array, { type = 0 }: PublishOptions = {}): Published<Subscriber> {
-    const known = this.#topics.get(subject);
+    const known = this.#store.get(subject);
     if (known === undefined) checkSubject(subject);
     checkBytes(bytes);
     if (!Number.isInteger(type) || type < 0 || type > u32Max) {
       throw new InvalidArgumentError(`type must be an integer from 0 to 2^32-1, and not ${show(type)}`);
     }
     const recipients = this.#subscriptions.match(subject);
-    const topic = known ?? this.#begin(subject, recipients.length > 0);
+    // A topic, where somebody may ever ask what came before or after the message.
+    const isAsked = recipients.length > 0 || this.#followers !== undefined || this.#store.keeps(subject);
+    const topic = known ?? (isAsked ? this.#store.create(subject) : undefined);
     // Nobody has seen this epoch, nor will again: whoever comes later begins another.
-    if (topic === undefined) return { cursor: { epoch: this.#drawEpoch(), sequence: 1 }, recipients };
-    const cursor = topic.history.append(bytes, type, this.#nowMs);
-    if (this.#account.bytes > this.#options.maxHistoryBytes) this.#shed();
-    this.#settle(topic);
-    return { cursor, recipients };
+    if (topic === undefined) return { cursor: { epoch: this.#store.drawEpoch(), sequence: 1 }, recipients };
+    return { cursor: this.#store.append(topic, bytes, type), recipients };
   }
 
   /**
@@ -130,19 +116,24 @@ export class Topics<Subscriber> {
    * @throws TopicLimitError where the topic is new and there are too many.
    */
   subscribe(subscriber: Subscriber, pattern: string, { from }: SubscribeOptions = {}): Subscribed {
-    checkPattern(pattern);
-    checkFrom(from, pattern);
-    this.#checkRoom(subscriber, pattern);
+    this.check(subscriber, pattern, { from });
     if (!isLiteral(pattern)) {
       this.#subscriptions.add(pattern, subscriber);
       return { replay: [], recovered: true };
     }
-    const topic = this.#topics.get(pattern) ?? this.#create(pattern);
+    const topic = this.#store.get(pattern) ?? this.#store.create(pattern);
     this.#subscriptions.add(pattern, subscriber);
-    this.#settle(topic);
+    this.#store.settle(topic);
     const { cursor } = topic.history;
     const { entries: replay, ...rest } = recover(topic.history, from);
     return { cursor, replay, ...rest };
+  }
+
+  /** What `subscribe` would throw of what it is given, and of its subscriptions. */
+  check(subscriber: Subscriber, pattern: string, { from }: SubscribeOptions = {}): void {
+    checkPattern(pattern);
+    checkFrom(from, pattern);
+    this.#checkRoom(subscriber, pattern);
   }
 
   /** @returns false where it was not subscribed to that. */
@@ -170,6 +161,11 @@ export class Topics<Subscriber> {
     return this.#subscriptions.reaches(subscriber, subject);
   }
 
+  /** All who subscribe to anything, in no particular order. */
+  subscribers(): Iterable<Subscriber> {
+    return this.#subscriptions.subscribers();
+  }
+
   /** To whom a message with this subject would go. The array does not change any more. */
   recipients(subject: string): readonly Subscriber[] {
     return this.#subscriptions.match(subject);
@@ -178,28 +174,28 @@ export class Topics<Subscriber> {
   /** The topic's history after a cursor; undefined where there is no such topic. */
   since(subject: string, cursor: Cursor): Recovered | undefined {
     checkCursor(cursor);
-    return this.#topics.get(subject)?.history.since(cursor);
+    return this.#store.get(subject)?.history.since(cursor);
   }
 
   /** Right after the topic's newest message; undefined where there is no such topic. */
   cursorOf(subject: string): Cursor | undefined {
-    return this.#topics.get(subject)?.history.cursor;
+    return this.#store.get(subject)?.history.cursor;
   }
 
   /** What to tell somebody who has missed something of a topic; undefined where there is no such topic. */
   gapOf(subject: string): Gap | undefined {
-    const history = this.#topics.get(subject)?.history;
+    const history = this.#store.get(subject)?.history;
     return history && { epoch: history.epoch, oldest: history.oldest };
   }
 
   get statistics(): TopicsStatistics {
     return {
-      topics: this.#topics.size,
+      topics: this.#store.size,
       subscriptions: this.#subscriptions.size,
       subscribers: this.#subscriptions.subscriberCount,
       patterns: this.#subscriptions.patternCount,
-      historyEntries: this.#account.entries,
-      historyBytes: this.#account.bytes,
+      historyEntries: this.#store.account.entries,
+      historyBytes: this.#store.account.bytes,
     };
   }
 
@@ -209,78 +205,125 @@ export class Topics<Subscriber> {
    * @returns how many it has looked at; while that is `budget`, there may be more.
    */
   sweep(nowMs: number, budget: number): number {
-    this.#nowMs = Math.max(this.#nowMs, nowMs);
-    let spent = 0;
-    // Each policy is the first in its turn, so that none waits for another's flood.
-    const count = this.#retentions.length;
-    for (let i = 0; i < count && spent < budget; i += 1) {
-      const [, retention] = this.#retentions[(this.#nextSwept + i) % count]!;
-      spent += retention.expire(this.#nowMs, budget - spent, (history) =>
-        this.#settle(this.#topics.get(history.subject)),
-      );
-    }
-    if (count > 0) this.#nextSwept = (this.#nextSwept + 1) % count;
-    for (; spent < budget; spent += 1) {
-      const topic = this.#idle.first;
-      if (topic === undefined || this.#nowMs - topic.idleSinceMs! < this.#options.idleMs) break;
-      this.#forget(topic);
-    }
-    return spent;
+    return this.#store.sweep(nowMs, budget);
   }
 
-  /** The topic of a message, where somebody may ever ask what came before or after it. */
-  #begin(subject: string, hasRecipients: boolean): Topic | undefined {
-    const isKept = (this.#retentionOf(subject)?.policy.count ?? 0) > 0;
-    return hasRecipients || isKept ? this.#create(subject) : undefined;
+  /**
+   * From now on there are other environments that have these topics: each is numbered by one of them, its home, and all
+   * follow it. What is here so far is numbered here.
+   * @param forgotten a topic is remembered no longer.
+   */
+  share(forgotten: (topic: Topic) => void): void {
+    this.#followers = new Subscriptions((subject) => this.#store.settle(this.#store.get(subject)));
+    this.#forgotten = forgotten;
   }
 
-  #create(subject: string): Topic {
-    if (this.#topics.size >= this.#options.maxTopics) {
-      const idle = this.#idle.first;
-      if (idle === undefined) {
-        throw new TopicLimitError(`there are ${this.#options.maxTopics} topics already (maxTopics)`);
-      }
-      this.#forget(idle);
-    }
-    const history = new TopicHistory(subject, this.#drawEpoch(), this.#retentionOf(subject));
-    const topic: Topic = { history, idleSinceMs: undefined, previous: undefined, next: undefined };
-    this.#topics.set(subject, topic);
+  /** A topic as it is now; undefined where there is none. */
+  topicOf(subject: string): Readonly<Topic> | undefined {
+    return this.#store.get(subject);
+  }
+
+  /** Every topic: none may come or go meanwhile. */
+  all(): IterableIterator<Readonly<Topic>> {
+    return this.#store.values();
+  }
+
+  /** A topic that is numbered here, begun where there is none. @throws TopicLimitError */
+  begin(subject: string): Readonly<Topic> {
+    const topic = this.#store.get(subject) ?? this.#store.create(subject);
+    this.#store.settle(topic);
     return topic;
   }
 
-  #retentionOf(subject: string): Retention | undefined {
-    return this.#retentions.find(([pattern]) => matches(pattern, subject))?.[1];
+  /**
+   * A topic is numbered here from now on, in an epoch of its own where others numbered it before.
+   * @returns where that one ended as far as is known here; undefined where it was no other's.
+   */
+  claim(subject: string): Cursor | undefined {
+    const topic = this.#store.get(subject);
+    if (topic?.followed === undefined) return undefined;
+    const { cursor } = topic.history;
+    topic.history.renew(this.#store.drawEpoch());
+    topic.followed = undefined;
+    return cursor;
   }
 
-  /** Counted on from where chance has begun: so no topic has one twice, and after a restart hardly any. Never 0. */
-  #drawEpoch(): number {
-    this.#epoch = this.#epoch >= u32Max ? 1 : this.#epoch + 1;
-    return this.#epoch;
-  }
-
-  /** Puts a topic last among the idle where nobody needs it, and else takes it out of them. */
-  #settle(topic: Topic | undefined): void {
+  /** A topic is not numbered here any more. */
+  disown(subject: string): void {
+    const topic = this.#store.get(subject);
     if (topic === undefined) return;
-    if (topic.idleSinceMs !== undefined) this.#idle.remove(topic);
-    const isNeeded = topic.history.size > 0 || this.#subscriptions.hasPattern(topic.history.subject);
-    topic.idleSinceMs = isNeeded ? undefined : this.#nowMs;
-    if (!isNeeded) this.#idle.push(topic);
+    topic.followed = { isWhole: false, isFollowing: false };
+    for (const follower of [...(this.#followers?.match(subject) ?? [])]) this.unfollow(follower, subject);
   }
 
-  #forget(topic: Topic): void {
-    this.#idle.remove(topic);
-    this.#topics.delete(topic.history.subject);
-  }
-
-  /** Drops what has been kept the longest until the rest is within the cap. */
-  #shed(): void {
-    while (this.#account.bytes > this.#options.maxHistoryBytes) {
-      const { history } = this.#retentions
-        .flatMap(([, { oldest }]) => oldest ?? [])
-        .reduce((a, b) => (b.keptAtMs < a.keptAtMs ? b : a));
-      history.dropOldest();
-      if (history.size === 0) this.#settle(this.#topics.get(history.subject));
+  /** Takes a message that another environment has numbered. */
+  take(subject: string, bytes: Uint8Array, type: number, cursor: Cursor): Taken<Subscriber> {
+    const recipients = this.#subscriptions.match(subject);
+    const topic = this.#store.get(subject) ?? this.#followAt(subject, cursor, recipients.length > 0);
+    if (topic === undefined) return { recipients, isNew: true, before: undefined };
+    const { history } = topic;
+    if (history.epoch === cursor.epoch && cursor.sequence <= history.sequence) {
+      return { recipients, isNew: false, before: undefined };
     }
+    const isNext = history.epoch === cursor.epoch && cursor.sequence === history.sequence + 1;
+    const before = isNext ? undefined : history.cursor;
+    if (!isNext) this.#place(topic, { epoch: cursor.epoch, sequence: cursor.sequence - 1 }, {});
+    this.#store.append(topic, bytes, type);
+    return { recipients, isNew: true, before };
+  }
+
+  /**
+   * A topic's home says where it is.
+   * @param place what else it says.
+   * @returns where it was as far as is known here, if something may be missing in between.
+   * @throws TopicLimitError
+   */
+  follow(subject: string, cursor: Cursor, place: FollowedPlace): Cursor | undefined {
+    const known = this.#store.get(subject);
+    const topic = known ?? this.#store.create(subject);
+    const before = topic.history.cursor;
+    const isEpoch = before.epoch === cursor.epoch;
+    const isBehind = !isEpoch || before.sequence < cursor.sequence;
+    const isFuller = place.isWhole === true && topic.followed?.isWhole !== true;
+    const isReplaced = known === undefined || isBehind || (isFuller && before.sequence === cursor.sequence);
+    if (isReplaced || topic.followed === undefined) this.#place(topic, cursor, place);
+    topic.followed!.isFollowing ||= place.isFollowing === true;
+    return known !== undefined && isBehind ? before : undefined;
+  }
+
+  /** Another environment needs a topic that is numbered here. */
+  addFollower(follower: number, subject: string): void {
+    this.#followers?.add(subject, follower);
+    this.#store.settle(this.#store.get(subject));
+  }
+
+  /** Not any more. */
+  unfollow(follower: number, subject: string): void {
+    this.#followers?.remove(subject, follower);
+  }
+
+  /** It has ended. */
+  unfollowAll(follower: number): void {
+    this.#followers?.removeAll(follower);
+  }
+
+  /** A topic of another environment of which a message came, where somebody here may ever ask for it. */
+  #followAt(subject: string, { epoch, sequence }: Cursor, hasRecipients: boolean): Topic | undefined {
+    if (!hasRecipients && !this.#store.keeps(subject)) return undefined;
+    try {
+      const topic = this.#store.create(subject);
+      this.#place(topic, { epoch, sequence: sequence - 1 }, { isWhole: sequence === 1 });
+      return topic;
+    } catch (cause) {
+      if (cause instanceof TopicLimitError) return undefined; // its subscribers get it all the same
+      throw cause;
+    }
+  }
+
+  #place(topic: Topic, cursor: Cursor, { entries = [], former, isWhole = false }: FollowedPlace): void {
+    const isFollowing = topic.followed?.isFollowing ?? false;
+    topic.followed = { isWhole, isFollowing };
+    this.#store.moveTo(topic, cursor, entries, former);
   }
 
   #checkRoom(subscriber: Subscriber, pattern: string): void {

@@ -18,6 +18,8 @@ export interface Group {
   readonly resumeSecret: Uint8Array;
   /** How many sessions each environment has, by its number; -1 where it has no server. */
   readonly sessionCounts: Int32Array<SharedArrayBuffer>;
+  /** Which of them have topics: see `HomeMembers`. */
+  readonly homes: SharedArrayBuffer;
   /** Undefined where the process is the only one. */
   readonly node?: GroupNode | undefined;
 }

@@ -9,6 +9,7 @@ import type { SessionHandle } from "../../session/handle.js";
 import { type InboxResult, Sessions, type SessionsBehaviour } from "../../session/sessions.js";
 import { TABLE_MAX_ENVIRONMENTS } from "../../session/table_layout.js";
 import type { Group } from "./group.js";
+import { createHomes } from "./home_members.js";
 
 /** Takes what another environment sent to this one. `bytes` are valid during the call, and another thread may write there. */
 export type PostHandler = (bytes: Uint8Array, sender: number) => void;
@@ -41,7 +42,12 @@ export class Peers {
 
   private constructor(
     enter: (behaviour: SessionsBehaviour) => Sessions,
-    { resumeSecret = randomBytes(32), sessionCounts = newCounts(), node }: Partial<Group> = {},
+    {
+      resumeSecret = randomBytes(32),
+      sessionCounts = newCounts(),
+      homes = createHomes(),
+      node,
+    }: Partial<Group> = {},
   ) {
     this.sessions = enter({
       message: (handle, kind, bytes, sender) => {
@@ -55,7 +61,7 @@ export class Peers {
       drain: (environment) => this.#tell(this.#drained, environment),
       left: (environment) => this.#tell(this.#left, environment),
     });
-    this.group = { sessions: this.sessions.shared, resumeSecret, sessionCounts, node };
+    this.group = { sessions: this.sessions.shared, resumeSecret, sessionCounts, homes, node };
     this.countSessions(0);
   }
 

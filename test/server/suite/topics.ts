@@ -146,13 +146,13 @@ export function describeTopics(kit: SessionKit): void {
       server.publish("room.1", "on its way");
 
       const back = await RawClient.connect(t, kit.under, server);
-      const places = new Map([["room.1", encodeCursor(cursor)]]);
+      const places = new Map([["room.1", encodeCursor(cursor!)]]);
       await back.begin(
         encodeHello({ ...hello, resumption: { session, resume, cursors: new Map([[0, 1]]), places } }),
       );
       let gap = await back.frames.take();
       while (gap.kind !== Kind.Gap) gap = await back.frames.take();
-      assert.deepEqual(readGap(gap), { topic: "room.1", epoch: cursor.epoch, oldest: 3 });
+      assert.deepEqual(readGap(gap), { topic: "room.1", epoch: cursor!.epoch, oldest: 3 });
     });
 
     test("leave out a client that takes no message so large, and tell it so", async (t) => {

@@ -1,0 +1,34 @@
+/**
+ * Which of some environments has a topic for its own, by rendezvous hashing: each gets a number that depends on the topic
+ * and on itself alone, and the highest wins. So where one comes or ends only those topics move that come to it, or were
+ * its own.
+ * @param members ascending, at least one.
+ */
+export function homeOf(subject: string, members: readonly number[]): number {
+  if (members.length === 1) return members[0]!;
+  const hash = hashOf(subject);
+  let home = -1;
+  let highest = -1;
+  for (const member of members) {
+    const weight = mixed(hash ^ Math.imul(member + 1, 0x9e37_79b1));
+    if (weight <= highest) continue;
+    highest = weight;
+    home = member;
+  }
+  return home;
+}
+
+/** FNV-1a over UTF-16 units. */
+function hashOf(text: string): number {
+  let hash = 0x811c_9dc5;
+  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
+  return hash;
+}
+
+/** MurmurHash3's last step: each bit of the hash changes about half of all. */
+function mixed(hash: number): number {
+  let bits = hash;
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85eb_ca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2_ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
+}

@@ -1,0 +1,403 @@
+import { ProtocolViolationError, TopicHomeError, TopicLimitError } from "../../errors.js";
+import type { Cursor } from "../../topic/cursor.js";
+import { checkSubject, isLiteral } from "../../topic/subject.js";
+import type { Gap } from "../../topic/topic_history.js";
+import type { Topic } from "../../topic/topic_store.js";
+import type { SubscribeFrom, Topics } from "../../topic/topics.js";
+import type { PublishResult } from "../publish_result.js";
+import { Asks } from "./asks.js";
+import { Followers } from "./followers.js";
+import { encodeHomeCommand, type HomeCommand, HomeOp, RefusedBy, readHomeCommand } from "./home_command.js";
+import { type Environments, HomeMembers } from "./home_members.js";
+import { homeOf } from "./home_of.js";
+import { type LineLimits, Lines, type Posting } from "./lines.js";
+import { Offers } from "./offers.js";
+import { PeerKind } from "./peer_kind.js";
+
+/** A message of a topic. */
+export interface Publication {
+  readonly subject: string;
+  readonly payload: Uint8Array;
+  readonly type: number;
+}
+
+/** How what homes say reaches who subscribes in this environment. */
+export interface TopicAudience<Subscriber> {
+  /** @returns to how many it was handed */
+  deliver(publication: Publication, cursor: Cursor, recipients: readonly Subscriber[]): number;
+  /** Something may be missing of a topic after `before`. */
+  tellGap(subject: string, gap: Gap, before: Cursor, recipients: readonly Subscriber[]): void;
+  /** Something may be missing of any topic. */
+  tellLoss(): void;
+}
+
+/** The environments among which topics are shared, as they are needed here: `Peers`, or less. */
+export type HomePeers = Environments & Posting & { onLeft(handler: (environment: number) => void): void };
+
+/** What a message of so many bytes needs on its way, and may wait with others: beyond, one is noted, and had again. */
+export function lineLimits(maxMessageBytes: number): LineLimits {
+  return { maxBytes: maxMessageBytes + 2_048, maxWaitingBytes: 2 ** 22 };
+}
+
+/** How many topics are seen to in one turn of the clock, whose home has changed. */
+const movedBudget = 500;
+const maxAttempts = 4;
+/** So long after its end there is nothing more to be read of an environment. */
+const staleMs = 30_000;
+const beforeAll: Cursor = { epoch: 0, sequence: 0 };
+
+/**
+ * Topics that environments share. Each topic has one of them for its home, by rendezvous hashing, which numbers what is
+ * published to it anywhere, and tells all others: so everybody sees one order, and one cursor.
+ *
+ *     publisher ── offer ──► home ── publication ──► every other environment ──► who subscribes there
+ *               ◄── taken ──
+ */
+export class TopicHomes<Subscriber> {
+  readonly #environment: number;
+  readonly #topics: Topics<Subscriber>;
+  readonly #audience: TopicAudience<Subscriber>;
+  readonly #members: HomeMembers;
+  readonly #lines: Lines;
+  readonly #offers: Offers;
+  readonly #asks: Asks;
+  readonly #followers: Followers;
+  /** Subjects whose home has changed, and what that means here is not done yet. */
+  readonly #moved = new Set<string>();
+  /** When somebody by a number has ended: what that one wrote may still be read. */
+  readonly #leftMs = new Map<number, number>();
+  #nowMs = 0;
+  #isClosed = false;
+
+  constructor(
+    peers: HomePeers,
+    topics: Topics<Subscriber>,
+    audience: TopicAudience<Subscriber>,
+    limits: LineLimits,
+  ) {
+    this.#environment = peers.environment;
+    this.#topics = topics;
+    this.#audience = audience;
+    this.#members = new HomeMembers(peers, (before) => this.#onChange(before));
+    this.#lines = new Lines(peers, PeerKind.homes, limits, (bytes, sender) => {
+      this.#members.look();
+      this.#take(sender, readHomeCommand(bytes));
+    });
+    this.#offers = new Offers(this.#members, this.#lines);
+    this.#asks = new Asks(this.#lines);
+    this.#followers = new Followers(this.#lines, topics);
+    peers.onLeft((environment) => this.#onLeft(environment));
+    topics.share((topic) => this.#onForgotten(topic));
+    this.#members.enter();
+    this.#members.look(); // all else is there by now
+  }
+
+  /** Publications and questions on their way to their homes. */
+  get pendingCount(): number {
+    return this.#offers.size + this.#asks.size;
+  }
+
+  /** @throws InvalidArgumentError; TopicLimitError where the topic's home is here */
+  publish(subject: string, payload: Uint8Array, type: number): PublishResult {
+    checkSubject(subject);
+    if (this.#members.homeOf(subject) !== this.#environment) return this.#offers.make(subject, payload, type);
+    const { cursor, recipients } = this.#publishHere({ subject, payload, type });
+    return { status: "published", cursor, recipients };
+  }
+
+  /**
+   * Asks the home of a subject what is not known here and somebody needs who subscribes to it.
+   * @param pattern a sound one, and `from` goes with it.
+   * @returns undefined where nothing has to be asked. Rejected with TopicHomeError or TopicLimitError.
+   */
+  prepare(pattern: string, from: SubscribeFrom | undefined): Promise<void> | undefined {
+    if (!isLiteral(pattern)) return undefined;
+    if (this.#isHere(pattern)) {
+      this.#claim(pattern);
+      return undefined;
+    }
+    const topic = this.#topics.topicOf(pattern);
+    if (topic?.followed?.isFollowing === true && serves(topic, from)) return undefined;
+    return this.#askHome(pattern, from !== undefined && topic?.followed?.isWhole !== true);
+  }
+
+  /** Whether a subscription may begin: after waiting for `prepare`, the home may be another by now. */
+  isPrepared(pattern: string): boolean {
+    return (
+      !isLiteral(pattern) || this.#isHere(pattern) || this.#topics.topicOf(pattern)?.followed !== undefined
+    );
+  }
+
+  sweep(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#members.look();
+    this.#offers.sweep(nowMs);
+    this.#asks.sweep(nowMs);
+    let budget = movedBudget;
+    for (const subject of this.#moved) {
+      if (budget-- === 0) return;
+      this.#moved.delete(subject);
+      this.#settleMoved(subject);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#offers.close();
+    this.#asks.close();
+  }
+
+  #isHere(subject: string): boolean {
+    return this.#members.homeOf(subject) === this.#environment;
+  }
+
+  #publishHere(publication: Publication): { cursor: Cursor; recipients: number } {
+    const { subject, payload, type } = publication;
+    this.#claim(subject);
+    const { cursor, recipients } = this.#topics.publish(subject, payload, { type });
+    // The others first: what this leads to here may publish to the same topic.
+    const command = encodeHomeCommand({ op: HomeOp.publication, subject, payload, type, cursor });
+    for (const member of this.#members.others) this.#followers.tell(member, subject, command, cursor);
+    return { cursor, recipients: this.#audience.deliver(publication, cursor, recipients) };
+  }
+
+  /** Whatever others have numbered of a topic of this environment: it has another epoch from now on, and all are told. */
+  #claim(subject: string): void {
+    const before = this.#topics.claim(subject);
+    if (before === undefined) return;
+    this.#tellGap(subject, before);
+    const cursor = this.#topics.cursorOf(subject)!;
+    const command = encodeHomeCommand({ op: HomeOp.state, subject, cursor });
+    for (const member of this.#members.others) this.#followers.tellPlace(member, command);
+  }
+
+  /** @param next what may come next, to who gets no history now; where the topic is, else. */
+  #tellGap(subject: string, before: Cursor, next = nextOf(this.#topics.cursorOf(subject)!)): void {
+    const recipients = this.#topics.recipients(subject);
+    if (recipients.length > 0) this.#audience.tellGap(subject, next, before, recipients);
+  }
+
+  async #askHome(subject: string, wantsHistory: boolean): Promise<void> {
+    let cause: Error = new TopicHomeError("no thread of the group has topics");
+    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+      const home = this.#members.homeOf(subject);
+      if (home === undefined) break;
+      if (home === this.#environment) {
+        this.#claim(subject);
+        return;
+      }
+      const failure = await new Promise<Error | undefined>((resolve) => {
+        this.#ask(home, subject, wantsHistory, resolve);
+      });
+      if (failure === undefined) return;
+      cause = failure;
+      if (this.#isClosed || cause instanceof TopicLimitError) break;
+    }
+    throw cause;
+  }
+
+  /** Follows a topic as its home says where it is. */
+  #ask(home: number, subject: string, wantsHistory: boolean, done: (failure?: Error) => void): void {
+    this.#asks.ask(home, subject, wantsHistory, (answer) => {
+      if (answer.state === undefined) {
+        done(answer.cause);
+        return;
+      }
+      if (this.#members.homeOf(subject) !== home) {
+        done(new TopicHomeError("this topic is another thread's by now"));
+        return;
+      }
+      const { cursor, former, flag: isWhole } = answer.state;
+      try {
+        this.#follow(subject, cursor!, { entries: answer.entries, former, isWhole, isFollowing: true });
+        done();
+      } catch (cause) {
+        done(cause as Error);
+      }
+    });
+  }
+
+  #follow(subject: string, cursor: Cursor, place: Parameters<Topics<Subscriber>["follow"]>[2]): void {
+    const before = this.#topics.follow(subject, cursor, place);
+    if (before !== undefined) this.#tellGap(subject, before);
+  }
+
+  #take(sender: number, command: HomeCommand): void {
+    switch (command.op) {
+      case HomeOp.offer:
+        this.#onOffer(sender, command);
+        break;
+      case HomeOp.taken:
+        this.#offers.answered(sender, command);
+        break;
+      case HomeOp.refused:
+        if (!this.#offers.answered(sender, command)) this.#asks.refused(sender, command);
+        break;
+      case HomeOp.publication:
+        this.#onPublication(sender, command);
+        break;
+      case HomeOp.follow:
+        this.#onFollow(sender, command);
+        break;
+      case HomeOp.unfollow:
+        this.#topics.unfollow(sender, command.subject);
+        break;
+      case HomeOp.kept:
+        this.#asks.kept(sender, command);
+        break;
+      case HomeOp.state:
+        this.#onState(sender, command);
+        break;
+      default:
+        this.#audience.tellLoss();
+    }
+  }
+
+  #onOffer(sender: number, command: HomeCommand): void {
+    const { id } = command;
+    if (!this.#isHere(command.subject)) {
+      this.#answer(sender, { op: HomeOp.refused, id, type: RefusedBy.stranger });
+      return;
+    }
+    try {
+      const { cursor } = this.#publishHere(command);
+      this.#answer(sender, { op: HomeOp.taken, id, cursor });
+    } catch (cause) {
+      if (!(cause instanceof TopicLimitError)) throw cause;
+      this.#answer(sender, { op: HomeOp.refused, id, type: RefusedBy.limit });
+    }
+  }
+
+  #onPublication(sender: number, command: HomeCommand): void {
+    const { subject, payload, type } = command;
+    const cursor = command.cursor!;
+    if (cursor.sequence === 0) throw new ProtocolViolationError("the first message has the sequence 1");
+    if (!this.#isOfHome(sender, subject, cursor)) return;
+    const { recipients, isNew, before } = this.#topics.take(subject, payload, type, cursor);
+    if (!isNew) return;
+    if (before !== undefined) {
+      this.#tellGap(subject, before, { epoch: cursor.epoch, oldest: cursor.sequence });
+    }
+    this.#audience.deliver(command, cursor, recipients);
+  }
+
+  /** What another than the home says is taken where it was the home until now: the new one will tell where it is. */
+  #isOfHome(sender: number, subject: string, { epoch }: Cursor): boolean {
+    const topic = this.#topics.topicOf(subject);
+    const isHome = this.#members.homeOf(subject) === sender;
+    if (topic === undefined) {
+      const leftMs = this.#leftMs.get(sender) ?? Number.NEGATIVE_INFINITY;
+      if (!isHome || this.#nowMs - leftMs < staleMs) this.#moved.add(subject);
+      return true;
+    }
+    return isHome || (topic.followed !== undefined && topic.history.epoch === epoch);
+  }
+
+  #onFollow(sender: number, { id, subject, flag }: HomeCommand): void {
+    if (!this.#isHere(subject)) {
+      this.#answer(sender, { op: HomeOp.refused, id, type: RefusedBy.stranger });
+      return;
+    }
+    this.#claim(subject);
+    try {
+      this.#topics.begin(subject);
+    } catch (cause) {
+      if (!(cause instanceof TopicLimitError)) throw cause;
+      this.#answer(sender, { op: HomeOp.refused, id, type: RefusedBy.limit });
+      return;
+    }
+    this.#followers.add(sender, { id, subject, wantsHistory: flag });
+  }
+
+  #onState(sender: number, state: HomeCommand): void {
+    const { id, subject } = state;
+    const cursor = state.cursor!;
+    if (id !== 0) {
+      this.#asks.told(sender, state);
+    } else if (this.#topics.topicOf(subject) === undefined) {
+      this.#onStrange(subject, cursor);
+    } else if (this.#members.homeOf(subject) === sender) {
+      this.#follow(subject, cursor, {});
+    }
+  }
+
+  /** A topic of which nothing is known here has lost something: who gets it by a wildcard never got that. */
+  #onStrange(subject: string, cursor: Cursor): void {
+    if (this.#topics.recipients(subject).length === 0) return;
+    this.#tellGap(subject, beforeAll, nextOf(cursor));
+    try {
+      this.#topics.follow(subject, cursor, {});
+      this.#moved.add(subject); // so that its home knows that it is needed here
+    } catch (cause) {
+      if (!(cause instanceof TopicLimitError)) throw cause;
+    }
+  }
+
+  #answer(member: number, command: Partial<HomeCommand> & { readonly op: number }): void {
+    // Where even that finds no room, who asked gives up by itself.
+    this.#lines.sendPatiently(member, encodeHomeCommand(command));
+  }
+
+  /** Nobody here needs a topic any more. */
+  #onForgotten({ history: { subject }, followed }: Topic): void {
+    const home = this.#members.homeOf(subject);
+    if (followed?.isFollowing !== true || home === undefined || home === this.#environment) return;
+    this.#lines.sendPatiently(home, encodeHomeCommand({ op: HomeOp.unfollow, subject }));
+  }
+
+  /** Others have come or gone: what has another home now is numbered there, and begun anew. */
+  #onChange(before: readonly number[]): void {
+    const now = this.#members.numbers;
+    for (const member of now) if (!before.includes(member)) this.#followers.join(member);
+    if (before.length === 0) return;
+    if (now.length === 0) return;
+    this.#move((subject) => homeOf(subject, before) !== homeOf(subject, now));
+  }
+
+  #onLeft(environment: number): void {
+    this.#members.look();
+    this.#leftMs.set(environment, this.#nowMs);
+    this.#followers.forget(environment, this.#members.others.includes(environment));
+    this.#offers.left(environment);
+    this.#asks.left(environment);
+    // Its number may be another's by now, which knows nothing of its topics.
+    this.#move((subject) => this.#members.homeOf(subject) === environment);
+  }
+
+  #move(isMoved: (subject: string) => boolean): void {
+    for (const { history } of this.#topics.all()) {
+      if (!isMoved(history.subject)) continue;
+      this.#topics.disown(history.subject);
+      this.#moved.add(history.subject);
+    }
+  }
+
+  /** The new home begins another epoch, and says so; who needs the topic asks for it. */
+  #settleMoved(subject: string): void {
+    const home = this.#members.homeOf(subject);
+    const topic = this.#topics.topicOf(subject);
+    if (home === undefined || topic === undefined) return;
+    if (home === this.#environment) {
+      this.#claim(subject);
+      return;
+    }
+    const isNeeded = topic.idleSinceMs === undefined || this.#topics.recipients(subject).length > 0;
+    if (!isNeeded || topic.followed?.isFollowing === true) return;
+    this.#ask(home, subject, false, (failure) => {
+      // Its home may have changed again.
+      if (failure instanceof TopicHomeError) this.#moved.add(subject);
+    });
+  }
+}
+
+function nextOf({ epoch, sequence }: Cursor): Gap {
+  return { epoch, oldest: sequence + 1 };
+}
+
+/** Whether what is known here of a topic of another environment is enough for who subscribes from there. */
+function serves({ history, followed }: Readonly<Topic>, from: SubscribeFrom | undefined): boolean {
+  if (from === undefined) return true;
+  if (typeof from !== "object") return followed?.isWhole === true;
+  if (from.epoch !== history.epoch || from.sequence > history.sequence) return false;
+  return followed?.isWhole === true || from.sequence >= history.oldest - 1;
+}
