@@ -14,14 +14,13 @@ export class Members {
   #seenChanges = -1;
   #claims: readonly Claim[] = [];
   #numbers: readonly number[] = [];
-  /** Of whom `left` was told that they had joined. */
-  #known: readonly Claim[];
+  /** Who was seen here and has left, and nobody was told. */
+  readonly #left: number[] = [];
 
   constructor(roll: Roll, changes: Int32Array) {
     this.#roll = roll;
     this.#changes = changes;
-    this.#look();
-    this.#known = this.#claims; // who has joined before this one may leave before it looks again
+    this.#look(); // who has joined before this one may leave before it looks again
   }
 
   /** Their numbers, ascending; this environment's, too. */
@@ -30,20 +29,23 @@ export class Members {
     return this.#numbers;
   }
 
-  /** Calls for each environment that has left since the last time, though another may have its number by now. */
+  /**
+   * Calls for each environment that has left since the last time, though another may have its number by now. Those that
+   * came and went without anybody having asked for them meanwhile, nobody here can have had to do with.
+   */
   tellLeft(left: (environment: number) => void): void {
     this.#look();
-    const before = this.#known;
-    if (before === this.#claims) return;
-    this.#known = this.#claims;
-    for (const claim of before) if (!this.#claims.includes(claim)) left(environmentOf(claim));
+    if (this.#left.length === 0) return;
+    for (const environment of this.#left.splice(0)) left(environment);
   }
 
   #look(): void {
     const changes = this.#changes[0]!;
     if (changes === this.#seenChanges) return;
     this.#seenChanges = changes;
+    const before = this.#claims;
     this.#claims = this.#roll.living() as Claim[];
+    for (const claim of before) if (!this.#claims.includes(claim)) this.#left.push(environmentOf(claim));
     this.#numbers = this.#claims.map(environmentOf);
   }
 }
