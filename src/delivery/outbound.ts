@@ -73,6 +73,16 @@ export class Outbound {
     return rarities === undefined ? held : held + rarities.pending.bytes + bytesToReplay(rarities);
   }
 
+  /**
+   * Memory that this holds and cannot let go of for now, about: what waits, and what is kept to be sent again, with what
+   * its connection holds. 0 while messages go out at once.
+   */
+  get bytesHeld(): number {
+    if (this.#isReady) return 0;
+    const waiting = this.#rarities?.pending.cost ?? 0;
+    return waiting + this.bytesUnacknowledged + (this.#carrier?.bytesQueued ?? 0);
+  }
+
   /** Something is to happen at the next {@link pump}: messages wait, or whoever was told `blocked` does. */
   get isHeld(): boolean {
     return !this.#isReady || this.isBlocked;
@@ -225,6 +235,23 @@ export class Outbound {
     if (this.#isReady && !this.isBlocked) return false;
     if (this.#rarities !== undefined) this.#flow(this.#rarities, nowMs);
     return this.#unblock();
+  }
+
+  /**
+   * Gives up messages that wait, the oldest of the least priority first, for somebody who needs their memory.
+   * @returns how much of it that was, at least `bytes` where so much waited.
+   */
+  shed(bytes: number): number {
+    const rarities = this.#rare();
+    const { pending } = rarities;
+    const before = pending.cost;
+    while (before - pending.cost < bytes) {
+      const oldest = pending.evict("control");
+      if (oldest === undefined) break;
+      this.#discard(rarities, oldest, "dropped");
+    }
+    tell(rarities);
+    return before - pending.cost;
   }
 
   /** The peer has lost the session: what it has not acknowledged is lost, and what waits goes to a new session. */

@@ -1,4 +1,5 @@
 import { InternalError, ResourceExhaustedError } from "../errors.js";
+import { NearLimit } from "../transport/near_limit.js";
 import { abortedError, type WaitOptions } from "../transport/wait.js";
 import { FailureCode, type Reply } from "./failure.js";
 
@@ -6,16 +7,15 @@ import { FailureCode, type Reply } from "./failure.js";
 export class RequestBudget {
   /** May be another while some wait. */
   limit: number;
-  readonly #warn: ((current: number, limit: number) => void) | undefined;
+  readonly #near: NearLimit;
   #current = 0;
-  #warned = false;
   readonly #idle: (() => void) | undefined;
 
-  /** @param warn called when 80 % wait, and again only after fewer than 60 % did. @param idle called when none does. */
+  /** @param warn see {@link NearLimit}. @param idle called when none waits. */
   constructor(limit: number, warn?: (current: number, limit: number) => void, idle?: () => void) {
     this.#idle = idle;
     this.limit = limit;
-    this.#warn = warn;
+    this.#near = new NearLimit(warn);
   }
 
   get current(): number {
@@ -30,14 +30,12 @@ export class RequestBudget {
       );
     }
     this.#current += 1;
-    if (this.#warned || this.#current < this.limit * 0.8) return;
-    this.#warned = true;
-    this.#warn?.(this.#current, this.limit);
+    this.#near.look(this.#current, this.limit);
   }
 
   giveBack(): void {
     this.#current -= 1;
-    if (this.#current < this.limit * 0.6) this.#warned = false;
+    this.#near.look(this.#current, this.limit);
     if (this.#current === 0) this.#idle?.();
   }
 }

@@ -146,8 +146,11 @@ export interface ServerBehaviour<Data = unknown, Events = unknown> {
 
 /** What a server warns of, once until it is over. */
 export interface ServerWarning {
-  /** `pendingRequests`: 80 % of `maxPendingRequests` wait. */
-  readonly kind: "pendingRequests";
+  /**
+   * - `pendingRequests`: 80 % of `maxPendingRequests` wait;
+   * - `queueBytes`: sessions hold 80 % of `limits.queueBytes`.
+   */
+  readonly kind: "pendingRequests" | "queueBytes";
   readonly current: number;
   readonly limit: number;
 }

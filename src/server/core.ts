@@ -28,6 +28,7 @@ import type { ReadLimits, ReadServerOptions } from "./options.js";
 import { outgoingOnion } from "./outgoing_onion.js";
 import type { Plugin } from "./plugin.js";
 import { nodeOf } from "./processes/node_of.js";
+import { QueueBudget, queueLimits } from "./queue_budget.js";
 import { Receiver } from "./receiver.js";
 import { type Refusal, refuse } from "./refusal.js";
 import { Registry } from "./registry.js";
@@ -85,6 +86,7 @@ export class ServerCore<Data> {
   readonly receiver: Receiver<Data>;
   readonly topics: ServerTopics<Data>;
   readonly dispatcher: Dispatcher;
+  readonly queues: QueueBudget<Data>;
   readonly storing: Storing<Data>;
   readonly half: MarkingContext;
   readonly requestBudget: RequestBudget;
@@ -138,6 +140,9 @@ export class ServerCore<Data> {
         this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
       () => this.answered.wake(),
     );
+    this.queues = new QueueBudget(queueLimits(options), (current, limit) =>
+      this.handlers.call("warning", undefined, { kind: "queueBytes", current, limit }),
+    );
     this.half = {
       ...halfContext(options, this.requestBudget, decompressPayload, options.queuePolicy),
       ids: options.messageIds,
@@ -187,6 +192,7 @@ export class ServerCore<Data> {
     this.#arrivals.update(arrivalLimits(limits));
     this.#sessionAddresses.update({ maxPerAddress: limits.sessionsPerAddress }, this.clock.tick);
     updateHalf(this.half, options, queuePolicy);
+    this.queues.update(queueLimits(options));
   }
 
   /** What a refusal says that another time may not. */

@@ -51,6 +51,12 @@ export interface LimitOptions {
   readonly connectionsPerSecond?: number | undefined;
   /** Connections that have not begun a session yet; 10,000 by default. Beyond, the newest are refused. */
   readonly unauthenticated?: number | undefined;
+  /**
+   * Bytes that all sessions of this thread may hold together which cannot go on: what waits, and what is kept of those that
+   * are slow or have no connection; 256 MiB by default. Beyond, those that hold most drop what waits where `queuePolicy` is
+   * `drop-oldest`, and are else closed with `CloseCode.exhausted`.
+   */
+  readonly queueBytes?: number | undefined;
 }
 
 /** What is remembered of each session's message ids: what comes again under one is not done again. */
@@ -156,6 +162,7 @@ const limits = object({
   connectionsPerSecondPerAddress: perSecond,
   connectionsPerSecond: perSecond,
   unauthenticated: withDefault(integer(1, 2 ** 20), 10_000),
+  queueBytes: withDefault(integer(1, 2 ** 50), 256 * 1024 * 1024),
 } satisfies Record<keyof LimitOptions, unknown>);
 
 const schema = object({
@@ -221,6 +228,7 @@ export interface ReadLimits {
   readonly connectionRatePerAddress: Rate | undefined;
   readonly connectionRate: Rate | undefined;
   readonly unauthenticated: number;
+  readonly queueBytes: number;
 }
 
 /** @throws InvalidArgumentError naming the option and what it allows */
@@ -247,6 +255,7 @@ export function readLimits(given: LimitOptions = {}): ReadLimits {
     connectionRatePerAddress: rate(read.connectionsPerSecondPerAddress),
     connectionRate: rate(read.connectionsPerSecond),
     unauthenticated: read.unauthenticated,
+    queueBytes: read.queueBytes,
   };
 }
 

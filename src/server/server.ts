@@ -64,6 +64,8 @@ export interface Server<Data = unknown, Events = unknown> extends AsyncDisposabl
   readonly connectionCount: number;
   /** Requests of this server that wait for answers. */
   readonly pendingRequests: number;
+  /** What this thread's sessions hold that cannot go on now: see `limits.queueBytes`. */
+  readonly bytesHeld: number;
   readonly counters: Readonly<ServerCounters>;
 
   /** The session of an id; undefined where there is none. */
@@ -270,6 +272,10 @@ class SessionServer<Data> implements Server<Data> {
 
   get pendingRequests(): number {
     return this.#core.requestBudget.current;
+  }
+
+  get bytesHeld(): number {
+    return this.#core.queues.bytes;
   }
 
   get counters(): Readonly<ServerCounters> {

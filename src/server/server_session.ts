@@ -85,6 +85,8 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
   #isOwing = false;
   /** How it ends once its queue is empty, or its time is over. */
   #closing: Closing | undefined = undefined;
+  /** It has a part in what all sessions may hold. */
+  holdsBytes = false;
   heartbeats = 0;
   errors = 0;
   /** Of its last connection: what it counts for there. */
@@ -180,6 +182,7 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
     if (result === "dropped" && this.outbound.mustClose && !this.isClosing) {
       this.endBy("local", CloseCode.exhausted, "its queue is full", false);
     }
+    if (this.outbound.isHeld || this.holdsBytes) this.#core.queues.note(this);
     return result;
   }
 
@@ -221,7 +224,7 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
     this.sendAcks(true); // what the client was told meanwhile, on the connection before, it may never hear
     this.#core.topics.resume(this, terms.places);
     this.pump(this.nowMs);
-    this.#core.handlers.call("resumed", this, data);
+    if (!this.isClosing) this.#core.handlers.call("resumed", this, data);
     return true;
   }
 
@@ -270,6 +273,7 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
 
   override pump(nowMs: number): void {
     super.pump(nowMs);
+    if (this.outbound.isHeld || this.holdsBytes) this.#core.queues.note(this);
     if (!this.outbound.isBlocked) this.#core.topics.goOn(this);
     if (this.#closing === undefined || this.outbound.hasWaiting || this.#state === "closed") return;
     this.#finish(this.#closing.options, this.#closing.end);
@@ -376,6 +380,7 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
     if (this.#core.options.resumeWindowMs === 0)
       this.#over({ by: "expired", code: CloseCode.goingAway, reason: "" });
     else this.#core.handlers.call("detached", this);
+    this.#core.queues.note(this);
   }
 
   /** Ends it when what is queued is sent, or at once. */
@@ -406,6 +411,7 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
     this.#transport = undefined;
     clearTimeout(this.#closing?.timer);
     this.endHalf(`session ${this.id} ended: ${end.reason || end.by}`);
+    this.#core.queues.note(this);
     this.#core.forget(this, end);
   }
 }

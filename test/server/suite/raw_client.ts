@@ -1,5 +1,5 @@
 import type { TestContext } from "node:test";
-import type { CloseInfo, FrameContents, TransportConnection } from "millrace";
+import { CloseCode, type CloseInfo, type FrameContents, type TransportConnection } from "millrace";
 import type { Server } from "millrace/server";
 import type { Hello } from "#internal/delivery/hello.js";
 import { sessionVersion } from "#internal/delivery/terms.js";
@@ -61,6 +61,11 @@ export class RawClient extends FrameBehaviour<undefined> {
   /** How the server ended it. */
   get closed(): Promise<CloseInfo> {
     return this.#closed.promise;
+  }
+
+  /** Cuts the connection off, as a network would. */
+  drop(): void {
+    this.#connection!.close({ code: CloseCode.goingAway, graceful: false });
   }
 
   /** Sends a frame; what is not named is 0, or nothing. */
