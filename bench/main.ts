@@ -71,7 +71,7 @@ const smoke: Omit<BenchmarkOptions, "progress"> = {
   warmupMs: 100,
   durationMs: 300,
   idleConnections: 1_000,
-  idleSessions: 1_000,
+  idleSessions: 500,
   busySessions: 10,
   events: 200_000,
   sessions: 20_000,

@@ -18,7 +18,7 @@ namespace {
 constexpr uint32_t kConnectionsPerSource = 10'000;
 constexpr uint32_t kReadAhead = 4 * 1024;
 /** As many are opened at once: some servers let each wait for a while. */
-constexpr uint32_t kInFlight = 16;
+constexpr uint32_t kInFlight = 32;
 
 /** A loopback address of its own for every ten thousand connections: a pair of addresses has 64 k ports at
  * most. */

@@ -62,7 +62,7 @@ pub async fn run(flags: &Flags) -> Result<(), Failure> {
 type Opened = (Connection, (SendStream, Frames));
 
 /// As many are opened at once: some servers let each wait for a while.
-const IN_FLIGHT: usize = 16;
+const IN_FLIGHT: usize = 32;
 
 async fn open_all(
     endpoint: &Endpoint,
