@@ -83,6 +83,8 @@ const maintenanceMs = 250;
 const sliceSlots = 32_768;
 const sliceMs = 4;
 const auditSlots = 16_384;
+/** So that no message waits for more than a part of a millisecond. */
+const auditSliceSlots = 512;
 /** Then the event loop has its turn. */
 const maxReceived = 4_096;
 
@@ -105,6 +107,8 @@ export class Sessions {
   readonly #maintenance: NodeJS.Timeout;
   /** What maintenance has left for the next turn: one, however often the timer came meanwhile. */
   #goesOn: NodeJS.Immediate | undefined;
+  /** The same of the audit. */
+  #auditsOn: NodeJS.Immediate | undefined;
   #isClosed = false;
   #isReceivingAgain = false;
   #misdirected = 0;
@@ -317,9 +321,18 @@ export class Sessions {
       return;
     }
     // What an ended environment left is no damage; when another takes it back, this waits for it.
-    if (this.#directory.ended().length === 0) this.#audit.step(auditSlots);
+    if (this.#auditsOn === undefined) this.#auditSome(auditSlots);
     this.#outboxes.maintain();
     this.#members.tellLeft((environment) => this.#behaviour.left?.(environment));
+  }
+
+  /** Looks for damage in so many slots, in slices between which the event loop has its turn. */
+  #auditSome(slots: number): void {
+    this.#auditsOn = undefined;
+    if (this.#isClosed || this.#directory.ended().length > 0) return;
+    const isRound = this.#audit.step(Math.min(slots, auditSliceSlots));
+    const left = slots - auditSliceSlots;
+    if (!isRound && left > 0) this.#auditsOn = setImmediate(() => this.#auditSome(left));
   }
 
   /** Leaves: whatever this environment still has is taken back by the others. */
