@@ -38,7 +38,11 @@ export const sessionPublish: Benchmark = {
 
 function subject(name: string, start: () => Promise<BenchServer>, flags: readonly string[]): Subject {
   const client = [nativeProgram("message_publish_client"), ...flags];
-  return { name, node: true, start: async () => ({ server: await start(), echo: client, idle: client }) };
+  return {
+    name,
+    node: true,
+    start: async () => ({ server: await start(), echo: client, idle: () => client }),
+  };
 }
 
 const hex = (text: string) => Buffer.from(text).toString("hex");

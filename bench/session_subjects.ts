@@ -20,8 +20,8 @@ export interface Loaded {
   readonly requestLater?: readonly string[];
   /** The program that connects again and again, with the same. */
   readonly connect?: readonly string[];
-  /** The program that holds connections idle, with the same. */
-  readonly idle: readonly string[];
+  /** The program that holds connections idle, with the same, and so many messages that each sends before it rests. */
+  idle(burst: number): readonly string[];
 }
 
 export interface Subject {
@@ -50,9 +50,6 @@ function floors(transport: SessionTransport, identity: Identity): readonly Subje
     : [bare("uWebSockets.js", "uws_bare"), bare("ws", "ws_bare"), socketIo];
 }
 
-/** What a connection does before it rests. */
-const burst = ["--burst", "16", "--size", "64"];
-
 /** The programs that speak WebSocket and TCP. */
 function clients(
   flags: readonly string[],
@@ -65,7 +62,7 @@ function clients(
     connect: [nativeProgram("message_connect_client"), ...flags],
     ...(requests && { request: [echo, ...requests] }),
     ...(requestsLater && { requestLater: [echo, ...requestsLater] }),
-    idle: [nativeProgram("message_idle_client"), ...flags, ...burst],
+    idle: (burst) => [nativeProgram("message_idle_client"), ...flags, "--burst", String(burst)],
   };
 }
 
@@ -88,7 +85,7 @@ export function sessions(transport: SessionTransport, identity: Identity, resume
         echo: [program, ...flags],
         request: [program, ...requests],
         requestLater: [program, ...later],
-        idle: [program, ...flags, "--hold", "1", "--depth", "16"],
+        idle: (burst) => [program, ...flags, "--hold", "1", "--depth", String(burst)],
       };
     },
   };
@@ -141,7 +138,7 @@ function rawQuic(identity: Identity): Subject {
     start: async () => ({
       server: await startRawQuic(identity),
       echo: [nativeProgram("quic_echo_client")],
-      idle: [nativeProgram("quic_idle_client")],
+      idle: () => [nativeProgram("quic_idle_client")],
     }),
   };
 }
@@ -178,7 +175,7 @@ function crate(name: Crate, transport: SessionTransport, identity: Identity): Su
       if (transport !== "QUIC")
         return { server, ...clients(flags, requestHead === undefined ? undefined : around(requestHead)) };
       const client = [crates, "quic-client", ...flags];
-      return { server, echo: client, idle: [...client, "--hold", "1"] };
+      return { server, echo: client, idle: () => [...client, "--hold", "1"] };
     },
   };
 }

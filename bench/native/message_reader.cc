@@ -36,7 +36,8 @@ bool MessageReader::Await(int socket, const uint8_t** message, uint32_t* length)
     if (parsed == Parsed::kMessage) return true;
     if (parsed == Parsed::kMalformed) return false;
     if (parsed != Parsed::kNothing) continue;
-    // A server without TCP_NODELAY waits for this before it sends the rest; who only opens connections may not.
+    // A server without TCP_NODELAY waits for this before it sends the rest; who only opens connections may
+    // not.
     const int on = 1;
     setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
     if (!Fill(socket)) return false;

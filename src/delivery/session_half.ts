@@ -69,7 +69,7 @@ export abstract class SessionHalf implements Confirming {
   #requests: PendingRequests | undefined = undefined;
   #awaited: Awaited | undefined = undefined;
   /** The largest payload that the peer takes. */
-  peerMaxBytes = Number.POSITIVE_INFINITY;
+  peerMaxBytes = 0x7fff_ffff;
   messagesReceived = 0;
   bytesReceived = 0;
 
