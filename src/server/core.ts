@@ -170,10 +170,7 @@ export class ServerCore<Data> {
       windowBytes: options.windowBytes,
       maxUnitBytes: maxFrameBytes(options.maxMessageBytes, options.codecs),
     });
-    this.elsewhere = new Elsewhere(peers, {
-      budget: this.requestBudget,
-      requestTimeoutMs: options.requestTimeoutMs,
-    });
+    this.elsewhere = new Elsewhere(peers, this.half);
     this.listing = new Listing(peers, this.elsewhere);
     this.registry = new Registry(peers, (clientId) => this.#unnamed(clientId));
     new Answers(this);

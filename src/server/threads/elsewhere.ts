@@ -27,8 +27,9 @@ export interface Found {
 
 /** How a request waits that does not say. */
 export interface AskingLimits {
+  /** May be another later. */
   readonly requestTimeoutMs: number;
-  readonly budget: RequestBudget;
+  readonly requestBudget: RequestBudget;
 }
 
 /** The sessions of the group's other environments, as those see them who address them. */
@@ -41,7 +42,7 @@ export class Elsewhere {
 
   constructor(
     peers: Peers,
-    limits: AskingLimits = { requestTimeoutMs: 30_000, budget: new RequestBudget(50_000) },
+    limits: AskingLimits = { requestTimeoutMs: 30_000, requestBudget: new RequestBudget(50_000) },
   ) {
     this.#peers = peers;
     this.#patient = new PatientPosts(peers);
@@ -126,7 +127,7 @@ export class Elsewhere {
     const { signal, priority, messageId, timeoutMs = this.#limits.requestTimeoutMs } = read;
     let requests = this.#requests.get(owner);
     if (requests === undefined) {
-      requests = new PendingRequests(this.#limits.budget);
+      requests = new PendingRequests(this.#limits.requestBudget);
       this.#requests.set(owner, requests);
     }
     const details = { session: handle, priority, timeoutMs, messageId: asJson(messageId) };
