@@ -105,12 +105,14 @@ export interface Server<Data = unknown, Events = unknown> extends AsyncDisposabl
 
   /**
    * Sends a message to the sessions that subscribe to its topic, or to a pattern that matches it: the same bytes to all.
-   * One that can take no more misses it, and is told where the topic is when it can.
+   * One that can take no more misses it, and is told where the topic is when it can. Of several threads, the topic's home
+   * numbers it: where that is another than this, the result says so, and its `outcome` what comes of it.
    * @throws InvalidArgumentError, TopicLimitError
    */
   publish(topic: string, message: Uint8Array | string, options?: { readonly type?: number }): PublishResult;
   /**
-   * Subscribes a session, without it having asked.
+   * Subscribes a session of this thread, without it having asked. Where another thread has to be asked where the topic is,
+   * the result's `outcome` says when it is subscribed.
    * @throws InvalidArgumentError, SubscriptionLimitError, TopicLimitError, SessionClosedError
    */
   subscribe(
@@ -122,6 +124,7 @@ export interface Server<Data = unknown, Events = unknown> extends AsyncDisposabl
   unsubscribe(session: Session<Data, Events>, pattern: string): boolean;
   /** What a session subscribes to. */
   subscriptionsOf(session: Session<Data, Events>): readonly string[];
+  /** Of this thread's topics and sessions. */
   readonly topicStatistics: TopicsStatistics;
 
   /** Ends a session of any thread. False where there is none. */

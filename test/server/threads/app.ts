@@ -22,6 +22,10 @@ const methods: Readonly<Record<string, (args: readonly never[]) => unknown>> = {
   sendTo: (args) => server.sendTo(...(args as unknown as Parameters<Server["sendTo"]>)),
   broadcast: (args) => server.broadcast(...(args as unknown as Parameters<Server["broadcast"]>)),
   closeSession: (args) => server.closeSession(...(args as unknown as Parameters<Server["closeSession"]>)),
+  async publish(args) {
+    const published = server.publish(...(args as unknown as Parameters<Server["publish"]>));
+    return (await published.outcome) ?? published;
+  },
   revoke: (args) => server.revoke(...(args as unknown as Parameters<Server["revoke"]>)),
   list: (args) => server.list(...(args as unknown as Parameters<Server["list"]>)),
   async request(args) {
