@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, type TestContext, test } from "node:test";
-import { connectSession } from "millrace/client";
+import { type ClientSession, connectSession } from "millrace/client";
 import {
   type ConnectedAt,
   createServer,
@@ -33,14 +33,20 @@ async function nodes(
   return servers;
 }
 
+/** A client whose session has begun. */
+async function join(t: TestContext, server: Server): Promise<ClientSession> {
+  const client = await connectSession(server.urls[0]!, { tls });
+  t.after(() => client.close({ graceful: false }));
+  await until("it has begun", () => server.session(client.id) !== undefined);
+  return client;
+}
+
 describe("servers that take each other's resume tokens", () => {
   for (const url of ["ws://127.0.0.1:0", "tcp://127.0.0.1:0", "quic://127.0.0.1:0"]) {
     test(`send a client on to the one that has its session, over ${url.split(":")[0]}`, async (t) => {
       const got: string[] = [];
       const servers = await nodes(t, url, { message: (_session, message) => got.push(message.text()) });
-      const client = await connectSession(servers[0]!.urls[0]!, { tls });
-      t.after(() => client.close({ graceful: false }));
-      await until("it has begun", () => servers[0]!.sessionCount === 1);
+      const client = await join(t, servers[0]!);
       const { id } = client;
       client.abandon();
       await until("it is detached", () => client.state === "detached");
@@ -69,8 +75,7 @@ describe("servers that take each other's resume tokens", () => {
         return servers[node - 1]!.urls[0];
       },
     );
-    const client = await connectSession(servers[0]!.urls[0]!);
-    t.after(() => client.close({ graceful: false }));
+    const client = await join(t, servers[0]!);
     assert.equal(await client.resume(servers[1]!.urls[0]!), true);
     const [[node, at]] = asked as [[number, ConnectedAt]];
     assert.equal(asked.length, 1);
@@ -95,8 +100,7 @@ describe("servers that take each other's resume tokens", () => {
         { error: (_session, cause) => faults.push(cause) },
         targetOf,
       );
-      const client = await connectSession(servers[0]!.urls[0]!);
-      t.after(() => client.close({ graceful: false }));
+      const client = await join(t, servers[0]!);
       assert.equal(await client.resume(servers[1]!.urls[0]!), false);
       await until("it has begun anew", () => servers[1]!.sessionCount === 1);
     }
@@ -106,8 +110,7 @@ describe("servers that take each other's resume tokens", () => {
   test("do not send a client from a secure URL to one that is not, which learns where it could go", async (t) => {
     const target = "ws://127.0.0.1:9/";
     const servers = await nodes(t, "wss://127.0.0.1:0", {}, () => target);
-    const client = await connectSession(servers[0]!.urls[0]!, { tls });
-    t.after(() => client.close({ graceful: false }));
+    const client = await join(t, servers[0]!);
     await assert.rejects(client.resume(servers[1]!.urls[0]!), {
       code: "ERR_MILLRACE_SESSION_REFUSED",
       rejectCode: RejectCode.elsewhere,
@@ -125,8 +128,7 @@ describe("servers that take each other's resume tokens", () => {
     const secret = randomBytes(32);
     const third = await createServer({ listen: "ws://127.0.0.1:0", node: { number: 3, secret } }, {});
     t.after(() => third.close({ graceful: false }));
-    const client = await connectSession(third.urls[0]!);
-    t.after(() => client.close({ graceful: false }));
+    const client = await join(t, third);
     await assert.rejects(client.resume(servers[0]!.urls[0]!), { rejectCode: RejectCode.elsewhere });
     assert.deepEqual(
       servers.map(({ counters }) => counters.rejected),
@@ -142,8 +144,7 @@ describe("servers that take each other's resume tokens", () => {
       ),
     );
     for (const server of [mine!, theirs!]) t.after(() => server.close({ graceful: false }));
-    const client = await connectSession(mine!.urls[0]!);
-    t.after(() => client.close({ graceful: false }));
+    const client = await join(t, mine!);
     assert.equal(await client.resume(theirs!.urls[0]!), false);
   });
 });

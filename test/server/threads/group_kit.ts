@@ -8,6 +8,7 @@ import {
 import { createServer, type Server, type ServerBehaviour, type ServerOptions } from "millrace/server";
 import { enterGroup } from "#internal/server/threads/group.js";
 import { Peers } from "#internal/server/threads/peers.js";
+import { until } from "../../kit/until.js";
 import { authority, identity } from "../../transport/suite/kit.js";
 
 /** Servers of one group, each on a port of its own, in one thread: so a test says at which of them a client is. */
@@ -43,6 +44,7 @@ export async function serverGroup<Data>(
       const tls = { ca: authority.certificate };
       const client = await connectSession(server.urls[0]!, { tls, ...clientOptions }, behaviour);
       t.after(() => client.close({ graceful: false }));
+      await until("it has begun", () => server.session(client.id) !== undefined);
       return client;
     },
   };

@@ -60,6 +60,7 @@ for (const url of ["ws://127.0.0.1:0", "tcp://127.0.0.1:0", "quic://127.0.0.1:0"
       );
       t.after(() => client.close({ graceful: false }));
       counter.session = client;
+      await begun(client);
       for (const member of members) member.tell({ do: "count", to: target });
       counter.target = target;
       const random = seededRandom(20);
@@ -95,6 +96,7 @@ for (const url of ["ws://127.0.0.1:0", "tcp://127.0.0.1:0", "quic://127.0.0.1:0"
         t.after(() => client.close({ graceful: false }));
         const bystander = await connectSession(other.url, { tls });
         t.after(() => bystander.close({ graceful: false }));
+        await Promise.all([begun(client), begun(bystander)]);
         const { id } = client;
         assert.equal(await client.resume(edge.url), true);
         await edge.end(how);
@@ -109,4 +111,9 @@ for (const url of ["ws://127.0.0.1:0", "tcp://127.0.0.1:0", "quic://127.0.0.1:0"
       });
     }
   });
+}
+
+/** The server has read the client's commit: until then no other thread knows of the session. */
+async function begun(client: ClientSession): Promise<void> {
+  assert.equal((await client.request("anything")).status, "failure");
 }

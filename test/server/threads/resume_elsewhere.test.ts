@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { describe, test } from "node:test";
+import { frameCodec, jsonCodec, type TransportConnection } from "millrace";
 import type { ClientSession } from "millrace/client";
 import { type AuthenticateContext, refuse, type ServerBehaviour } from "millrace/server";
 import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
+import { authority, identity } from "../../transport/suite/kit.js";
 import { serverGroup } from "./group_kit.js";
 
 const urls = [
@@ -33,7 +36,6 @@ for (const url of urls) {
         {},
         { message: (_session, message) => atClient.push(message.text()) },
       );
-      await until("it has begun", () => group.servers[0]!.sessionCount === 1);
       const { id } = client;
       const rounds = 7;
       const each = 200;
@@ -70,7 +72,6 @@ for (const url of urls) {
       const client = await group.join(group.servers[0]!, options, {
         message: (_session, message) => atClient.push(check(message.payload)),
       });
-      await until("it has begun", () => group.servers[0]!.sessionCount === 1);
       await cutOff(client);
       assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
       for (const [i, size] of sizes.entries()) {
@@ -92,7 +93,6 @@ for (const url of urls) {
       });
       const group = await serverGroup(t, url, [behaviourOf(0), behaviourOf(1)]);
       const client = await group.join(group.servers[0]!, { clientId: "me", token: "yes" });
-      await until("it has begun", () => group.servers[0]!.sessionCount === 1);
       await cutOff(client);
       assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
       const [first, second] = contexts;
@@ -101,8 +101,64 @@ for (const url of urls) {
       assert.equal(second![1].remoteAddress.address, "127.0.0.1");
       assert.equal(second![1].clientId, "me");
     });
+
+    test("speaks the codec that it had agreed on with whom it came to", async (t) => {
+      const codecs = [jsonCodec, frameCodec];
+      const behaviour: ServerBehaviour<unknown> = {
+        requests: { upper: (_session, request) => request.text().toUpperCase() },
+      };
+      const group = await serverGroup(t, url, [behaviour, behaviour], { codecs });
+      const client = await group.join(group.servers[0]!, { codecs: [jsonCodec] });
+      await cutOff(client);
+      assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+      const text = "a line of ten thousand letters ".repeat(300);
+      const reply = await client.request("upper", text);
+      assert.equal(reply.status === "success" && Buffer.from(reply.payload).toString(), text.toUpperCase());
+    });
   });
 }
+
+for (const url of ["tls://127.0.0.1:0", "wss://127.0.0.1:0", "quic://127.0.0.1:0"]) {
+  test(`over ${url.split(":")[0]} the session's thread sees the certificate that the client showed at another`, async (t) => {
+    const seen: (string | undefined)[] = [];
+    const behaviour: ServerBehaviour<unknown> = {
+      authenticate: (_hello, { peerCertificate }) => void seen.push(peerCertificate?.fingerprint256),
+    };
+    const tls = { ...identity, clientCertificate: "require", clientCa: authority.certificate } as const;
+    const group = await serverGroup(t, url, [behaviour, behaviour], { tls });
+    const { certificate, privateKey } = await authority.issueClient({ name: "alice" });
+    const client = await group.join(group.servers[0]!, {
+      tls: { ca: authority.certificate, certificate, privateKey },
+    });
+    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    assert.equal(seen.length, 2);
+    assert.equal(seen[0], new X509Certificate(certificate).fingerprint256);
+    assert.equal(seen[1], seen[0]);
+  });
+}
+
+test("over QUIC a session has its datagrams and its round trip through another thread, too", async (t) => {
+  const group = await serverGroup(t, "quic://127.0.0.1:0", [{}, {}]);
+  const heard: string[] = [];
+  const client = await group.join(
+    group.servers[0]!,
+    {},
+    { message: (_session, message) => void heard.push(message.text()) },
+  );
+  assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+  const session = group.servers[0]!.session(client.id)!;
+  await until("it has moved", () => session.info.resumptions === 1);
+  assert.ok(session.info.roundTripMs! > 0);
+  const { maxDatagramBytes } = (session as unknown as { connection: TransportConnection }).connection;
+  assert.ok(maxDatagramBytes! > 1_000);
+  assert.throws(() => session.send(new Uint8Array(maxDatagramBytes!), { delivery: "unreliable" }), {
+    code: "ERR_MILLRACE_FRAME_TOO_LARGE",
+  });
+  await until("one comes", () => {
+    session.send("perhaps", { delivery: "unreliable" });
+    return heard.length > 0;
+  });
+});
 
 function check(payload: Uint8Array): number {
   assert.ok(payload.every((byte) => byte === payload[0]));
@@ -125,7 +181,6 @@ describe("a session that is taken up again at another thread than its own", () =
     const group = await serverGroup(t, url, [behaviour, behaviour]);
     const client = await group.join(group.servers[0]!, { heartbeatMs: 1_000 });
     const reply = client.request("wait");
-    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
     await cutOff(client);
     assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
     gate.resolve();
@@ -138,7 +193,6 @@ describe("a session that is taken up again at another thread than its own", () =
   test("leaves the relay when it comes to its owner directly", async (t) => {
     const group = await serverGroup(t, url, [{}, {}]);
     const client = await group.join(group.servers[0]!);
-    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
     assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
     await until("it is there", () => group.servers[1]!.connectionCount === 1);
     assert.equal(await client.resume(group.servers[0]!.urls[0]!), true);
@@ -151,7 +205,6 @@ describe("a session that is taken up again at another thread than its own", () =
   test("begins anew where its owner has ended", async (t) => {
     const group = await serverGroup(t, url, [{}, {}]);
     const client = await group.join(group.servers[0]!);
-    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
     assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
     const { id } = client;
     await group.servers[0]!.close({ graceful: false });
@@ -164,7 +217,6 @@ describe("a session that is taken up again at another thread than its own", () =
   test("goes on at its owner when the thread that relays it ends", async (t) => {
     const group = await serverGroup(t, url, [{}, {}]);
     const client = await group.join(group.servers[0]!);
-    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
     assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
     const { id } = client;
     await group.servers[1]!.close({ graceful: false });
@@ -188,7 +240,6 @@ describe("a session that is taken up again at another thread than its own", () =
         },
       },
     );
-    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
     assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
     const session = group.servers[0]!.session(client.id)!;
     await until("it has moved", () => session.info.resumptions === 1);
@@ -202,7 +253,6 @@ describe("a session that is taken up again at another thread than its own", () =
   test("is refused in time where its owner does not answer", async (t) => {
     const group = await serverGroup(t, url, [{}, {}], { authenticateTimeoutMs: 300 });
     const client = await group.join(group.servers[0]!);
-    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
     await cutOff(client);
     // An environment that never reads what is posted to it has the session.
     const { sessions } = group.peers;
@@ -217,7 +267,6 @@ describe("a session that is taken up again at another thread than its own", () =
   test("counts as one who waits to be let in until its owner answers", async (t) => {
     const group = await serverGroup(t, url, [{}, {}], { limits: { unauthenticated: 1 } });
     const client = await group.join(group.servers[0]!);
-    await until("it has begun", () => group.servers[0]!.sessionCount === 1);
     for (let i = 0; i < 3; i += 1) assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
     await group.join(group.servers[1]!);
   });
