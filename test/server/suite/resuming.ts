@@ -75,6 +75,8 @@ export function describeResuming(kit: SessionKit): void {
       const server = await kit.serve(t, { message: (_session, message) => got.push(message.text()) });
       const client = await kit.join(t, server);
       client.send("before");
+      // Of two connections nobody says which comes first: its commit is not to be overtaken by the hello that resumes it.
+      await until("it has begun", () => server.sessionCount === 1);
       assert.equal(await client.resume(server.urls[0]!), true);
       client.send("after");
       await until("both have come", () => got.length === 2);
