@@ -9,6 +9,7 @@ import { readGoAway } from "../delivery/goaway.js";
 import { halfContext } from "../delivery/half_options.js";
 import type { Hello } from "../delivery/hello.js";
 import { MessageView, OwnMessage, textOf } from "../delivery/message.js";
+import type { Carrier } from "../delivery/outgoing.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
 import { takeRest } from "../delivery/rest.js";
 import type { MessageId } from "../delivery/send_options.js";
@@ -290,6 +291,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
       throw new SessionClosedError("the session was closed while it connected");
     }
     const resumed = welcome.resumed && resumption !== undefined;
+    const isFirst = this.#welcome === undefined;
     const before = this.#dialled;
     this.#dialled = dialled;
     before?.connection.close({ code: CloseCode.superseded, graceful: false });
@@ -299,19 +301,34 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     this.#state = "open";
     const carrier = codec === undefined ? connection : new CodecCarrier(connection, codec);
     this.carrier = carrier;
-    sendFrame(connection, codec, encodeCommit());
     const cursors: Cursors = resumed ? welcome.cursors : noCursors;
-    // Who was connected meanwhile may have been told more there than the welcome says.
-    const agrees = !wasDetached || this.outbound.canResume(cursors);
-    if (!agrees || !this.outbound.attach(carrier, welcome.windowBytes, cursors, this.nowMs)) {
+    try {
+      this.#commit(carrier, dialled, cursors, wasDetached);
+    } catch (error) {
+      if (!isFirst) dialled.start(); // so that the end of the connection is the session's to know
       connection.close({ code: CloseCode.protocolViolation, graceful: false });
-      throw new ProtocolViolationError("the server and this client do not agree on what was sent");
+      throw error;
     }
     dialled.start();
     this.sendAcks(true); // what the server was told on the connection before, it may never hear
     this.pump(this.nowMs);
     this.#beat(welcome.heartbeatMs);
     return resumed;
+  }
+
+  /** @throws ConnectionClosedError where it has ended since the welcome, ProtocolViolationError */
+  #commit(
+    carrier: Carrier,
+    { connection, welcome, codec }: Dialled,
+    cursors: Cursors,
+    wasDetached: boolean,
+  ): void {
+    sendFrame(connection, codec, encodeCommit());
+    // Who was connected meanwhile may have been told more there than the welcome says.
+    const agrees = !wasDetached || this.outbound.canResume(cursors);
+    if (!agrees || !this.outbound.attach(carrier, welcome.windowBytes, cursors, this.nowMs)) {
+      throw new ProtocolViolationError("the server and this client do not agree on what was sent");
+    }
   }
 
   /** The server has lost the session. */
