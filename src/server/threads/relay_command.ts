@@ -53,7 +53,7 @@ const header: FrameHeader = { kind: Kind.Message, flags: 0, channel: 0, type: 0,
  * @param head and payload: together at most {@link maxPartBytes}.
  * @returns valid until the next call.
  */
-export function writeCommand(
+export function writeRelayCommand(
   { op, toOwner, relay, lane, sequence, totalBytes }: RelayCommand,
   head: Uint8Array,
   payload: Uint8Array = nothing,
@@ -74,7 +74,7 @@ export function writeCommand(
  * Reads a command that another thread sent.
  * @returns undefined where it is none; `part` lies in `bytes`, which others may write over meanwhile.
  */
-export function readCommand(
+export function readRelayCommand(
   bytes: Uint8Array,
 ): { readonly command: RelayCommand; readonly part: Uint8Array } | undefined {
   const partBytes = readHotHead(bytes, header);

@@ -1,6 +1,6 @@
 import { InternalError } from "../../errors.js";
 import type { Linked } from "../../list/linked_list.js";
-import { maxPartBytes, type RelayCommand, RelayOp, writeCommand } from "./relay_command.js";
+import { maxPartBytes, type RelayCommand, RelayOp, writeRelayCommand } from "./relay_command.js";
 import type { RelayLine } from "./relay_line.js";
 
 /** What the other end has said, whole: valid during the call only. */
@@ -179,7 +179,7 @@ export class RelayPipe implements Linked<RelayPipe> {
 
   #postStatus(status: Uint8Array): void {
     const command = this.#command(RelayOp.status, 0, 0, status.length);
-    if (this.#line.post(writeCommand(command, status))) this.#status = undefined;
+    if (this.#line.post(writeRelayCommand(command, status))) this.#status = undefined;
   }
 
   #postPart(): void {
@@ -199,7 +199,7 @@ export class RelayPipe implements Linked<RelayPipe> {
 
   #post(op: RelayOp, lane: number, totalBytes: number, head: Uint8Array, payload?: Uint8Array): boolean {
     const sequence = (this.#sent + 1) >>> 0;
-    if (!this.#line.post(writeCommand(this.#command(op, lane, sequence, totalBytes), head, payload)))
+    if (!this.#line.post(writeRelayCommand(this.#command(op, lane, sequence, totalBytes), head, payload)))
       return false;
     this.#sent = sequence;
     return true;

@@ -5,7 +5,7 @@ import { CloseCode } from "../../transport/close.js";
 import type { TransportBehaviour, TransportConnection } from "../../transport/connection.js";
 import { callGuarded } from "../../transport/uncaught.js";
 import { Relay, type RelayKeeper, type RelayLimits } from "./relay.js";
-import { type RelayCommand, RelayOp, readCommand, writeCommand } from "./relay_command.js";
+import { type RelayCommand, RelayOp, readRelayCommand, writeRelayCommand } from "./relay_command.js";
 import { RelayLine } from "./relay_line.js";
 import { maxOpeningBytes, readOpening } from "./relay_opening.js";
 import { RelayPipe } from "./relay_pipe.js";
@@ -146,7 +146,7 @@ export class Relays implements RelayKeeper, RelayedKeeper {
   }
 
   #onCommand(bytes: Uint8Array, sender: number): void {
-    const read = readCommand(bytes);
+    const read = readRelayCommand(bytes);
     if (read === undefined) this.#damagedCount += 1;
     else if (read.command.toOwner) this.#onOwnersCommand(read.command, read.part, sender);
     else this.#onEdgesCommand(read.command, read.part, sender);
@@ -240,7 +240,7 @@ export class Relays implements RelayKeeper, RelayedKeeper {
   #reset({ op, toOwner, relay }: RelayCommand, environment: number): void {
     if (op === RelayOp.reset) return;
     const command = { op: RelayOp.reset, toOwner: !toOwner, relay, lane: 0, sequence: 0, totalBytes: 0 };
-    this.#post(environment, writeCommand(command, nothing));
+    this.#post(environment, writeRelayCommand(command, nothing));
   }
 
   #onLeft(environment: number): void {
