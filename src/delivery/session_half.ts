@@ -6,11 +6,11 @@ import {
 } from "../errors.js";
 import { encodeFrame, type FrameContents, FrameView, Kind, type MetaEntry } from "../frame/frame.js";
 import { isPlain, openPayload } from "../frame/opened_payload.js";
-import { checkBytes } from "../options/bytes.js";
 import type { SendResult } from "../transport/connection.js";
 import type { WaitOptions } from "../transport/wait.js";
 import { AckLevel, checkAck, encodeAck } from "./ack.js";
 import { type Acknowledgement, type AckOptions, acknowledgedLevels } from "./acknowledgement.js";
+import { failureAnswer, readReply } from "./answer.js";
 import { Awaited } from "./awaited.js";
 import {
   type Confirmation,
@@ -20,15 +20,14 @@ import {
   unstorable,
 } from "./confirmation.js";
 import { FailureCode, type Reply } from "./failure.js";
+import { costOf } from "./frame_cost.js";
 import type { HalfContext } from "./half_options.js";
 import { Inbound } from "./inbound.js";
 import type { Priority } from "./lane.js";
 import { type Marks, marksOf, readMarks } from "./marks.js";
 import type { Confirmable, Confirming } from "./message.js";
-import { entry, MetaReader, ownedEntries, shortText, u32 } from "./meta.js";
 import { type Carrier, Outbound, type Outgoing } from "./outbound.js";
 import { PendingRequests } from "./pending_requests.js";
-import { SuccessfulReply } from "./reply.js";
 import type { MessageId, ReadMessage } from "./send_options.js";
 
 /** How something is asked. */
@@ -37,24 +36,7 @@ interface AskOptions extends WaitOptions {
   readonly meta?: readonly MetaEntry[] | undefined;
 }
 
-/** Bytes that count for a frame without payload: what it costs to hold one. */
-const frameOverheadBytes = 48;
-const maxReasonCharacters = 1_024;
-const statusKey = "status";
 const nothing = new Uint8Array(0);
-const encoder = new TextEncoder();
-
-/** Bytes as they are, text as UTF-8. @throws InvalidArgumentError */
-export function payloadOf(payload: Uint8Array | string, what: string): Uint8Array {
-  if (typeof payload === "string") return encoder.encode(payload);
-  checkBytes(payload, what);
-  return payload;
-}
-
-/** What a request's handler answered: nothing is no bytes. @throws InvalidArgumentError */
-export function answerOf(answer: unknown): Uint8Array {
-  return answer === undefined || answer === null ? nothing : payloadOf(answer as Uint8Array, "an answer");
-}
 
 /**
  * One end of a session, the same on both sides: what is sent and kept until it is acknowledged, what has come and is
@@ -340,12 +322,7 @@ export abstract class SessionHalf implements Confirming {
   }
 
   #takeResponse(frame: Readonly<FrameContents>): void {
-    const status = new MetaReader("response", frame).u32(statusKey);
-    const payload = frame.payload.slice();
-    const reply: Reply =
-      status === undefined
-        ? new SuccessfulReply(payload, ownedEntries(frame.meta))
-        : { status: "failure", code: status, reason: frame.subject ?? "" };
+    const reply = readReply(frame);
     this.handled(frame.channel, frame.seq, costOf(frame));
     this.#requests?.answer(frame.type, reply); // one that came too late is no fault
   }
@@ -391,25 +368,10 @@ export abstract class SessionHalf implements Confirming {
   }
 }
 
-/** Says that a request failed. @param code see {@link FailureCode}. */
-export function failureAnswer(id: number, code: number, reason: string): Outgoing {
-  const subject = shortText(reason, maxReasonCharacters);
-  const meta = entry(statusKey, u32(code, "a failure's code"));
-  return { kind: Kind.Response, type: id, payload: nothing, subject, meta };
-}
-
 function ackFrame(lane: number, sequence: number): Uint8Array {
   return encodeFrame(encodeAck({ lane, sequence }), nothing);
 }
 
 function unsequenced(kind: number): ProtocolViolationError {
   return new ProtocolViolationError(`a frame of kind ${kind} has a sequence`);
-}
-
-/** What a frame counts for in a window. */
-export function costOf(frame: Readonly<FrameContents>): number {
-  if (frame instanceof FrameView) return frame.frameBytes;
-  const { payload, subject = "", meta = [] } = frame;
-  const extras = meta.reduce((sum, { key, value }) => sum + key.length + value.length, subject.length);
-  return payload.length + extras + frameOverheadBytes;
 }

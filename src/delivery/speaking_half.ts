@@ -2,6 +2,7 @@ import { Kind } from "../frame/frame.js";
 import type { SendResult } from "../transport/connection.js";
 import type { Acknowledgement } from "./acknowledgement.js";
 import type { Reply } from "./failure.js";
+import { payloadOf } from "./payload.js";
 import {
   type RequestOptions,
   readRequest,
@@ -10,7 +11,7 @@ import {
   type SendAckedOptions,
   type SendOptions,
 } from "./send_options.js";
-import { payloadOf, SessionHalf } from "./session_half.js";
+import { SessionHalf } from "./session_half.js";
 
 const nothing = new Uint8Array(0);
 

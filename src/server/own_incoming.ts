@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
+import { costOf } from "../delivery/frame_cost.js";
 import { type Confirming, OwnMessage } from "../delivery/message.js";
-import { costOf } from "../delivery/session_half.js";
 import type { TaskCall } from "../dispatch/task.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import type { Incoming } from "./middleware.js";

@@ -1,6 +1,6 @@
 import { FailureCode, type Reply } from "../delivery/failure.js";
+import { payloadOf } from "../delivery/payload.js";
 import type { RequestOptions, SendOptions } from "../delivery/send_options.js";
-import { payloadOf } from "../delivery/session_half.js";
 import { parseId } from "../delivery/session_id.js";
 import { CloseCode, type CloseOptions } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";

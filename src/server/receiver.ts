@@ -1,7 +1,8 @@
+import { answerOf } from "../delivery/answer.js";
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
+import { costOf } from "../delivery/frame_cost.js";
 import { marksOf } from "../delivery/marks.js";
 import { type Message, MessageView } from "../delivery/message.js";
-import { answerOf, costOf } from "../delivery/session_half.js";
 import type { Dispatcher } from "../dispatch/dispatcher.js";
 import type { Task, TaskCall } from "../dispatch/task.js";
 import { HandlerTimeoutError } from "../errors.js";

@@ -1,7 +1,7 @@
 import type { Answered, RequestArguments, RequestSubject, SendArguments } from "../delivery/event_map.js";
 import type { Reply } from "../delivery/failure.js";
+import { payloadOf } from "../delivery/payload.js";
 import type { RequestOptions, SendOptions } from "../delivery/send_options.js";
-import { payloadOf } from "../delivery/session_half.js";
 import { parseId } from "../delivery/session_id.js";
 import { FrameTooLargeError, SessionClosedError } from "../errors.js";
 import { checkCodecs } from "../frame/message_codec.js";

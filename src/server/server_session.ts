@@ -1,4 +1,5 @@
 import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
+import { failureAnswer } from "../delivery/answer.js";
 import { contentsOf } from "../delivery/contents.js";
 import type { Cursors } from "../delivery/cursors.js";
 import { FailureCode } from "../delivery/failure.js";
@@ -8,7 +9,6 @@ import { OwnMessage } from "../delivery/message.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { takeRest } from "../delivery/rest.js";
 import type { MessageId } from "../delivery/send_options.js";
-import { failureAnswer } from "../delivery/session_half.js";
 import { idText, parseId } from "../delivery/session_id.js";
 import { ProtocolViolationError, SessionClosedError } from "../errors.js";
 import { CodecCarrier } from "../frame/codec_carrier.js";

@@ -1,7 +1,7 @@
 import { ResumableSession } from "#internal/client/client_session.js";
+import { costOf } from "#internal/delivery/frame_cost.js";
 import { Inbound, type Receipt } from "#internal/delivery/inbound.js";
 import { SentLog } from "#internal/delivery/sent_log.js";
-import { costOf } from "#internal/delivery/session_half.js";
 import type { FrameContents } from "#internal/frame/frame.js";
 import { Receiver } from "#internal/server/receiver.js";
 import { ServerSession } from "#internal/server/server_session.js";
