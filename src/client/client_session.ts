@@ -29,7 +29,6 @@ import {
 import { CodecCarrier } from "../frame/codec_carrier.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { sendFrame } from "../frame/unit.js";
-import type { Cursor } from "../topic/cursor.js";
 import { CloseCode, type CloseInfo, type CloseOptions, firstApplicationCode } from "../transport/close.js";
 import { unref } from "../transport/timer.js";
 import { callGuarded, callReported, throwUncaught } from "../transport/uncaught.js";
@@ -40,18 +39,16 @@ import type { Platform } from "./platform.js";
 import type { ClientSession } from "./session.js";
 import {
   fromEntry,
-  placesIn,
   publishedAt,
   readSubscription,
   type SubscribeFrom,
   type Subscription,
-} from "./topic_cursors.js";
+} from "./subscription.js";
+import { TopicPositions } from "./topic_positions.js";
 
 /** Acknowledgements that no message has carried are sent so often. */
 const turnMs = 50;
-/** Of how many topics the place is remembered. */
-const maxPositions = 65_536;
-/** What a hello says of them takes so much at the most. */
+/** What a hello says of topics takes so much at the most. */
 const maxPlacesBytes = 16 * 1_024;
 const view = new MessageView();
 const nothing = new Uint8Array(0);
@@ -65,8 +62,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
   #welcome: Welcome | undefined = undefined;
   #dialled: Dialled | undefined = undefined;
   #state: "open" | "detached" | "closed" = "detached";
-  /** Of topics: the newest that came. */
-  readonly #positions = new Map<string, Cursor>();
+  readonly #positions = new TopicPositions();
   #life = 0;
   /** The application ends it, whoever ends the connection. */
   #isClosing = false;
@@ -116,7 +112,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
   async resume(url: string): Promise<boolean> {
     if (this.#state === "closed") throw new SessionClosedError("the session is over; connect a new one");
     const { session, resume } = this.#welcome!;
-    const places = placesIn(this.#positions, Math.min(maxPlacesBytes, this.peerMaxBytes / 2));
+    const places = this.#positions.places(Math.min(maxPlacesBytes, this.peerMaxBytes / 2));
     return this.#connect(url, { session, resume, cursors: this.inbound.cursors(), places });
   }
 
@@ -126,18 +122,15 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
 
   async subscribe(pattern: string, { from }: { readonly from?: SubscribeFrom } = {}): Promise<Subscription> {
     const meta = from === undefined ? undefined : [fromEntry(from)];
-    if (typeof from === "object") this.#positions.set(pattern, from);
-    else if (from !== undefined) this.#positions.delete(pattern);
+    if (from !== undefined) this.#positions.begin(pattern, from);
     const subscription = readSubscription(await this.#asked(Kind.Subscribe, pattern, nothing, meta));
     const { cursor } = subscription;
-    if (from === undefined && cursor !== undefined && !this.#positions.has(pattern)) {
-      this.#remember(pattern, cursor);
-    }
+    if (from === undefined && cursor !== undefined) this.#positions.began(pattern, cursor);
     return subscription;
   }
 
   async unsubscribe(pattern: string): Promise<void> {
-    this.#positions.delete(pattern);
+    this.#positions.forget(pattern);
     await this.#asked(Kind.Unsubscribe, pattern, nothing);
   }
 
@@ -248,28 +241,18 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     const { subject: topic = "", type, payload, meta } = frame;
     const cursor = publishedAt(meta);
     const last = this.#positions.get(topic);
-    const isKnown = last !== undefined && last.epoch === cursor.epoch;
-    if (isKnown && cursor.sequence <= last.sequence) return; // it came already
-    this.#remember(topic, cursor);
-    if (isKnown && cursor.sequence > last.sequence + 1) this.#call("gap", { topic, after: last });
+    const step = this.#positions.advance(topic, cursor);
+    if (step === "again") return;
+    if (step === "gap") this.#call("gap", { topic, after: last });
     this.#call("publication", { topic, type, payload, cursor, text: () => textOf(payload) });
   }
 
   /** The server could not send all that it published. */
-  #onGap({ topic = "", epoch, oldest }: Gap): void {
+  #onGap(gap: Gap): void {
+    const { topic = "" } = gap;
     const after = this.#positions.get(topic);
-    // What came since the hello, on the connection before, the server does not know of, and sends again.
-    const isAhead = after?.epoch === epoch && after.sequence >= oldest;
-    if (oldest > 0 && !isAhead) this.#remember(topic, { epoch, sequence: oldest - 1 }); // so that what follows is no other gap
+    this.#positions.skip(gap);
     this.#call("gap", { topic, after });
-  }
-
-  #remember(topic: string, cursor: Cursor): void {
-    this.#positions.delete(topic); // so that it goes to the end
-    this.#positions.set(topic, cursor);
-    if (this.#positions.size <= maxPositions) return;
-    const [oldest] = this.#positions.keys();
-    this.#positions.delete(oldest!);
   }
 
   #hello(resumption: Hello["resumption"]): Hello {

@@ -15,4 +15,4 @@ export type {
 } from "./behaviour.js";
 export type { ClientOptions } from "./options.js";
 export type { ClientSession } from "./session.js";
-export type { SubscribeFrom, Subscription } from "./topic_cursors.js";
+export type { SubscribeFrom, Subscription } from "./subscription.js";

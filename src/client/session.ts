@@ -10,7 +10,7 @@ import type { Reply } from "../delivery/failure.js";
 import type { RequestOptions, SendAckedOptions, SendOptions } from "../delivery/send_options.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
-import type { SubscribeFrom, Subscription } from "./topic_cursors.js";
+import type { SubscribeFrom, Subscription } from "./subscription.js";
 
 /**
  * A session as its client has it: open while a connection carries it, detached when that is lost, and open again after

@@ -1,11 +1,6 @@
-import { maxPlaces, type Places } from "../delivery/places.js";
 import { FrameMalformedError } from "../errors.js";
 import type { MetaEntry } from "../frame/frame.js";
-import { utf8Length } from "../options/utf8_length.js";
 import { type Cursor, decodeCursor, encodeCursor } from "../topic/cursor.js";
-
-/** What a place takes in a frame beside the topic's name. */
-const placeOverheadBytes = 48;
 
 /** From where on a topic's messages are wanted: after a cursor, all that is kept, or the newest alone. */
 export type SubscribeFrom = Cursor | "oldest" | "last";
@@ -40,23 +35,6 @@ export function publishedAt(meta: readonly MetaEntry[] = []): Cursor {
 export function fromEntry(from: SubscribeFrom): MetaEntry {
   if (typeof from === "object") return { key: "from", value: encodeCursor(from) };
   return { key: "from", value: Uint8Array.of(from === "oldest" ? 0 : 1) };
-}
-
-/**
- * What a hello says of the topics that a client knows.
- * @param positions by topic, those that moved last, last: of too many these are said.
- * @param maxBytes what they may take together.
- */
-export function placesIn(positions: ReadonlyMap<string, Cursor>, maxBytes: number): Places {
-  const places = new Map<string, Uint8Array>();
-  let bytes = 0;
-  for (const [topic, cursor] of [...positions].slice(-maxPlaces).reverse()) {
-    if (topic === "") continue; // what no sound server sends
-    bytes += placeOverheadBytes + utf8Length(topic);
-    if (bytes > maxBytes) break;
-    places.set(topic, encodeCursor(cursor));
-  }
-  return places;
 }
 
 function cursorOf(meta: readonly MetaEntry[], key: string): Cursor | undefined {
