@@ -1,5 +1,4 @@
 import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
-import { answerOf } from "../delivery/answer.js";
 import { encodeCommit } from "../delivery/commit.js";
 import type { Confirmation, Rejection } from "../delivery/confirmation.js";
 import { contentsOf } from "../delivery/contents.js";
@@ -31,9 +30,9 @@ import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { sendFrame } from "../frame/unit.js";
 import { CloseCode, type CloseInfo, type CloseOptions, firstApplicationCode } from "../transport/close.js";
 import { unref } from "../transport/timer.js";
-import { callGuarded, callReported, throwUncaught } from "../transport/uncaught.js";
 import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
 import { type Dialled, dial } from "./dial.js";
+import { ClientHandlers } from "./handlers.js";
 import type { ReadClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import type { ClientSession } from "./session.js";
@@ -56,7 +55,7 @@ const ping = contentsOf(Kind.Ping, {});
 
 /** A {@link ClientSession}. */
 export class ResumableSession extends SpeakingHalf implements ClientSession {
-  readonly #behaviour: ClientBehaviour;
+  readonly #handlers: ClientHandlers;
   readonly #options: ReadClientOptions;
   readonly #platform: Platform;
   #welcome: Welcome | undefined = undefined;
@@ -76,7 +75,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
   constructor(options: ReadClientOptions, behaviour: ClientBehaviour, platform: Platform) {
     super(halfContext(options, new RequestBudget(options.maxPendingRequests), platform.decompress));
     this.#options = options;
-    this.#behaviour = behaviour;
+    this.#handlers = new ClientHandlers(behaviour, this);
     this.#platform = platform;
   }
 
@@ -157,39 +156,28 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
 
   protected override onMessage(frame: Readonly<FrameContents>): void {
     this.handled(frame.channel, frame.seq, costOf(frame));
-    const { events, message } = this.#behaviour;
-    const handler = events && handlerOf(events, frame.subject);
-    this.#run(handler ?? message, view.of(frame, this));
+    this.#handlers.message(view.of(frame, this));
   }
 
   protected override onRequest(frame: Readonly<FrameContents>): void {
     this.handled(frame.channel, frame.seq, costOf(frame));
     const request = new OwnMessage(frame, this) as ClientRequest & OwnMessage;
     const { type: id } = frame;
-    void this.#answer(request).then(
+    void this.#handlers.answer(request).then(
       (answer) => this.#state !== "closed" && this.respond(id, answer),
       (cause: unknown) => {
         const told =
           cause instanceof RequestFailure
             ? cause
             : new RequestFailure("a fault of the client", FailureCode.internal);
-        if (cause !== told) this.#report(cause);
+        if (cause !== told) this.#handlers.report(cause);
         if (this.#state !== "closed") this.fail(id, told.code, told.message);
       },
     );
   }
 
-  async #answer(request: ClientRequest): Promise<Uint8Array> {
-    const { requests, request: other } = this.#behaviour;
-    const handler = handlerOf(requests, request.subject) ?? other;
-    if (handler === undefined) {
-      throw new RequestFailure("nobody answers this subject here", FailureCode.unknownSubject);
-    }
-    return answerOf(await handler.call(this.#behaviour, this, request));
-  }
-
   protected override onOther(frame: Readonly<FrameContents>): void {
-    if (frame.kind === Kind.GoAway) this.#call("goAway", readGoAway(frame));
+    if (frame.kind === Kind.GoAway) this.#handlers.call("goAway", readGoAway(frame));
     else takeRest(this.#dialled!.connection, frame);
   }
 
@@ -203,24 +191,24 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
   }
 
   protected override onUndeliverable(): void {
-    if (this.#behaviour.error === undefined) return;
-    this.#report(new ResourceExhaustedError("an answer found no room in the queue"));
+    if (this.#handlers.hasErrorHandler)
+      this.#handlers.report(new ResourceExhaustedError("an answer found no room in the queue"));
   }
 
   protected override onRejected({ lane, sequence }: Confirmation, rejection: Rejection): void {
-    this.#call("rejected", { lane, sequence, ...rejection });
+    this.#handlers.call("rejected", { lane, sequence, ...rejection });
   }
 
   protected override onSent(id: MessageId): void {
-    this.#call("sent", id);
+    this.#handlers.call("sent", id);
   }
 
   protected override onAcknowledged(id: MessageId, level: AcknowledgedLevel): void {
-    this.#call("acknowledged", id, level);
+    this.#handlers.call("acknowledged", id, level);
   }
 
   protected override onDrain(): void {
-    this.#call("drain");
+    this.#handlers.call("drain");
   }
 
   async #asked(kind: number, subject: string, payload: Uint8Array, meta?: readonly MetaEntry[]) {
@@ -243,8 +231,8 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     const last = this.#positions.get(topic);
     const step = this.#positions.advance(topic, cursor);
     if (step === "again") return;
-    if (step === "gap") this.#call("gap", { topic, after: last });
-    this.#call("publication", { topic, type, payload, cursor, text: () => textOf(payload) });
+    if (step === "gap") this.#handlers.call("gap", { topic, after: last });
+    this.#handlers.call("publication", { topic, type, payload, cursor, text: () => textOf(payload) });
   }
 
   /** The server could not send all that it published. */
@@ -252,7 +240,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     const { topic = "" } = gap;
     const after = this.#positions.get(topic);
     this.#positions.skip(gap);
-    this.#call("gap", { topic, after });
+    this.#handlers.call("gap", { topic, after });
   }
 
   #hello(resumption: Hello["resumption"]): Hello {
@@ -352,7 +340,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     }
     this.#state = "detached";
     this.outbound.detach();
-    this.#call("detached", info);
+    this.#handlers.call("detached", info);
   }
 
   #over(info: CloseInfo): void {
@@ -360,7 +348,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     clearTimeout(this.#acks);
     clearInterval(this.#heartbeat);
     this.endHalf(`the session ended: ${info.reason || info.by}`);
-    this.#call("close", info);
+    this.#handlers.call("close", info);
     this.#resolveClosed(info);
   }
 
@@ -368,42 +356,4 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     if (this.#state === "closed")
       throw new SessionClosedError("the session is over; nothing more can be sent");
   }
-
-  #call(
-    name:
-      | "sent"
-      | "acknowledged"
-      | "rejected"
-      | "publication"
-      | "gap"
-      | "drain"
-      | "detached"
-      | "goAway"
-      | "close",
-    ...args: unknown[]
-  ): void {
-    this.#run(this.#behaviour[name] as Handler | undefined, ...args);
-  }
-
-  #run(handler: Handler | undefined, ...args: unknown[]): void {
-    if (handler === undefined) return;
-    callReported(
-      () => handler.call(this.#behaviour, ...([this, ...args] as never[])),
-      (cause) => this.#report(cause),
-    );
-  }
-
-  #report(cause: unknown): void {
-    if (this.#behaviour.error === undefined) throwUncaught(cause);
-    else callGuarded(() => this.#behaviour.error!(this, cause));
-  }
-}
-
-type Handler = (...args: never[]) => unknown;
-
-function handlerOf<Handler>(
-  bySubject: Readonly<Record<string, Handler>> = {},
-  subject = "",
-): Handler | undefined {
-  return Object.hasOwn(bySubject, subject) ? bySubject[subject] : undefined;
 }
