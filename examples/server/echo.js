@@ -1,4 +1,4 @@
-// One application on three transports; a client that loses its connection, goes on over another, and misses nothing.
+// One application on two transports; a client that loses its connection, goes on over another, and misses nothing.
 import { connectSession } from "millrace/client";
 import { createServer, refuse } from "millrace/server";
 
