@@ -33,8 +33,4 @@ export class DeadlineQueue<T> {
       expired(item);
     }
   }
-
-  [Symbol.iterator](): IterableIterator<T> {
-    return this.#added.keys();
-  }
 }

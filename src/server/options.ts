@@ -248,7 +248,7 @@ export function readServerOptions<Data>(given: ServerOptions<Data>): ReadServerO
 }
 
 /** @throws InvalidArgumentError */
-export function readLimits(given: LimitOptions = {}): ReadLimits {
+function readLimits(given: LimitOptions = {}): ReadLimits {
   const read = readOptions(limits, given, "limits", "limits.");
   return {
     sessionsPerAddress: read.sessionsPerAddress,

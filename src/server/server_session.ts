@@ -420,4 +420,4 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
 const uncounted = "-";
 
 /** Owns connections that are no session's any more: what they still bring is nobody's. */
-export const fenced = Symbol("fenced");
+const fenced = Symbol("fenced");

@@ -182,12 +182,6 @@ export class Topics<Subscriber> {
     return this.#store.get(subject)?.history.cursor;
   }
 
-  /** What to tell somebody who has missed something of a topic; undefined where there is no such topic. */
-  gapOf(subject: string): Gap | undefined {
-    const history = this.#store.get(subject)?.history;
-    return history && { epoch: history.epoch, oldest: history.oldest };
-  }
-
   get statistics(): TopicsStatistics {
     return {
       topics: this.#store.size,

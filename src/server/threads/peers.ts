@@ -150,15 +150,6 @@ export class Peers {
     return this.sessions.post(environment, kind, bytes);
   }
 
-  /** To all others. @returns how many did not take it. */
-  postToOthers(kind: number, bytes: Uint8Array): number {
-    let untold = 0;
-    for (const environment of this.others) {
-      if (this.post(environment, kind, bytes) === "dropped") untold += 1;
-    }
-    return untold;
-  }
-
   /** To the environment that has a session. */
   sendTo(handle: SessionHandle, kind: number, bytes: Uint8Array): InboxResult {
     return this.sessions.sendTo(handle, kind, bytes);

@@ -29,7 +29,7 @@ export interface SlotEvents<Run extends SlotRun> {
 }
 
 /** A thread that ends within this time of its beginning has ended at once. */
-export const quickEndMs = 10_000;
+const quickEndMs = 10_000;
 const patientEnds = 3;
 const firstDelayMs = 500;
 const maxDelayMs = 5_000;
