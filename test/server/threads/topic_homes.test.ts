@@ -244,7 +244,7 @@ const subjects = ["a.1", "a.2", "b.1", "b.2", "c"];
 /** One random life of a group. */
 async function play(seed: number, totals: Record<string, number>): Promise<void> {
   const random = seededRandom(seed * 7_919);
-  const hub = new HomeHub();
+  const hub = new HomeHub(random(2) === 0 ? 1_024 : 65_536);
   const options = {
     maxWaitingBytes: random(2) === 0 ? 1 : 2 ** 22,
     history: random(2) === 0 ? {} : { "a.*": { count: 4 }, c: { count: 1_000 } },
