@@ -173,6 +173,9 @@ export class ServerCore<Data> {
     this.elsewhere = new Elsewhere(peers, this.half);
     this.listing = new Listing(peers, this.elsewhere);
     this.registry = new Registry(peers, (clientId) => this.#unnamed(clientId));
+    peers.onLeft(() => {
+      if (options.sameClient === "allow") this.registry.renameAll();
+    });
     new Answers(this);
     this.clock = new Clock(() => this.#turn());
     this.#arrivals = new Arrivals(arrivalLimits(limits), () => performance.now());
@@ -351,6 +354,8 @@ export class ServerCore<Data> {
   stop(): void {
     this.clock.stop();
     this.topics.close();
+    this.elsewhere.end();
+    this.listing.end();
     this.dispatcher.cancelAll(new SessionClosedError("the server is closed"));
     leaveSessions(this.peers);
   }
@@ -363,6 +368,7 @@ export class ServerCore<Data> {
     this.topics.sweep(performance.now());
     this.handshakes.expire((handshake) => handshake.expire());
     this.relays.turn();
+    this.registry.renameSome();
     const { tick } = this.clock;
     this.#cursor = this.registry.visit(this.#cursor, slotsPerTurn, (session) => {
       try {

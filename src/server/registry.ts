@@ -9,6 +9,9 @@ import type { Peers } from "./threads/peers.js";
 /** What `same client id` policy a server has: see ServerOptions.sameClient. */
 export type SameClientPolicy = "allow" | "replace" | "reject";
 
+/** How many client ids are looked at in one turn of the clock: each takes a hash. */
+const renamesPerTurn = 1_000;
+
 /**
  * The sessions of this environment, by handle, id and client id. Those of others are in the process's index, by which
  * they can be addressed.
@@ -22,6 +25,7 @@ export class Registry<Data> {
   /** Nearly every client id has one session. */
   readonly #byClient = new Map<string, ServerSession<Data> | ServerSession<Data>[]>();
   #size = 0;
+  #renames: Iterator<string, undefined> | undefined = undefined;
 
   /** @param unnamed told of client ids by which no session here is known any more, but perhaps one of another thread. */
   constructor(peers: Peers, unnamed: (clientId: string) => void) {
@@ -50,7 +54,12 @@ export class Registry<Data> {
   /** Enters a session whose slot is open. @returns the one that was known by its client id until now. */
   add(session: ServerSession<Data>): SessionHandle | undefined {
     this.#bySlot[slotOf(session.handle)] = session;
-    this.#resize(1);
+    const known = this.#addClient(session);
+    this.#resize(1); // who sees it counted finds it
+    return known;
+  }
+
+  #addClient(session: ServerSession<Data>): SessionHandle | undefined {
     const { clientId } = session;
     if (clientId === undefined) return undefined;
     const others = this.#byClient.get(clientId);
@@ -65,10 +74,10 @@ export class Registry<Data> {
     const slot = slotOf(session.handle);
     if (this.#bySlot[slot] !== session) return;
     this.#bySlot[slot] = undefined;
-    this.#resize(-1);
     this.#sessions.forget(IdKind.session, idWords(session.idBytes), session.handle);
     if (session.clientId !== undefined) this.#deleteClient(session, session.clientId);
     this.#sessions.release(session.handle);
+    this.#resize(-1); // who sees it counted no more, in whatever thread, finds nothing of it
   }
 
   #deleteClient(session: ServerSession<Data>, clientId: string): void {
@@ -87,6 +96,20 @@ export class Registry<Data> {
   rename(clientId: string): void {
     const last = this.ofClient(clientId).at(-1);
     if (last !== undefined) this.reserve(clientId, last.handle);
+  }
+
+  /** A thread has ended without a word: whatever client ids it had, others' sessions are to be known by. */
+  renameAll(): void {
+    this.#renames = this.#byClient.keys();
+  }
+
+  /** Does a part of that: once in each turn of the clock. */
+  renameSome(): void {
+    for (let left = renamesPerTurn; this.#renames !== undefined && left > 0; left -= 1) {
+      const { value, done } = this.#renames.next();
+      if (done) this.#renames = undefined;
+      else this.rename(value);
+    }
   }
 
   #resize(by: number): void {

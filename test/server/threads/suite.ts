@@ -113,6 +113,18 @@ export function describeThreads(scheme: string): void {
       assert.equal(group.revoke("second"), false);
     });
 
+    test("finds the sessions of a client whose newest has ended with its thread", async (t) => {
+      const group = await startApp(t, { listen, sameClient: "allow" }, {}, { workerExit: () => {} });
+      const first = await join(t, group.urls[0]!, { clientId: "client" });
+      const newest = await joinElsewhere(t, group.urls[1]!, [first.thread], { clientId: "client" });
+      newest.client.send("exit");
+      await until("it has ended", () => newest.client.state !== "open");
+      await until("the first is found", () => group.sendTo({ clientId: "client" }, "found") === "sent");
+      await untilHeard(first, "found");
+      assert.equal(group.revoke("client"), true);
+      await first.client.closed;
+    });
+
     test("lists the sessions of all threads", async (t) => {
       const { group, first, second } = await two(t);
       const ids = [first.id, second.id].sort();
