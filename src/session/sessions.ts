@@ -110,6 +110,7 @@ export class Sessions {
   /** The same of the audit. */
   #auditsOn: NodeJS.Immediate | undefined;
   #isClosed = false;
+  #isReceiving = false;
   #isReceivingAgain = false;
   #misdirected = 0;
   #spoiledInboxes = 0;
@@ -303,9 +304,12 @@ export class Sessions {
     this.#outboxes.publishAll();
   }
 
-  /** Takes at once what has come, for who was told something on another way. */
+  /**
+   * Takes at once what has come, for who was told something on another way. A handler that calls it gets nothing more
+   * before it has returned: the bytes that it was given are valid until then.
+   */
   receive(): void {
-    if (!this.#isClosed) this.#receive();
+    if (!this.#isClosed && !this.#isReceiving) this.#receive();
   }
 
   /** Takes back what ended environments had, and looks for damage; a timer calls it four times a second. */
@@ -349,6 +353,7 @@ export class Sessions {
 
   #receive(): void {
     let isAwake = false;
+    this.#isReceiving = true;
     try {
       for (const sender of this.#readers.keys()) if (this.#receiveFrom(sender)) isAwake = true;
       this.#outboxes.drainAll();
@@ -356,6 +361,7 @@ export class Sessions {
       isAwake = true; // what a handler throws is the application's; the others' messages wait
       throw cause;
     } finally {
+      this.#isReceiving = false;
       if (isAwake) this.#receiveAgain();
     }
   }

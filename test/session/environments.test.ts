@@ -41,6 +41,28 @@ describe("environments that share sessions", () => {
     first.close();
   });
 
+  it("get nothing more while they handle what came, whoever asks for it meanwhile", async () => {
+    const got: string[] = [];
+    const receiver: Sessions = Sessions.create(
+      { maxSessions: 4, maxEnvironments: 2 },
+      {
+        posted: (kind) => {
+          got.push(`begin ${kind}`);
+          receiver.receive();
+          got.push(`end ${kind}`);
+        },
+      },
+    );
+    const sender = Sessions.join(receiver.shared);
+    for (const kind of [1, 2])
+      assert.equal(sender.post(receiver.environment, kind, new Uint8Array(1)), "sent");
+    sender.flush();
+    receiver.receive();
+    assert.deepEqual(got, ["begin 1", "end 1", "begin 2", "end 2"]);
+    sender.close();
+    receiver.close();
+  });
+
   it("tell what finds no room, and when there is some", async () => {
     const drained: number[] = [];
     let received = 0;
