@@ -4,6 +4,8 @@ import type { WorkerState } from "../workers/worker_slot.js";
 
 /** How a server is run in several processes. Of `WorkersOptions`, `maxSessions` and the rest are of each. */
 export interface ProcessesOptions extends Omit<WorkersOptions, "workers"> {
+  /** What the module finds as `workerData` of `node:worker_threads`: what `node:v8` can serialize, so no shared memory. */
+  readonly workerData?: unknown;
   /** How many processes, 1..256; `"auto"`, the default, is as many as the machine runs threads at once. */
   readonly processes?: number | "auto" | undefined;
   /** How many threads each has, 1..63, or `"auto"`; 1 by default. */

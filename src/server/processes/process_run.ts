@@ -20,8 +20,11 @@ export class ProcessRun implements SlotRun {
 
   constructor(task: ProcessTask) {
     this.#child = fork(entry, [], { serialization: "advanced" });
-    this.#child.on("error", (cause) => this.#fail(cause.message, cause));
     this.ended = new Promise((resolve) => {
+      this.#child.on("error", (cause) => {
+        this.#fail(cause.message, cause);
+        if (this.#child.pid === undefined) resolve(this.#failure); // there is none whose end could be told
+      });
       this.#child.once("exit", (code, signal) => {
         clearTimeout(this.#killTimer);
         resolve(this.#failure ?? endOf(code, signal));
@@ -54,6 +57,7 @@ export class ProcessRun implements SlotRun {
     this.#tell({ type: "close", options });
     this.#killTimer ??= setTimeout(() => this.#child.kill("SIGKILL"), deadlineMs + patienceMs);
     await this.ended;
+    clearTimeout(this.#killTimer); // it may have ended before
   }
 
   /** It notices by itself that nobody is at the other end. */

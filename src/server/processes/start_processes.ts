@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
+import { serialize } from "node:v8";
+import { InvalidArgumentError } from "../../errors.js";
 import { checkHandlers } from "../../options/handlers.js";
 import { readOptions } from "../../options/read.js";
 import { flag, object, option, optional, withDefault } from "../../options/schema.js";
@@ -50,6 +52,7 @@ export async function startProcesses(
   const own = readOptions(schema, { processes, host, handleSignals });
   const count = own.processes === "auto" ? Math.min(availableParallelism(), maxProcesses) : own.processes;
   const read = readWorkersOptions({ ...rest, workers });
+  checkSendable(read.workerData);
   checkHandlers(behaviour, handlerNames);
   const group = new Processes(count, read, own.host, behaviour);
   const ignoreSignals = own.handleSignals ? closeOnSignals(() => group.close()) : () => {};
@@ -160,6 +163,17 @@ class Processes implements ProcessGroup {
       const what = `process ${slot.id} ends again and again; the next one is begun in ${retryMs} ms`;
       warn(what, cause, "MILLRACE_PROCESS_FAILING");
     }
+  }
+}
+
+/** Less can be sent to another process than cloned for a thread. @throws InvalidArgumentError */
+function checkSendable(workerData: unknown): void {
+  try {
+    serialize(workerData);
+  } catch (cause) {
+    throw new InvalidArgumentError("workerData must be something that can be sent to another process", {
+      cause,
+    });
   }
 }
 

@@ -68,6 +68,7 @@ export class WorkerRun implements SlotRun {
     this.#tell({ type: "close", options });
     this.#endTimer ??= setTimeout(() => this.end(), deadlineMs + patienceMs);
     await this.ended;
+    clearTimeout(this.#endTimer); // it may have ended before
   }
 
   /** Tells it to end at once; if it does not, it is ended. */

@@ -209,6 +209,38 @@ describe("a server in several processes", () => {
   });
 });
 
+describe("processes that cannot begin", () => {
+  test("are refused data that no other process can have", async () => {
+    const workerData = { shared: new SharedArrayBuffer(8) };
+    await assert.rejects(startProcesses({ module, processes: 1, workerData }), {
+      code: "ERR_MILLRACE_INVALID_ARGUMENT",
+      message: /workerData must be something that can be sent to another process/,
+    });
+  });
+
+  test("are not waited for, where the operating system gives none", async (t) => {
+    const { execPath } = process;
+    t.after(() => {
+      process.execPath = execPath;
+    });
+    process.execPath = "/nowhere/node";
+    await assert.rejects(startProcesses({ module, processes: 2 }), {
+      code: "ERR_MILLRACE_WORKER_FAILED",
+      message: /a process could not be run: spawn .* ENOENT/,
+    });
+  });
+
+  test("leave nothing behind that keeps this one alive", async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    const throwing = new URL("data:text/javascript,throw 1");
+    await assert.rejects(startProcesses({ module: throwing, processes: 1 }), {
+      code: "ERR_MILLRACE_WORKER_FAILED",
+    });
+    assert.equal(timers(), before);
+  });
+});
+
 describe("the process that began others", () => {
   async function run(t: TestContext) {
     const program = spawn(process.execPath, [fileURLToPath(new URL("./program.js", import.meta.url))], {
