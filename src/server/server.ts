@@ -3,7 +3,7 @@ import type { Reply } from "../delivery/failure.js";
 import { payloadOf } from "../delivery/payload.js";
 import type { RequestOptions, SendOptions } from "../delivery/send_options.js";
 import { parseId } from "../delivery/session_id.js";
-import { FrameTooLargeError, SessionClosedError } from "../errors.js";
+import { SessionClosedError } from "../errors.js";
 import { checkCodecs } from "../frame/message_codec.js";
 import { checkHandlers, checkHandlersBySubject } from "../options/handlers.js";
 import { readOptions } from "../options/read.js";
@@ -337,11 +337,6 @@ class SessionServer<Data> implements Server<Data> {
     options: { readonly type?: number } = {},
   ): PublishResult {
     const payload = payloadOf(message, "a message");
-    if (payload.length > this.#options.maxMessageBytes) {
-      throw new FrameTooLargeError(
-        `the message has ${payload.length} bytes, and maxMessageBytes allows fewer`,
-      );
-    }
     return this.#core.topics.publish(topic, payload, readOptions(publishSchema, options).type);
   }
 

@@ -5,6 +5,7 @@ import { entry, MetaReader } from "../delivery/meta.js";
 import { noPlaces, type Places } from "../delivery/places.js";
 import {
   FrameMalformedError,
+  FrameTooLargeError,
   InvalidArgumentError,
   ProtocolViolationError,
   SessionClosedError,
@@ -53,6 +54,7 @@ interface Joining<Data> {
 export class ServerTopics<Data> {
   readonly #topics: Topics<ServerSession<Data>>;
   readonly #codecOf: (transport: TransportConnection) => Codec | undefined;
+  readonly #maxMessageBytes: number;
   /** Where those stopped who could take no more, or were away. */
   readonly #missed = new Missed<ServerSession<Data>>();
 
@@ -70,18 +72,25 @@ export class ServerTopics<Data> {
   ) {
     this.#topics = new Topics(options);
     this.#codecOf = codecOf;
+    this.#maxMessageBytes = maxMessageBytes;
     const isShared = peers.group.sessions.maxEnvironments > 1;
     this.#homes = isShared
       ? new TopicHomes(peers, this.#topics, this, lineLimits(maxMessageBytes))
       : undefined;
+    this.sweep(performance.now()); // what comes before the clock's first turn has its time from now on
   }
 
   get statistics(): TopicsStatistics {
     return this.#topics.statistics;
   }
 
-  /** @throws InvalidArgumentError, TopicLimitError */
+  /** @throws FrameTooLargeError, InvalidArgumentError, TopicLimitError */
   publish(subject: string, payload: Uint8Array, type: number): PublishResult {
+    if (payload.length > this.#maxMessageBytes) {
+      throw new FrameTooLargeError(
+        `the message has ${payload.length} bytes, and maxMessageBytes allows fewer`,
+      );
+    }
     if (this.#homes !== undefined) return this.#homes.publish(subject, payload, type);
     const { cursor, recipients } = this.#topics.publish(subject, payload, { type });
     const handed = this.deliver({ subject, payload, type }, cursor, recipients);
