@@ -49,10 +49,12 @@ interface Waiting {
 export class PendingRequests {
   readonly #budget: RequestBudget;
   readonly #waiting = new Map<number, Waiting>();
-  #lastId = 0;
+  #lastId: number;
 
-  constructor(budget: RequestBudget) {
+  /** @param lastId the ids begin behind it. */
+  constructor(budget: RequestBudget, lastId = 0) {
     this.#budget = budget;
+    this.#lastId = lastId;
   }
 
   get size(): number {

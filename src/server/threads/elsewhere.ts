@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { FailureCode, type Reply } from "../../delivery/failure.js";
 import { PendingRequests, RequestBudget } from "../../delivery/pending_requests.js";
 import { SuccessfulReply } from "../../delivery/reply.js";
@@ -127,7 +128,8 @@ export class Elsewhere {
     const { signal, priority, messageId, timeoutMs = this.#limits.requestTimeoutMs } = read;
     let requests = this.#requests.get(owner);
     if (requests === undefined) {
-      requests = new PendingRequests(this.#limits.requestBudget);
+      // Whoever had the owner's number before may have answered others, and that is read yet: so chance gives the ids.
+      requests = new PendingRequests(this.#limits.requestBudget, randomInt(2 ** 32));
       this.#requests.set(owner, requests);
     }
     const details = { session: handle, priority, timeoutMs, messageId: asJson(messageId) };
@@ -165,11 +167,13 @@ export class Elsewhere {
     }
   }
 
-  /** The session by which a client id was known has ended. */
+  /**
+   * The session by which a client id was known has ended, and so has nobody to whom it mattered that this finds no room:
+   * a thread that does not keep up has the client known by its id when its next session begins.
+   */
   rename(clientId: string): void {
-    for (const environment of this.#peers.others) {
-      this.order(environment, PeerKind.rename, { client: clientId });
-    }
+    const bytes = encodeCommand({ details: { client: clientId } });
+    for (const environment of this.#peers.others) this.#patient.post(environment, PeerKind.rename, bytes);
   }
 
   /** What is not to be lost waits where it finds no room. @throws ResourceExhaustedError */
@@ -181,6 +185,12 @@ export class Elsewhere {
   /** An answer: nobody gets it where that thread does not keep up, and who asked sees to it that it waits no longer. */
   answer(environment: number, kind: number, bytes: Uint8Array): void {
     this.#patient.post(environment, kind, bytes);
+  }
+
+  /** No answer comes any more. */
+  end(): void {
+    for (const requests of this.#requests.values()) requests.end("the server is closed");
+    this.#requests.clear();
   }
 
   #fitting(bytes: Uint8Array): Uint8Array {

@@ -116,6 +116,11 @@ export class Listing {
     }
   }
 
+  /** Nobody tells anything any more. */
+  end(): void {
+    for (const gathering of this.#gatherings.values()) gathering.done();
+  }
+
   #onListed(bytes: Uint8Array, sender: number): void {
     const { id, details } = readCommand(bytes);
     const { sessions, last } = details;

@@ -172,6 +172,9 @@ class Workers implements WorkerGroup {
     this.#peers.sessions.flush();
     await Promise.all(this.#slots.map((slot) => slot.close(options, deadlineMs)));
     this.#leaveProcess();
+    this.#peers.sessions.receive(); // the last answers
+    this.#elsewhere.end();
+    this.#listing.end();
     this.#peers.close();
   }
 

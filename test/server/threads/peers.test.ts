@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { InternalError, ProtocolViolationError } from "millrace";
-import { createServer } from "millrace/server";
+import { describe, it, test } from "node:test";
+import { FrameTooLargeError, InternalError, ProtocolViolationError, ResourceExhaustedError } from "millrace";
+import { createServer, FailureCode } from "millrace/server";
+import { encodeCommand, readCommand } from "#internal/server/threads/command.js";
+import { Elsewhere } from "#internal/server/threads/elsewhere.js";
 import { enterGroup } from "#internal/server/threads/group.js";
+import { PeerKind } from "#internal/server/threads/peer_kind.js";
 import { Peers } from "#internal/server/threads/peers.js";
 import { until } from "../../kit/until.js";
 
@@ -80,6 +83,97 @@ describe("peers of a group", () => {
     const next = await createServer(options, {});
     assert.equal(main.others.length, 1);
     await next.close();
+    main.close();
+  });
+});
+
+describe("requests to another environment", () => {
+  it("get no answer that its predecessor gave to others", async () => {
+    const asking = Peers.create({ maxSessions: 4, maxEnvironments: 2 });
+    const elsewhere = new Elsewhere(asking);
+    const ask = (owner: Peers) =>
+      elsewhere.request(
+        { handle: owner.sessions.allocate(), owner: owner.environment },
+        "a",
+        new Uint8Array(1),
+      );
+    const before = Peers.join(asking.group);
+    asking.sessions.maintain();
+    const lost = ask(before);
+    const { environment } = before;
+    before.close();
+    asking.sessions.maintain();
+    assert.equal((await lost).status, "failure");
+    const successor = Peers.join(asking.group);
+    assert.equal(successor.environment, environment);
+    const asked = ask(successor);
+    const reply = (id: number, text: string) =>
+      successor.post(
+        asking.environment,
+        PeerKind.reply,
+        encodeCommand({ id, payload: Buffer.from(text), details: { status: "success" } }),
+      );
+    reply(1, "as the first request of whoever had this number was answered");
+    successor.onPost(PeerKind.request, (bytes) => reply(readCommand(bytes).id, "now"));
+    const answer = await asked;
+    assert.equal(answer.status === "success" && answer.text(), "now");
+    successor.close();
+    asking.close();
+  });
+});
+
+test("a session's end is told to a thread that keeps up no more as far as there is room, and is no fault", () => {
+  const sender = Peers.create({ maxSessions: 4, maxEnvironments: 2 });
+  const receiver = Peers.join(sender.group);
+  const elsewhere = new Elsewhere(sender);
+  const order = () => elsewhere.order(receiver.environment, 40, { reason: "x".repeat(30_000) });
+  assert.throws(() => {
+    for (;;) order();
+  }, ResourceExhaustedError);
+  elsewhere.rename("client");
+  assert.throws(order, ResourceExhaustedError);
+  receiver.close();
+  sender.close();
+});
+
+describe("a server among peers", () => {
+  it("answers who asks sessions of other threads, and lists them, when it is closed", async () => {
+    const silent = Peers.create({ maxSessions: 4, maxEnvironments: 2 });
+    const handle = silent.sessions.allocate();
+    const id = new Uint32Array([1, 2, 3, 4]);
+    assert.ok(silent.sessions.open(handle, { transport: 0, connection: 0, id }, 0));
+    enterGroup({ group: silent.group, boundUrls: [], acceptsAlone: true, listens: () => {} });
+    const server = await createServer({ listen: "tcp://127.0.0.1:0" }, {});
+    const asked = server.request(Buffer.from(id.buffer).toString("hex"), "anything", "", {
+      timeoutMs: 3_600_000,
+    });
+    const listed = server.list({ timeoutMs: 3_600_000 });
+    await server.close({ graceful: false });
+    assert.deepEqual(await asked, {
+      status: "failure",
+      code: FailureCode.lost,
+      reason: "the server is closed",
+    });
+    assert.deepEqual((await listed).sessions, []);
+    silent.close();
+  });
+
+  it("publishes nothing for others that is longer than its messages may be, and says so", async () => {
+    const main = Peers.create({ maxSessions: 4, maxEnvironments: 2 });
+    enterGroup({ group: main.group, boundUrls: [], acceptsAlone: true, listens: () => {} });
+    const faults: unknown[] = [];
+    const server = await createServer(
+      { listen: "tcp://127.0.0.1:0", maxMessageBytes: 1_024, topics: { history: { ">": { count: 9 } } } },
+      { error: (_session, cause) => faults.push(cause) },
+    );
+    for (const bytes of [1_025, 1_024]) {
+      const command = encodeCommand({ subject: "news", payload: new Uint8Array(bytes) });
+      assert.equal(main.post(main.others[0]!, PeerKind.publish, command), "sent");
+    }
+    await until("one is published", () => server.topicStatistics.historyEntries === 1);
+    assert.equal(faults.length, 1);
+    assert.ok(faults[0] instanceof FrameTooLargeError);
+    await server.close();
     main.close();
   });
 });

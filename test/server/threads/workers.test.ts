@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Publication } from "millrace/client";
-import { startWorkers, type WorkersOptions } from "millrace/server";
+import { FailureCode, startWorkers, type WorkersOptions } from "millrace/server";
 import { restartDelayMs } from "#internal/server/workers/worker_slot.js";
 import { until } from "../../kit/until.js";
 import { ask, join, joinElsewhere, moduleNamed, startApp, untilHeard } from "./kit.js";
@@ -85,6 +85,23 @@ describe("workers that cannot begin", () => {
     const module = source("process.exit()");
     await assert.rejects(startWorkers({ module, workers: 1 }), { code: failed, message: /it ended before/ });
   });
+});
+
+test("workers that could not begin leave nothing behind that keeps the process alive", async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const before = timers();
+  await assert.rejects(startWorkers({ module: source("throw 1"), workers: 1 }), { code: failed });
+  assert.equal(timers(), before);
+});
+
+test("a request to a thread that does not answer any more ends with its group", async (t) => {
+  const group = await startApp(t, { listen: "tcp://127.0.0.1:0" }, { workers: 1 });
+  const member = await join(t, group.urls[0]!);
+  member.client.send("spin");
+  const asked = group.request(member.id, "never", "", { timeoutMs: 3_600_000 });
+  await group.close({ graceful: false });
+  const reply = await asked;
+  assert.equal(reply.status === "failure" && reply.code, FailureCode.lost);
 });
 
 describe("the workers of a group", () => {
