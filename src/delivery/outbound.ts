@@ -143,7 +143,11 @@ export class Outbound {
     const frame = encodeOutgoing(message);
     const key = keyOf(message, this.limits.policy);
     const { watch } = message;
-    const waiting = { frame, priority, lane, sequenced, key, expiresAt: expiresAt ?? never, settled, watch };
+    const mayGo = !promised.has(message.kind);
+    const waiting = {
+      ...{ frame, priority, lane, sequenced, key, mayGo },
+      ...{ expiresAt: expiresAt ?? never, settled, watch },
+    };
     if (this.#isReady && (!sequenced || this.#fits(frame.length))) {
       const result = this.#transmit(waiting);
       if (result !== "dropped") {
@@ -553,3 +557,5 @@ export class Outbound {
 }
 
 const never = Number.POSITIVE_INFINITY;
+/** What somebody waits for, or has to know, gives way to nothing: answers, what has become of a message, and gaps. */
+const promised: ReadonlySet<number> = new Set([Kind.Response, Kind.Ack, Kind.Gap]);

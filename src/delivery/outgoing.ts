@@ -25,7 +25,7 @@ export interface Carrier {
  * What is done with a message that finds the queue full:
  * - `block`: it is not accepted: `dropped`;
  * - `drop-newest`: the same, and counted as lost;
- * - `drop-oldest`: those make room that wait the longest, the least priority first, but no higher one;
+ * - `drop-oldest`: those make room that wait the longest, the least priority first, but no higher one, and no answers;
  * - `conflate`: any message with a key takes the place of one that waits with that key, full or not; others as `block`;
  * - `close`: the session is closed with `CloseCode.exhausted`.
  */

@@ -8,6 +8,8 @@ export interface Waiting {
   readonly lane: number;
   /** One that waits with the same key is replaced by the next. */
   readonly key: string | undefined;
+  /** It may give way to another: nobody waits for it in particular. */
+  readonly mayGo: boolean;
   /** The whole frame, this queue's own, but for its place in its lane. */
   frame: Uint8Array;
   sequenced: boolean;
@@ -33,6 +35,8 @@ class Line {
   at = 0;
   #items: Waiting[] = [];
   #from = 0;
+  /** So many of the oldest are known not to give way. */
+  #staying = 0;
 
   constructor(priority: Priority) {
     this.priority = priority;
@@ -53,6 +57,7 @@ class Line {
 
   shift(): Waiting {
     const message = this.#items[this.#from]!;
+    this.#staying = Math.max(0, this.#staying - 1);
     this.#from += 1;
     if (this.#from === this.#items.length || this.#from >= 1024) {
       this.#items.splice(0, this.#from);
@@ -61,10 +66,23 @@ class Line {
     return message;
   }
 
+  /** Takes out the oldest that gives way. */
+  giveUp(): Waiting | undefined {
+    let at = this.#from + this.#staying;
+    while (this.#items[at]?.mayGo === false) at += 1;
+    this.#staying = at - this.#from;
+    return this.#staying === 0 ? this.shift() : this.#items.splice(at, 1)[0];
+  }
+
+  [Symbol.iterator](): Iterator<Waiting> {
+    return this.#items.slice(this.#from).values();
+  }
+
   /** Takes out those that are not to stay. */
   filter(stays: (message: Waiting) => boolean): void {
     this.#items = this.#items.slice(this.#from).filter(stays);
     this.#from = 0;
+    this.#staying = 0;
   }
 }
 
@@ -145,13 +163,14 @@ export class PendingQueue {
 
   /**
    * Takes out the message that is to give way to one of this priority: the oldest of the least priority there is.
-   * @returns undefined where all that wait are of a higher one.
+   * @returns undefined where all that wait are of a higher one, or may not go.
    */
   evict(priority: Priority): Waiting | undefined {
     for (let rank = priorities.length - 1; rank >= priorities.indexOf(priority); rank--) {
       const line = this.#lines[rank];
       if (line?.oldest === undefined) continue;
-      const message = line.shift();
+      const message = line.giveUp();
+      if (message === undefined) continue;
       this.#removed(message);
       return message;
     }

@@ -214,6 +214,22 @@ describe("a session whose queue is full", () => {
     assert.deepEqual(first(half.attached()), ["a", "b", "c"]);
   });
 
+  it("gives up no answer that waits by drop-oldest, nor what is said of a message", () => {
+    const half = new Half({ ...limits, policy: "drop-oldest" });
+    const send = (word: string, kind: number = Kind.Message) =>
+      half.outbound.send({ kind, type: 1, payload: Buffer.alloc(52, word) });
+    assert.deepEqual([send("a", Kind.Response), send("b"), send("c", Kind.Ack)], ["sent", "sent", "sent"]);
+    assert.equal(send("d"), "sent", "b has given way");
+    assert.equal(send("e", Kind.Response), "sent", "d has given way");
+    assert.equal(send("f", Kind.Response), "dropped");
+    assert.equal(half.outbound.shed(1), 0);
+    assert.deepEqual(
+      words(half.attached()).map((word) => word[0]),
+      ["a", "c", "e"],
+    );
+    assert.equal(half.outbound.messagesDropped, 2);
+  });
+
   it("gives up the oldest of the least priority by drop-oldest, leaves no hole, and says so", () => {
     const outcomes: string[] = [];
     const half = new Half({ ...limits, policy: "drop-oldest" });
