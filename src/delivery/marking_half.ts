@@ -38,7 +38,7 @@ export abstract class MarkingHalf extends SpeakingHalf {
 
   /** Tells its sender that a message is not handled. */
   rejectMessage(message: Confirmable, rejection: Rejection): void {
-    this.marked.reject(message, rejection);
+    if (this.isFirstRejection(message)) this.marked.reject(message, rejection);
   }
 
   override confirmMessage(message: Confirmable, level: number): boolean {

@@ -99,6 +99,23 @@ export class Outbound {
     return rarities !== undefined && (rarities.pending.bytes > 0 || rarities.replays.length > 0);
   }
 
+  /** The session is over: see {@link end}. */
+  get hasEnded(): boolean {
+    return this.#rarities?.hasEnded ?? false;
+  }
+
+  /** The frames that were accepted and are not acknowledged, those of each lane in their order. */
+  *unacknowledged(): Generator<Uint8Array> {
+    for (const log of this.#logs()) {
+      const frames = log.replay();
+      for (let frame = frames.peek(); frame !== undefined; frame = frames.peek()) {
+        yield frame;
+        frames.advance();
+      }
+    }
+    for (const { frame } of this.#rarities?.pending ?? []) yield frame;
+  }
+
   /** Messages that were given up to keep the queue's limit. */
   get messagesDropped(): number {
     return this.#rarities?.messagesDropped ?? 0;
@@ -276,7 +293,7 @@ export class Outbound {
 
   /** Whether a peer can be so far. */
   #hasSent(cursors: Cursors): boolean {
-    if (this.#rarities?.hasEnded) return false;
+    if (this.hasEnded) return false;
     for (const [lane, sequence] of cursors) {
       if (sequence > (this.#log(lane)?.newest ?? 0)) return false;
     }

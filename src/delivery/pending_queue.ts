@@ -203,6 +203,11 @@ export class PendingQueue {
     return all;
   }
 
+  /** All that wait, those of each priority in their order. */
+  *[Symbol.iterator](): Generator<Waiting> {
+    for (const line of this.#lines) if (line !== undefined) yield* line;
+  }
+
   #line(rank: number): Line {
     this.#lines[rank] ??= new Line(priorities[rank]!);
     return this.#lines[rank]!;

@@ -5,13 +5,14 @@ import {
   ResourceExhaustedError,
 } from "../errors.js";
 import { encodeFrame, type FrameContents, FrameView, Kind, type MetaEntry } from "../frame/frame.js";
-import { isPlain, openPayload } from "../frame/opened_payload.js";
+import { isBatch, isPlain, openMessages } from "../frame/opened_payload.js";
 import type { SendResult } from "../transport/connection.js";
 import type { WaitOptions } from "../transport/wait.js";
 import { AckLevel, checkAck, encodeAck } from "./ack.js";
 import { type Acknowledgement, type AckOptions, acknowledgedLevels } from "./acknowledgement.js";
 import { failureAnswer, readReply } from "./answer.js";
 import { Awaited } from "./awaited.js";
+import { Batches } from "./batches.js";
 import {
   type Confirmation,
   confirmationOf,
@@ -50,6 +51,7 @@ export abstract class SessionHalf implements Confirming {
   protected carrier: Carrier | undefined = undefined;
   #requests: PendingRequests | undefined = undefined;
   #awaited: Awaited | undefined = undefined;
+  #batches: Batches | undefined = undefined;
   /** The largest payload that the peer takes. */
   peerMaxBytes = 0x7fff_ffff;
   messagesReceived = 0;
@@ -211,7 +213,9 @@ export abstract class SessionHalf implements Confirming {
    */
   handled(lane: number, low32: number, cost: number): void {
     if (low32 === 0) return;
-    this.inbound.handled(lane, low32, cost);
+    const whole = this.#batches === undefined ? cost : this.#batches.handled(lane, low32, cost);
+    if (whole === undefined) return;
+    this.inbound.handled(lane, low32, whole);
     if (this.inbound.acksDue().length > 0) this.sendAcks(false);
     else this.onOwing();
   }
@@ -246,6 +250,7 @@ export abstract class SessionHalf implements Confirming {
   protected restartHalf(reason: string): void {
     this.outbound.restart();
     this.inbound.restart();
+    this.#batches = undefined;
     this.#awaited?.restart();
     this.#requests?.end(reason);
   }
@@ -253,6 +258,7 @@ export abstract class SessionHalf implements Confirming {
   /** The session is over. */
   protected endHalf(reason: string): void {
     this.carrier = undefined;
+    this.#batches = undefined;
     this.outbound.end();
     this.#awaited?.end();
     this.#requests?.end(reason);
@@ -287,7 +293,10 @@ export abstract class SessionHalf implements Confirming {
         `a message has ${payloadBytes} bytes; this side takes ${this.half.maxMessageBytes}`,
       );
     }
-    if (ref !== 0) this.#acknowledge(channel, ref);
+    if (ref !== 0) {
+      this.#acknowledge(channel, ref);
+      if (this.outbound.hasEnded) return false; // that was what its end waited for
+    }
     switch (this.inbound.receive(channel, seq, bytes)) {
       case "apply":
         this.bytesReceived += payloadBytes;
@@ -311,14 +320,40 @@ export abstract class SessionHalf implements Confirming {
       else this.handled(frame.channel, frame.seq, costOf(frame));
       return;
     }
-    const { kind, flags, channel, type, seq, ref, subject, meta } = frame;
-    this.handled(channel, seq, costOf(frame));
-    const header = { kind, flags: 0, channel, type, seq: 0, ref };
-    const { maxMessageBytes, decompress } = this.half;
-    for (const payload of openPayload(frame.payload, flags, maxMessageBytes, decompress)) {
-      if (this.carrier === undefined) return; // the handler of one before has ended it
-      this.onMessage({ ...header, payload, subject, meta });
+    const { kind, channel, seq, ref, subject, meta } = frame;
+    const messages = this.#opened(frame);
+    const marks = marksOf(frame);
+    if (seq !== 0) {
+      this.#batches ??= new Batches();
+      this.#batches.begin(channel, seq, costOf(frame), messages.length);
     }
+    for (const { type, payload } of messages) {
+      if (this.outbound.hasEnded) return; // by the handler of one before
+      const message = { kind, flags: 0, channel, type, seq, ref, payload, subject, meta };
+      if (marks === undefined || this.isToHandle(message, marks)) this.onMessage(message);
+      else this.handled(channel, seq, 0);
+    }
+  }
+
+  /** One that cannot be opened would not be the next time either: the peer is not to send it again. */
+  #opened(
+    frame: Readonly<FrameContents>,
+  ): readonly { readonly type: number; readonly payload: Uint8Array }[] {
+    const { maxMessageBytes, decompress } = this.half;
+    try {
+      if (isBatch(frame.flags) && marksOf(frame) !== undefined) {
+        throw new ProtocolViolationError('"id" and "ack" are of one message, and not of a batch');
+      }
+      return openMessages(frame, maxMessageBytes, decompress);
+    } catch (cause) {
+      this.handled(frame.channel, frame.seq, costOf(frame));
+      throw cause;
+    }
+  }
+
+  /** A message is rejected. @returns false where its sender was told so already, of another one of its batch. */
+  protected isFirstRejection({ lane, sequence }: Confirmable): boolean {
+    return this.#batches?.reject(lane, sequence) ?? true;
   }
 
   #takeResponse(frame: Readonly<FrameContents>): void {

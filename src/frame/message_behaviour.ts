@@ -8,7 +8,7 @@ import { type FrameContents, Kind } from "./frame.js";
 import { FrameBehaviour, takeOther } from "./frame_behaviour.js";
 import { callHandler } from "./handler_call.js";
 import { MessageConnection, type MessageContext } from "./message_connection.js";
-import { isPlain, openPayload } from "./opened_payload.js";
+import { isPlain, openMessages } from "./opened_payload.js";
 import type { ResolvedMessageOptions } from "./options.js";
 
 /** Turns a transport's calls into an application's: frames into messages, connections into {@link Connection}s. */
@@ -41,8 +41,8 @@ export class MessageBehaviour<Data> extends FrameBehaviour<MessageConnection<Dat
       connection.deliver(frame.payload);
     } else {
       const { maxMessageBytes } = this.#context;
-      const messages = openPayload(frame.payload, flags, maxMessageBytes, decompressPayload);
-      for (const message of messages) connection.deliver(message);
+      const messages = openMessages(frame, maxMessageBytes, decompressPayload);
+      for (const { payload } of messages) connection.deliver(payload);
     }
   }
 

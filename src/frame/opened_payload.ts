@@ -1,6 +1,7 @@
 import { ProtocolViolationError } from "../errors.js";
-import { batchFlag, decodeBatch } from "./batch.js";
+import { type BatchMessage, batchFlag, decodeBatch } from "./batch.js";
 import { ignorableFlag } from "./codec.js";
+import type { FrameContents } from "./frame.js";
 
 /** The bits of a frame's flags that say how its payload is compressed: see `Compression`. */
 const compressionMask = 0x07;
@@ -20,20 +21,24 @@ export function isPlain(flags: number): boolean {
   return (flags & ~plainFlags) === 0;
 }
 
+/** Whether a payload is a batch: each message of it has a type of its own. */
+export function isBatch(flags: number): boolean {
+  return (flags & batchFlag) !== 0;
+}
+
 /**
- * The messages in a payload that is compressed, or a batch, or both (a batch that was compressed).
+ * The messages in a frame whose payload is compressed, or a batch, or both (a batch that was compressed).
  * @param maxBytes the largest payload, once it is decompressed.
  * @throws ProtocolViolationError for flags that are not known; FrameTooLargeError, FrameMalformedError
  */
-export function openPayload(
-  payload: Uint8Array,
-  flags: number,
+export function openMessages(
+  { payload, flags, type }: Pick<FrameContents, "payload" | "flags" | "type">,
   maxBytes: number,
   decompress: Decompress,
-): readonly Uint8Array[] {
+): readonly BatchMessage[] {
   const unknown = flags & ~(plainFlags | compressionMask | batchFlag);
   if (unknown !== 0) throw new ProtocolViolationError(`flags 0x${unknown.toString(16)} are not known here`);
   const compression = flags & compressionMask;
   const opened = compression === 0 ? payload : decompress(payload, compression, maxBytes);
-  return (flags & batchFlag) === 0 ? [opened] : decodeBatch(opened).map((message) => message.payload);
+  return isBatch(flags) ? decodeBatch(opened) : [{ type, payload: opened }];
 }

@@ -3,6 +3,12 @@ import { describe, test } from "node:test";
 import { AbortedError, CloseCode, InvalidArgumentError, ResourceExhaustedError } from "millrace";
 import type { ClientSession } from "millrace/client";
 import { FailureCode, MemoryStore, type Message, type Session, type Store } from "millrace/server";
+import { AckLevel } from "#internal/delivery/ack.js";
+import { readConfirmation } from "#internal/delivery/confirmation.js";
+import { withMarks } from "#internal/delivery/marks.js";
+import { batchFlag, encodeBatch } from "#internal/frame/batch.js";
+import { Compression, compressPayload } from "#internal/frame/compression.js";
+import { Kind } from "#internal/frame/frame.js";
 import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
 import type { SessionKit } from "./kit.js";
@@ -210,6 +216,47 @@ export function describeAcknowledgements(kit: SessionKit): void {
       assert.equal(last.status === "rejected" && last.code, FailureCode.overloaded);
       await until("they are told", () => rejected.length >= 2);
       assert.deepEqual([...new Set(rejected)], [FailureCode.forbidden, FailureCode.overloaded]);
+    });
+
+    test("of a batch wait for all its messages, and say once where some are refused", async (t) => {
+      const release = deferred();
+      const got: string[] = [];
+      const server = await kit.serve(
+        t,
+        {
+          message: async (_session, message) => {
+            got.push(`${message.type} ${message.text()}`);
+            await release.promise;
+          },
+        },
+        { dispatcher: { concurrency: 1, maxQueued: 2, maxQueuedPerKey: 2 } },
+      );
+      const peer = await RawClient.connect(t, kit.under, server);
+      await peer.begin();
+      const messages = ["a", "b", "c", "d", "e"].map((text, type) => ({ type, payload: Buffer.from(text) }));
+      peer.say({ kind: Kind.Message, flags: batchFlag, seq: 1, payload: encodeBatch(messages) });
+      const rejection = await peer.frames.take();
+      assert.deepEqual([rejection.kind, rejection.type, rejection.ref], [Kind.Ack, AckLevel.rejected, 0]);
+      const { lane, sequence, rejection: why } = readConfirmation(rejection);
+      assert.deepEqual([lane, sequence, why?.code], [0, 1, FailureCode.overloaded]);
+      release.resolve();
+      const handled = await peer.frames.take();
+      assert.deepEqual([handled.kind, handled.type, handled.seq, handled.ref], [Kind.Ack, 0, 0, 1]);
+      await until("those that were taken are handled", () => got.length === 3);
+      assert.deepEqual(got, ["0 a", "1 b", "2 c"]);
+    });
+
+    test("of a compressed message are those of any other", async (t) => {
+      const server = await kit.serve(t, { message: (_session, message) => message.confirm("delivered") });
+      const peer = await RawClient.connect(t, kit.under, server);
+      await peer.begin();
+      const payload = compressPayload(new Uint8Array(5_000), Compression.deflate);
+      const meta = withMarks(undefined, Buffer.from("1"), AckLevel.delivered)!;
+      for (const seq of [1, 2]) {
+        peer.say({ kind: Kind.Message, flags: Compression.deflate, seq, payload, meta });
+        const confirmation = readConfirmation(await peer.frames.take());
+        assert.deepEqual(confirmation, { level: AckLevel.delivered, lane: 0, sequence: seq });
+      }
     });
 
     test("are told to the hooks, of messages that have ids", async (t) => {
