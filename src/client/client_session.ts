@@ -63,6 +63,8 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
   #state: "open" | "detached" | "closed" = "detached";
   readonly #positions = new TopicPositions();
   #life = 0;
+  /** One at a time: each shows the token that the one before was given. */
+  #resuming: Promise<unknown> = Promise.resolve();
   /** The application ends it, whoever ends the connection. */
   #isClosing = false;
   #acks: NodeJS.Timeout | undefined = undefined;
@@ -108,7 +110,13 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     await this.#connect(url, undefined);
   }
 
-  async resume(url: string): Promise<boolean> {
+  resume(url: string): Promise<boolean> {
+    const resumed = this.#resuming.then(() => this.#resume(url));
+    this.#resuming = resumed.catch(() => {});
+    return resumed;
+  }
+
+  async #resume(url: string): Promise<boolean> {
     if (this.#state === "closed") throw new SessionClosedError("the session is over; connect a new one");
     const { session, resume } = this.#welcome!;
     const places = this.#positions.places(Math.min(maxPlacesBytes, this.peerMaxBytes / 2));

@@ -355,6 +355,7 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
     const codec = this.#core.codecOf(transport);
     const carrier = codec === undefined ? transport : new CodecCarrier(transport, codec);
     if (!this.outbound.attach(carrier, windowBytes, cursors, this.nowMs)) return false;
+    if (this.#state === "closed") return false; // by who was told what became of a message just now
     this.carrier = carrier;
     this.#transport = transport;
     this.#state = "open";

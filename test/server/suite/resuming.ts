@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { SessionEnd } from "millrace/server";
+import type { Session, SessionEnd } from "millrace/server";
+import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
 import type { SessionKit } from "./kit.js";
 
@@ -85,6 +86,48 @@ export function describeResuming(kit: SessionKit): void {
       assert.equal(server.sessionCount, 1);
     });
 
+    test("is one thing at a time: who asks for it twice at once loses nothing", async (t) => {
+      const got: string[] = [];
+      let hellos = 0;
+      let resumed = deferred();
+      const server = await kit.serve(t, {
+        // The second one is late: what it says has been overtaken by the first.
+        authenticate: async () => {
+          hellos += 1;
+          if (hellos === 2) await resumed.promise;
+        },
+        resumed: () => resumed.resolve(),
+        message: (_session, message) => got.push(message.text()),
+      });
+      const client = await kit.join(t, server);
+      await until("it has begun", () => server.sessionCount === 1);
+      const { id } = client;
+      const [url] = server.urls;
+      const rounds = 5;
+      for (let round = 0; round < rounds; round += 1) {
+        client.abandon();
+        await until("it is detached", () => client.state === "detached");
+        client.send(`${round}`);
+        hellos = 0;
+        resumed = deferred();
+        const both = [client.resume(url!), client.resume("nowhere"), client.resume(url!)];
+        const outcomes = await Promise.allSettled(both);
+        assert.deepEqual(
+          outcomes.map((outcome) => outcome.status === "fulfilled" && outcome.value),
+          [true, false, true],
+        );
+      }
+      await until("all have come", () => got.length === rounds);
+      assert.deepEqual(got, ["0", "1", "2", "3", "4"]);
+      assert.deepEqual([client.id, client.state], [id, "open"]);
+      client.abandon();
+      await until("it is detached", () => client.state === "detached");
+      const late = [client.resume(url!), client.resume(url!)];
+      const closed = client.close();
+      for (const outcome of await Promise.allSettled(late)) assert.equal(outcome.status, "rejected");
+      assert.equal((await closed).by, "local");
+    });
+
     test("ends with its window, and then begins anew", async (t) => {
       const ends: SessionEnd[] = [];
       const server = await kit.serve(t, { close: (_session, end) => ends.push(end) }, { resumeWindowMs: 50 });
@@ -98,6 +141,25 @@ export function describeResuming(kit: SessionKit): void {
       assert.notEqual(client.id, id);
       client.send("still works");
       await until("it has begun anew", () => server.sessionCount === 1);
+    });
+
+    test("is in vain where the application ends it as what has waited goes out", async (t) => {
+      const ends: SessionEnd[] = [];
+      const opened = deferred<Session>();
+      const server = await kit.serve(t, {
+        open: (session) => opened.resolve(session),
+        sent: (session) => session.close({ graceful: false }),
+        close: (_session, end) => ends.push(end),
+      });
+      const client = await kit.join(t, server);
+      const session = await opened.promise;
+      client.abandon();
+      await until("it is detached", () => session.state === "detached" && client.state === "detached");
+      session.send("x", { messageId: "1" });
+      await client.resume(server.urls[0]!).catch(() => {});
+      await client.closed;
+      await until("nothing is left", () => server.connectionCount === 0 && server.sessionCount === 0);
+      assert.deepEqual([session.state, ends.length], ["closed", 1]);
     });
 
     test("is refused to who has not the newest token, or is another client", async (t) => {
