@@ -24,6 +24,7 @@ import type { Gap, HistoryEntry } from "../topic/topic_history.js";
 import { type Subscribed, type SubscribeFrom, Topics, type TopicsStatistics } from "../topic/topics.js";
 import type { TransportConnection } from "../transport/connection.js";
 import type { PublishResult } from "./publish_result.js";
+import { beyondQueued } from "./queued_places.js";
 import type { ServerSession } from "./server_session.js";
 import type { Peers } from "./threads/peers.js";
 import { lineLimits, type Publication, TopicHomes } from "./threads/topic_homes.js";
@@ -219,7 +220,8 @@ export class ServerTopics<Data> {
     const patterns = this.#topics.patternsOf(session);
     if (patterns.length === 0) return;
     const gets = (subject: string) => this.#topics.reaches(session, subject);
-    this.#missed.add(session, this.#onTheWay.returned(session, { patterns, gets, places }));
+    const missed = this.#onTheWay.returned(session, { patterns, gets, places });
+    this.#missed.add(session, beyondQueued(missed, places, session.outbound));
   }
 
   /** A session can take more again, or is back: it gets what it has missed, or is told what is lost of it. */

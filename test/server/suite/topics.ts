@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ClientBehaviour, Cursor } from "millrace/client";
-import { FailureCode, RequestFailure } from "millrace/server";
+import { FailureCode, RequestFailure, type Session } from "millrace/server";
 import { readGap } from "#internal/delivery/gap.js";
 import { encodeHello } from "#internal/delivery/hello.js";
 import { readWelcome } from "#internal/delivery/welcome.js";
 import { Kind } from "#internal/frame/frame.js";
 import { encodeCursor } from "#internal/topic/cursor.js";
+import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
 import type { SessionKit } from "./kit.js";
 import { hello, RawClient } from "./raw_client.js";
@@ -153,6 +154,42 @@ export function describeTopics(kit: SessionKit): void {
       let gap = await back.frames.take();
       while (gap.kind !== Kind.Gap) gap = await back.frames.take();
       assert.deepEqual(readGap(gap), { topic: "room.1", epoch: cursor!.epoch, oldest: 3 });
+    });
+
+    test("go on behind those that waited when a connection broke, with no gap told behind them", async (t) => {
+      const opened = deferred<Session>();
+      const server = await kit.serve(t, {
+        subscribe: () => true,
+        open: (session) => opened.resolve(session),
+      });
+      const before = await RawClient.connect(t, kit.under, server);
+      const small = { ...hello, windowBytes: 1_000 };
+      const { session, resume } = readWelcome(await before.begin(encodeHello(small)));
+      before.say({ kind: Kind.Subscribe, seq: 1, type: 1, subject: "room.1" });
+      assert.equal((await before.frames.take()).kind, Kind.Response);
+      const { cursor } = server.publish("room.1", "had");
+      server.publish("room.1", "on its way");
+      // It acknowledges nothing: so much fills its window, and what follows waits.
+      for (let i = 0; i < 3; i += 1) (await opened.promise).send(new Uint8Array(500));
+      assert.equal(server.publish("room.1", "waited").recipients, 1);
+
+      const back = await RawClient.connect(t, kit.under, server);
+      const places = new Map([["room.1", encodeCursor(cursor!)]]);
+      const resumption = { session, resume, cursors: new Map([[0, 1]]), places };
+      assert.equal(readWelcome(await back.begin(encodeHello({ ...hello, resumption }))).resumed, true);
+      const got: string[] = [];
+      while (got.at(-1) !== "waited") {
+        const { kind, payload } = await back.frames.take();
+        if (kind === Kind.Gap) got.push("gap");
+        if (kind === Kind.Publish) got.push(Buffer.from(payload).toString());
+      }
+      server.publish("room.1", "new");
+      while (got.at(-1) !== "new") {
+        const { kind, payload } = await back.frames.take();
+        if (kind === Kind.Gap) got.push("gap");
+        if (kind === Kind.Publish) got.push(Buffer.from(payload).toString());
+      }
+      assert.deepEqual(got, ["waited", "new"]);
     });
 
     test("leave out a client that takes no message so large, and tell it so", async (t) => {
