@@ -6,6 +6,7 @@ import { ownedEntries } from "../delivery/meta.js";
 import type { Store } from "../delivery/store.js";
 import { StoreFailedError, TimeoutError } from "../errors.js";
 import type { MetaEntry } from "../frame/frame.js";
+import { isThenable } from "../transport/asynchronous.js";
 import type { ServerSession } from "./server_session.js";
 
 /** A message to be stored, which may be valid during the call only. */
@@ -88,37 +89,46 @@ export class Storing<Data> {
       return;
     }
     const taking: Taking = { level: AckLevel.stored };
-    const ended = this.#enter(session, key, taking, bytes);
+    const ended = this.#enter(session, key, taking);
+    this.#bytes += bytes;
     const settle = (cause?: unknown): void => {
       if (!ended()) return;
       if (cause === undefined) this.#stored(session, place, marks, taking.level);
       else this.#failed(session, place, marks, cause);
     };
     const { clientId, id: sessionId } = session;
+    let taken: unknown;
     try {
-      const taken = store.append({
+      taken = store.append({
         ...{ sessionId, clientId, lane, sequence, type, subject, meta: place.meta },
         payload: new Uint8Array(payload),
         messageId: idBytesOf(place.meta),
         receivedAtMs: Date.now(),
       });
-      if (taken === undefined || typeof taken.then !== "function") settle();
-      else this.#wait(taken, settle);
     } catch (cause) {
-      settle(cause ?? new Error("the store threw nothing"));
+      taken = Promise.reject(cause);
     }
+    if (isThenable(taken)) {
+      this.#wait(taken, bytes, settle);
+      return;
+    }
+    this.#bytes -= bytes;
+    settle();
   }
 
-  #wait(taken: PromiseLike<void>, settle: (cause?: unknown) => void): void {
+  /** What the store is too slow for it holds on to, and so counts until it is done with it. */
+  #wait(taken: PromiseLike<unknown>, bytes: number, settle: (cause?: unknown) => void): void {
     const { storeTimeoutMs } = this.#options;
     const late = () => settle(new TimeoutError(`the store took longer than ${storeTimeoutMs} ms`));
     const timer = setTimeout(late, storeTimeoutMs);
-    taken.then(
+    Promise.resolve(taken).then(
       () => {
+        this.#bytes -= bytes;
         clearTimeout(timer);
         settle();
       },
       (cause: unknown) => {
+        this.#bytes -= bytes;
         clearTimeout(timer);
         settle(cause ?? new Error("the store rejected with nothing"));
       },
@@ -126,15 +136,13 @@ export class Storing<Data> {
   }
 
   /** @returns ends it; false where it has ended already. */
-  #enter(session: ServerSession<Data>, key: StoringKey, taking: Taking, bytes: number): () => boolean {
+  #enter(session: ServerSession<Data>, key: StoringKey, taking: Taking): () => boolean {
     const ofSession = this.#taking.get(session) ?? new Map<StoringKey, Taking>();
     this.#taking.set(session, ofSession);
     ofSession.set(key, taking);
-    this.#bytes += bytes;
     return () => {
       if (ofSession.get(key) !== taking) return false;
       ofSession.delete(key);
-      this.#bytes -= bytes;
       if (ofSession.size === 0) this.#taking.delete(session);
       return true;
     };

@@ -170,6 +170,25 @@ describe("a server's store", () => {
     assert.equal((await next).status, "acknowledged");
   });
 
+  test("is given no more than that either where it is too slow: what it has been given it holds", async (t) => {
+    const store = new Gate();
+    const options = { store, storeQueueBytes: 25_000, storeTimeoutMs: 50 };
+    const server = await kit.serve(t, { error: () => {} }, options);
+    const client = await kit.join(t, server);
+    const store10k = () => client.sendAcked(new Uint8Array(10_000), { level: "stored" });
+    for (let i = 0; i < 3; i += 1) {
+      const late = await store10k();
+      assert.equal(late.status === "rejected" && late.code, FailureCode.unstored);
+    }
+    assert.equal(store.waiting.length, 2);
+    store.waiting[0]!.take();
+    store.waiting[1]!.fail(new Error("at last"));
+    for (const length of [3, 4]) {
+      void store10k();
+      await until("there is room again", () => store.waiting.length === length);
+    }
+  });
+
   test("stores a message once that comes again while it is being stored", async (t) => {
     const store = new Gate();
     const server = await kit.serve(t, {}, { store });
