@@ -1,8 +1,16 @@
 import { InvalidArgumentError, ProtocolViolationError } from "../errors.js";
 import type { MetaEntry } from "../frame/frame.js";
+import { option } from "../options/schema.js";
+import { utf8Length } from "../options/utf8_length.js";
 import { entry, type MetaReader, utf8 } from "./meta.js";
 
 const maxTargetBytes = 2048;
+
+/** As an option. */
+export const targetOption = option<string>(
+  `a URL of at most ${maxTargetBytes} bytes`,
+  (value) => typeof value === "string" && URL.canParse(value) && utf8Length(value) <= maxTargetBytes,
+);
 
 /** Where a client is sent on to: a URL. @throws InvalidArgumentError */
 export function targetEntries(target: string | undefined): MetaEntry[] {

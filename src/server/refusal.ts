@@ -1,6 +1,7 @@
 import { RejectCode } from "../delivery/reject.js";
+import { targetOption } from "../delivery/target.js";
 import { readOptions } from "../options/read.js";
-import { integer, object, option, optional, withDefault } from "../options/schema.js";
+import { integer, object, optional, withDefault } from "../options/schema.js";
 
 /** Why a client is not let in: the same to all who fail to prove themselves, so that nobody learns which accounts are. */
 export class Refusal {
@@ -24,7 +25,7 @@ export class Refusal {
 const schema = object({
   code: withDefault(integer(1, 0xffff_ffff), RejectCode.unauthenticated as number),
   retryAfterMs: optional(integer(0, 0xffff_ffff)),
-  target: optional(option<string>("a URL", (value) => typeof value === "string" && URL.canParse(value))),
+  target: optional(targetOption),
 });
 
 /** What a refusal says beside its reason. */

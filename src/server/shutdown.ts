@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { encodeGoAway } from "../delivery/goaway.js";
+import { targetOption } from "../delivery/target.js";
 import { sendFrame } from "../frame/unit.js";
 import type { Complete } from "../options/complete.js";
 import { readOptions } from "../options/read.js";
-import { flag, integer, object, option, optional, withDefault } from "../options/schema.js";
+import { flag, integer, object, optional, withDefault } from "../options/schema.js";
 import { CloseCode } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
 import type { ServerCore } from "./core.js";
@@ -24,7 +25,7 @@ export interface ShutdownOptions {
 const schema = object({
   graceful: withDefault(flag, true),
   deadlineMs: withDefault(integer(0, 86_400_000), 10_000),
-  target: optional(option<string>("a URL", (value) => typeof value === "string" && URL.canParse(value))),
+  target: optional(targetOption),
   spreadMs: withDefault(integer(0, 86_400_000), 5_000),
 } satisfies Record<keyof ShutdownOptions, unknown>);
 

@@ -93,6 +93,7 @@ describe("servers that take each other's resume tokens", () => {
         throw new Error("as it was told");
       },
       () => "no URL",
+      () => `ws://127.0.0.1/${"longer than a client is told".repeat(100)}`,
     ]) {
       const servers = await nodes(
         t,
@@ -104,7 +105,7 @@ describe("servers that take each other's resume tokens", () => {
       assert.equal(await client.resume(servers[1]!.urls[0]!), false);
       await until("it has begun anew", () => servers[1]!.sessionCount === 1);
     }
-    assert.equal(faults.length, 2);
+    assert.equal(faults.length, 3);
   });
 
   test("do not send a client from a secure URL to one that is not, which learns where it could go", async (t) => {
