@@ -1,6 +1,8 @@
-// Sets the tree up, builds the native benchmark programs, and runs the benchmarks with the given arguments.
+// Sets the tree up, builds the native benchmark programs, and runs the benchmarks with the given arguments. Help, and what
+// is wrong with the arguments, is told before anything is built.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { checkBenchArguments } from "./setup/bench_arguments.mjs";
 import { buildCratePeer } from "./setup/crates.mjs";
 import { runMain } from "./setup/failure.mjs";
 import { installBenchPeers } from "./setup/packages.mjs";
@@ -8,7 +10,15 @@ import { buildQuinn } from "./setup/quinn.mjs";
 import { root } from "./setup/tree.mjs";
 import { setUp } from "./setup.mjs";
 
-await runMain(() => setUp({ bench: true }));
+const given = process.argv.slice(2);
+await runMain(async () => {
+  const help = checkBenchArguments(given);
+  if (help !== undefined) {
+    console.log(help);
+    process.exit();
+  }
+  await setUp({ bench: true });
+});
 const peers = [
   installBenchPeers,
   () => buildQuinn("optimized"),
@@ -21,4 +31,4 @@ for (const providePeer of peers) {
 }
 const main = join(root, "out", "bench", "main.js");
 process.exitCode =
-  spawnSync(process.execPath, [main, ...process.argv.slice(2)], { stdio: "inherit" }).status ?? 1;
+  spawnSync(process.execPath, [main, ...given], { stdio: "inherit" }).status ?? 1;

@@ -1,7 +1,9 @@
 // Sets the tree up and runs the tests: all, or those whose path contains one of the given words.
-// Arguments that begin with -- go to node's test runner.
+// Arguments that begin with -- go to node's test runner. Help, and what is wrong with the arguments, is told before anything
+// is built.
 import { spawnSync } from "node:child_process";
-import { runMain, SetupFailure } from "./setup/failure.mjs";
+import { runMain } from "./setup/failure.mjs";
+import { checkTestArguments, isMeant, readTestArguments } from "./setup/test_arguments.mjs";
 import { listFiles, root } from "./setup/tree.mjs";
 import { setUp } from "./setup.mjs";
 
@@ -9,13 +11,15 @@ import { setUp } from "./setup.mjs";
 const testTimeoutMs = 600_000;
 
 await runMain(async () => {
+  const given = process.argv.slice(2);
+  const help = checkTestArguments(given);
+  if (help !== undefined) {
+    console.log(help);
+    return;
+  }
   await setUp({ tests: true });
-  const words = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
-  const options = process.argv.slice(2).filter((argument) => argument.startsWith("--"));
-  const files = listFiles(["out/test"], { take: (path) => path.endsWith(".test.js") }).filter(
-    (path) => words.length === 0 || words.some((word) => path.includes(word)),
-  );
-  if (files.length === 0) throw new SetupFailure(`no test file's path contains ${words.join(" or ")}`);
+  const { words, options } = readTestArguments(given);
+  const files = listFiles(["out/test"], { take: (path) => path.endsWith(".test.js") && isMeant(path, words) });
   const runner = [
     "--test",
     "--test-reporter=spec",

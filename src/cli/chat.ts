@@ -7,7 +7,7 @@ import { InvalidArgumentError } from "../index.js";
 import { parseTransportUrl } from "../transport/address.js";
 import { ChatEvents } from "./chat_events.js";
 import { clientTrust } from "./identity.js";
-import { RefusedByRoom, RoomClient, type RoomClientOptions } from "./room_client.js";
+import { NotSaid, RefusedByRoom, RoomClient, type RoomClientOptions } from "./room_client.js";
 import { Screen } from "./screen.js";
 import { untilSignal } from "./until_signal.js";
 
@@ -39,7 +39,8 @@ export function chatCommand(): Command {
       "after",
       `
 In the room: /who lists who is there, /quit leaves, so do Ctrl-C and Ctrl-D. A connection that is lost is tried
-again for ${comeBackWithinMs / 1_000} seconds; what was said meanwhile then follows.`,
+again for ${comeBackWithinMs / 1_000} seconds; what you typed meanwhile is then sent, and what the others said follows, unless
+the room was restarted: it has forgotten. Where a line was not sent, you are told.`,
     )
     .action(chat);
 }
@@ -99,7 +100,7 @@ async function converse(
   screen.attach(input);
   for await (const typed of input) {
     const line = typed.trim();
-    if (line === "/quit" || events.isOver) break;
+    if (line === "/quit") break;
     if (line === "/who") screen.roster(events.participants);
     else if (line.startsWith("/")) screen.note("there are /who and /quit");
     else if (line !== "") last = (await say(room, events, screen, line)) ?? last;
@@ -122,8 +123,9 @@ async function say(
     await delay(1_000 / events.linesPerSecond);
     return sequence;
   } catch (cause) {
-    // What else there is ends the conversation, and is told there.
-    if (cause instanceof RefusedByRoom) screen.note(`refused: ${cause.message}`);
+    if (cause instanceof NotSaid) screen.note(cause.message);
+    else if (cause instanceof RefusedByRoom) screen.note(`refused: ${cause.message}`);
+    else throw cause;
     return undefined;
   }
 }

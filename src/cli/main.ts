@@ -50,7 +50,10 @@ async function main(): Promise<void> {
     root.outputHelp();
     return;
   }
-  await root.parseAsync(words, { from: "user" });
+  const [first] = words as [string];
+  const isCommand = first === "help" || root.commands.some((command) => command.name() === first);
+  // Behind a command that there is not, --help would be taken for the root's, and nothing be said of the command.
+  await root.parseAsync(isCommand || first.startsWith("-") ? words : [first], { from: "user" });
 }
 
 // Whoever read our output, as `head` does, has had enough: that is no failure of ours.

@@ -7,7 +7,7 @@ import type {
   Missed,
   Publication,
 } from "../client/index.js";
-import { RequestFailure } from "../delivery/failure.js";
+import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { firstApplicationReject, RejectCode } from "../delivery/reject.js";
 import {
   type Entrance,
@@ -79,6 +79,9 @@ export class RoomClient implements ClientBehaviour {
   #awaited: { readonly sequence: number; readonly resolve: () => void } | undefined = undefined;
   /** How often the connection was lost. */
   #losses = 0;
+  /** Resolves when the room is there again, or it is over. */
+  #away: Promise<void> | undefined = undefined;
+  #endAway: (() => void) | undefined = undefined;
   #isOver = false;
 
   private constructor(url: string, events: RoomEvents, comeBackWithinMs: number) {
@@ -112,10 +115,16 @@ export class RoomClient implements ClientBehaviour {
     return room;
   }
 
-  /** @returns its sequence. @throws RefusedByRoom with what the room says against it */
+  /** @returns its sequence. @throws RefusedByRoom with what the room says against it; NotSaid */
   async say(text: string): Promise<number> {
-    const reply = await this.#session.request(subjects.say, text);
+    await this.#away; // so that a room that is restarted meanwhile answers it, or nobody has heard it
+    const reply = await this.#session.request(subjects.say, text).catch((cause) => {
+      throw new NotSaid(`not sent: ${text}`, { cause }); // the session is over, or takes no more
+    });
     if (reply.status === "success") return (read(reply.payload) as Said).sequence;
+    if (reply.status === "failure" && reply.code === FailureCode.lost) {
+      throw new NotSaid(`perhaps not sent: ${text}`); // it was on its way when the room ended
+    }
     throw new RefusedByRoom(reply.status === "failure" ? reply.reason : "the room does not answer");
   }
 
@@ -159,6 +168,9 @@ export class RoomClient implements ClientBehaviour {
 
   detached(): void {
     if (this.#isOver) return;
+    this.#away ??= new Promise((resolve) => {
+      this.#endAway = resolve;
+    });
     this.#events.lost();
     void this.#comeBack();
   }
@@ -178,6 +190,7 @@ export class RoomClient implements ClientBehaviour {
         const resumed = await this.#session.resume(target);
         if (resumed) this.#events.back();
         await this.#introduce(resumed);
+        this.#isBack();
         return;
       } catch (cause) {
         if (loss !== this.#losses) return; // lost once more, which is seen to
@@ -241,12 +254,21 @@ export class RoomClient implements ClientBehaviour {
     this.#awaited = undefined;
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#isBack();
     this.#events.over(cause);
+  }
+
+  #isBack(): void {
+    this.#endAway?.();
+    this.#away = undefined;
   }
 }
 
 /** The room says no. */
 export class RefusedByRoom extends Error {}
+
+/** The room is gone, or was restarted while a line was on its way. The message has the line. */
+export class NotSaid extends Error {}
 
 /** A name that will not do now will not do later; a room that is full or stops may be tried again. */
 function isRefusal(cause: unknown): boolean {

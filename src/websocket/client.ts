@@ -84,9 +84,11 @@ class Handshake {
   /** In TLS 1.3 a client is done before the server has seen its certificate. */
   #errorOf(cause: NodeJS.ErrnoException, credential: ClientCredential | undefined): MillraceError {
     const isCut = cause.code === "ECONNRESET" || cause.code === "EPIPE";
-    if (!isCut || !this.#secure || credential?.identity === undefined) {
-      return connectError(cause, where(this.#options));
+    if (isCut && !this.#secure) {
+      const what = "ended the connection before the handshake did; if it speaks TLS, connect by wss://";
+      return new HandshakeFailedError(`${where(this.#options)} ${what}`, { cause });
     }
+    if (!isCut || credential?.identity === undefined) return connectError(cause, where(this.#options));
     return new CertificateRequiredError(
       `${where(this.#options)} ended the connection when it had seen this side's certificate; ask its operator for one`,
       { cause },

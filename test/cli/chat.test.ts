@@ -175,6 +175,45 @@ test("a connection that is cut is back by itself, in the page and in a terminal,
   }
 });
 
+test("a line that is typed while a restarted room is away is said when it is there, once", async () => {
+  const start = (port: string) =>
+    new MillraceProcess(["serve", "--json", ...freePorts.slice(0, -1), port], { env });
+  let own = start("0");
+  const { urls: first } = await own.ready<{ urls: Urls }>();
+  const chat = new MillraceProcess(["chat", first.tcp, "--name", "ada"], { env });
+  try {
+    chat.child.stdin.write("typed before\n");
+    await chat.output(/^ada \(tcp, .* typed before$/m); // it has entered
+    await own.stop();
+    await chat.output(/connection lost/);
+    chat.child.stdin.write("typed meanwhile\n");
+    own = start(new URL(first.tcp).port);
+    await chat.output(/you are ada[\s\S]*you are ada[\s\S]*^ada \(tcp, .* typed meanwhile$/m);
+    chat.child.stdin.end("typed afterwards\n");
+    await chat.output(/^ada \(tcp, .* typed afterwards$/m);
+    assert.equal(await chat.exited, 0, chat.stderr);
+    assert.equal(chat.stdout.match(/typed meanwhile/g)?.length, 1, chat.stdout);
+    assert.ok(!/refused|not sent/.test(chat.stdout), chat.stdout);
+  } finally {
+    await chat.stop("SIGKILL");
+    await own.stop();
+  }
+});
+
+test("who types when the room is gone is told that it was not sent", async () => {
+  const own = new MillraceProcess(["serve", "--json", ...freePorts], { env });
+  const { urls: first } = await own.ready<{ urls: Urls }>();
+  const chat = new MillraceProcess(["chat", first.tcp, "--name", "ada"], { env });
+  chat.child.stdin.write("to somebody\n");
+  await chat.output(/^ada \(tcp, .* to somebody$/m);
+  await own.stop();
+  await chat.output(/connection lost/);
+  chat.child.stdin.write("to nobody\n");
+  assert.equal(await chat.exited, 1);
+  assert.match(chat.stdout, /^\* not sent: to nobody$/m);
+  assert.match(chat.stderr, /the room is gone/);
+});
+
 test("a line that is being typed stays whole when another arrives", async () => {
   const terminal = await chatInTerminal(urls.quic, "typist");
   try {

@@ -101,3 +101,13 @@ test("a wss client may ping in the middle of much that it sends", async (t) => {
   assert.equal((await closed.promise).error, undefined);
   assert.equal(received, count);
 });
+
+test("a ws client at a port that speaks TLS is told to connect by wss", async (t) => {
+  const listener = await listen("wss://127.0.0.1:0/", {}, { tls: identity });
+  t.after(() => listener.close({ graceful: false }));
+  await assert.rejects(connect(listener.urls[0]!.replace("wss:", "ws:"), {}), (error) => {
+    assert.ok(error instanceof HandshakeFailedError);
+    assert.match(error.message, /127\.0\.0\.1.* ended the connection before.*; if it speaks TLS, connect by wss:/);
+    return true;
+  });
+});

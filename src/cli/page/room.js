@@ -1,5 +1,5 @@
 import { connectSession } from "millrace/client";
-import { RefusedByRoom, RoomClient } from "#internal/cli/room_client.js";
+import { NotSaid, RefusedByRoom, RoomClient } from "#internal/cli/room_client.js";
 import { formatRoundTrip } from "#internal/cli/room_words.js";
 
 const find = (id) => document.getElementById(id);
@@ -52,7 +52,8 @@ say.addEventListener("submit", async (event) => {
   try {
     await room.say(line);
   } catch (cause) {
-    if (cause instanceof RefusedByRoom) addNote(`refused: ${cause.message}`);
+    if (cause instanceof NotSaid) addNote(cause.message);
+    else if (cause instanceof RefusedByRoom) addNote(`refused: ${cause.message}`);
   }
 });
 
