@@ -30,5 +30,4 @@ for (const providePeer of peers) {
   await providePeer().catch((cause) => console.error(`millrace: ${cause.message}`));
 }
 const main = join(root, "out", "bench", "main.js");
-process.exitCode =
-  spawnSync(process.execPath, [main, ...given], { stdio: "inherit" }).status ?? 1;
+process.exitCode = spawnSync(process.execPath, [main, ...given], { stdio: "inherit" }).status ?? 1;

@@ -19,7 +19,9 @@ await runMain(async () => {
   }
   await setUp({ tests: true });
   const { words, options } = readTestArguments(given);
-  const files = listFiles(["out/test"], { take: (path) => path.endsWith(".test.js") && isMeant(path, words) });
+  const files = listFiles(["out/test"], {
+    take: (path) => path.endsWith(".test.js") && isMeant(path, words),
+  });
   const runner = [
     "--test",
     "--test-reporter=spec",

@@ -36,7 +36,10 @@ describe("npm run bench", () => {
     }).stdout;
     const quoted = [...program.matchAll(/"([a-z-]+)"/g)].map(([, name]) => name!);
     assert.ok(quoted.length > 20, program);
-    assert.deepEqual([...stdout.matchAll(/^ {2}([a-z-]+)$/gm)].map(([, name]) => name), quoted.sort());
+    assert.deepEqual(
+      [...stdout.matchAll(/^ {2}([a-z-]+)$/gm)].map(([, name]) => name),
+      quoted.sort(),
+    );
     const optionsOf = (help: string) => [...new Set(help.match(/--[a-z]+/g))].sort();
     assert.deepEqual(optionsOf(stdout), optionsOf(program));
   });

@@ -107,7 +107,10 @@ test("a ws client at a port that speaks TLS is told to connect by wss", async (t
   t.after(() => listener.close({ graceful: false }));
   await assert.rejects(connect(listener.urls[0]!.replace("wss:", "ws:"), {}), (error) => {
     assert.ok(error instanceof HandshakeFailedError);
-    assert.match(error.message, /127\.0\.0\.1.* ended the connection before.*; if it speaks TLS, connect by wss:/);
+    assert.match(
+      error.message,
+      /127\.0\.0\.1.* ended the connection before.*; if it speaks TLS, connect by wss:/,
+    );
     return true;
   });
 });
