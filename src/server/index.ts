@@ -25,6 +25,7 @@ export type {
   ServerWarning,
 } from "./behaviour.js";
 export type { ServerCounters } from "./core.js";
+export { createServer } from "./create_server.js";
 export type { Incoming, Middleware, OutgoingMessage } from "./middleware.js";
 export type { ConnectedAt, NodeOptions } from "./node.js";
 export type {
@@ -45,7 +46,7 @@ export type { PublishResult, PublishStatus } from "./publish_result.js";
 export { Refusal, type RefuseOptions, refuse } from "./refusal.js";
 export type { SameClientPolicy } from "./registry.js";
 export type { ReloadOptions } from "./reload.js";
-export { createServer, type Server, type SessionFilter, type SessionPage, type Target } from "./server.js";
+export type { Server, SessionFilter, SessionPage, Target } from "./server.js";
 export type { ServerRequest } from "./server_request.js";
 export type { SubscribeResult } from "./server_topics.js";
 export type {

@@ -5,7 +5,7 @@ import { checkHandlers } from "../../options/handlers.js";
 import { readOptions } from "../../options/read.js";
 import type { CloseOptions } from "../../transport/close.js";
 import type { SendResult } from "../../transport/connection.js";
-import { publishSchema } from "../server.js";
+import { publishSchema } from "../create_server.js";
 import { readShutdown, type ShutdownOptions } from "../shutdown.js";
 import { Elsewhere, type Found } from "../threads/elsewhere.js";
 import type { GroupNode } from "../threads/group.js";
