@@ -19,12 +19,9 @@ await runMain(async () => {
   }
   await setUp({ bench: true });
 });
-const peers = [
-  installBenchPeers,
-  () => buildQuinn("optimized"),
-  () => buildCratePeer("dashmap"),
-  () => buildCratePeer("crates"),
-];
+const peers = [installBenchPeers, () => buildQuinn("optimized"), () => buildCratePeer("dashmap")];
+// A smoke run says nothing about speed, and is not to wait four minutes for whom to compare with.
+if (!given.includes("--smoke")) peers.push(() => buildCratePeer("crates"));
 for (const providePeer of peers) {
   // Without it the run says that it is not installed, and measures the others.
   await providePeer().catch((cause) => console.error(`millrace: ${cause.message}`));
