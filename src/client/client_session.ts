@@ -37,8 +37,10 @@ import type { ReadClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import type { ClientSession } from "./session.js";
 import {
+  checkTopic,
   fromEntry,
   publishedAt,
+  readSubscribe,
   readSubscription,
   type SubscribeFrom,
   type Subscription,
@@ -127,7 +129,8 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     this.#dialled?.connection.close({ code: CloseCode.goingAway, graceful: false });
   }
 
-  async subscribe(pattern: string, { from }: { readonly from?: SubscribeFrom } = {}): Promise<Subscription> {
+  async subscribe(pattern: string, options: { readonly from?: SubscribeFrom } = {}): Promise<Subscription> {
+    const from = readSubscribe(pattern, options);
     const meta = from === undefined ? undefined : [fromEntry(from)];
     if (from !== undefined) this.#positions.begin(pattern, from);
     const subscription = readSubscription(await this.#asked(Kind.Subscribe, pattern, nothing, meta));
@@ -137,11 +140,13 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
   }
 
   async unsubscribe(pattern: string): Promise<void> {
+    checkTopic(pattern, "a pattern");
     this.#positions.forget(pattern);
     await this.#asked(Kind.Unsubscribe, pattern, nothing);
   }
 
   async publish(topic: string, message: Uint8Array | string): Promise<void> {
+    checkTopic(topic, "a topic");
     await this.#asked(Kind.Publish, topic, payloadOf(message, "a message"));
   }
 

@@ -46,7 +46,7 @@ export interface ClientSession<Events = unknown> extends AsyncDisposable {
    * @throws AbortedError, FrameTooLargeError, SessionClosedError; InvalidArgumentError, also for a class of delivery that
    *   nobody acknowledges
    */
-  sendAcked(message: Uint8Array | string, options?: SendAckedOptions): Promise<Acknowledgement>;
+  sendAcked(...message: SendArguments<Events, SendAckedOptions>): Promise<Acknowledgement>;
 
   /**
    * Asks the server.
@@ -61,7 +61,7 @@ export interface ClientSession<Events = unknown> extends AsyncDisposable {
 
   /**
    * Subscribes to a topic, or to all that match a pattern; what is published comes to the behaviour's `publication`.
-   * @throws RequestFailure where the server refuses; TimeoutError, SessionClosedError
+   * @throws RequestFailure where the server refuses; InvalidArgumentError, TimeoutError, SessionClosedError
    */
   subscribe(pattern: string, options?: { readonly from?: SubscribeFrom }): Promise<Subscription>;
   /** Ends a subscription. @throws RequestFailure, TimeoutError, SessionClosedError */

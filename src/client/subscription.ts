@@ -1,6 +1,8 @@
-import { FrameMalformedError } from "../errors.js";
+import { FrameMalformedError, InvalidArgumentError } from "../errors.js";
 import type { MetaEntry } from "../frame/frame.js";
-import { type Cursor, decodeCursor, encodeCursor } from "../topic/cursor.js";
+import { readOptions, show } from "../options/read.js";
+import { object, option, optional } from "../options/schema.js";
+import { type Cursor, checkCursor, decodeCursor, encodeCursor } from "../topic/cursor.js";
 
 /** From where on a topic's messages are wanted: after a cursor, all that is kept, or the newest alone. */
 export type SubscribeFrom = Cursor | "oldest" | "last";
@@ -30,6 +32,29 @@ export function publishedAt(meta: readonly MetaEntry[] = []): Cursor {
   const cursor = cursorOf(meta, "cursor");
   if (cursor === undefined) throw new FrameMalformedError("a publication says where it is in its topic");
   return cursor;
+}
+
+const schema = object({
+  from: optional(
+    option<SubscribeFrom>(
+      '"oldest", "last" or a cursor',
+      (value) => value === "oldest" || value === "last" || (typeof value === "object" && value !== null),
+    ),
+  ),
+});
+
+/** @throws InvalidArgumentError for a pattern that is no text, or options that are none */
+export function readSubscribe(pattern: unknown, options: unknown): SubscribeFrom | undefined {
+  checkTopic(pattern, "a pattern");
+  const { from } = readOptions(schema, options);
+  if (typeof from === "object") checkCursor(from, "from");
+  return from;
+}
+
+/** @throws InvalidArgumentError */
+export function checkTopic(topic: unknown, what: string): void {
+  if (typeof topic !== "string")
+    throw new InvalidArgumentError(`${what} must be text, and not ${show(topic)}`);
 }
 
 export function fromEntry(from: SubscribeFrom): MetaEntry {

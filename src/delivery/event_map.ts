@@ -76,21 +76,23 @@ export type Answered<Events, Subject> =
 export type Payload<Value> = [Value] extends [Uint8Array]
   ? Uint8Array
   : [Value] extends [string]
-    ? Value
+    ? [Value] extends [{ readonly [carried]: unknown }]
+      ? Value
+      : Value & { readonly [carried]?: never } // text that is not JSON of something
     : [Value] extends [undefined]
       ? undefined
       : Json<Value>;
 
-/** What `send` takes. */
-export type SendArguments<Events> =
+/** What `send` takes, and with other options `sendAcked`. */
+export type SendArguments<Events, Options = SendOptions> =
   IsAny<Events> extends true
-    ? [message: Uint8Array | string, options?: SendOptions]
+    ? [message: Uint8Array | string, options?: Options]
     : {
         [Subject in EventSubject<Events>]: [
           message:
             | Exclude<Payload<EventOf<Events, Subject>>, undefined>
             | ([EventOf<Events, Subject>] extends [undefined] ? "" : never),
-          options: SendOptions & { readonly subject: Subject },
+          options: Options & { readonly subject: Subject },
         ];
       }[EventSubject<Events>];
 

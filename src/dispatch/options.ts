@@ -36,8 +36,11 @@ const schema = object({
 /** Options with every default filled in. */
 export type ReadDispatcherOptions = Complete<DispatcherOptions>;
 
-/** @throws InvalidArgumentError */
-export function readDispatcherOptions(options: DispatcherOptions): ReadDispatcherOptions {
-  const read = readOptions(schema, options);
+/**
+ * @param name what they are called where they are an option themselves.
+ * @throws InvalidArgumentError
+ */
+export function readDispatcherOptions(options: DispatcherOptions, name?: string): ReadDispatcherOptions {
+  const read = readOptions(schema, options, name, name && `${name}.`);
   return { ...read, maxQueuedPerKey: read.maxQueuedPerKey ?? Math.ceil(read.maxQueued / 4) };
 }

@@ -35,7 +35,8 @@ const schema = object({
  * there.
  * @throws InvalidArgumentError
  */
-export function access<Data = unknown>(options: AccessOptions<Data>): AccessMiddleware<Data> {
+// biome-ignore lint/suspicious/noExplicitAny: it fits sessions of any data
+export function access<Data = any>(options: AccessOptions<Data>): AccessMiddleware<Data> {
   const read = readOptions(schema, options) as AccessOptions<Data>;
   const { rules, denied } = read;
   const common = typeof rules === "function" ? undefined : readAccessRules(rules);

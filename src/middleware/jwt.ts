@@ -34,7 +34,8 @@ const fetchTimeoutMs = 3000;
  * @throws PackageMissingError, InvalidArgumentError
  * @see RFC 8725
  */
-export async function jwt<Data = unknown>(options: JwtOptions): Promise<JwtMiddleware<Data>> {
+// biome-ignore lint/suspicious/noExplicitAny: it fits sessions of any data
+export async function jwt<Data = any>(options: JwtOptions): Promise<JwtMiddleware<Data>> {
   const read = readJwtOptions(options);
   const verify = verifierOf(await loadJose(), read);
   const used = read.usedTokens ?? new MemoryUsedTokens(read.maxUsedTokens);

@@ -1,6 +1,7 @@
 import { RequestFailure } from "../delivery/failure.js";
 import { readOptions } from "../options/read.js";
 import { flag, integer, object, oneOf, option, withDefault } from "../options/schema.js";
+import type { AuthenticateContext, ClientHello } from "../server/behaviour.js";
 import type { Middleware } from "../server/middleware.js";
 import { Refusal } from "../server/refusal.js";
 import type { Session } from "../server/session.js";
@@ -64,7 +65,8 @@ const schema = object({
  * `failed`, `closed`, and `received` and `sent` where `messages` is set. Put it first in the list, so that it sees what
  * the other middleware refuses.
  */
-export function logging<Data = unknown>(options: LoggingOptions): LoggingMiddleware<Data> {
+// biome-ignore lint/suspicious/noExplicitAny: it fits sessions of any data
+export function logging<Data = any>(options: LoggingOptions): LoggingMiddleware<Data> {
   const { logger, level, messages, maxTextLength } = readOptions(schema, options);
   let least = levels.indexOf(level);
   const isWritten = (level: LogLevel) => levels.indexOf(level) >= least;
@@ -82,6 +84,17 @@ export function logging<Data = unknown>(options: LoggingOptions): LoggingMiddlew
     transport,
     address: remoteAddress?.address,
   });
+  const started = new WeakMap<AuthenticateContext, number>();
+  const client = (hello: ClientHello, context: AuthenticateContext) => ({
+    clientId: clean(context.clientId ?? hello.clientId),
+    transport: context.transport,
+    address: context.remoteAddress.address,
+    origin: clean(context.origin),
+    resuming: hello.resuming,
+    durationMs: millisecondsSince(started.get(context) ?? performance.now()),
+  });
+  const refused = (hello: ClientHello, context: AuthenticateContext, { code, reason }: Refusal) =>
+    log("warn", "refused", { ...client(hello, context), code, reason: clean(reason) });
 
   return {
     name: "logging",
@@ -94,28 +107,20 @@ export function logging<Data = unknown>(options: LoggingOptions): LoggingMiddlew
     },
 
     async connect(hello, context, next) {
-      const startedMs = performance.now();
-      const { transport, remoteAddress, origin } = context;
-      const fields = () => ({
-        clientId: clean(context.clientId ?? hello.clientId),
-        transport,
-        address: remoteAddress.address,
-        origin: clean(origin),
-        resuming: hello.resuming,
-        durationMs: millisecondsSince(startedMs),
-      });
+      started.set(context, performance.now());
       try {
         const answer = await next();
-        if (answer instanceof Refusal) {
-          log("warn", "refused", { ...fields(), code: answer.code, reason: clean(answer.reason) });
-        } else {
-          log("info", "connected", fields());
-        }
+        if (answer instanceof Refusal) refused(hello, context, answer);
         return answer;
       } catch (cause) {
-        log("error", "failed", { ...fields(), ...describe(cause) });
+        log("error", "failed", { ...client(hello, context), ...describe(cause) });
         throw cause;
       }
+    },
+
+    settled(hello, context, refusal) {
+      if (refusal === undefined) log("info", "connected", client(hello, context));
+      else refused(hello, context, refusal);
     },
 
     incoming(session, { kind, type, subject, payload }, next) {

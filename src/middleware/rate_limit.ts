@@ -53,7 +53,8 @@ interface Allowance {
  * @param now milliseconds of a clock that never goes back; for tests.
  * @throws InvalidArgumentError
  */
-export function rateLimit<Data = unknown>(
+// biome-ignore lint/suspicious/noExplicitAny: it fits sessions of any data
+export function rateLimit<Data = any>(
   options: RateLimitOptions,
   now: () => number = () => performance.now(),
 ): Middleware<Data> {

@@ -56,7 +56,8 @@ const schema = object({
  * @param now milliseconds of a clock that never goes back; for tests.
  * @throws InvalidArgumentError
  */
-export function sharedSecret<Data = unknown>(
+// biome-ignore lint/suspicious/noExplicitAny: it fits sessions of any data
+export function sharedSecret<Data = any>(
   options: SharedSecretOptions,
   now: () => number = () => performance.now(),
 ): Middleware<Data> {

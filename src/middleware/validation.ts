@@ -59,7 +59,8 @@ const schema = object({
  * fails as `malformed`, with the first issues as its reason; a message ends there.
  * @throws InvalidArgumentError
  */
-export function validation<Data = unknown>(options: ValidationOptions): ValidationMiddleware<Data> {
+// biome-ignore lint/suspicious/noExplicitAny: it fits sessions of any data
+export function validation<Data = any>(options: ValidationOptions): ValidationMiddleware<Data> {
   const read = readOptions(schema, options);
   const schemaOf = finder(read);
   const values = new WeakMap<object, unknown>();

@@ -18,9 +18,9 @@ function isUint8Array(value: unknown): value is Uint8Array {
  * given to another thread would be sent as nothing.
  * @throws InvalidArgumentError
  */
-export function checkBytes(bytes: unknown, what = "bytes"): void {
+export function checkBytes(bytes: unknown, what = "bytes", allowed = "a Uint8Array"): void {
   if (!isUint8Array(bytes)) {
-    throw new InvalidArgumentError(`${what} must be a Uint8Array, and not ${show(bytes)}`);
+    throw new InvalidArgumentError(`${what} must be ${allowed}, and not ${show(bytes)}`);
   }
   if (bytes.length !== lengthOf.call(bytes)) {
     throw new InvalidArgumentError(

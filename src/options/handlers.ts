@@ -13,16 +13,26 @@ export function checkHandlers(
   names: readonly string[],
   required: readonly string[] = [],
 ): void {
-  checkObject(behaviour, "behaviour");
+  checkHandlersOf("behaviour", behaviour, names, required);
+}
+
+/** The same of any object of handlers: `what` it is called in messages. @throws InvalidArgumentError */
+export function checkHandlersOf(
+  what: string,
+  handlers: unknown,
+  names: readonly string[],
+  required: readonly string[] = [],
+): void {
+  checkObject(handlers, what);
   for (const name of names) {
-    const handler = behaviour[name];
-    if (handler !== undefined || required.includes(name)) checkFunction(handler, `behaviour.${name}`);
+    const handler = handlers[name];
+    if (handler !== undefined || required.includes(name)) checkFunction(handler, `${what}.${name}`);
   }
-  for (const [given, value] of Object.entries(behaviour)) {
+  for (const [given, value] of Object.entries(handlers)) {
     if (typeof value !== "function" || names.includes(given)) continue;
     const meant = nearest(given.replace(/^on(?=[A-Z])/, ""), names);
-    if (meant === undefined || Object.hasOwn(behaviour, meant)) continue;
-    warn(`behaviour.${given} is never called; there is ${meant}`, "MILLRACE_UNKNOWN_HANDLER");
+    if (meant === undefined || Object.hasOwn(handlers, meant)) continue;
+    warn(`${what}.${given} is never called; there is ${meant}`, "MILLRACE_UNKNOWN_HANDLER");
   }
 }
 

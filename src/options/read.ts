@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { InvalidArgumentError } from "../errors.js";
 import { nearest } from "./nearest.js";
+import { itemsOf } from "./schema.js";
 
 type Entries = Readonly<Record<string, v.GenericSchema>>;
 
@@ -43,7 +44,7 @@ function explain(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, name: str
   const option = entries[key];
   if (option === undefined) return unknownOption(path, key, Object.keys(entries));
   const isMissing = issue.type.endsWith("_object") && issue.input === undefined;
-  if (!isMissing) return `${path} must be ${issue.message}, and not ${show(issue.input)}`;
+  if (!isMissing) return `${path} must be ${issue.message}, ${wrongIn(option, path, issue.input)}`;
   // It may be there by another name, which says more than that it is not.
   const given = Object.keys(issue.path!.at(-1)!.input as object);
   const unknown = given.find((name) => !Object.hasOwn(entries, name));
@@ -51,6 +52,14 @@ function explain(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, name: str
     return unknownOption(path.slice(0, -key.length) + unknown, unknown, Object.keys(entries));
   }
   return `${path} must be ${messageOf(option)}, and not undefined`; // the object does not know what it should have been
+}
+
+/** What is wrong with a value: of a list, the first item that is. */
+function wrongIn(option: v.GenericSchema, path: string, value: unknown): string {
+  const isItem = itemsOf(option);
+  if (isItem === undefined || !Array.isArray(value)) return `and not ${show(value)}`;
+  const at = value.findIndex((item) => item === undefined || !isItem(item));
+  return at < 0 ? "and not an empty one" : `and ${path}[${at}] is ${show(value[at])}`;
 }
 
 function unknownOption(path: string, key: string, known: readonly string[]): string {
@@ -81,6 +90,7 @@ function messageOf(schema: v.GenericSchema): string {
 export function show(value: unknown): string {
   if (typeof value === "string") return quote(value.length > 40 ? `${value.slice(0, 40)}…` : value);
   if (Array.isArray(value)) return "an array";
+  if (value instanceof Promise) return "a promise: await it";
   if (typeof value === "object" && value !== null) return "an object";
   return typeof value === "function" ? "a function" : String(value);
 }

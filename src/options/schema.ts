@@ -50,7 +50,24 @@ export function listOf<T>(
   min: number,
   isItem: (value: unknown) => boolean,
 ): Option<readonly T[]> {
-  return option(allowed, (value) => isListOf(value, isItem) && value.length >= min);
+  return withItems(
+    option(allowed, (value) => isListOf(value, isItem) && value.length >= min),
+    isItem,
+  );
+}
+
+const itemChecks = new WeakMap<object, (value: unknown) => boolean>();
+
+/** An option that may be a list: what its items are, so that a message can name the one that is wrong. */
+export function withItems<T>(schema: Option<T>, isItem: (value: unknown) => boolean): Option<T> {
+  itemChecks.set(schema, isItem);
+  return schema;
+}
+
+/** What {@link withItems} was told of an option, which may be one that can be left out. */
+export function itemsOf(schema: v.GenericSchema): ((value: unknown) => boolean) | undefined {
+  const { wrapped } = schema as { readonly wrapped?: v.GenericSchema };
+  return wrapped === undefined ? itemChecks.get(schema) : itemsOf(wrapped);
 }
 
 /** `every` alone passes over holes. */

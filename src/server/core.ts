@@ -102,6 +102,8 @@ export class ServerCore<Data> {
     hello: ClientHello,
     context: AuthenticateContext,
   ) => Data | Refusal | PromiseLike<Data | Refusal>;
+  /** Tells the middleware what came of a client that was let in. */
+  readonly settled: (hello: ClientHello, context: AuthenticateContext, refusal: Refusal | undefined) => void;
   /** Around what is sent; undefined where there is no middleware. */
   readonly outgoing: ((session: ServerSession<Data>, message: Outgoing) => SendResult) | undefined;
   readonly codecOf: (transport: TransportConnection) => Codec | undefined;
@@ -152,6 +154,10 @@ export class ServerCore<Data> {
       (hello: ClientHello, context: AuthenticateContext) =>
         behaviour.authenticate?.(hello, context) ?? (undefined as Data),
     );
+    const settled = middleware.filter((layer) => layer.settled !== undefined);
+    this.settled = (...outcome) => {
+      for (const layer of settled) this.handlers.tell(() => layer.settled!(...outcome));
+    };
     this.outgoing = outgoingOnion(middleware);
     this.#closing = onion(
       layersOf(middleware, "close") as never[],

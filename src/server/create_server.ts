@@ -2,10 +2,10 @@ import type { Reply } from "../delivery/failure.js";
 import { payloadOf } from "../delivery/payload.js";
 import type { RequestOptions, SendOptions } from "../delivery/send_options.js";
 import { parseId } from "../delivery/session_id.js";
-import { SessionClosedError } from "../errors.js";
+import { InvalidArgumentError, ListenerClosedError, SessionClosedError } from "../errors.js";
 import { checkCodecs } from "../frame/message_codec.js";
 import { checkHandlers, checkHandlersBySubject } from "../options/handlers.js";
-import { readOptions } from "../options/read.js";
+import { readOptions, show } from "../options/read.js";
 import { integer, object, withDefault } from "../options/schema.js";
 import type { SubscribeFrom, TopicsStatistics } from "../topic/topics.js";
 import type { SocketAddress } from "../transport/address.js";
@@ -14,8 +14,9 @@ import type { SendResult } from "../transport/connection.js";
 import type { TransportListener } from "../transport/transport.js";
 import type { ServerBehaviour } from "./behaviour.js";
 import { ServerCore, type ServerCounters } from "./core.js";
+import { checkMiddleware } from "./middleware.js";
 import { type ReadServerOptions, readServerOptions, type ServerOptions } from "./options.js";
-import { inOrder, type Plugin } from "./plugin.js";
+import { checkPlugins, inOrder, type Plugin } from "./plugin.js";
 import type { PublishResult } from "./publish_result.js";
 import { Reach } from "./reach.js";
 import { type ReloadOptions, reloaded, reloadTls } from "./reload.js";
@@ -28,7 +29,7 @@ import { readShutdown, type ShutdownOptions, shutDown } from "./shutdown.js";
 import { type Entrance, enterSessions, leaveSessions } from "./threads/entering.js";
 import type { Place } from "./threads/group.js";
 import { listenInPlace } from "./threads/listening.js";
-import type { ListFilter, SessionList } from "./threads/listing.js";
+import { type ListFilter, readFilter, type SessionList } from "./threads/listing.js";
 
 /** How a message is published. */
 export const publishSchema = object({ type: withDefault(integer(0, 0xffff_ffff), 0) });
@@ -58,19 +59,21 @@ const handlerNames = [
  * @throws AddressInUseError and the other classes of `listen`; whatever a plugin's `setup` throws
  */
 export async function createServer<Data = unknown, Events = unknown>(
-  options: ServerOptions<Data>,
+  options: ServerOptions<NoInfer<Data>>,
   typed: ServerBehaviour<Data, Events>,
 ): Promise<Server<Data, Events>> {
   checkHandlers(typed, handlerNames);
   const behaviour = typed as unknown as ServerBehaviour<Data>; // what is carried is for the compiler alone
-  const read = readServerOptions(options);
+  const read = readServerOptions<Data>(options);
   if (read.codecs !== undefined) checkCodecs(read.codecs);
   checkHandlersBySubject(behaviour, "requests", "events");
+  checkMiddleware(read.middleware);
+  checkPlugins(read.plugins);
   const plugins = inOrder(read.plugins);
   const entrance = enterSessions(read.maxSessions);
   let server: SessionServer<Data>;
   try {
-    server = new SessionServer(options, read, behaviour, plugins, entrance);
+    server = new SessionServer<Data>(options, read, behaviour, plugins, entrance);
   } catch (cause) {
     leaveSessions(entrance.peers);
     throw cause;
@@ -99,6 +102,7 @@ class SessionServer<Data> implements Server<Data> {
   /** One at a time. */
   #reloading: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined = undefined;
+  #hasEnded = false;
 
   constructor(
     given: ServerOptions<Data>,
@@ -172,15 +176,11 @@ class SessionServer<Data> implements Server<Data> {
     return [...this.#core.registry.ofClient(clientId)];
   }
 
-  sessions({
-    cursor = 0,
-    budget = 1_000,
-    clientId,
-    transport,
-    where,
-  }: SessionFilter<Data> = {}): SessionPage<Data> {
+  sessions(filter: SessionFilter<Data> = {}): SessionPage<Data> {
+    const { cursor, budget, clientId, transport, where } =
+      readFilter<(session: Session<Data>) => boolean>(filter);
     const sessions: Session<Data>[] = [];
-    const next = this.#core.registry.visit(cursor, Math.max(1, budget), (session) => {
+    const next = this.#core.registry.visit(cursor, budget, (session) => {
       if (clientId !== undefined && session.clientId !== clientId) return;
       if (transport !== undefined && session.transport !== transport) return;
       if (where === undefined || where(session)) sessions.push(session);
@@ -215,7 +215,14 @@ class SessionServer<Data> implements Server<Data> {
     options: { readonly type?: number } = {},
   ): PublishResult {
     const payload = payloadOf(message, "a message");
-    return this.#core.topics.publish(topic, payload, readOptions(publishSchema, options).type);
+    const { type } = readOptions(publishSchema, options);
+    this.#checkServing();
+    return this.#core.topics.publish(topic, payload, type);
+  }
+
+  /** @throws ListenerClosedError once it has ended; while it ends, what is left of its sessions goes on */
+  #checkServing(): void {
+    if (this.#hasEnded) throw new ListenerClosedError("the server is closed");
   }
 
   subscribe(
@@ -253,6 +260,9 @@ class SessionServer<Data> implements Server<Data> {
   }
 
   async reauthorise(mayStay: (session: Session<Data>) => boolean | PromiseLike<boolean>): Promise<number> {
+    if (typeof mayStay !== "function") {
+      throw new InvalidArgumentError(`mayStay must be a function, and not ${show(mayStay)}`);
+    }
     let ended = 0;
     let cursor = 0;
     do {
@@ -282,6 +292,7 @@ class SessionServer<Data> implements Server<Data> {
 
   async #reload(options: ReloadOptions): Promise<void> {
     const given = reloaded(this.#given, options);
+    this.#checkServing();
     const read = readServerOptions(given);
     if (options.tls !== undefined) await reloadTls(this.#listeners, options.tls);
     this.#core.reload(read);
@@ -307,6 +318,7 @@ class SessionServer<Data> implements Server<Data> {
     try {
       for (const plugin of [...this.#ready].reverse()) await plugin.dispose?.();
     } finally {
+      this.#hasEnded = true;
       this.#core.stop();
     }
   }

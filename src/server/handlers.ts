@@ -43,6 +43,11 @@ export class Handlers<Data> {
     }
   }
 
+  /** Calls what is nobody's handler, and reports what it throws or rejects with. */
+  tell(call: () => unknown): void {
+    callReported(call, (cause) => this.report(undefined, cause));
+  }
+
   /** What a handler returned: a promise must not reject unheard. */
   watch(session: ServerSession<Data> | undefined, returned: unknown): void {
     if (returned instanceof Promise) returned.then(undefined, (cause) => this.report(session, cause));

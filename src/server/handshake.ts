@@ -48,6 +48,8 @@ export class Handshake<Data> {
   #phase: "hello" | "relayed" | "authenticating" | "welcomed" | "over" = "hello";
   #abort: AbortController | undefined = undefined;
   #promised: Promised<Data> | undefined = undefined;
+  /** Who was let in by the application, until it is known what comes of that. */
+  #letIn: { readonly hello: ClientHello; readonly context: AuthenticateContext } | undefined = undefined;
   /** What the client has of topics. */
   #places: ReadonlyMap<string, Cursor> | undefined = undefined;
 
@@ -94,9 +96,11 @@ export class Handshake<Data> {
   }
 
   /** Ends it with a refusal, unless it has ended. */
-  #reject({ code, reason, retryAfterMs, target }: Refusal): void {
+  #reject(refusal: Refusal): void {
+    const { code, reason, retryAfterMs, target } = refusal;
     if (this.#phase === "over") return;
     this.end();
+    this.#settled(refusal);
     this.#core.counters.rejected += 1;
     const { transport } = this;
     if (transport.state !== "open") return;
@@ -123,15 +127,16 @@ export class Handshake<Data> {
     this.#places = readTopicPlaces(hello.resumption?.places);
     this.#phase = "authenticating";
     const context = this.#context(hello);
+    const said = clientHello(hello);
     let judged: Data | Refusal | PromiseLike<Data | Refusal>;
     try {
-      judged = this.#core.authenticate(clientHello(hello), context);
+      judged = this.#core.authenticate(said, context);
     } catch (cause) {
       this.#onFault(cause);
       return;
     }
     if (!isThenable(judged)) {
-      this.#settle(hello, context, judged);
+      this.#settle(hello, said, context, judged);
       return;
     }
     // Who goes meanwhile costs what authenticates it all the same, until that is done.
@@ -139,7 +144,7 @@ export class Handshake<Data> {
     judged.then(
       (data) => {
         this.#core.unsettled -= 1;
-        this.#settle(hello, context, data);
+        this.#settle(hello, said, context, data);
       },
       (cause) => {
         this.#core.unsettled -= 1;
@@ -148,8 +153,9 @@ export class Handshake<Data> {
     );
   }
 
-  #settle(hello: Hello, context: AuthenticateContext, judged: Data | Refusal): void {
+  #settle(hello: Hello, said: ClientHello, context: AuthenticateContext, judged: Data | Refusal): void {
     if (this.#phase !== "authenticating") return; // its time is over, or it is gone
+    if (!(judged instanceof Refusal)) this.#letIn = { hello: said, context };
     try {
       if (this.transport.state === "open") this.#onJudged(hello, context, judged);
       else this.end();
@@ -243,34 +249,50 @@ export class Handshake<Data> {
     const cursors = resumed ? hello.resumption!.cursors : noCursors; // of another session than a new one
     const terms = { windowBytes, maxMessageBytes, cursors, heartbeat, counter };
     if (resumed) {
-      if (!session.resume(this.transport, { ...terms, shown, places: this.#places! }, data))
-        this.#refuseLate("the session is over");
+      if (session.resume(this.transport, { ...terms, shown, places: this.#places! }, data))
+        this.#settled(undefined);
+      else this.#refuseLate(refuse("the session is over"));
       return;
     }
     const refusal = this.#core.admit(session, this.transport.remoteAddress.address);
     if (refusal === undefined) {
+      this.#settled(undefined);
       session.begin(this.transport, terms);
     } else {
       this.#core.sessions.release(session.handle);
-      this.#refuseLate(refusal.reason);
+      this.#refuseLate(refusal);
     }
   }
 
+  #settled(refusal: Refusal | undefined): void {
+    const letIn = this.#letIn;
+    this.#letIn = undefined;
+    if (letIn !== undefined) this.#core.settled(letIn.hello, letIn.context, refusal);
+  }
+
   /** What was promised does not hold any more. */
-  #refuseLate(reason: string): void {
+  #refuseLate(refusal: Refusal): void {
+    const { reason } = refusal;
+    this.#settled(refusal);
     this.#core.counters.rejected += 1;
     this.transport.close({ code: CloseCode.unauthenticated, reason, deadlineMs: refusalDeadlineMs });
   }
 }
 
 function clientHello({ clientId, token, resumption, meta }: Hello): ClientHello {
-  return {
-    clientId,
+  return Object.freeze({
+    get clientId() {
+      return clientId;
+    },
+    // Else who takes the hello for the context would be let in by the name that the client asks for, and not know it.
+    set clientId(_) {
+      throw new TypeError("a hello is what the client says, and cannot be changed: assign context.clientId");
+    },
     token,
     get tokenText() {
       return decoder.decode(token);
     },
     meta: meta.length === 0 ? noMeta : new Map(meta.map(({ key, value }) => [key, value])),
     resuming: resumption !== undefined,
-  };
+  });
 }

@@ -1,4 +1,6 @@
 import type { MetaEntry } from "../frame/frame.js";
+import { checkHandlersOf } from "../options/handlers.js";
+import { show } from "../options/read.js";
 import type { SendResult } from "../transport/connection.js";
 import type { AuthenticateContext, ClientHello } from "./behaviour.js";
 import type { Refusal } from "./refusal.js";
@@ -33,7 +35,8 @@ export interface OutgoingMessage {
  * `next()`; where it does not, what passes ends there. What it throws is treated as if the handler had thrown it, so that
  * a `RequestFailure` answers a request. Outer layers come first in `ServerOptions.middleware`.
  */
-export interface Middleware<Data = unknown> {
+// biome-ignore lint/suspicious/noExplicitAny: one that does not look at the data fits sessions of any
+export interface Middleware<Data = any> {
   readonly name: string;
   /** Around `authenticate`. */
   connect?(
@@ -41,6 +44,11 @@ export interface Middleware<Data = unknown> {
     context: AuthenticateContext,
     next: () => Promise<Data | Refusal>,
   ): Promise<Data | Refusal>;
+  /**
+   * Is told what came of a client whom `connect` let in: its session begins or goes on; or why not, which the server's own
+   * limits say. Not called for one that goes before that. Nothing waits for it.
+   */
+  settled?(hello: ClientHello, context: AuthenticateContext, refusal: Refusal | undefined): unknown;
   /**
    * Around the handlers of what comes in. One that is asynchronous is run by the dispatcher, so that a session's messages
    * stay in order.
@@ -50,6 +58,13 @@ export interface Middleware<Data = unknown> {
   outgoing?(session: Session<Data>, outgoing: OutgoingMessage, next: () => SendResult): SendResult;
   /** Around `close`. */
   close?(session: Session<Data>, end: SessionEnd, next: () => unknown): unknown;
+}
+
+const stages = ["connect", "settled", "incoming", "outgoing", "close"] satisfies (keyof Middleware)[];
+
+/** @throws InvalidArgumentError where a stage is no function; one whose name nearly is a stage's is warned of */
+export function checkMiddleware(middleware: readonly Middleware[]): void {
+  for (const layer of middleware) checkHandlersOf(`middleware ${show(layer.name)}`, layer, stages);
 }
 
 /** The layers of one stage, the outermost first. */

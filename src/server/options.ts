@@ -17,6 +17,7 @@ import {
   option,
   optional,
   withDefault,
+  withItems,
 } from "../options/schema.js";
 import type { TopicsOptions } from "../topic/options.js";
 import type { HttpHandler } from "../transport/http.js";
@@ -70,7 +71,8 @@ export interface MessageIdOptions {
 }
 
 /** What a server listens on, whom it takes, and what each session may cost. */
-export interface ServerOptions<Data = unknown> {
+// biome-ignore lint/suspicious/noExplicitAny: options say nothing of the data, but in what is given the sessions
+export interface ServerOptions<Data = any> {
   /** `quic://host:port`, `ws://…`, `wss://…`, `tcp://…`, `tls://…` or a scheme of `transports`: one or many. */
   readonly listen: string | readonly string[];
   /** Required by `quic`, `wss` and `tls`. */
@@ -166,10 +168,12 @@ const limits = object({
 } satisfies Record<keyof LimitOptions, unknown>);
 
 const schema = object({
-  listen: option<string | readonly string[]>(
-    "a URL, or a list of at least one",
-    (value) =>
-      typeof value === "string" || (isListOf(value, (url) => typeof url === "string") && value.length > 0),
+  listen: withItems(
+    option<string | readonly string[]>(
+      "a URL, or a list of at least one",
+      (value) => isText(value) || (isListOf(value, isText) && value.length > 0),
+    ),
+    isText,
   ),
   tls: listenerOptions.tls,
   http: listenerOptions.http,
@@ -243,7 +247,7 @@ export function readServerOptions<Data>(given: ServerOptions<Data>): ReadServerO
     heartbeat: { intervalMs, timeoutMs: Math.max(timeoutMs, intervalMs) },
     limits: readLimits(read.limits),
     messageIds: read.messageIds ?? readOptions(messageIds, {}),
-    dispatcher: readDispatcherOptions(read.dispatcher ?? {}),
+    dispatcher: readDispatcherOptions(read.dispatcher ?? {}, "dispatcher"),
   };
 }
 
@@ -261,6 +265,10 @@ function readLimits(given: LimitOptions = {}): ReadLimits {
 
 function rate(perSecond: number | undefined): Rate | undefined {
   return perSecond === undefined ? undefined : new Rate(perSecond);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
 }
 
 function isNamed(value: unknown): boolean {

@@ -1,9 +1,12 @@
 import { InvalidArgumentError } from "../errors.js";
+import { checkHandlersOf } from "../options/handlers.js";
+import { show } from "../options/read.js";
 import type { ServerBehaviour } from "./behaviour.js";
 import type { Server } from "./server.js";
 
 /** Extends a server: it is set up before the first connection, and disposed of after the last. */
-export interface Plugin<Data = unknown> {
+// biome-ignore lint/suspicious/noExplicitAny: one that does not look at the data fits sessions of any
+export interface Plugin<Data = any> {
   readonly name: string;
   /** Plugins that are set up before this one, and disposed of after it. */
   readonly dependencies?: readonly string[];
@@ -29,6 +32,28 @@ export type PluginHooks<Data> = Pick<
   | "error"
   | "warning"
 >;
+
+const hookNames = [
+  "open",
+  "drain",
+  "detached",
+  "resumed",
+  "sent",
+  "delivered",
+  "heartbeatTimeout",
+  "close",
+  "error",
+  "warning",
+] satisfies (keyof PluginHooks<unknown>)[];
+
+/** @throws InvalidArgumentError where a handler is no function; one whose name nearly is a handler's is warned of */
+export function checkPlugins(plugins: readonly Plugin[]): void {
+  for (const plugin of plugins) {
+    const what = `plugin ${show(plugin.name)}`;
+    checkHandlersOf(what, plugin, ["setup", "dispose"]);
+    if (plugin.hooks !== undefined) checkHandlersOf(`${what}.hooks`, plugin.hooks, hookNames);
+  }
+}
 
 /**
  * Plugins, each behind those that it depends on, else in the order given.

@@ -2,6 +2,8 @@ import { FailureCode, type Reply } from "../delivery/failure.js";
 import { payloadOf } from "../delivery/payload.js";
 import type { RequestOptions, SendOptions } from "../delivery/send_options.js";
 import { parseId } from "../delivery/session_id.js";
+import { InvalidArgumentError } from "../errors.js";
+import { show } from "../options/read.js";
 import { CloseCode, type CloseOptions } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
 import type { ServerCore } from "./core.js";
@@ -20,6 +22,7 @@ export class Reach<Data> {
   }
 
   sendTo(target: Target<Data>, message: Uint8Array | string, options?: SendOptions): SendResult | "gone" {
+    checkTarget(target);
     const results: (SendResult | "gone")[] = this.named(target).map((session) =>
       session.send(message, options),
     );
@@ -39,6 +42,7 @@ export class Reach<Data> {
     payload: Uint8Array | string = nothing,
     options?: RequestOptions,
   ): Promise<Reply> {
+    checkTarget(target);
     const own = this.named(target).at(-1);
     if (own !== undefined) return own.request(subject, payload, options);
     const found = this.#found(target);
@@ -67,6 +71,9 @@ export class Reach<Data> {
   }
 
   revoke(clientId: string, reason: string): number {
+    if (typeof clientId !== "string") {
+      throw new InvalidArgumentError(`a client id must be text, and not ${show(clientId)}`);
+    }
     const { elsewhere, registry } = this.#core;
     const other = elsewhere.client(clientId) === undefined ? 0 : 1;
     elsewhere.revoke(clientId, reason);
@@ -96,6 +103,24 @@ export class Reach<Data> {
     const { options, peers } = this.#core;
     return isClient(target) && options.sameClient === "allow" && peers.others.length > 0;
   }
+}
+
+/** @throws InvalidArgumentError for what names nobody, and never could */
+function checkTarget(target: unknown): void {
+  const { id, clientId } = (typeof target === "object" && target !== null ? target : {}) as {
+    readonly id?: unknown;
+    readonly clientId?: unknown;
+  };
+  if ([target, id ?? clientId].some((name) => typeof name === "string")) return;
+  throw new InvalidArgumentError(
+    `a target must be a session, its id, or {clientId}, and not ${nameOf(target, clientId)}`,
+  );
+}
+
+function nameOf(target: unknown, clientId: unknown): string {
+  if (clientId !== undefined) return `{clientId: ${show(clientId)}}`;
+  const names = typeof target === "object" && target !== null ? Object.keys(target).join(", ") : "";
+  return names === "" ? show(target) : `an object with ${show(names)}`;
 }
 
 function isClient<Data>(target: Target<Data>): target is { readonly clientId: string } {

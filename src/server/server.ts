@@ -18,13 +18,13 @@ export type Target<Data, Events = unknown> = Session<Data, Events> | string | { 
 /** Which sessions are wanted. */
 export interface SessionFilter<Data, Events = unknown> {
   /** 0, or what the last call returned. */
-  readonly cursor?: number;
+  readonly cursor?: number | undefined;
   /** How many slots of the table are looked at, 1..1,048,576; 1,000 by default. */
-  readonly budget?: number;
-  readonly clientId?: string;
-  readonly transport?: string;
+  readonly budget?: number | undefined;
+  readonly clientId?: string | undefined;
+  readonly transport?: string | undefined;
   /** Any other condition. */
-  readonly where?: (session: Session<Data, Events>) => boolean;
+  readonly where?: ((session: Session<Data, Events>) => boolean) | undefined;
 }
 
 /** Some of the sessions, and where to go on. */
@@ -54,7 +54,10 @@ export interface Server<Data = unknown, Events = unknown> extends AsyncDisposabl
   session(id: string): Session<Data, Events> | undefined;
   /** The sessions of a client id, the oldest first. */
   sessionsOf(clientId: string): readonly Session<Data, Events>[];
-  /** Sessions of this thread a page at a time: one that lasts for a whole round is in exactly one page. */
+  /**
+   * Sessions of this thread a page at a time: one that lasts for a whole round is in exactly one page.
+   * @throws InvalidArgumentError
+   */
   sessions(filter?: SessionFilter<Data, Events>): SessionPage<Data, Events>;
   /**
    * Figures of the sessions of all threads, a page at a time. (Those of other threads are nowhere else: `session`,
@@ -89,7 +92,7 @@ export interface Server<Data = unknown, Events = unknown> extends AsyncDisposabl
    * Sends a message to the sessions that subscribe to its topic, or to a pattern that matches it: the same bytes to all.
    * One that can take no more misses it, and is told where the topic is when it can. Of several threads, the topic's home
    * numbers it: where that is another than this, the result says so, and its `outcome` what comes of it.
-   * @throws InvalidArgumentError, TopicLimitError
+   * @throws InvalidArgumentError, TopicLimitError; ListenerClosedError once the server is closed
    */
   publish(topic: string, message: Uint8Array | string, options?: { readonly type?: number }): PublishResult;
   /**
@@ -126,7 +129,8 @@ export interface Server<Data = unknown, Events = unknown> extends AsyncDisposabl
   /**
    * Goes on by other options, for what is there already, too. What is too many stays. Handshakes use the new certificate;
    * open connections keep theirs.
-   * @throws InvalidArgumentError, and what is wrong with `tls`; then all is as it was
+   * @throws InvalidArgumentError, and what is wrong with `tls`; then all is as it was. ListenerClosedError once the server
+   *   is closed
    */
   reload(options: ReloadOptions): Promise<void>;
 

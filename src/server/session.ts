@@ -95,7 +95,7 @@ export interface Session<Data = unknown, Events = unknown> {
    * @throws AbortedError, FrameTooLargeError, SessionClosedError; InvalidArgumentError, also for a class of delivery that
    *   nobody acknowledges
    */
-  sendAcked(message: Uint8Array | string, options?: SendAckedOptions): Promise<Acknowledgement>;
+  sendAcked(...message: SendArguments<Events, SendAckedOptions>): Promise<Acknowledgement>;
 
   /**
    * Asks the client.

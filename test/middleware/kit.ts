@@ -1,7 +1,7 @@
 import type { SendResult } from "millrace";
 import type { AuthenticateContext, ClientHello } from "#internal/server/behaviour.js";
 import type { Incoming, Middleware, OutgoingMessage } from "#internal/server/middleware.js";
-import type { Refusal } from "#internal/server/refusal.js";
+import { Refusal } from "#internal/server/refusal.js";
 import type { Session, SessionEnd } from "#internal/server/session.js";
 
 const encoder = new TextEncoder();
@@ -70,13 +70,15 @@ export function incoming(
   };
 }
 
-/** Has a middleware judge a client that would be let in with the data "in". */
+/** Has a middleware judge a client that would be let in with the data "in", and whose session begins then. */
 export async function connectBy(
   middleware: Middleware<string>,
   given: ClientHello,
   where = context(),
 ): Promise<string | Refusal> {
-  return middleware.connect!(given, where, async () => "in");
+  const answer = await middleware.connect!(given, where, async () => "in");
+  if (!(answer instanceof Refusal)) middleware.settled?.(given, where, undefined);
+  return answer;
 }
 
 /** Passes something in; says what came of it, and whether it got to the handler. */

@@ -71,6 +71,16 @@ describe("the logging middleware", () => {
     assert.equal(middleware.level, "debug");
   });
 
+  it("logs who is refused by the server's limits as refused, and not as connected before", async () => {
+    const { entries, middleware } = recorder();
+    const [said, where] = [hello("", "c"), context()];
+    assert.equal(await middleware.connect!(said, where, async () => "in"), "in");
+    assert.equal(entries.length, 0);
+    middleware.settled!(said, where, refuse("full\n", { code: 7 }));
+    const [[level, event, { clientId, code, reason }]] = entries as [Entry];
+    assert.deepEqual([level, event, clientId, code, reason], ["warn", "refused", "c", 7, "full\\u{a}"]);
+  });
+
   it("logs who is refused and why, and what authentication throws, and changes neither", async () => {
     const { entries, middleware } = recorder();
     const refusal = refuse("no\r\nsuch thing", { code: 300 });

@@ -58,6 +58,31 @@ for (const [name, url] of [
       assert.equal(server.sessionCount, 1);
     });
 
+    test("logs a session that the server's limits refuse at warn, and one that begins or goes on as connected", async (t) => {
+      const log: string[] = [];
+      const logger = (level: string, event: string, { clientId, reason, resuming }: LogFields) =>
+        log.push([level, event, clientId, reason ?? (resuming ? "again" : "anew")].join(" "));
+      const options = { sameClient: "reject" as const, limits: { sessionsPerAddress: 2 } };
+      const server = await kit.serve(t, {}, { middleware: [logging({ logger })], ...options });
+      const ada = await kit.join(t, server, { clientId: "ada" });
+      await until("ada's has begun", () => log.length === 1);
+      await refusal(kit.join(t, server, { clientId: "ada" }));
+      await kit.join(t, server, { clientId: "bob" });
+      await until("bob's has begun", () => log.length === 3);
+      await refusal(kit.join(t, server, { clientId: "eve" }));
+      ada.abandon();
+      await until("it is detached", () => ada.state === "detached");
+      assert.equal(await ada.resume(server.urls[0]!), true);
+      await until("it goes on", () => log.length === 5);
+      assert.deepEqual(log, [
+        "info connected ada anew",
+        "warn refused ada the client id has a session already",
+        "info connected bob anew",
+        "warn refused eve there are as many sessions of this address as may be",
+        "info connected ada again",
+      ]);
+    });
+
     test("lets in who has a token, under the token's name, and tells authenticate what it said", async (t) => {
       const key = randomBytes(32);
       const issuer = "https://issuer.example";

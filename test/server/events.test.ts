@@ -114,6 +114,14 @@ describe("events, commands and queries", () => {
           session.send('{"item":"cup","count":2}', { subject: "stock.changed" });
           // @ts-expect-error: every message has a subject of the map
           session.send(json(order));
+          // @ts-expect-error: text is carried, and not JSON of something
+          session.send(json({ a: 1 }), { subject: "till.says" });
+          session.send(`${order.item}!`, { subject: "till.says" });
+          // @ts-expect-error: the same of one that is acknowledged
+          session.sendAcked(json({ a: 1 }), { subject: "till.says" });
+          // @ts-expect-error: an Order is sent
+          session.sendAcked("cup", { subject: "stock.changed" });
+          session.sendAcked(json(order), { subject: "stock.changed", level: "received" });
           // @ts-expect-error: a query is no event
           session.send("teapot", { subject: "stock.count" });
         },

@@ -49,11 +49,22 @@ const filterSchema = object({
   where: optional(option<(info: SessionInfo) => boolean>("a function", isFunction)),
 } satisfies Record<keyof ListFilter, unknown>);
 
+const ownFilterSchema = object({
+  ...range,
+  where: optional(option<(session: never) => boolean>("a function", isFunction)),
+});
+
 const defaultTimeoutMs = 5_000;
 
 /** @throws InvalidArgumentError */
 export function readRange(details: object): ListRange {
   return readOptions(rangeSchema, details);
+}
+
+/** Of which sessions of this environment something is wanted. @throws InvalidArgumentError */
+export function readFilter<Where>(filter: object): ListRange & { readonly where?: Where | undefined } {
+  const { where, ...read } = readOptions(ownFilterSchema, filter, "filter");
+  return { ...read, where: where as Where | undefined };
 }
 
 /** A list that is being made. */
