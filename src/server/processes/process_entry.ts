@@ -15,8 +15,10 @@ class ProcessEntry {
 
   obey(command: ProcessCommand): void {
     if (command.type === "begin") void this.#begin(command);
-    else if (command.type === "nodes") this.#urls.write(command.nodes);
-    else this.end(command.options);
+    else if (command.type === "nodes") {
+      this.#urls.write(command.nodes);
+      tell({ type: "told" });
+    } else this.end(command.options);
   }
 
   /** Once. */

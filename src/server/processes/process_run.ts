@@ -17,6 +17,8 @@ export class ProcessRun implements SlotRun {
   readonly #child: ChildProcess;
   #failure: WorkerFailedError | undefined;
   #killTimer: NodeJS.Timeout | undefined;
+  /** Called when it knows what it was told last. */
+  #onTold: () => void = () => {};
 
   constructor(task: ProcessTask) {
     this.#child = fork(entry, [], { serialization: "advanced" });
@@ -33,6 +35,7 @@ export class ProcessRun implements SlotRun {
     const listens = new Promise<readonly string[]>((resolve) => {
       this.#child.on("message", (report: ProcessReport) => {
         if (report.type === "listening") resolve(report.urls);
+        else if (report.type === "told") this.#onTold();
         else this.#fail(report.message, report.stack);
       });
     });
@@ -48,9 +51,13 @@ export class ProcessRun implements SlotRun {
     return this.#child.pid;
   }
 
-  /** Tells it where all listen. */
-  tellNodes(nodes: readonly NodeUrlList[]): void {
+  /** Tells it where all listen. @returns when it knows, or has ended. */
+  async tellNodes(nodes: readonly NodeUrlList[]): Promise<void> {
+    const told = new Promise<void>((resolve) => {
+      this.#onTold = resolve;
+    });
     this.#tell({ type: "nodes", nodes });
+    await Promise.race([told, this.ended]);
   }
 
   async close(options: object, deadlineMs: number): Promise<void> {

@@ -21,7 +21,8 @@ export type ProcessCommand =
   | { readonly type: "nodes"; readonly nodes: readonly NodeUrlList[] }
   | { readonly type: "close"; readonly options: object };
 
-/** What it tells: that it listens, or why it does not. */
+/** What it tells: that it listens, or why it does not, and that it knows where all listen. */
 export type ProcessReport =
   | { readonly type: "listening"; readonly urls: readonly string[] }
+  | { readonly type: "told" }
   | { readonly type: "failed"; readonly message: string; readonly stack: string };

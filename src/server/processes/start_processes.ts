@@ -107,7 +107,8 @@ class Processes implements ProcessGroup {
     );
     const failed = started.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
-    for (const { run } of this.#slots) run?.tellNodes(this.#nodes);
+    // Until it knows, a process would have a client begin anew that another one has the session of.
+    await Promise.all(this.#slots.map(({ run }) => run?.tellNodes(this.#nodes)));
   }
 
   get processes(): readonly ProcessInfo[] {
