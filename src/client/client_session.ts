@@ -268,7 +268,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     const wasDetached = this.carrier === undefined;
     const dialled = await dial(url, this.#platform, this.#options, this.#hello(resumption), {
       take: (frame) => this.take(frame),
-      drain: () => this.pump(this.nowMs),
+      drain: () => this.drained(this.nowMs),
       lose: (of, info) => this.#lose(of, info),
     });
     const { connection, welcome, codec } = dialled;

@@ -247,7 +247,7 @@ export class Outbound {
   }
 
   /**
-   * Sends what waits, as far as the connection and the peer take it: to be called when the connection has drained, after
+   * Sends what waits, as far as the connection and the peer take it: to be called after {@link drained},
    * {@link acknowledge}, and now and then.
    * @param nowMs on the clock of `expiresAt`.
    * @returns true where the session was blocked and is below half of its high-water mark again: its `drain`.
@@ -256,6 +256,14 @@ export class Outbound {
     if (this.#isReady && !this.isBlocked) return false;
     if (this.#rarities !== undefined) this.#flow(this.#rarities, nowMs);
     return this.#unblock();
+  }
+
+  /**
+   * The connection has said that it takes more: {@link pump} follows. What it held when it would take no more was asked
+   * behind its answer, when some of that may have left it already, and so is no measure of this.
+   */
+  drained(): void {
+    if (this.#rarities !== undefined) this.#rarities.blockedAtBytes = 0;
   }
 
   /**
@@ -514,7 +522,7 @@ export class Outbound {
     return result === "sent" && this.#carrier !== undefined;
   }
 
-  /** Transports say `drain` below half of their mark, and that is at most what they held when they were blocked. */
+  /** Where the connection has not said so yet. It does below half of its mark, which is about what it held. */
   #takesMore({ blockedAtBytes }: Rarities): boolean {
     return blockedAtBytes === 0 || (this.#carrier?.bytesQueued ?? 0) * 2 <= blockedAtBytes;
   }

@@ -241,9 +241,15 @@ export abstract class SessionHalf implements Confirming {
     }
   }
 
-  /** The connection can take more again. */
+  /** More may be able to go out. */
   pump(nowMs: number): void {
     if (this.outbound.pump(nowMs)) this.onDrain();
+  }
+
+  /** The connection takes more again. */
+  drained(nowMs: number): void {
+    this.outbound.drained();
+    this.pump(nowMs);
   }
 
   /** The peer has lost the session: nobody there knows what was asked, or sent before. */

@@ -90,7 +90,7 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
 
   override drain(transport: TransportConnection): void {
     const { owner } = transport;
-    if (owner instanceof ServerSession) owner.pump(performance.now());
+    if (owner instanceof ServerSession) owner.drained(performance.now());
     else if (owner instanceof Relay) owner.drain();
   }
 

@@ -128,6 +128,28 @@ describe("a session whose connection takes no more", () => {
     assert.equal(wire.frames.length, 1);
   });
 
+  it("drains when the connection says so, however much of what blocked it had left it by the time that was asked", () => {
+    const half = new Half({ ...roomy, highWaterMarkBytes: 400 });
+    const wire = half.attached(new Wire(400));
+    const { outbound } = half;
+    const send = wire.send.bind(wire);
+    wire.send = (head, payload, lane) => {
+      const result = send(head, payload, lane);
+      if (result === "blocked") for (let left = 0; left < 2; left++) wire.take(); // as another thread may
+      return result;
+    };
+    assert.deepEqual(
+      [1, 2, 3, 4].map(() => outbound.sendMessage(1, framed(100))),
+      ["sent", "sent", "sent", "blocked"],
+    );
+    assert.equal(wire.bytesQueued, 200);
+    wire.bytesQueued = 150; // a part of one frame, too
+    outbound.drained();
+    assert.equal(outbound.pump(0), true, "150 of 400 bytes are left");
+    assert.equal(outbound.sendMessage(1, framed(100)), "sent");
+    assert.equal(outbound.bytesQueued, 250, "it went out");
+  });
+
   it("sends by priority: control first, the others 8 to 4 to 1 by their bytes", () => {
     const half = new Half();
     const wire = new Wire(1);
