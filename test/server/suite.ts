@@ -1,6 +1,7 @@
 import { describe } from "node:test";
 import { describeAcknowledgements } from "./suite/acknowledgements.js";
 import { describeBadPeers } from "./suite/bad_peers.js";
+import { describeEnding } from "./suite/ending.js";
 import { describeHandshake } from "./suite/handshake.js";
 import { describeHostileBytes } from "./suite/hostile_bytes.js";
 import { describeHostileText } from "./suite/hostile_text.js";
@@ -22,6 +23,7 @@ export function describeSessions(name: string, under: SessionsUnderTest): void {
     describeAcknowledgements(kit);
     describeMessageIds(kit);
     describeResuming(kit);
+    describeEnding(kit);
     describeTopics(kit);
     describeShutdown(kit);
     describeBadPeers(kit);

@@ -29,7 +29,10 @@ test("options of plain WebSockets that are wrong or unknown are refused by name,
   for (const [options, said] of [
     [{ maxFrameBytes: 0 }, "maxFrameBytes must be an integer from 1 to 1073741824, and not 0"],
     [{ idleTimeoutMs: "1" }, 'idleTimeoutMs must be an integer from 0 to 86400000, and not "1"'],
-    [{ protocols: [""] }, "protocols must be a list of names, each of 1 or more bytes, and not an array"],
+    [
+      { protocols: [""] },
+      'protocols must be a list of names, each of 1 or more bytes, and protocols[0] is ""',
+    ],
     [{ maxFrameByte: 1 }, 'there is no option "maxFrameByte"; did you mean maxFrameBytes?'],
     [7, /^options must be an object \{protocols, .*, and not 7$/],
   ] as const) {
@@ -73,7 +76,7 @@ test("no handler is needed", async (t) => {
 
 test("origins are as browsers write them, or refused", async () => {
   const said =
-    /^origins must be a list of origins as browsers write them, like https:\/\/example.com, and not/;
+    /^origins must be a list of origins as browsers write them, like https:\/\/example.com, and origins\[0\] is/;
   for (const origin of [
     "https://example.com/",
     "https://example.com:443",
