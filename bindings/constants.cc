@@ -165,6 +165,7 @@ Napi::Object Constants(Napi::Env env) {
                                        {"openedEarlyAccepted", kOpenedEarlyAccepted},
                                        {"openedEarlyRefused", kOpenedEarlyRefused},
                                        {"streamEarly", kStreamEarly},
+                                       {"laneEarly", kLaneEarly},
                                    }));
   constants.Set("acceptance", Group(env, {
                                              {"waiting", kWaiting},

@@ -28,9 +28,7 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
   Napi::Value Ended(const Napi::CallbackInfo& info);
   Napi::Value Bury(const Napi::CallbackInfo& info);
   Napi::Value Wake(const Napi::CallbackInfo& info);
-  Napi::Value BoundGeneration(const Napi::CallbackInfo& info);
   Napi::Value LastGeneration(const Napi::CallbackInfo& info);
-  Napi::Value IsHeld(const Napi::CallbackInfo& info);
   Napi::Value HeldCount(const Napi::CallbackInfo& info);
   Napi::Value Steal(const Napi::CallbackInfo& info);
   Napi::Value Assign(const Napi::CallbackInfo& info);
@@ -44,6 +42,8 @@ class SessionDirectoryWrap final : public Napi::ObjectWrap<SessionDirectoryWrap>
   static napi_value OwnerOf(napi_env env, napi_callback_info info);
   static napi_value Find(napi_env env, napi_callback_info info);
   static napi_value Unbind(napi_env env, napi_callback_info info);
+  static napi_value BoundGeneration(napi_env env, napi_callback_info info);
+  static napi_value IsHeld(napi_env env, napi_callback_info info);
 
   bool GiveOwn(const Napi::CallbackInfo& info);
   static void OnCleanup(void* self);

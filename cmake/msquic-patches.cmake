@@ -326,6 +326,15 @@ write_patched(send.c)
 file(READ "${MSQUIC_OUT}/upstream/src/core/timer_wheel.c" _text)
 replace_once("((US_TO_MS(TimeUs) / 1000) %" "(US_TO_MS(TimeUs) %")
 write_patched(timer_wheel.c)
+# A worker serves 16 connections before it looks for packets again, and not one: a look is a call of the kernel that
+# nearly always finds nothing more.
+file(READ "${MSQUIC_OUT}/upstream/src/core/worker.c" _text)
+replace_once("    QUIC_CONNECTION* Connection = QuicWorkerGetNextConnection(Worker);
+    if (Connection != NULL) {"
+             "    QUIC_CONNECTION* Connection$<SEMICOLON>
+    for (uint32_t Served = 0$<SEMICOLON> Served < 16 && (Connection = QuicWorkerGetNextConnection(Worker)) != NULL$<SEMICOLON> ++Served) {")
+write_patched(worker.c)
+
 # Blocks for packets, of 64 KB and more, are used as they come. msquic fills each with zeros whenever it takes one, but
 # writes all that it reads of the bytes; what needs the zeros is the head of a send, and each received packet's record.
 if(NOT APPLE)
@@ -431,7 +440,7 @@ write_patched(tls_openssl.c)
 add_library(msquic_patches OBJECT
   "${_patched_dir}/connection.c" "${_patched_dir}/datagram.c" "${_patched_dir}/hashtable.c" "${_patched_dir}/listener.c"
   "${_patched_dir}/loss_detection.c" "${_patched_dir}/path.c" "${_patched_dir}/send.c" "${_patched_dir}/stream_recv.c"
-  "${_patched_dir}/timer_wheel.c" "${_patched_dir}/tls_openssl.c" ${_patched_datapath})
+  "${_patched_dir}/timer_wheel.c" "${_patched_dir}/tls_openssl.c" "${_patched_dir}/worker.c" ${_patched_datapath})
 # Its headers have no guards.
 set_target_properties(msquic_patches PROPERTIES UNITY_BUILD OFF)
 target_include_directories(msquic_patches SYSTEM PRIVATE

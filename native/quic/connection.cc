@@ -84,6 +84,8 @@ QUIC_STATUS Connection::OnEvent(QUIC_CONNECTION_EVENT* event) noexcept {
 
 QUIC_STATUS Connection::OnPeerStream(HQUIC handle, QUIC_STREAM_OPEN_FLAGS* flags) noexcept {
   const bool unidirectional = (*flags & QUIC_STREAM_OPEN_FLAG_UNIDIRECTIONAL) != 0;
+  const bool early = listener_ != 0 && !opened_;
+  if (early && !announced_ && !AnnounceEarly()) return QUIC_STATUS_OUT_OF_MEMORY;
   if (options_->framed) {
     if (!unidirectional) return QUIC_STATUS_NOT_SUPPORTED;
     if (inbound_ == nullptr) {
@@ -93,8 +95,6 @@ QUIC_STATUS Connection::OnPeerStream(HQUIC handle, QUIC_STREAM_OPEN_FLAGS* flags
     inbound_->Accept(handle);
     return QUIC_STATUS_SUCCESS;
   }
-  const bool early = listener_ != 0 && !opened_;
-  if (early && !announced_ && !AnnounceEarly()) return QUIC_STATUS_OUT_OF_MEMORY;
   // Credit for another stream goes to the peer when JavaScript has let go of this one, so that streams opened
   // and reset in a loop cost no more than the limit.
   *flags |= QUIC_STREAM_OPEN_FLAG_DELAY_ID_FC_UPDATES;
@@ -113,7 +113,10 @@ void Connection::SendFrames(uint16_t lane, SendRequest* request) noexcept {
     const std::lock_guard lock(mutex_);
     if (!closing_ && handle() != nullptr) {
       if (outbound_ == nullptr) outbound_ = std::make_unique<OutboundLanes>(*this);
-      taken = outbound_->Send(lane, request);
+      const bool early = (lane & kLaneEarly) != 0;
+      const bool waits = takeoff_ != nullptr && !early;
+      if (waits) takeoff_->frames.emplace_back(lane, request);
+      taken = waits || outbound_->Send(lane & ~kLaneEarly, request, early);
     }
   }
   if (!taken) SendRequest::Complete(request);

@@ -89,6 +89,7 @@ class Connection final : public Resource {
 
   // JS thread. Starts what `waits_to_start`.
   void Launch() noexcept;
+  // `lane` may have the bit kLaneEarly.
   void SendFrames(uint16_t lane, SendRequest* request) noexcept;
   void SendDatagram(OutboundDatagram* datagram) noexcept;
   // After the last of a batch.
@@ -154,7 +155,8 @@ class Connection final : public Resource {
     Ref<Configuration> configuration;
     Target target;
     Ref<SharedSocket> opens{};
-    std::vector<Ref<Stream>> streams{};  // not idempotent, so not started yet
+    std::vector<Ref<Stream>> streams{};                       // not idempotent, so not started yet
+    std::vector<std::pair<uint16_t, SendRequest*>> frames{};  // not early, by their lanes
   };
 
   void Start(const Configuration& configuration, const Target& target) noexcept;
@@ -179,6 +181,8 @@ class Connection final : public Resource {
   void OnTicket(std::span<const uint8_t> ticket) noexcept;
   void SendTicket() noexcept;
   [[nodiscard]] std::unique_ptr<Takeoff> TakeTakeoff() noexcept;
+  void Land() noexcept;
+  void SendWaiting() noexcept;
   QUIC_STATUS OnPeerStream(HQUIC stream, QUIC_STREAM_OPEN_FLAGS* flags) noexcept;
   void ReadPeerReason() noexcept;
   void OnShutdownComplete() noexcept;

@@ -6,6 +6,7 @@
 
 #include "native/quic/connection.h"
 #include "native/quic/library.h"
+#include "native/quic/send_request.h"
 #include "native/quic/stream.h"
 
 namespace millrace {
@@ -17,7 +18,9 @@ void Connection::Close(const Closing& closing) noexcept {
     const std::lock_guard lock(mutex_);
     if (options_->framed) {
       if (!closing_ && outbound_ == nullptr) outbound_ = std::make_unique<OutboundLanes>(*this);
-      waits = !closing_ && outbound_->SendClose(static_cast<uint32_t>(closing.code), closing.reason);
+      // Before the handshake there is nobody to ask for a gentle end.
+      waits = !closing_ && takeoff_ == nullptr &&
+              outbound_->SendClose(static_cast<uint32_t>(closing.code), closing.reason);
     } else {
       ends_when_sent_.store(true);
       waits = sends_in_flight_.load() != 0;
@@ -91,7 +94,9 @@ void Connection::OnShutdownComplete() noexcept {
   ReadPeerReason();
   EndHandshake();
   const auto takeoff = TakeTakeoff();
-  if (takeoff == nullptr || takeoff->streams.empty()) return OnEnded();
+  if (takeoff == nullptr) return OnEnded();
+  for (const auto& [lane, request] : takeoff->frames) SendRequest::Complete(request);
+  if (takeoff->streams.empty()) return OnEnded();
   streams_to_end_ = static_cast<uint32_t>(takeoff->streams.size());
   for (const Ref<Stream>& stream : takeoff->streams) stream->GiveUp();
 }
@@ -102,7 +107,8 @@ void Connection::OnStreamGivenUp() noexcept {
 
 void Connection::OnEnded() noexcept {
   if (announced_ || listener_ == 0) {
-    if (!options_->framed) PostStatistics();  // the last that can be read
+    // The last that can be read; a server has too many connections for it.
+    if (!options_->framed || listener_ == 0) PostStatistics();
     PostClosed();
   } else {
     PostHandshakeFailed();

@@ -124,9 +124,7 @@ void Connection::OnConnected(const QUIC_CONNECTION_EVENT& event) noexcept {
                 .generation = generation(),
                 .head = BytesOf(opened),
                 .body = {event.CONNECTED.NegotiatedAlpn, event.CONNECTED.NegotiatedAlpnLength}});
-  if (const auto takeoff = TakeTakeoff()) {
-    for (const Ref<Stream>& stream : takeoff->streams) stream->StartDeferred();
-  }
+  Land();
   SendTicket();
 }
 

@@ -2,9 +2,11 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "native/quic/connection.h"
 #include "native/quic/library.h"
+#include "native/quic/send_request.h"
 #include "native/quic/stream.h"
 
 namespace millrace {
@@ -157,6 +159,36 @@ bool Connection::DefersStart(Stream& stream) noexcept {
 std::unique_ptr<Connection::Takeoff> Connection::TakeTakeoff() noexcept {
   const std::lock_guard lock(mutex_);
   return std::move(takeoff_);
+}
+
+// The handshake is complete. msquic's thread, on which a send would call back before it returns: under the
+// mutex that the lanes need, so frames are left to the control thread.
+void Connection::Land() noexcept {
+  std::unique_ptr<Takeoff> takeoff;
+  {
+    const std::lock_guard lock(mutex_);
+    if (takeoff_ == nullptr) return;
+    if (takeoff_->frames.empty()) takeoff = std::move(takeoff_);
+  }
+  if (takeoff == nullptr) {
+    Library::Get().control().Post([self = Ref<Connection>(this)] { self->SendWaiting(); });
+    return;
+  }
+  for (const Ref<Stream>& stream : takeoff->streams) stream->StartDeferred();
+}
+
+// Control thread. Under one lock, so that none that follows overtakes them.
+void Connection::SendWaiting() noexcept {
+  std::vector<SendRequest*> late;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::unique_ptr<Takeoff> takeoff = std::move(takeoff_);
+    if (takeoff == nullptr) return;
+    for (const auto& [lane, request] : takeoff->frames) {
+      if (closing_ || !outbound_->Send(lane, request, false)) late.push_back(request);
+    }
+  }
+  for (SendRequest* request : late) SendRequest::Complete(request);
 }
 
 }  // namespace millrace

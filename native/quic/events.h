@@ -23,7 +23,7 @@ enum class EventKind : uint16_t {
   kCompletion = 12,       // slot = request; payload = CompletionEvent, then text
   kStreamAccepted = 13,   // stream of ours: the peer allows it; only where JavaScript waits for that
   kDatagramOutcome = 14,  // connection; payload = DatagramOutcomeEvent
-  kStatistics = 20,       // raw connection; payload = Statistics
+  kStatistics = 20,       // connection; payload = Statistics
   // connection; payload = PeerCertificateEvent, the server's name, the ALPN, then for each certificate
   // {u32 bytes, DER}. It waits for the application's word. Of a peer's connection it is the first event.
   kPeerCertificate = 16,
@@ -120,6 +120,10 @@ enum LaneNumber : uint16_t {
   kLaneFirstUnordered = 8,
   kLaneLastUnordered = 15,
 };
+
+// Of the lane of a frame to be sent: it may go with the first packets, before the handshake is complete.
+// Others wait for that.
+constexpr uint16_t kLaneEarly = 0x8000;
 
 // Of a frame that came as a datagram.
 constexpr uint32_t kNoLane = 0xffff;

@@ -38,14 +38,15 @@ HQUIC OutboundLanes::OpenStream(uint16_t lane) noexcept {
   return stream;
 }
 
-bool OutboundLanes::Send(uint16_t id, SendRequest* request) noexcept {
+bool OutboundLanes::Send(uint16_t id, SendRequest* request, bool early) noexcept {
   Lane& lane = Find(id);
-  QUIC_SEND_FLAGS flags = QUIC_SEND_FLAG_NONE;
-  if (lane.stream == nullptr) {
+  QUIC_SEND_FLAGS flags = early ? QUIC_SEND_FLAG_ALLOW_0_RTT : QUIC_SEND_FLAG_NONE;
+  const bool opens = lane.stream == nullptr;
+  if (opens) {
     lane.stream = OpenStream(id);
     if (lane.stream == nullptr) return false;
     request->SetPrefix(LanePrefix(id, lane.next_ordinal++));
-    flags = QUIC_SEND_FLAG_START;
+    flags |= QUIC_SEND_FLAG_START;
     ScheduleSweep(lane, connection_.options().lane_idle);
   }
   lane.last_send = Clock::now();
@@ -53,7 +54,7 @@ bool OutboundLanes::Send(uint16_t id, SendRequest* request) noexcept {
           Api().StreamSend(lane.stream, request->buffers(), request->buffer_count(), flags, request))) {
     return true;
   }
-  if (flags == QUIC_SEND_FLAG_START) CloseUnstarted(std::exchange(lane.stream, nullptr));
+  if (opens) CloseUnstarted(std::exchange(lane.stream, nullptr));
   return false;
 }
 

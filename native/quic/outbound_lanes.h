@@ -27,8 +27,8 @@ class OutboundLanes {
   explicit OutboundLanes(Connection& connection) noexcept : connection_(connection) {}
 
   // Takes the request over. False when the stream could not be opened or took nothing: the caller completes
-  // it.
-  [[nodiscard]] bool Send(uint16_t id, SendRequest* request) noexcept;
+  // it. What is `early` may go out in 0-RTT; before the handshake is complete nothing else may be sent.
+  [[nodiscard]] bool Send(uint16_t id, SendRequest* request, bool early) noexcept;
 
   // Finishes every lane, and tells the peer how much there was. False when that cannot be sent.
   [[nodiscard]] bool SendClose(uint32_t code, std::string_view reason) noexcept;

@@ -93,6 +93,7 @@ export const Flag = {
   openedEarlyAccepted: 2,
   openedEarlyRefused: 4,
   streamEarly: 1,
+  laneEarly: 0x8000,
 } as const;
 
 /** Whether the peer allows a stream of ours, in its slot's word `accepted`. */

@@ -10,6 +10,7 @@ import { type Engine, expectHandle } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
 import { formatHost } from "../transport/address.js";
 import type { ClientCredential } from "../transport/credential.js";
+import { pinError } from "../transport/pins.js";
 import { checkDestination, destinationOf } from "../transport/reachable.js";
 import { resolveHost } from "../transport/resolve.js";
 import { abortedError, throwIfAborted, within } from "../transport/wait.js";
@@ -138,6 +139,13 @@ function attempt<C extends EngineConnection>(
         // The application opens its streams in the turn that follows; then the first packets go.
         resolve(connection);
         setImmediate(() => engine.launch(connection));
+      },
+      fault(shown) {
+        const { pins } = credential;
+        const certificate = pins && shown();
+        // A session that is resumed shows none: its ticket was earned by the same trust.
+        const isResumed = certificate === undefined && ticket !== undefined;
+        return isResumed ? undefined : pinError(pins, certificate, where);
       },
       opened() {
         settle();

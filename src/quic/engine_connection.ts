@@ -22,6 +22,8 @@ export interface Opening {
   readonly where: string;
   /** It waits to be started, so that streams can be opened that go with its first packets. */
   ready(): void;
+  /** Why the server is not to be believed, whose certificate is sound; undefined where it is. */
+  fault(shown: () => X509Certificate | undefined): MillraceError | undefined;
   opened(): void;
   failed(error: MillraceError): void;
 }
@@ -137,12 +139,21 @@ export abstract class EngineConnection implements EngineResource {
     this.#opening?.ready();
   }
 
-  /** The handshake has completed: record is {u32 listener, u32 datagram limit, ALPN}. */
-  protected onOpened(record: RingReader): void {
+  /**
+   * The handshake has completed: record is {u32 listener, u32 datagram limit, ALPN}.
+   * @returns false where the server is not believed: who waits is told when the connection has ended.
+   */
+  protected onOpened(record: RingReader): boolean {
     this.#protocol = internProtocol(record.text(8));
     const opening = this.#opening;
+    const fault = opening?.fault(() => this.certificateShown());
+    if (fault !== undefined) {
+      this.abandon(fault);
+      return false;
+    }
     this.#opening = undefined;
     opening?.opened();
+    return true;
   }
 
   /**

@@ -1,11 +1,19 @@
 import type { X509Certificate } from "node:crypto";
 import { FrameTooLargeError, type MillraceError } from "../errors.js";
-import { CommandKind, DATAGRAM_OVERHEAD_BYTES, EventKind, Lane, MAX_LANES } from "../native/constants.js";
+import {
+  CommandKind,
+  DATAGRAM_OVERHEAD_BYTES,
+  EventKind,
+  Flag,
+  Lane,
+  MAX_LANES,
+} from "../native/constants.js";
 import { type Engine, sharedEngine } from "../native/engine.js";
 import type { RingReader } from "../native/ring.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import { peerCloseError } from "../transport/close_error.js";
 import type {
+  ConnectionFigures,
   ConnectionState,
   Publisher,
   SendResult,
@@ -15,13 +23,23 @@ import type {
 import { callGuarded, throwUncaught } from "../transport/uncaught.js";
 import { checkInteger } from "./argument.js";
 import { EngineConnection, type Opening } from "./engine_connection.js";
+import { earlyDataAccepted } from "./opened.js";
 import type { FramedOptions } from "./options/framed_options.js";
+import type { ServerTickets } from "./resumption/client_resumption.js";
+import { StatisticsReader } from "./statistics.js";
 import { SendQueue } from "./stream/send_queue.js";
 
 /** What a paused connection keeps: frames, and then perhaps its end. */
 interface Backlog {
   readonly frames: Uint8Array[];
   closed: CloseInfo | undefined;
+}
+
+/** What a connection has that we opened, or a listener. */
+interface FramedExtras {
+  readonly opening?: Opening;
+  readonly onEnd?: () => void;
+  readonly tickets?: ServerTickets | undefined;
 }
 
 /** A QUIC connection that carries frames: `lanes` of frames in the engine, one transport connection here. */
@@ -36,7 +54,14 @@ export class FramedConnection extends EngineConnection implements TransportConne
   #datagramsDropped = 0;
   #paused = false;
   #backlog: Backlog | undefined;
+  /** Made when it is asked for. */
+  #statistics: StatisticsReader | undefined;
   readonly #onEnd: (() => void) | undefined;
+  readonly #tickets: ServerTickets | undefined;
+  /** The application has it before its handshake is complete. */
+  #isEarly = false;
+  /** Of the event that says that it is. */
+  #openedFlags = 0;
 
   constructor(
     engine: Engine,
@@ -44,12 +69,13 @@ export class FramedConnection extends EngineConnection implements TransportConne
     generation: number,
     behaviour: TransportBehaviour,
     options: FramedOptions,
-    { opening, onEnd }: { opening?: Opening; onEnd?: () => void } = {},
+    { opening, onEnd, tickets }: FramedExtras = {},
   ) {
     super(engine, slot, generation, opening);
     this.#behaviour = behaviour;
     this.#options = options;
     this.#onEnd = onEnd;
+    this.#tickets = tickets;
   }
 
   get framesVerified(): boolean {
@@ -59,6 +85,14 @@ export class FramedConnection extends EngineConnection implements TransportConne
   /** Closed only when that is told, which is behind what waits. */
   override get state(): ConnectionState {
     return this.#endWaits ? "closing" : super.state;
+  }
+
+  get isEarly(): boolean {
+    return this.#isEarly;
+  }
+
+  get earlyDataAccepted(): boolean | undefined {
+    return earlyDataAccepted(this.#openedFlags);
   }
 
   get bytesQueued(): number {
@@ -78,6 +112,13 @@ export class FramedConnection extends EngineConnection implements TransportConne
       head,
       payload,
     );
+  }
+
+  sendEarly(head: Uint8Array, payload?: Uint8Array): SendResult {
+    this.assertOpen();
+    const mark = this.#options.highWaterMarkBytes;
+    const lane = Lane.normal | Flag.laneEarly;
+    return this.#queue.send(this.engine, this, mark, CommandKind.sendFrame, lane, head, payload);
   }
 
   sendDatagram(head: Uint8Array, payload?: Uint8Array): "sent" | "dropped" {
@@ -101,6 +142,16 @@ export class FramedConnection extends EngineConnection implements TransportConne
 
   get peerCertificate(): X509Certificate | undefined {
     return super.state === "closed" ? undefined : this.certificateShown();
+  }
+
+  async measure(): Promise<ConnectionFigures> {
+    this.#statistics ??= new StatisticsReader(super.state === "closed");
+    const read = await this.#statistics.read(this.engine, this);
+    return {
+      roundTripMs: read.roundTripMs,
+      packetsSent: read.retransmittablePacketsSent,
+      packetsLost: read.packetsSuspectedLost - read.packetsSpuriouslyLost,
+    };
   }
 
   get publisher(): Publisher {
@@ -140,14 +191,26 @@ export class FramedConnection extends EngineConnection implements TransportConne
         if (this.#queue.onDrain(this.engine, this.slot, this.#options.highWaterMarkBytes))
           callGuarded(() => this.#behaviour.drain(this));
         break;
+      case EventKind.connectionReady:
+        this.#isEarly = true;
+        this.onReady();
+        break;
       case EventKind.connectionOpened:
         this.#onOpened(record);
+        this.#confirm();
+        break;
+      case EventKind.ticket:
+        void this.#tickets?.keep(this.remoteAddress.address, record.bytes().slice(8), record.uint32(0));
         break;
       case EventKind.datagramState:
         this.#maxDatagramBytes = record.uint32(0);
         break;
       case EventKind.pathChanged:
         this.takePathChange(); // `remoteAddress` says where it is; the next move is told again
+        break;
+      case EventKind.statistics:
+        this.#statistics ??= new StatisticsReader();
+        this.#statistics.onEvent(record, this.earlyDataAccepted);
         break;
       case EventKind.connectionClosed:
         this.#onConnectionClosed(record);
@@ -159,15 +222,23 @@ export class FramedConnection extends EngineConnection implements TransportConne
     return peerCloseError(code, reason);
   }
 
-  /** Called by the listener for a connection that has just opened. */
+  /** Called by the listener for a connection that has just opened, or begun with early data. */
   accepted(record: RingReader): void {
+    this.#isEarly = record.kind === EventKind.connectionEarly;
     this.#onOpened(record);
     callGuarded(() => this.#behaviour.open(this)); // it is there, whatever was thrown
   }
 
   #onOpened(record: RingReader): void {
     this.#maxDatagramBytes = record.uint32(4);
+    this.#openedFlags = record.flags;
     this.onOpened(record);
+  }
+
+  #confirm(): void {
+    if (!this.#isEarly) return;
+    this.#isEarly = false;
+    callGuarded(() => this.#behaviour.confirmed?.(this));
   }
 
   #onFrame(record: RingReader): void {
@@ -226,6 +297,7 @@ export class FramedConnection extends EngineConnection implements TransportConne
 
   #onConnectionClosed(record: RingReader): void {
     this.#datagramsDropped = this.engine.droppedDatagrams(this.slot);
+    this.#statistics?.onClosed();
     const info = this.onClosed(record);
     this.engine.release(this);
     this.#onEnd?.();

@@ -33,6 +33,7 @@ import { Turns } from "./turns.js";
 export type { SocketAddress } from "../transport/address.js";
 export type { CloseInfo, CloseOptions } from "../transport/close.js";
 export type { SendResult } from "../transport/connection.js";
+export type { TicketStore } from "../transport/early_data.js";
 export type {
   CipherSuite,
   ClientTlsOptions,
@@ -64,7 +65,7 @@ export type { ClientResumptionOptions } from "./resumption/client_resumption.js"
 export { FileTicketStore } from "./resumption/file_ticket_store.js";
 export type { ServerResumptionOptions } from "./resumption/server_resumption.js";
 export type { TicketKey } from "./resumption/ticket_keys.js";
-export { MemoryTicketStore, type TicketStore } from "./resumption/ticket_store.js";
+export { MemoryTicketStore } from "./resumption/ticket_store.js";
 export type { QuicStatistics } from "./statistics.js";
 export type { OpenStreamOptions, QuicStream, StreamCloseInfo, WebStreams } from "./stream/stream.js";
 export type { QuicPeer } from "./tls/authentication.js";

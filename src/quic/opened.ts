@@ -1,5 +1,11 @@
 import { Flag } from "../native/constants.js";
 
+/** What became of early data. @param flags of the engine's event. */
+export function earlyDataAccepted(flags: number): boolean | undefined {
+  if ((flags & Flag.openedEarlyAccepted) !== 0) return true;
+  return (flags & Flag.openedEarlyRefused) !== 0 ? false : undefined;
+}
+
 /** Whether a handshake is complete, and what came of it. The promise is made for who asks: few do. */
 export class Opened {
   #flags: number | undefined;
@@ -16,9 +22,7 @@ export class Opened {
   }
 
   get earlyDataAccepted(): boolean | undefined {
-    const flags = this.#flags ?? 0;
-    if ((flags & Flag.openedEarlyAccepted) !== 0) return true;
-    return (flags & Flag.openedEarlyRefused) !== 0 ? false : undefined;
+    return earlyDataAccepted(this.#flags ?? 0);
   }
 
   get promise(): Promise<void> {

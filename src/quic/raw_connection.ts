@@ -313,7 +313,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
 
   #onOpened(record: RingReader): void {
     this.#maxDatagramBytes = record.uint32(4);
-    this.onOpened(record);
+    if (!this.onOpened(record)) return;
     this.#opened.complete(record.flags);
     publishConnectionOpen(this);
     if (!this.#isAccepted) return;

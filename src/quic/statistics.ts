@@ -79,7 +79,12 @@ export class StatisticsReader {
   #waiting: Waiting | undefined;
   /** The last snapshot, taken when the connection ended. */
   #last: QuicStatistics | undefined;
-  #closed = false;
+  #closed: boolean;
+
+  /** @param closed it has ended, and nothing was known of it then. */
+  constructor(closed = false) {
+    this.#closed = closed;
+  }
 
   /** Calls while one is on its way share its answer. */
   read(engine: Engine, connection: EngineResource): Promise<QuicStatistics> {
@@ -116,7 +121,7 @@ function waiting(): Waiting {
 }
 
 function neverStarted(): ConnectionClosedError {
-  return new ConnectionClosedError("the connection was closed before it sent anything");
+  return new ConnectionClosedError("the connection has ended, and no statistics of it were kept");
 }
 
 function readStatistics(record: RingReader, earlyDataAccepted: boolean | undefined): QuicStatistics {

@@ -46,7 +46,7 @@ export function bindError(status: number, where: string): MillraceError {
       return new AddressInUseError(
         where.endsWith(":0")
           ? `no UDP port is free on every address, which a QUIC listener needs, to listen on ${where}`
-          : `UDP ${where} is taken by another process; stop it or choose another port`,
+          : `UDP ${where} is taken by another process, or by connections of this one that are just ending; stop it, try again shortly, or choose another port`,
       );
     case code.alpnInUse:
       return new AddressInUseError(

@@ -1,5 +1,7 @@
 import { InvalidArgumentError } from "../errors.js";
 import { type Engine, sharedEngine } from "../native/engine.js";
+import type { NativeResumption } from "../native/environment.js";
+import { readOptions } from "../options/read.js";
 import { formatHost, type SocketAddress } from "../transport/address.js";
 import { Admission } from "../transport/admission.js";
 import type { TransportBehaviour, TransportConnection } from "../transport/connection.js";
@@ -22,6 +24,8 @@ import { FramedConnection } from "./framed_connection.js";
 import { EngineListener } from "./listener.js";
 import { framedOptions, framedSettings } from "./options/framed_options.js";
 import { RefusedConnection } from "./refused_connection.js";
+import { ServerTickets } from "./resumption/client_resumption.js";
+import { serverResumption, serverResumptionSchema } from "./resumption/server_resumption.js";
 
 /** QUIC (RFC 9000) carrying frames; the native addon does the work. */
 export const quicTransport: Transport = {
@@ -56,6 +60,7 @@ async function listen(
       credential,
       connectionOptions,
       limits: {},
+      resumption: options.earlyData === true ? takesEarlyData() : undefined,
     },
     (slot, generation, onEnd) =>
       admission.admits(remoteAddress(engine, slot, generation))
@@ -78,22 +83,38 @@ async function connect(
 ): Promise<TransportConnection> {
   const engine: Engine = sharedEngine();
   const { url } = options;
-  const connectionOptions = framedOptions(options);
-  const credential = await loadClientCredential(options.tls, url.host);
+  const { host, port } = url;
+  const connectionOptions = framedOptions(options, options.earlyData !== undefined);
+  const settings = framedSettings(options, "client");
+  const credential = await loadClientCredential(options.tls, host);
+  const tickets =
+    options.earlyData === undefined
+      ? undefined
+      : new ServerTickets(
+          { ...options.earlyData, earlyData: true },
+          { host, port, alpns: settings.alpns },
+          credential,
+        );
   return dial(
     engine,
     {
-      host: url.host,
-      port: url.port,
-      settings: framedSettings(options, "client"),
+      host,
+      port,
+      settings,
       credential,
       connectionOptions,
       socket: "own",
       signal: options.signal,
+      tickets,
     },
     (slot, generation, opening) =>
-      new FramedConnection(engine, slot, generation, behaviour, connectionOptions, { opening }),
+      new FramedConnection(engine, slot, generation, behaviour, connectionOptions, { opening, tickets }),
   );
+}
+
+/** Tickets of this listener alone: another would take no early data of them. */
+function takesEarlyData(): NativeResumption | undefined {
+  return serverResumption(readOptions(serverResumptionSchema, { earlyData: true }));
 }
 
 /** Where a peer was when its handshake was done. */

@@ -103,7 +103,7 @@ describe("a datagram with a tag", () => {
       },
     });
     // Nothing is acknowledged, so most of them wait for the congestion window.
-    relay.blockUdp();
+    relay.block();
     for (let tag = 0; tag < 200; tag++) client.sendDatagram(new Uint8Array(1_000), { tag });
     await until("the window is full", () => outcomes.size > 0);
     await client.close({ graceful: false });

@@ -135,7 +135,7 @@ describe("retry", () => {
     // Clients that never hear an answer leave their handshakes behind in the server.
     const mute = await createRelay({ target: listener.address });
     t.after(() => mute.close());
-    mute.blockUdp("toClient");
+    mute.block("toClient");
     const before = quicCounters().retriesSent;
     const lost: Promise<QuicConnection>[] = [];
     await until("there is load", async () => {

@@ -58,11 +58,11 @@ describe("new keys", () => {
   test("wait until the peer has confirmed the last ones", async (t) => {
     const { client, relay, echo } = await link(t);
     await echo("the handshake is confirmed");
-    relay.blockUdp();
+    relay.block();
     await client.updateKeys();
     await assert.rejects(client.updateKeys({ timeoutMs: 50 }), TimeoutError);
     assert.equal((await client.statistics()).keyUpdates, 1);
-    relay.unblockUdp();
+    relay.unblock();
     await Promise.all([client.updateKeys(), echo("the last keys are confirmed")]);
     assert.equal((await client.statistics()).keyUpdates, 2);
   });
@@ -71,7 +71,7 @@ describe("new keys", () => {
     const { client, relay, echo } = await link(t);
     await echo("the handshake is confirmed");
     await assert.rejects(client.updateKeys({ signal: AbortSignal.abort() }), AbortedError);
-    relay.blockUdp();
+    relay.block();
     await client.updateKeys();
     const cancel = new AbortController();
     const waits = assert.rejects(client.updateKeys({ signal: cancel.signal }), AbortedError);

@@ -103,7 +103,7 @@ describe("a listener's limits", () => {
     // These never hear the server's answer, so their handshakes stay open there.
     const mute = await createRelay({ target: listener.address });
     t.after(() => mute.close());
-    mute.blockUdp("toClient");
+    mute.block("toClient");
     const lost = [1, 2].map(() => loopback.connectRaw(t, mute.address.port, {}, { handshakeTimeoutMs: 500 }));
     const ended = Promise.allSettled(lost);
     await until("the server has their Initials", () => mute.counters.toServer.forwarded >= 2);

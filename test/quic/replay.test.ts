@@ -51,7 +51,7 @@ async function overtaken(t: TestContext, decision: quic.EarlyDataDecision) {
   const listener = await listenEarly(t, effects, decision);
   const way = await earlyRelay(t, loopback, listener);
   const text = randomBytes(EFFECT_BYTES / 2).toString("hex");
-  way.relay.blockUdp("toServer");
+  way.relay.block("toServer");
   const connection = await way.connectUnanswered();
   const stream = order(connection, text);
   const flight = await way.firstFlight(EFFECT_BYTES);
@@ -88,7 +88,7 @@ describe(`a first flight that is replayed ${REPLAYS} times`, () => {
   test("before the client's own arrives, has none where it is held, and then the client's has its one", async (t) => {
     const { effects, way, text, connection, stream } = await overtaken(t, "hold");
     assert.equal(effects.of(text), 0);
-    way.relay.unblockUdp();
+    way.relay.unblock();
     await stream.closed;
     assert.equal(connection.earlyDataAccepted, false, "a copy has used up the ticket");
     assert.deepEqual([...effects.counts], [[text, 1]]);
@@ -97,7 +97,7 @@ describe(`a first flight that is replayed ${REPLAYS} times`, () => {
   test("before the client's own arrives, is taken once where it is accepted: what `accept` means", async (t) => {
     const { effects, way, text, stream } = await overtaken(t, "accept");
     await until("a copy is taken for the client's", () => effects.of(text) === 1);
-    way.relay.unblockUdp();
+    way.relay.unblock();
     await stream.closed;
     assert.deepEqual([...effects.counts], [[text, 2]], "the copy's, and the client's after its handshake");
   });

@@ -213,6 +213,11 @@ describe("resumption", () => {
         InvalidArgumentError,
       );
     }
+    const tls = { pins: [`sha256/${"A".repeat(43)}=`] };
+    await assert.rejects(
+      quic.connect("quic://127.0.0.1:1", { alpn: [rawAlpn], tls, resumption: { earlyData: true } }),
+      /earlyData and tls.pins exclude each other/,
+    );
     for (const resumption of [true, { store: {} }, { earlyData: "yes" }]) {
       await assert.rejects(
         quic.connect("quic://127.0.0.1:1", { alpn: [rawAlpn], resumption: resumption as object }),

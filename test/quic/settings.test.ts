@@ -94,14 +94,14 @@ for (const role of roles) {
     const hasty = await relayed(t, role, { disconnectTimeoutMs: 1_500 });
     const patient = await relayed(t, role);
     for (const { relay, own } of [hasty, patient]) {
-      relay.blockUdp();
+      relay.block();
       own.openStream().write(new Uint8Array(1));
     }
     const { by, error } = await hasty.own.closed;
     assert.equal(by, "transport");
     assert.ok(error instanceof ConnectionLostError && /stopped acknowledging/.test(error.message));
     assert.equal(patient.own.state, "open");
-    patient.relay.unblockUdp();
+    patient.relay.unblock();
     await patient.own.close();
   });
 
@@ -169,14 +169,14 @@ for (const role of roles) {
   test(`sendBuffering of a ${role} takes what is written off the queue before it is acknowledged`, async (t) => {
     const both = [await relayed(t, role), await relayed(t, role, { sendBuffering: true })];
     const [plain, buffered] = both.map(({ own, relay }) => {
-      relay.blockUdp();
+      relay.block();
       const stream = own.openStream();
       stream.write(new Uint8Array(1_000));
       return stream;
     });
     await until("msquic has copied it", () => buffered!.bytesQueued === 0);
     assert.equal(plain!.bytesQueued, 1_000);
-    for (const { relay } of both) relay.unblockUdp();
+    for (const { relay } of both) relay.unblock();
     await until("it is acknowledged", () => plain!.bytesQueued === 0);
   });
 }

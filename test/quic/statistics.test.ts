@@ -88,13 +88,13 @@ test("a path that was gone for several probes is persistent congestion", async (
   const stream = client.openStream();
   stream.write(new Uint8Array(1_000));
   await until("the path is known", () => stream.bytesQueued === 0);
-  relay.blockUdp("toServer");
+  relay.block("toServer");
   const { dropped } = relay.counters.toServer;
   stream.write(new Uint8Array(1_000));
   const before = await client.statistics();
   // A packet and two for each probe timeout, of which two are borne.
   await until("probes were lost too", () => relay.counters.toServer.dropped >= dropped + 9);
-  relay.unblockUdp("toServer");
+  relay.unblock("toServer");
   await until("all is acknowledged", () => stream.bytesQueued === 0);
   const after = await client.statistics();
   assert.equal(before.persistentCongestionEvents, 0);

@@ -158,7 +158,7 @@ test("moving to another address ends at its time, and by its signal", async (t) 
   const stream = far.openStream();
   stream.write(new Uint8Array(1));
   await until("the handshake is confirmed", () => stream.bytesReceived === 1);
-  relay.blockUdp();
+  relay.block();
   // Each move takes a connection id of the peer's, which gives no more of them now.
   let moves = 0;
   const moved = async () => {

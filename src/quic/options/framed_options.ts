@@ -19,8 +19,11 @@ const CONNECTION_WINDOW_BYTES = 2 * 1024 * 1024;
 /** Below what the usual NAT forgets, and below half of the idle timeout. */
 const MAX_KEEP_ALIVE_MS = 15_000;
 
-/** @throws InvalidArgumentError when frames of that size do not fit the engine's ring. */
-export function framedOptions(options: TransportOptions): FramedOptions {
+/**
+ * @param wantsTickets where sessions of TLS are resumed.
+ * @throws InvalidArgumentError when frames of that size do not fit the engine's ring.
+ */
+export function framedOptions(options: TransportOptions, wantsTickets = false): FramedOptions {
   if (options.maxFrameBytes > MAX_RECORD_BYTES) {
     throw new InvalidArgumentError(
       `QUIC carries frames of at most ${MAX_RECORD_BYTES} bytes; lower the message limit, or send in pieces`,
@@ -35,7 +38,7 @@ export function framedOptions(options: TransportOptions): FramedOptions {
     laneIdleMs: LANE_IDLE_MS,
     frameTimeoutMs: options.frameTimeoutMs ?? FRAME_TIMEOUT_MS,
     peerAbortsPerSecond: 0, // one is too many already
-    wantsTickets: false,
+    wantsTickets,
   };
 }
 

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import type * as v from "valibot";
-import { flag, isFunction, isObject, object, option, optional, withDefault } from "../../options/schema.js";
+import { flag, object, optional, withDefault } from "../../options/schema.js";
 import type { ClientCredential } from "../../transport/credential.js";
+import { checkEarlyTrust, type TicketStore, ticketStore } from "../../transport/early_data.js";
 import { throwIfAborted, type WaitOptions, within } from "../../transport/wait.js";
-import { MemoryTicketStore, type TicketStore } from "./ticket_store.js";
+import { MemoryTicketStore } from "./ticket_store.js";
 
 /** Lets a connection resume the session of an earlier one to the same server, with the ticket it gave. */
 export interface ClientResumptionOptions {
@@ -13,18 +14,13 @@ export interface ClientResumptionOptions {
    * Sends with the first packets (0-RTT, RFC 9001 section 4.6) what is written to streams opened as `idempotent`.
    * Default false. Where there is a ticket, `connect` then resolves before anything was sent: open such streams and
    * write to them at once, before awaiting anything else. All other streams wait for the handshake, which `opened`
-   * tells of. What the server refuses is sent again after the handshake.
+   * tells of. What the server refuses is sent again after the handshake, before its key is compared: so it excludes `tls.pins`.
    */
   readonly earlyData?: boolean | undefined;
 }
 
 const schema = object({
-  store: optional(
-    option<TicketStore>("an object with get, set and delete", (value) => {
-      const store = value as Partial<TicketStore>;
-      return isObject(value) && isFunction(store.get) && isFunction(store.set) && isFunction(store.delete);
-    }),
-  ),
+  store: ticketStore,
   earlyData: withDefault(flag, false),
 } satisfies Record<keyof ClientResumptionOptions, unknown>);
 
@@ -50,11 +46,13 @@ export class ServerTickets {
   readonly #store: TicketStore;
   readonly #key: string;
 
+  /** @throws InvalidArgumentError */
   constructor(
     options: ReadClientResumption,
     server: { readonly host: string; readonly port: number; readonly alpns: readonly string[] },
     credential: ClientCredential,
   ) {
+    if (options.earlyData) checkEarlyTrust(credential);
     this.earlyData = options.earlyData;
     this.#store = options.store ?? sharedStore;
     const trusted = createHash("sha256").update(JSON.stringify(credential)).digest("base64url");

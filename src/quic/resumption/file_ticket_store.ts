@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "n
 import { join } from "node:path";
 import { readOptions } from "../../options/read.js";
 import { integer, object, option, withDefault } from "../../options/schema.js";
-import type { TicketStore } from "./ticket_store.js";
+import type { TicketStore } from "../../transport/early_data.js";
 
 const SUFFIX = ".ticket";
 

@@ -32,17 +32,18 @@ export interface ServerResumptionOptions {
 
 const MAX_LIFETIME_MS = 7_200_000; // OpenSSL's own
 
-const schema = object({
+/** How the options are read. */
+export const serverResumptionSchema = object({
   earlyData: withDefault(flag, false),
   ticketLifetimeMs: withDefault(integer(1_000, MAX_LIFETIME_MS), MAX_LIFETIME_MS),
   maxTickets: withDefault(integer(64, 16_777_216), 1_048_576),
   ticketKeys: optional(ticketKeysOption),
 } satisfies Record<keyof ServerResumptionOptions, unknown>);
 
-export const serverResumptionOption = optional(schema);
+export const serverResumptionOption = optional(serverResumptionSchema);
 
 /** Options with every default filled in. */
-export type ReadServerResumption = v.InferOutput<typeof schema>;
+export type ReadServerResumption = v.InferOutput<typeof serverResumptionSchema>;
 
 /** @throws InvalidArgumentError */
 export function serverResumption(options: ReadServerResumption | undefined): NativeResumption | undefined {

@@ -1,21 +1,6 @@
 import { readOptions } from "../../options/read.js";
 import { integer, object, withDefault } from "../../options/schema.js";
-
-/**
- * Where a client keeps the tickets with which it resumes its sessions. A ticket is as secret as a password for as
- * long as it is good: it opens a connection in which the server believes to know its client.
- *
- * Every method may answer at once or by a promise. What one throws costs a full handshake, no connection; so does a
- * ticket that has not come when half of the connection's `handshakeTimeoutMs` is over.
- */
-export interface TicketStore {
-  /** The ticket under the key, where there is one. Millrace deletes it before it uses it. */
-  get(key: string): Uint8Array | undefined | Promise<Uint8Array | undefined>;
-  /** Keeps a ticket, in place of the one before. @param expiresAt milliseconds since 1970; useless from then on. */
-  set(key: string, ticket: Uint8Array, expiresAt: number): void | Promise<void>;
-  /** Forgets a server's ticket, if there is one. */
-  delete(key: string): void | Promise<void>;
-}
+import type { TicketStore } from "../../transport/early_data.js";
 
 interface Entry {
   readonly ticket: Uint8Array;

@@ -241,6 +241,15 @@ describe("a client", () => {
     assert.equal(accepted.peerCertificate, undefined);
   });
 
+  test("refuses a server whose key is none that is pinned", async (t) => {
+    const server = await serveTls(t, identity);
+    const pins = [`sha256/${"A".repeat(43)}=`];
+    await assert.rejects(server.connect({ ca: root.certificate, pins }), {
+      code: "ERR_MILLRACE_CERTIFICATE_UNTRUSTED",
+      message: /none of tls.pins/,
+    });
+  });
+
   test("may refuse a server that its CAs vouch for, and pin one that none does", async (t) => {
     const server = await serveTls(t, identity);
     const pin = new X509Certificate(identity.certificate).fingerprint256;
