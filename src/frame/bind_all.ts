@@ -38,7 +38,7 @@ async function bind(
   options: ResolvedListenOptions,
 ): Promise<TransportListener> {
   const transport = await transportOf(url, options.transports);
-  const { tls, http, admit, abandoned, origins, allowMissingOrigin, reusePort } = options;
-  const own = { tls, http, admit, abandoned, origins, allowMissingOrigin, reusePort };
+  const { tls, http, admit, abandoned, origins, allowMissingOrigin, reusePort, earlyData } = options;
+  const own = { tls, http, admit, abandoned, origins, allowMissingOrigin, reusePort, earlyData };
   return transport.listen({ ...transportOptions(transport, options), ...own, url }, behaviour);
 }

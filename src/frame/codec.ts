@@ -77,6 +77,34 @@ export function writeHotHead(
   setHotPayloadBytes(target, offset, payloadBytes);
 }
 
+/**
+ * The same, by words, at `words[first]` of a larger memory: a third of the time of a `DataView`.
+ * @param words little-endian.
+ */
+export function writeHotWords(
+  words: Int32Array,
+  first: number,
+  kind: number,
+  channel: number,
+  type: number,
+  seq: number,
+  ref: number,
+  payloadBytes: number,
+): void {
+  words[first] = hotHeadBytes - sizePrefixBytes + payloadBytes;
+  words[first + 1] = rootWord;
+  words[first + 2] = 0;
+  words[first + 3] = vtableWord;
+  words[first + 4] = fieldsWord;
+  words[first + 5] = tableWord;
+  words[first + 6] = kind | (channel << 16);
+  words[first + 7] = type;
+  words[first + 8] = seq;
+  words[first + 9] = ref;
+  words[first + 10] = payloadWord;
+  words[first + 11] = payloadBytes;
+}
+
 /** Makes a head that {@link writeHotHead} wrote one for a payload of another length. */
 export function setHotPayloadBytes(target: DataView, offset: number, payloadBytes: number): void {
   target.setUint32(offset, hotHeadBytes - sizePrefixBytes + payloadBytes, true);
@@ -100,13 +128,18 @@ export function readHotHead(frame: Uint8Array, into: FrameHeader): number {
   ) {
     return -1;
   }
-  into.kind = frame[24]!;
-  into.flags = frame[25]!;
-  into.channel = frame[26]! | (frame[27]! << 8);
-  into.type = loadI32(frame, 28) >>> 0;
-  into.seq = loadI32(frame, 32) >>> 0;
-  into.ref = loadI32(frame, 36) >>> 0;
+  readHeader(frame, 24, into);
   return payloadBytes;
+}
+
+/** Reads the 16 bytes of a header, which are there. */
+export function readHeader(frame: Uint8Array, at: number, into: FrameHeader): void {
+  into.kind = frame[at]!;
+  into.flags = frame[at + 1]!;
+  into.channel = frame[at + 2]! | (frame[at + 3]! << 8);
+  into.type = loadI32(frame, at + 4) >>> 0;
+  into.seq = loadI32(frame, at + 8) >>> 0;
+  into.ref = loadI32(frame, at + 12) >>> 0;
 }
 
 /**
@@ -161,7 +194,7 @@ export function frameBytesByPrefix(bytes: Uint8Array, offset = 0): number {
   return sizePrefixBytes + (loadI32(bytes, offset) >>> 0);
 }
 
-// A DataView for each frame would cost more than the reads.
-function loadI32(bytes: Uint8Array, at: number): number {
+/** A DataView for each frame would cost more than the reads. */
+export function loadI32(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }

@@ -1,10 +1,16 @@
-import { ByteBuffer, Encoding } from "flatbuffers";
 import { FrameMalformedError } from "../errors.js";
 import type { PlacedFrame } from "../transport/connection.js";
-import { type FrameHeader, hotHeadBytes, readHotHead, readHotWords, writeHotHead } from "./codec.js";
+import {
+  type FrameHeader,
+  hotHeadBytes,
+  readHeader,
+  readHotHead,
+  readHotWords,
+  writeHotHead,
+} from "./codec.js";
 import { encodeGeneralFrame } from "./general_frame.js";
-import { Frame } from "./generated/millrace/wire/frame.js";
-import { verifyFrame } from "./verifier.js";
+import { bytesOf, fieldAt, lengthOf, rootTable, tableAt } from "./verified_table.js";
+import { entrySlots, frameSlots, verifyFrame } from "./verifier.js";
 
 export { Kind } from "./generated/millrace/wire/kind.js";
 
@@ -51,7 +57,8 @@ export class FrameView implements FrameContents {
   #bytes: Uint8Array = noBytes;
   #payloadBytes = 0;
   /** Of any other. */
-  #frame: Frame | undefined = undefined;
+  #general: Uint8Array | undefined = undefined;
+  #table = 0;
   #extrasDecoded = false;
   #subject: string | undefined = undefined;
   #meta: readonly MetaEntry[] = noMeta;
@@ -66,20 +73,19 @@ export class FrameView implements FrameContents {
         return new Uint8Array(buffer, byteOffset + hotHeadBytes, this.#payloadBytes);
       }
       default:
-        return this.#frame?.payloadArray() ?? noBytes;
+        return (this.#general && bytesOf(this.#general, this.#table, frameSlots.payload)) ?? noBytes;
     }
   }
 
   /** How long the payload is, without a view of it being made. */
   get payloadBytes(): number {
-    return this.#form === Form.general ? (this.#frame?.payloadLength() ?? 0) : this.#payloadBytes;
+    if (this.#form !== Form.general) return this.#payloadBytes;
+    return this.#general === undefined ? 0 : lengthOf(this.#general, this.#table, frameSlots.payload);
   }
 
   /** How long the whole frame is. */
   get frameBytes(): number {
-    return this.#form === Form.general
-      ? (this.#frame?.bb?.capacity() ?? 0)
-      : hotHeadBytes + this.#payloadBytes;
+    return this.#form === Form.general ? (this.#general?.length ?? 0) : hotHeadBytes + this.#payloadBytes;
   }
 
   get subject(): string | undefined {
@@ -99,7 +105,7 @@ export class FrameView implements FrameContents {
     this.#form = Form.bytes;
     this.#bytes = frame;
     this.#payloadBytes = payloadBytes;
-    if (this.#frame !== undefined) this.#drop();
+    if (this.#general !== undefined) this.#drop();
     return true;
   }
 
@@ -111,40 +117,39 @@ export class FrameView implements FrameContents {
     this.#memory = frame.ring;
     this.#payloadOffset = frame.offset + hotHeadBytes;
     this.#payloadBytes = payloadBytes;
-    if (this.#frame !== undefined) this.#drop();
+    if (this.#general !== undefined) this.#drop();
     return true;
   }
 
   /** Takes a frame that has passed the verifier. */
-  readGeneral(frame: Frame): void {
-    const header = frame.header()!;
-    this.kind = header.kind();
-    this.flags = header.flags();
-    this.channel = header.channel();
-    this.type = header.type();
-    this.seq = header.seq();
-    this.ref = header.ref();
+  readGeneral(frame: Uint8Array): void {
+    const table = rootTable(frame);
+    readHeader(frame, fieldAt(frame, table, frameSlots.header), this);
     this.#form = Form.general;
-    this.#frame = frame;
+    this.#general = frame;
+    this.#table = table;
     this.#extrasDecoded = false;
   }
 
   /** Lets go of a frame that was none of the hot ones, seldom as they are. */
   #drop(): void {
-    this.#frame = undefined;
+    this.#general = undefined;
     this.#subject = undefined;
     this.#meta = noMeta;
   }
 
   #decodeExtras(): void {
-    const frame = this.#frame;
+    const frame = this.#general;
     if (frame === undefined || this.#extrasDecoded) return;
     this.#extrasDecoded = true;
-    this.#subject = text(frame.subject(Encoding.UTF8_BYTES));
+    const subject = bytesOf(frame, this.#table, frameSlots.subject);
+    this.#subject = subject && decoder.decode(subject);
+    const entries = lengthOf(frame, this.#table, frameSlots.meta);
     const meta: MetaEntry[] = [];
-    for (let i = 0; i < frame.metaLength(); i++) {
-      const entry = frame.meta(i)!;
-      meta.push({ key: text(entry.key(Encoding.UTF8_BYTES))!, value: entry.valueArray() ?? noBytes });
+    for (let index = 0; index < entries; index++) {
+      const entry = tableAt(frame, this.#table, frameSlots.meta, index);
+      const key = decoder.decode(bytesOf(frame, entry, entrySlots.key));
+      meta.push({ key, value: bytesOf(frame, entry, entrySlots.value) ?? noBytes });
     }
     this.#meta = meta;
   }
@@ -152,10 +157,6 @@ export class FrameView implements FrameContents {
 
 /** The runtime's own decoder takes a byte order mark away. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-function text(bytes: string | Uint8Array | null): string | undefined {
-  return bytes === null ? undefined : decoder.decode(bytes as Uint8Array);
-}
 
 /**
  * Decodes one whole frame without copying its bytes.
@@ -167,7 +168,7 @@ export function decodeFrame(frame: Uint8Array, verified: boolean, into: FrameVie
   if (into.readHot(frame)) return into;
   const status = verified ? "valid" : verifyFrame(frame);
   if (status !== "valid") throw new FrameMalformedError(`The frame did not pass the verifier: ${status}`);
-  into.readGeneral(Frame.getSizePrefixedRootAsFrame(new ByteBuffer(frame)));
+  into.readGeneral(frame);
   return into;
 }
 

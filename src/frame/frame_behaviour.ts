@@ -45,8 +45,8 @@ export abstract class FrameBehaviour<Owner> implements TransportBehaviour {
   ): void;
 
   /** What a connection agreed on, where it is not millrace's own frames. */
-  codecOf(transport: TransportConnection): Codec | undefined {
-    return this.#codecs.size === 0 ? undefined : this.#codecs.get(transport.protocol);
+  codecOf({ protocol }: Pick<TransportConnection, "protocol">): Codec | undefined {
+    return this.#codecs.size === 0 ? undefined : this.#codecs.get(protocol);
   }
 
   frame(transport: TransportConnection, frame: Uint8Array): void {

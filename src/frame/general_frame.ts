@@ -34,7 +34,7 @@ export function encodeGeneralFrame(
   { subject, meta }: Extras,
 ): Uint8Array {
   const subjectBytes = subject === undefined ? undefined : encoder.encode(subject);
-  const entries = meta?.map(({ key, value }) => ({ key: encoder.encode(key), value }));
+  const entries = meta?.map(({ key, value }) => ({ key: keyBytes(key), value }));
   const subjectAt = aligned(payloadAt + payload.length);
   const metaAt = subjectBytes === undefined ? subjectAt : aligned(subjectAt + stringBytes(subjectBytes));
   const bytes = entries === undefined ? metaAt : metaAt + bytesOfMeta(entries);
@@ -65,8 +65,20 @@ const payloadAt = 56;
 const entryVtableBytes = 8;
 const entryTableBytes = 12;
 
+/** Keys that have been met: nearly all are the protocol's own, and few. */
+const knownKeys = new Map<string, Uint8Array>();
+const maxKnownKeys = 64;
+
+function keyBytes(key: string): Uint8Array {
+  const known = knownKeys.get(key);
+  if (known !== undefined) return known;
+  const bytes = encoder.encode(key);
+  if (knownKeys.size < maxKnownKeys) knownKeys.set(key, bytes);
+  return bytes;
+}
+
 function aligned(at: number): number {
-  return Math.ceil(at / 4) * 4;
+  return (at + 3) & ~3;
 }
 
 /** With its length and the 0 behind it. */
@@ -98,17 +110,9 @@ class Writer {
     writeHotHead(view, 0, header, 0); // its header is where this one is
     view.setUint32(0, this.frame.length - sizePrefixBytes, true);
     this.reference(4, tableAt);
-    const fields = [24 - tableAt, payloadField - tableAt, subjectField - tableAt, metaField - tableAt];
-    const [headerSlot, payloadSlot, subjectSlot, metaSlot] = fields as [number, number, number, number];
-    this.#u16s(
-      vtableAt,
-      12,
-      32,
-      headerSlot,
-      payloadSlot,
-      hasSubject ? subjectSlot : 0,
-      hasMeta ? metaSlot : 0,
-    );
+    this.#vtable(vtableAt, 12, 32, 24 - tableAt, payloadField - tableAt);
+    view.setUint16(vtableAt + 8, hasSubject ? subjectField - tableAt : 0, true);
+    view.setUint16(vtableAt + 10, hasMeta ? metaField - tableAt : 0, true);
     view.setInt32(tableAt, tableAt - vtableAt, true);
     view.setUint32(subjectField, 0, true);
     view.setUint32(metaField, 0, true);
@@ -125,13 +129,15 @@ class Writer {
   }
 
   meta(at: number, entries: readonly EncodedEntry[]): void {
-    this.#u16s(at, entryVtableBytes, entryTableBytes, 4, 8);
+    this.#vtable(at, entryVtableBytes, entryTableBytes, 4, 8);
     const vectorAt = at + entryVtableBytes;
     this.reference(metaField, vectorAt);
     this.#view.setUint32(vectorAt, entries.length, true);
     let entryAt = vectorAt + 4 + 4 * entries.length;
-    for (const [index, entry] of entries.entries()) {
-      this.reference(vectorAt + 4 * (index + 1), entryAt);
+    let offsetAt = vectorAt;
+    for (const entry of entries) {
+      offsetAt += 4;
+      this.reference(offsetAt, entryAt);
       const keyAt = entryAt + entryTableBytes;
       const valueAt = keyAt + aligned(stringBytes(entry.key));
       this.#view.setInt32(entryAt, entryAt - at, true);
@@ -143,7 +149,12 @@ class Writer {
     }
   }
 
-  #u16s(at: number, ...values: readonly number[]): void {
-    for (const [index, value] of values.entries()) this.#view.setUint16(at + 2 * index, value, true);
+  /** Its own size, the table's, and where the table's first two fields are. */
+  #vtable(at: number, bytes: number, tableBytes: number, first: number, second: number): void {
+    const view = this.#view;
+    view.setUint16(at, bytes, true);
+    view.setUint16(at + 2, tableBytes, true);
+    view.setUint16(at + 4, first, true);
+    view.setUint16(at + 6, second, true);
   }
 }

@@ -1,10 +1,8 @@
 import { ProtocolViolationError } from "../errors.js";
 import { type BatchMessage, batchFlag, decodeBatch } from "./batch.js";
 import { ignorableFlag } from "./codec.js";
+import { codeOf, withoutCode } from "./compressed_payload.js";
 import type { FrameContents } from "./frame.js";
-
-/** The bits of a frame's flags that say how its payload is compressed: see `Compression`. */
-const compressionMask = 0x07;
 
 /**
  * Undoes a compression.
@@ -36,9 +34,32 @@ export function openMessages(
   maxBytes: number,
   decompress: Decompress,
 ): readonly BatchMessage[] {
-  const unknown = flags & ~(plainFlags | compressionMask | batchFlag);
+  const left = withoutCode(flags);
+  checkFlags(left);
+  const code = codeOf(flags);
+  const opened = code === 0 ? payload : decompress(payload, code, maxBytes);
+  return isBatch(left) ? decodeBatch(opened) : [{ type, payload: opened }];
+}
+
+/**
+ * The messages of a batch that is not compressed.
+ * @throws ProtocolViolationError for flags that are not known; FrameMalformedError
+ */
+export function openBatch({
+  payload,
+  flags,
+}: Pick<FrameContents, "payload" | "flags">): readonly BatchMessage[] {
+  checkFlags(flags);
+  return decodeBatch(payload);
+}
+
+/** @throws ProtocolViolationError for flags that say of a payload what only those of messages may be, or none. */
+export function checkPlain(flags: number): void {
+  checkFlags(flags, plainFlags);
+}
+
+/** @throws ProtocolViolationError for flags that say of a payload what is not known. */
+function checkFlags(flags: number, known: number = plainFlags | batchFlag): void {
+  const unknown = flags & ~known;
   if (unknown !== 0) throw new ProtocolViolationError(`flags 0x${unknown.toString(16)} are not known here`);
-  const compression = flags & compressionMask;
-  const opened = compression === 0 ? payload : decompress(payload, compression, maxBytes);
-  return isBatch(flags) ? decodeBatch(opened) : [{ type, payload: opened }];
 }

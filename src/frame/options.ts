@@ -60,7 +60,7 @@ export interface ListenOptions extends MessageOptions, ListenerOptions {
 }
 
 /** Those of a transport's listener that go to it as they are. */
-type ListenerOptions = Partial<Omit<TransportListenOptions, "url" | keyof TransportOptions>>;
+type ListenerOptions = Partial<Omit<TransportListenOptions, "url" | "earlyData" | keyof TransportOptions>>;
 
 export interface ConnectOptions extends MessageOptions {
   readonly tls?: ClientTlsOptions | undefined;
@@ -82,7 +82,10 @@ export interface ResolvedMessageOptions {
   readonly transports?: readonly Transport[] | undefined;
 }
 
-export interface ResolvedListenOptions extends ResolvedMessageOptions, ListenerOptions {}
+export interface ResolvedListenOptions extends ResolvedMessageOptions, ListenerOptions {
+  /** For who can tell what came early, which sessions do. */
+  readonly earlyData?: boolean | undefined;
+}
 
 export interface ResolvedConnectOptions extends ResolvedMessageOptions {
   readonly tls?: ClientTlsOptions | undefined;

@@ -21,13 +21,14 @@ const maxEntries = 1024;
 const maxTextBytes = 64 * 1024;
 
 /** vtable slots, in the order of the schema's fields. */
-const frameSlots = { header: 0, payload: 1, subject: 2, meta: 3 } as const;
-const entrySlots = { key: 0, value: 1 } as const;
+export const frameSlots = { header: 0, payload: 1, subject: 2, meta: 3 } as const;
+export const entrySlots = { key: 0, value: 1 } as const;
+const headerBytes = 16;
 
 /**
  * Verifies one whole frame, its size prefix included, by the rules of schemas/frame.fbs and of the FlatBuffers
- * binary format. The generated accessors read signed offsets and never look at the end of the buffer: only a
- * frame that has passed here may be given to them. The schema does not nest, so neither does this; its time
+ * binary format. Accessors, generated or our own (verified_table.ts), never look at the end of the buffer:
+ * only a frame that has passed here may be given to them. The schema does not nest, so neither does this; its time
  * is bounded by the limits above, however large the frame. Not required: an aligned payload, known kinds, nothing between the parts.
  *
  * @see native/frame/verifier.cc, which gives the same answer to the same bytes
@@ -71,7 +72,7 @@ class Verification {
   }
 
   #verifyRoot(table: Table): FrameStatus {
-    const header = this.#field(table, frameSlots.header, 16);
+    const header = this.#field(table, frameSlots.header, headerBytes);
     if (header === wrong) return "table";
     if (header === absent) return "missing";
     const payload = this.#verifyBytes(table, frameSlots.payload);

@@ -17,17 +17,13 @@ import {
 } from "millrace";
 import { WebSocket } from "ws";
 import { batchFlag, decodeBatch, encodeBatch, maxBatchMessages } from "#internal/frame/batch.js";
-import {
-  Compression,
-  compressions,
-  compressPayload,
-  decompressPayload,
-} from "#internal/frame/compression.js";
+import { CompressionCode } from "#internal/frame/compressed_payload.js";
+import { compressions, compressPayload, decompressPayload } from "#internal/frame/compression.js";
 import { encodeFrame } from "#internal/frame/frame.js";
 import { deferred } from "../kit/deferred.js";
 
 const MIB = 1024 * 1024;
-const names = new Map(Object.entries(Compression).map(([name, value]) => [value as number, name]));
+const names = new Map(Object.entries(CompressionCode).map(([name, value]) => [value as number, name]));
 
 /** A compressed payload by its parts. */
 function payloadOf(size: number, compressed: Uint8Array): Uint8Array {
@@ -41,8 +37,8 @@ function payloadOf(size: number, compressed: Uint8Array): Uint8Array {
 const { createZstdCompress } = zlib as unknown as { readonly createZstdCompress: () => Transform };
 
 function compressor(compression: number): Transform {
-  if (compression === Compression.deflate) return createDeflate();
-  if (compression === Compression.zstd) return createZstdCompress();
+  if (compression === CompressionCode.deflate) return createDeflate();
+  if (compression === CompressionCode.zstd) return createZstdCompress();
   return createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: 3 } });
 }
 
@@ -219,8 +215,8 @@ describe("a frame whose flags say", () => {
 
   it("that it is a batch is delivered message by message, compressed or not", async () => {
     assert.deepEqual((await receive(batchFlag, batch)).messages, ["one", "two"]);
-    const both = batchFlag | Compression.deflate;
-    assert.deepEqual((await receive(both, compressPayload(batch, Compression.deflate))).messages, [
+    const both = batchFlag | CompressionCode.deflate;
+    assert.deepEqual((await receive(both, compressPayload(batch, CompressionCode.deflate))).messages, [
       "one",
       "two",
     ]);
@@ -229,17 +225,17 @@ describe("a frame whose flags say", () => {
   it("that it is compressed, but is larger than messages may be, ends the connection", async () => {
     const big = new Uint8Array(1_001);
     for (const payload of [
-      compressPayload(big, Compression.brotli),
+      compressPayload(big, CompressionCode.brotli),
       payloadOf(1_001, brotliCompressSync(new Uint8Array(5_000))),
     ]) {
-      const { info } = await receive(Compression.brotli, payload);
+      const { info } = await receive(CompressionCode.brotli, payload);
       assert.equal(info.code, CloseCode.frameTooLarge);
       assert.ok(info.error instanceof FrameTooLargeError);
     }
   });
 
   it("that it is compressed, but is damaged, ends the connection", async () => {
-    const { info } = await receive(Compression.deflate, payloadOf(10, deflateSync(new Uint8Array(11))));
+    const { info } = await receive(CompressionCode.deflate, payloadOf(10, deflateSync(new Uint8Array(11))));
     assert.equal(info.code, CloseCode.frameMalformed);
   });
 

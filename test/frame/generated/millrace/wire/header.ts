@@ -4,7 +4,7 @@
 
 import * as flatbuffers from 'flatbuffers';
 
-import { Kind } from '../../millrace/wire/kind.js';
+import { Kind } from '#internal/frame/generated/millrace/wire/kind.js';
 
 
 export class Header {
