@@ -11,7 +11,8 @@ import { formatHost } from "../transport/address.js";
 import { connectError, connectTimedOut } from "../transport/connect_error.js";
 import type { TransportBehaviour } from "../transport/connection.js";
 import { type ClientCredential, loadClientCredential } from "../transport/credential.js";
-import { keyLogger } from "../transport/node_tls.js";
+import { keyLogger, peerCertificate } from "../transport/node_tls.js";
+import { pinError } from "../transport/pins.js";
 import type { TransportConnectOptions } from "../transport/transport.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
 import { TcpConnection } from "./connection.js";
@@ -82,26 +83,42 @@ class Handshake {
     const where = { host, port, allowHalfOpen: true };
     if (this.#credential === undefined) return connectTcp(where, () => this.#greet());
     const { protocols } = this.#options;
+    const { pins, keyLogFile } = this.#credential;
     const socket = connectTls({ ...where, ...clientTls(this.#credential, protocols) }, () => {
-      if (socket.alpnProtocol) this.#awaitAcceptance(socket.alpnProtocol);
+      const error = pinError(pins, peerCertificate(socket), this.#target);
+      if (error !== undefined) this.#fail(error);
+      else if (socket.alpnProtocol) this.#begin(socket.alpnProtocol);
       else this.#greet(); // TLS may end at a proxy that knows no ALPN
     });
-    const { keyLogFile } = this.#credential;
     if (keyLogFile !== undefined) socket.on("keylog", keyLogger(keyLogFile));
     return socket;
   }
 
+  /** Where there is but one protocol for the server to choose, what follows goes with the greeting. */
   #greet(): void {
-    this.#socket.write(formatHello(this.#options.protocols));
+    const { protocols } = this.#options;
+    const [only] = protocols;
     this.#socket.on("data", (chunk) => {
       this.#answer = Buffer.concat([this.#answer, chunk]);
       this.#readAnswer();
     });
+    this.#say(formatHello(protocols), protocols.length === 1 ? only : undefined);
   }
 
   /** In TLS 1.3 a client is done before the server has seen its certificate: the first bytes say that it was taken. */
-  #awaitAcceptance(protocol: string): void {
+  #begin(protocol: string): void {
     this.#socket.once("data", (chunk) => this.#succeed(protocol, chunk));
+    this.#say("", protocol);
+  }
+
+  #say(greeting: string, protocol: string | undefined): void {
+    try {
+      const opening = protocol === undefined ? undefined : this.#options.opening?.(protocol);
+      if (opening !== undefined) this.#socket.write(Buffer.concat([Buffer.from(greeting), opening]));
+      else if (greeting !== "") this.#socket.write(greeting);
+    } catch (cause) {
+      this.#fail(cause as MillraceError);
+    }
   }
 
   #readAnswer(): void {

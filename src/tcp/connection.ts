@@ -25,6 +25,7 @@ import {
 import type { Control } from "../transport/control.js";
 import type { Watched } from "../transport/liveness.js";
 import { peerCertificate } from "../transport/node_tls.js";
+import { resetSocket } from "../transport/reset.js";
 import { socketAddress } from "../transport/socket_address.js";
 import { callGuarded, throwUncaught } from "../transport/uncaught.js";
 import type { TcpContext } from "./context.js";
@@ -131,18 +132,24 @@ export class TcpConnection implements Recipient, Watched, Sender, Receiver, Sock
     callGuarded(() => this.#context.behaviour.open(this));
   }
 
+  /** The end of the handshake: it leaves together with what the peer is sent in this turn, and is never dropped. */
+  sayFirst(answer: Uint8Array): void {
+    this.#outgoing.open(answer);
+  }
+
   /** The owner has attached: what has come is delivered, and what comes. */
   start(): void {
     this.#incoming.start();
     this.#release();
   }
 
-  send(head: Uint8Array, payload: Uint8Array = nothing): SendResult {
+  send(head: Uint8Array, payload?: Uint8Array): SendResult {
     if (this.#state !== "open") {
       throw new ConnectionClosedError(`connection ${this.id} is ${this.#state}; open a new one to send`);
     }
     if (!this.#outgoing.admit()) return "dropped";
-    return this.#outgoing.add(joinParts(head, payload, this.#lines));
+    if (!this.#lines) return this.#outgoing.copy(head, payload);
+    return this.#outgoing.add(joinParts(head, payload ?? nothing, true));
   }
 
   /** A line: its newline is added where it has none. */
@@ -221,7 +228,9 @@ export class TcpConnection implements Recipient, Watched, Sender, Receiver, Sock
 
   onData(chunk: Buffer): void {
     this.#heard = true;
-    if (this.#state === "open") this.#incoming.push(chunk);
+    if (this.#state !== "open") return;
+    this.#incoming.push(chunk);
+    this.#outgoing.flushMuch(); // what it was answered with
   }
 
   onEnd(): void {
@@ -280,7 +289,7 @@ export class TcpConnection implements Recipient, Watched, Sender, Receiver, Sock
   }
 
   #addControl(control: Control): void {
-    this.#outgoing.add(this.#context.framing.encodeControl(this.protocol, control));
+    this.#outgoing.copy(this.#context.framing.encodeControl(this.protocol, control));
   }
 
   /** This side closes, because of what the peer did. */
@@ -322,7 +331,7 @@ export class TcpConnection implements Recipient, Watched, Sender, Receiver, Sock
   #abort(deadlineMs: number): void {
     this.#ending?.drop();
     this.#outgoing.drop();
-    if (this.#outgoing.bytesQueued > 0) {
+    if (this.#isStuck) {
       this.#terminate();
       return;
     }
@@ -330,15 +339,20 @@ export class TcpConnection implements Recipient, Watched, Sender, Receiver, Sock
     this.#ending?.setDeadline(deadlineMs, () => this.#terminate());
   }
 
+  /** The operating system has not taken what it was given. TLS says so a turn late, of little that it has taken as well. */
+  get #isStuck(): boolean {
+    const { writableNeedDrain, writableLength } = this.#socket;
+    return this.#socket instanceof TLSSocket ? writableNeedDrain : writableLength > 0;
+  }
+
   #missDeadline(deadlineMs: number): void {
     this.#ending?.tellLoss(`the close did not finish within ${deadlineMs} ms; what was queued may be lost`);
     this.#terminate();
   }
 
-  /** Behind this side's last byte there is no reset any more: node:net would fail to, and never say that it closed. */
   #terminate(): void {
-    if (this.#shut || this.#socket instanceof TLSSocket) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    if (this.#socket instanceof TLSSocket) this.#socket.destroy();
+    else resetSocket(this.#socket);
   }
 
   #finish(): void {

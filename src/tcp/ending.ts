@@ -1,5 +1,6 @@
 import { ConnectionLostError } from "../errors.js";
 import type { CloseInfo } from "../transport/close.js";
+import { eventError } from "../transport/event_error.js";
 
 /** How a connection ends, from the moment that it begins to: what will be told of it, and until when it may take. */
 export class Ending {
@@ -43,7 +44,7 @@ export class Ending {
 
 /** The transport's own end. */
 export function lost(why: string, cause?: NodeJS.ErrnoException): CloseInfo {
-  const error = new ConnectionLostError(why, { cause });
+  const error = eventError(() => new ConnectionLostError(why, { cause }));
   return { by: "transport", code: Math.abs(cause?.errno ?? 0), reason: "", error };
 }
 

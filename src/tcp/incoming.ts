@@ -98,11 +98,10 @@ export class Incoming implements Unfinished {
 
   /** @param isAnother whether the unit that is unfinished now is another one than before. */
   #watchUnfinished(isAnother: boolean): void {
-    if (isAnother) this.#unfinished = false;
     // Where more is here than this side has taken, the peer is not the one to wait for.
     const isUnfinished = this.#receiver.isOpen && this.#splitter.isInside && !this.#splitter.hasMore;
-    if (!isUnfinished) this.#deadlines?.end(this);
-    else if (!this.#unfinished) this.#deadlines?.begin(this);
+    if (isUnfinished && (isAnother || !this.#unfinished)) this.#deadlines?.begin(this);
+    else if (!isUnfinished && this.#unfinished) this.#deadlines?.end(this);
     this.#unfinished = isUnfinished;
   }
 

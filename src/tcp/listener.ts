@@ -11,6 +11,7 @@ import { SocketAdmission } from "../transport/socket_admission.js";
 import type { TransportListener, TransportListenOptions } from "../transport/transport.js";
 import { Acceptance, type Acceptor, accept } from "./acceptance.js";
 import { TcpContext } from "./context.js";
+import { formatHello } from "./greeting.js";
 import { configureSocket } from "./keep_alive.js";
 
 /** What a listener is opened with. */
@@ -37,6 +38,7 @@ export class TcpListener implements TransportListener {
       context: new TcpContext(options, behaviour),
       admission: new SocketAdmission(options),
       protocols: options.protocols,
+      answers: new Map(options.protocols.map((protocol) => [protocol, Buffer.from(formatHello([protocol]))])),
       waiting: new Set(),
     };
     const tls = credential && new ServerTls(credential);
@@ -139,6 +141,6 @@ function acceptSecure(acceptor: Acceptor, socket: TLSSocket, timeoutMs: number):
     return;
   }
   const { framing } = acceptor.context;
-  socket.write(framing.encodeControl(alpnProtocol, { kind: "pong", code: 0, text: "" }));
-  accept(acceptor, socket, alpnProtocol, Buffer.alloc(0));
+  const answer = framing.encodeControl(alpnProtocol, { kind: "pong", code: 0, text: "" });
+  accept(acceptor, socket, { protocol: alpnProtocol, answer, rest: Buffer.alloc(0) });
 }

@@ -1,13 +1,18 @@
 import type { Socket } from "node:net";
 import type { SendResult } from "../transport/connection.js";
+import { type Block, freeBlock, maxBlockBytes, withRoom } from "./block.js";
+import { joinParts } from "./publisher.js";
 
 /** Who is told that there is room again. */
 export interface Sender {
   onDrain(): void;
 }
 
-/** So much is joined at most, and not kept until the turn's end: beyond it a copy costs more than a list of buffers. */
-const maxJoinedBytes = 64 * 1024;
+/** So much does not wait for the end of the turn, when the processor's cache has forgotten it. */
+const muchBytes = 4 * 1024;
+/** Beyond it a copy costs more than a list of buffers. */
+const maxCopiedBytes = 16 * 1024;
+const nothing = new Uint8Array(0);
 
 /**
  * What one connection sends: what comes together in one turn of the event loop leaves in one write, for a system call
@@ -17,9 +22,12 @@ export class Outgoing {
   readonly #socket: Socket;
   readonly #highWaterMarkBytes: number;
   readonly #sender: Sender;
-  /** Accepted and not yet given to the socket. */
+  /** Accepted and not yet given to the socket: parts that keep, and behind them what was copied. */
   #parts: Uint8Array[] = [];
-  #partBytes = 0;
+  #block: Block | undefined = undefined;
+  #heldBytes = 0;
+  /** How much at the beginning of that is not to be dropped. */
+  #openingBytes = 0;
   /** True from `blocked` or `dropped` until `drain`. */
   #blocked = false;
   /** Made for the first write that a `drain` may have to follow. */
@@ -32,7 +40,7 @@ export class Outgoing {
   }
 
   get bytesQueued(): number {
-    return this.#partBytes + this.#socket.writableLength;
+    return this.#heldBytes + this.#socket.writableLength;
   }
 
   /** Whether one more is accepted; one that is not is `dropped`. */
@@ -42,32 +50,92 @@ export class Outgoing {
     return false;
   }
 
-  /** Takes one that was admitted, or a control. @param part nobody writes to it any more. */
+  /** What the peer has to read before all else. */
+  open(bytes: Uint8Array): void {
+    this.copy(bytes);
+    this.#openingBytes = bytes.length;
+  }
+
+  /** Copies one that was admitted, or a control. */
+  copy(head: Uint8Array, payload: Uint8Array = nothing): SendResult {
+    const bytes = head.length + payload.length;
+    if (bytes > maxCopiedBytes) return this.add(joinParts(head, payload, false));
+    if (this.#heldBytes + bytes > maxBlockBytes) this.#write();
+    const block = withRoom(this.#block, bytes);
+    this.#block = block;
+    block.append(head);
+    if (payload.length > 0) block.append(payload);
+    return this.#added(bytes);
+  }
+
+  /** The same, without a copy. @param part nobody writes to it any more. */
   add(part: Uint8Array): SendResult {
-    if (this.#parts.length === 0) flushAtTurnEnd(this);
+    this.#closeBlock();
     this.#parts.push(part);
-    this.#partBytes += part.length;
-    if (this.#partBytes >= maxJoinedBytes) this.flush();
+    return this.#added(part.length);
+  }
+
+  #added(bytes: number): SendResult {
+    if (this.#heldBytes === 0) flushAtTurnEnd(this);
+    this.#heldBytes += bytes;
+    if (this.#heldBytes >= maxBlockBytes) this.#write();
     if (this.bytesQueued < this.#highWaterMarkBytes) return "sent";
     this.#blocked = true;
     return "blocked";
   }
 
-  /** Gives the socket all that has come together. */
+  /** Gives the socket what has come together, where that is worth a system call of its own: its memory is used again. */
+  flushMuch(): void {
+    if (this.#heldBytes >= muchBytes) this.#write();
+  }
+
+  /** The same, however little it is. */
   flush(): void {
-    const parts = this.#parts;
-    if (parts.length === 0) return;
-    const bytes = this.#partBytes;
-    const mayBlock = this.#blocked || this.bytesQueued >= this.#highWaterMarkBytes / 2;
-    if (mayBlock) this.#onWritten ??= () => this.#tellRoom();
-    this.drop();
-    writeParts(this.#socket, parts, bytes, mayBlock ? this.#onWritten : undefined);
+    if (this.#heldBytes > 0) this.#write();
   }
 
   /** Forgets what the socket has not been given. */
   drop(): void {
-    this.#parts = [];
-    this.#partBytes = 0;
+    const first = this.#parts[0] ?? this.#block?.bytes;
+    if (this.#openingBytes > 0 && this.#socket.writable) {
+      this.#socket.write(Buffer.from(first!.subarray(0, this.#openingBytes)));
+    }
+    if (this.#block !== undefined) freeBlock(this.#block);
+    this.#forget();
+  }
+
+  #forget(): void {
+    if (this.#parts.length > 0) this.#parts = [];
+    this.#block = undefined;
+    this.#heldBytes = 0;
+    this.#openingBytes = 0;
+  }
+
+  #write(): void {
+    const mayBlock = this.#blocked || this.bytesQueued >= this.#highWaterMarkBytes / 2;
+    if (mayBlock) this.#onWritten ??= () => this.#tellRoom();
+    const written = mayBlock ? this.#onWritten : undefined;
+    const block = this.#block;
+    if (block !== undefined && this.#parts.length === 0) {
+      this.#forget();
+      this.#socket.write(block.bytes.subarray(0, block.end), written);
+      // The operating system has all of it by now, most often.
+      if (this.#socket.writableLength === 0) freeBlock(block);
+      return;
+    }
+    this.#closeBlock();
+    const parts = this.#parts;
+    const bytes = this.#heldBytes;
+    this.#forget();
+    writeParts(this.#socket, parts, bytes, written);
+  }
+
+  /** What was copied goes among the parts. */
+  #closeBlock(): void {
+    const block = this.#block;
+    if (block === undefined) return;
+    this.#parts.push(block.bytes.subarray(0, block.end));
+    this.#block = undefined;
   }
 
   /** The operating system took some. */
@@ -97,7 +165,7 @@ function writeParts(
   bytes: number,
   written: (() => void) | undefined,
 ): void {
-  if (parts.length === 1 || bytes <= maxJoinedBytes) {
+  if (parts.length === 1 || bytes <= maxBlockBytes) {
     socket.write(parts.length === 1 ? parts[0]! : Buffer.concat(parts, bytes), written);
     return;
   }

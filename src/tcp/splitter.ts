@@ -2,6 +2,7 @@ import { FrameTooLargeError } from "../errors.js";
 import type { StreamFraming } from "../transport/control.js";
 
 const newline = 0x0a;
+const nothing = new Uint8Array(0);
 
 /**
  * Cuts a stream of bytes into whole units: frames, by the size that each begins with, or lines. A unit that lies inside
@@ -15,6 +16,9 @@ export class Splitter {
   readonly #lines: boolean;
   readonly #maxBytes: number;
   #chunk: Buffer | undefined = undefined;
+  /** What the chunk lies in, and where: to ask the chunk costs as much as a view of it. */
+  #memory: ArrayBufferLike = nothing.buffer;
+  #memoryOffset = 0;
   /** Where in the chunk the next unit begins. */
   #offset = 0;
   /** The beginning of a unit whose end has not come: `#assembled` bytes of it. */
@@ -42,6 +46,8 @@ export class Splitter {
   push(chunk: Buffer): void {
     const rest = this.#chunk?.subarray(this.#offset);
     this.#chunk = rest === undefined ? chunk : Buffer.concat([rest, chunk]);
+    this.#memory = this.#chunk.buffer;
+    this.#memoryOffset = this.#chunk.byteOffset;
     this.#offset = 0;
   }
 
@@ -53,7 +59,10 @@ export class Splitter {
     const chunk = this.#chunk;
     if (chunk === undefined) return undefined;
     const unit = this.#lines ? this.#nextLine(chunk) : this.#nextFrame(chunk);
-    if (this.#offset === chunk.length) this.#chunk = undefined;
+    if (this.#offset === chunk.length) {
+      this.#chunk = undefined;
+      this.#memory = nothing.buffer;
+    }
     return unit;
   }
 
@@ -67,7 +76,7 @@ export class Splitter {
     const available = chunk.length - this.#offset;
     if (this.#assembled > 0 || available < prefixBytes) return this.#assembleFrame(chunk);
     const bytes = this.#checked(this.#framing.frameBytes(chunk, this.#offset));
-    if (bytes <= available) return this.#view(chunk, bytes);
+    if (bytes <= available) return this.#view(bytes);
     this.#assemble(chunk, available, bytes);
     return undefined;
   }
@@ -88,7 +97,7 @@ export class Splitter {
     const end = chunk.indexOf(newline, this.#offset);
     const bytes = (end < 0 ? chunk.length : end + 1) - this.#offset;
     this.#checked(this.#assembled + bytes);
-    if (end >= 0 && this.#assembled === 0) return this.#view(chunk, bytes);
+    if (end >= 0 && this.#assembled === 0) return this.#view(bytes);
     this.#assemble(chunk, bytes, this.#maxBytes);
     return end < 0 ? undefined : this.#takeAssembly();
   }
@@ -100,8 +109,8 @@ export class Splitter {
   }
 
   /** Not as a Buffer: its slice() would not copy. */
-  #view(chunk: Buffer, bytes: number): Uint8Array {
-    const view = new Uint8Array(chunk.buffer, chunk.byteOffset + this.#offset, bytes);
+  #view(bytes: number): Uint8Array {
+    const view = new Uint8Array(this.#memory, this.#memoryOffset + this.#offset, bytes);
     this.#offset += bytes;
     return view;
   }

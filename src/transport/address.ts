@@ -66,6 +66,9 @@ export function parseTransportUrl(given: string): TransportUrl {
   const scheme = parsed.protocol.slice(0, -1);
   const defaultPort = scheme === "ws" ? 80 : scheme === "wss" ? 443 : undefined;
   const port = parsed.port === "" ? defaultPort : Number(parsed.port);
+  if (parsed.hostname === "" && !plain.includes("://")) {
+    throw new InvalidArgumentError(`"${url}" has no scheme; write it like quic://localhost:4433`);
+  }
   if (parsed.hostname === "" || port === undefined) {
     throw new InvalidArgumentError(`"${url}" needs a host and a port, like ${scheme}://localhost:4433`);
   }

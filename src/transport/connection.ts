@@ -24,6 +24,16 @@ export function nextConnectionId(): ConnectionId {
  */
 export type SendResult = "sent" | "blocked" | "dropped";
 
+/** What a transport has counted of a connection since it began. */
+export interface ConnectionFigures {
+  /** The smoothed round trip, where it was measured. */
+  readonly roundTripMs: number | undefined;
+  /** Packets that this side has sent, but for mere acknowledgements. */
+  readonly packetsSent: number;
+  /** Of these, those that were taken for lost, so that what was in them was sent again, and have not come after all. */
+  readonly packetsLost: number;
+}
+
 /** `closing`: an end was asked for, and what was accepted for sending may still be on its way. */
 export type ConnectionState = "open" | "closing" | "closed";
 
@@ -49,10 +59,24 @@ export interface TransportConnection {
    * (`tls.clientCertificate`). Made when it is read, which may be while the connection is open.
    */
   readonly peerCertificate?: X509Certificate | undefined;
+  /**
+   * The handshake is not complete: what has come may be a copy of what somebody has sent before, and of one that
+   * `connect` made, only {@link sendEarly} goes out until then. `confirmed` tells of its end; missing where there is no
+   * early data.
+   */
+  readonly isEarly?: boolean;
+  /** Whether the peer has taken what was sent early; undefined where nothing was, and before that is known. */
+  readonly earlyDataAccepted?: boolean | undefined;
   /** Bytes accepted by `send` that the transport still holds. */
   readonly bytesQueued: number;
   /** The transport's smoothed round trip in milliseconds, where it measures one. */
   readonly roundTripMs: number | undefined;
+  /**
+   * What became of its packets, until now or, where it has ended, in all. Missing where the transport does not know: over
+   * TCP the operating system sends again unseen.
+   * @throws ConnectionClosedError where it has ended, and nobody knows
+   */
+  measure?(): Promise<ConnectionFigures>;
   /** True where frames were verified before they reached this thread. */
   readonly framesVerified: boolean;
   /**
@@ -75,6 +99,13 @@ export interface TransportConnection {
    * @throws InvalidArgumentError when there is no such lane.
    */
   send(head: Uint8Array, payload?: Uint8Array, lane?: number): SendResult;
+
+  /**
+   * The same for a frame that may go out with the first packets of a connection that `isEarly` (0-RTT, RFC 9001 section
+   * 4.6): the peer may get copies of it. On lane 0, before all else; what the peer does not take early is sent again after
+   * the handshake.
+   */
+  sendEarly?(head: Uint8Array, payload?: Uint8Array): SendResult;
 
   /**
    * Sends one frame, in one part or two, as a datagram: it may be lost, or overtake others, and is never sent again.
@@ -143,6 +174,8 @@ export interface PlacedFrame {
 export interface TransportBehaviour {
   /** A peer has connected: the first call for this connection. Not called for one that `connect` made. */
   open(connection: TransportConnection): void;
+  /** The handshake of a connection is complete that was opened early: what came before was no copy. */
+  confirmed?(connection: TransportConnection): void;
   /** A whole frame, verified where the connection says so. */
   frame(connection: TransportConnection, frame: Uint8Array): void;
   /** The same, from a transport whose frames share a memory; `frame` is called where this is missing. */

@@ -40,6 +40,8 @@ export interface ClientCredential extends Credential {
   readonly caPem: string | undefined;
   /** The name the certificate must have. */
   readonly serverName: string;
+  /** See {@link ClientTlsOptions.pins}. */
+  readonly pins: readonly string[] | undefined;
   readonly insecure: boolean;
 }
 
@@ -76,14 +78,31 @@ export async function loadClientCredential(
   host: string,
 ): Promise<ClientCredential> {
   const tls = readOptions(clientTlsOptions, options ?? {}, "tls", "tls.");
+  const { pins, insecure = false } = tls;
+  if (insecure && pins === undefined) warnOfInsecure();
   return {
     identity: await loadIdentity(tls, "tls"),
     caPem: await loadCa(tls.ca),
     serverName: tls.serverName ?? withoutZone(host),
-    insecure: tls.insecure ?? false,
+    pins,
+    insecure,
     cipherSuites: tls.cipherSuites,
     keyLogFile: await openKeyLog(tls.keyLogFile),
   };
+}
+
+let hasWarned = false;
+
+/** Once: a client that comes back by itself would say it each time. */
+function warnOfInsecure(): void {
+  if (hasWarned) return;
+  hasWarned = true;
+  process.emitWarning("tls.insecure is set: servers' certificates are not checked", {
+    type: "MillraceWarning",
+    code: "MILLRACE_TLS_INSECURE",
+    detail:
+      "Somebody in between can read and change everything. Trust an authority by tls.ca, or a key by tls.pins.",
+  });
 }
 
 async function loadCa(source: PemSource | undefined): Promise<string | undefined> {

@@ -15,7 +15,10 @@ export const listenerOptions = {
   ),
   allowMissingOrigin: optional(flag),
   reusePort: optional(flag),
-} satisfies Record<Exclude<keyof TransportListenOptions, "url" | keyof TransportOptions>, unknown>;
+} satisfies Record<
+  Exclude<keyof TransportListenOptions, "url" | "earlyData" | keyof TransportOptions>,
+  unknown
+>;
 
 /** Whether a browser could name it so (RFC 6454 section 6.1): no path, no port that the scheme has anyway. */
 function isOrigin(value: unknown): boolean {

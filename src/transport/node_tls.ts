@@ -35,10 +35,20 @@ export function keyLogger(file: string): (line: Buffer) => void {
 
 /** Whether a client has shown a certificate that no CA of ours vouches for; where none has to be, none is well. */
 export function isRefused(socket: TLSSocket): boolean {
-  return !socket.authorized && socket.getPeerX509Certificate() !== undefined;
+  return !socket.authorized && peerCertificate(socket) !== undefined;
 }
 
-/** The certificate that the other end of a socket has shown; it is gone with the socket. */
+const shown = new WeakMap<TLSSocket, X509Certificate>();
+
+/**
+ * The certificate that the other end of a socket has shown; it is gone with the socket. A client that asks Node.js 20 for it
+ * takes it out of the chain: asked again, that has the next of the chain, or none.
+ */
 export function peerCertificate(socket: Socket): X509Certificate | undefined {
-  return socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  if (!(socket instanceof TLSSocket) || socket.destroyed) return undefined;
+  const known = shown.get(socket);
+  if (known !== undefined) return known;
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate !== undefined) shown.set(socket, certificate);
+  return certificate;
 }

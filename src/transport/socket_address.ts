@@ -8,7 +8,8 @@ const mappedPrefix = "::ffff:";
  * socket as IPv4.
  */
 export function socketAddress(address: string, port: number): SocketAddress {
-  if (!isIPv6(address)) return { address, family: "ipv4", port };
+  // Nearly all are, and each connection is asked a few times while it is let in.
+  if (!address.includes(":") || !isIPv6(address)) return { address, family: "ipv4", port };
   const short = new NodeSocketAddress({ address, family: "ipv6" }).address;
   const mapped = short.startsWith(mappedPrefix) && short.includes(".");
   if (mapped) return { address: short.slice(mappedPrefix.length), family: "ipv4", port };

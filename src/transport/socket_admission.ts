@@ -1,6 +1,7 @@
 import type { Server, Socket } from "node:net";
 import type { SocketAddress } from "./address.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
+import { resetSocket } from "./reset.js";
 import { socketAddress } from "./socket_address.js";
 
 /** The admission to a server of Node's: those who wait for their handshake are watched until they are connections. */
@@ -25,7 +26,7 @@ export class SocketAdmission extends Admission {
     server.removeAllListeners("connection");
     server.on("connection", (socket: Socket) => {
       if (socket.remoteAddress === undefined || !this.admits(addressOf(socket))) {
-        socket.resetAndDestroy(); // an orderly close would leave something of it behind
+        resetSocket(socket); // an orderly close would leave something of it behind
         return;
       }
       this.#pending.set(keyOf(socket), socket.on("close", this.#onClose));

@@ -1,5 +1,15 @@
 import { isUint8Array } from "node:util/types";
-import { flag, isListOf, isRecord, type Option, object, oneOf, option, optional } from "../options/schema.js";
+import {
+  flag,
+  isListOf,
+  isRecord,
+  listOf,
+  type Option,
+  object,
+  oneOf,
+  option,
+  optional,
+} from "../options/schema.js";
 
 /**
  * PEM text or bytes, or the path of a PEM file: a regular file of at most 1 MiB. A string that contains `-----BEGIN` is
@@ -64,9 +74,19 @@ export interface ClientTlsOptions extends TlsOptions {
   readonly ca?: PemSource | undefined;
   /** The name the certificate must have; the URL's host by default. */
   readonly serverName?: string | undefined;
-  /** Accepts any certificate. Only for development: it invites a man in the middle. */
+  /**
+   * What the server's own key must be one of, whoever vouches for its certificate: for each `sha256/` and the base64 of the
+   * SHA-256 of the key (its SubjectPublicKeyInfo, as in RFC 7469). Name a spare one, too, for the day of its renewal.
+   */
+  readonly pins?: readonly string[] | undefined;
+  /**
+   * Accepts any certificate; with `pins`, any that has one of those keys. Without, it is for development alone, and a
+   * process warning says so: whoever is in between can read and change everything.
+   */
   readonly insecure?: boolean | undefined;
 }
+
+const pinPattern = /^sha256\/[A-Za-z0-9+/]{43}=$/;
 
 /** OpenSSL's limit, and a host name's (RFC 1035 section 2.3.4). */
 const MAX_NAME_BYTES = 255;
@@ -134,6 +154,13 @@ export const clientTlsOptions = object({
         value !== "" &&
         !value.includes("\0") &&
         Buffer.byteLength(value) <= MAX_NAME_BYTES,
+    ),
+  ),
+  pins: optional(
+    listOf<string>(
+      'a list of at least one "sha256/" and the base64 of a SHA-256',
+      1,
+      (value) => typeof value === "string" && pinPattern.test(value),
     ),
   ),
   insecure: optional(flag),

@@ -3,6 +3,7 @@ import type { SocketAddress, TransportUrl } from "./address.js";
 import type { AdmissionOptions } from "./admission.js";
 import type { TransportBehaviour, TransportConnection } from "./connection.js";
 import type { StreamFraming } from "./control.js";
+import type { EarlyDataOptions } from "./early_data.js";
 import type { HttpHandler } from "./http.js";
 import type { ClientTlsOptions, ServerTlsOptions } from "./tls.js";
 
@@ -49,12 +50,30 @@ export interface TransportListenOptions extends TransportOptions, AdmissionOptio
   readonly reusePort?: boolean | undefined;
   /** Whether a WebSocket may be opened by who names no origin, which no browser does; true by default. */
   readonly allowMissingOrigin?: boolean | undefined;
+  /**
+   * Takes early data (0-RTT), where the transport has any: the behaviour's `open` is then called for a connection that
+   * `isEarly`, and `confirmed` when it is not any more. False by default.
+   */
+  readonly earlyData?: boolean | undefined;
 }
 
 export interface TransportConnectOptions extends TransportOptions {
   readonly url: TransportUrl;
   readonly tls: ClientTlsOptions | undefined;
   readonly signal: AbortSignal | undefined;
+  /**
+   * What this side begins with. A transport that knows what both sides will speak before its handshake is over may ask for
+   * it then, once at the most, and send it along, which saves a round trip and a write; what it does not ask for is sent
+   * when it has connected.
+   * @param protocol what both sides speak where the handshake succeeds.
+   * @returns a frame; undefined where there is none in this protocol. What it throws is why connecting fails.
+   */
+  readonly opening?: ((protocol: string) => Uint8Array | undefined) | undefined;
+  /**
+   * Resumes the TLS session of an earlier connection, where the transport can: `connect` then resolves with one that
+   * `isEarly`, before anything was sent. What is to go with its first packets is to be sent at once.
+   */
+  readonly earlyData?: EarlyDataOptions | undefined;
 }
 
 /** Accepts connections on one endpoint. */

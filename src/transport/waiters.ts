@@ -22,6 +22,11 @@ export class Waiters {
     });
   }
 
+  /** Whether nobody waits. */
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
   /** It has happened. */
   wake(): void {
     for (const onWake of this.#waiting) onWake();

@@ -110,11 +110,14 @@ export class BrowserConnection extends BaseConnection {
     );
   }
 
-  /** A page can only ask for the end, and would be told of it much later where the peer is gone. */
+  /**
+   * A page can only ask for the end, and would be told of it much later where the peer is gone. What it asks for may
+   * arrive when the network is back: by no code, or by 1000, the peer would take it for the end of the session.
+   */
   protected terminate(): void {
     this.#socket.onmessage = null;
     this.#socket.onclose = null;
-    this.#socket.close();
+    this.#socket.close(toWireCode(CloseCode.goingAway));
     this.#end(WireCode.abnormal, lostCloseInfo("the connection was cut off"));
   }
 

@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { WebSocket } from "ws";
@@ -12,7 +13,8 @@ import {
 import { formatHost } from "../transport/address.js";
 import { connectError, connectTimedOut } from "../transport/connect_error.js";
 import { type ClientCredential, loadClientCredential } from "../transport/credential.js";
-import { keyLogger, nodeClientTls } from "../transport/node_tls.js";
+import { keyLogger, nodeClientTls, peerCertificate } from "../transport/node_tls.js";
+import { pinError } from "../transport/pins.js";
 import type { TransportConnectOptions } from "../transport/transport.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
 import type { WebSocketBehaviour } from "./behaviour.js";
@@ -51,8 +53,10 @@ class Handshake {
     reject: (error: MillraceError) => void,
   ) {
     this.#options = options;
-    const socket = createSocket(options, credential, () => {
+    const socket = createSocket(options, credential, (certificate) => {
       this.#secure = true;
+      const error = pinError(credential?.pins, certificate, where(options));
+      if (error !== undefined) this.#fail(error);
     });
     this.#socket = socket;
     this.#reject = reject;
@@ -123,7 +127,7 @@ class Handshake {
 function createSocket(
   { url, protocols, maxFrameBytes }: TransportConnectOptions,
   credential: ClientCredential | undefined,
-  onSecure: () => void,
+  onSecure: (certificate: X509Certificate | undefined) => void,
 ): WebSocket {
   const host = formatHost(url.host);
   try {
@@ -144,10 +148,13 @@ function createSocket(
 }
 
 /** Between the making of a request and its sending there is a socket, whose handshake has not begun. */
-function watchTls({ keyLogFile }: ClientCredential, onSecure: () => void): (request: ClientRequest) => void {
+function watchTls(
+  { keyLogFile }: ClientCredential,
+  onSecure: (certificate: X509Certificate | undefined) => void,
+): (request: ClientRequest) => void {
   return (request) => {
     request.once("socket", (socket) => {
-      socket.once("secureConnect", onSecure);
+      socket.once("secureConnect", () => onSecure(peerCertificate(socket)));
       if (keyLogFile !== undefined) socket.on("keylog", keyLogger(keyLogFile));
     });
     request.end();

@@ -1,6 +1,7 @@
 import { ConnectionLostError } from "../errors.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
 import { peerCloseError } from "../transport/close_error.js";
+import { eventError } from "../transport/event_error.js";
 
 /** The close codes of RFC 6455 section 7.4.1, and of IANA's registry, that this module names. */
 export const WireCode = {
@@ -46,5 +47,6 @@ export function peerCloseInfo(wireCode: number, reason: string): CloseInfo {
 
 /** The connection ended without a close frame. */
 export function lostCloseInfo(why: string): CloseInfo {
-  return { by: "transport", code: WireCode.abnormal, reason: "", error: new ConnectionLostError(why) };
+  const error = eventError(() => new ConnectionLostError(why));
+  return { by: "transport", code: WireCode.abnormal, reason: "", error };
 }

@@ -17,7 +17,7 @@ export type WebSocketOptions = Partial<Omit<TransportOptions, "frameTimeoutMs" |
 
 export interface WebSocketListenOptions
   extends WebSocketOptions,
-    Partial<Omit<TransportListenOptions, "url" | keyof TransportOptions>> {}
+    Partial<Omit<TransportListenOptions, "url" | "earlyData" | keyof TransportOptions>> {}
 
 export interface WebSocketConnectOptions extends WebSocketOptions {
   readonly tls?: ClientTlsOptions;

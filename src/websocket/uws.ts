@@ -95,13 +95,17 @@ function upgradeHandler(
     });
     if (typeof protocol !== "string") {
       refuse(response, protocol);
-    } else if (!admission.admits(remoteAddress(response))) {
-      refuse(response, noRoom);
-    } else {
-      const connection = new UwsConnection(context, openings.of(protocol, origin, path), localAddress);
-      const key = request.getHeader("sec-websocket-key");
-      response.upgrade<UwsUserData>({ connection }, key, protocol, "", socketContext); // calls `open`
+      return;
     }
+    const address = remoteAddress(response);
+    if (!admission.admits(address)) {
+      refuse(response, noRoom);
+      return;
+    }
+    const opening = openings.of(protocol, origin, path);
+    const connection = new UwsConnection(context, opening, localAddress, address);
+    const key = request.getHeader("sec-websocket-key");
+    response.upgrade<UwsUserData>({ connection }, key, protocol, "", socketContext); // calls `open`
   };
 }
 

@@ -16,11 +16,6 @@ export interface UwsUserData {
   readonly connection: UwsConnection;
 }
 
-/** Newer builds of uWebSockets.js tell the peer's port; 20.49, the last one for Node 20, does not. */
-interface SocketWithPort {
-  getRemotePort?(): number;
-}
-
 /** How uWebSockets.js words a close of its own, for a message above its limit. */
 const tooBigReason = "Received too big message";
 
@@ -43,17 +38,25 @@ export class UwsConnection extends BaseConnection {
   /** The listener's: the library does not tell a connection's own. */
   readonly localAddress: SocketAddress;
   #socket: WebSocket<UwsUserData> | undefined = undefined;
-  #remoteHost = "";
-  #remotePort = 0;
+  readonly #remoteHost: string;
+  readonly #remotePort: number;
   #heard = false;
   #pressed = false;
   #paused = false;
   /** What came while it was paused, and since, until all of that is delivered. */
   #held: HeldMessages | undefined = undefined;
 
-  constructor(context: WebSocketContext, opening: Opening, localAddress: SocketAddress) {
+  /** @param remoteAddress read before: the library forgets it before it tells of the close. */
+  constructor(
+    context: WebSocketContext,
+    opening: Opening,
+    localAddress: SocketAddress,
+    { address, port }: SocketAddress,
+  ) {
     super(context, opening);
     this.localAddress = localAddress;
+    this.#remoteHost = address;
+    this.#remotePort = port;
   }
 
   /** The port is 0 where the build of uWebSockets.js does not tell it. */
@@ -99,9 +102,6 @@ export class UwsConnection extends BaseConnection {
 
   onOpen(socket: WebSocket<UwsUserData>): void {
     this.#socket = socket;
-    // Read now: the library forgets the address before it tells of the close.
-    this.#remoteHost = Buffer.from(socket.getRemoteAddressAsText()).toString("latin1");
-    this.#remotePort = (socket as SocketWithPort).getRemotePort?.() ?? 0;
     this.opened();
     this.tellOpen();
   }

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import { FrameTooLargeError, ProtocolViolationError } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
-import { CloseCode, type CloseInfo } from "../transport/close.js";
+import { CloseCode, type CloseInfo, type CloseOptions } from "../transport/close.js";
 import type { ConnectionState } from "../transport/connection.js";
 import { peerCertificate } from "../transport/node_tls.js";
 import { socketAddress } from "../transport/socket_address.js";
@@ -12,6 +12,9 @@ import { lostCloseInfo, peerCloseInfo, toWireCode, WireCode } from "./close_code
 import { BaseConnection, localFault } from "./connection.js";
 import type { WebSocketContext } from "./context.js";
 import type { Opening } from "./opening.js";
+
+/** So much does not wait for the end of the tick. */
+const muchBytes = 16 * 1024;
 
 /** The longest header of a WebSocket frame (RFC 6455 section 5.2). */
 const maxHeaderBytes = 14;
@@ -32,6 +35,8 @@ export class WsConnection extends BaseConnection {
     if (!error) this.writable();
   };
   #bytesReadBefore = 0;
+  /** What was sent in this tick waits for its end, so that it leaves in one write. */
+  #isCorked = false;
   #started: boolean;
   #paused = false;
   /** What ws had read already when it was paused: at most one chunk of TCP's. */
@@ -108,6 +113,12 @@ export class WsConnection extends BaseConnection {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
   }
 
+  /** What was sent before goes before the end. */
+  override close(options?: CloseOptions): void {
+    this.#uncork();
+    super.close(options);
+  }
+
   protected write(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): void {
     if (this.#ended) return;
     const bytes = head.length + (payload?.length ?? 0);
@@ -117,7 +128,23 @@ export class WsConnection extends BaseConnection {
     if (payload !== undefined) message.set(payload, head.length);
     const queued = this.#socket.bufferedAmount + bytes + maxHeaderBytes;
     const mayBlock = this.blocked || queued >= this.context.highWaterMarkBytes;
+    this.#cork();
     this.#socket.send(message, { binary }, mayBlock ? this.#onWritten : undefined);
+    if (this.#tcp.writableLength >= muchBytes) this.#uncork();
+  }
+
+  /** The library makes a system call for each message, which costs more than all else. */
+  #cork(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#tcp.cork();
+    process.nextTick(() => this.#uncork());
+  }
+
+  #uncork(): void {
+    if (!this.#isCorked) return;
+    this.#isCorked = false;
+    this.#tcp.uncork();
   }
 
   protected shutDown(wireCode: number, reason: string): void {

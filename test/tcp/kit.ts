@@ -57,7 +57,7 @@ export class RawPeer {
     const peer = await RawPeer.dial(t, listener);
     peer.write("MILLRACE millrace/1\n");
     await until("the server has answered", () => peer.text.includes("\n"));
-    peer.received = Buffer.alloc(0);
+    peer.received = peer.received.subarray(peer.received.indexOf("\n") + 1); // what came with the answer
     return peer;
   }
 

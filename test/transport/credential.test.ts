@@ -16,6 +16,7 @@ import {
   InvalidArgumentError,
 } from "#internal/errors.js";
 import { loadClientCredential, loadServerCredential } from "#internal/transport/credential.js";
+import { until } from "../kit/until.js";
 
 const directory = await mkdtemp(join(tmpdir(), "millrace-credential-"));
 const authority = await Authority.make();
@@ -193,8 +194,20 @@ test("a certificate out of its time is refused, before and after", async () => {
   await assert.rejects(loadServerCredential(early), CertificateExpiredError);
 });
 
+test("a client that takes any certificate is warned of once, and one that knows the key is not", async (t) => {
+  const warnings: (string | undefined)[] = [];
+  const listener = ({ code }: Error & { code?: string }) => void warnings.push(code);
+  process.on("warning", listener);
+  t.after(() => process.off("warning", listener));
+  const pins = [`sha256/${"A".repeat(43)}=`];
+  assert.deepEqual((await loadClientCredential({ insecure: true, pins }, "localhost")).pins, pins);
+  for (let i = 0; i < 3; i += 1) await loadClientCredential({ insecure: true }, "localhost");
+  await until("it is warned of", () => warnings.length > 0);
+  assert.deepEqual(warnings, ["MILLRACE_TLS_INSECURE"]);
+});
+
 test("a client trusts what Node trusts and expects the host's name, unless told otherwise", async () => {
-  const otherwise = { identity: undefined, cipherSuites: undefined, keyLogFile: undefined };
+  const otherwise = { identity: undefined, cipherSuites: undefined, keyLogFile: undefined, pins: undefined };
   assert.deepEqual(await loadClientCredential(undefined, "localhost"), {
     ...otherwise,
     caPem: undefined,

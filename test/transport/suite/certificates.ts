@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Authority, type Identity } from "millrace/testing";
@@ -40,6 +40,29 @@ export function describeCertificates({ transport, listen, dial, assertEchoes }: 
       assert.equal(connection.state, "open");
     });
 
+    test("are believed by the pins of their key alone, whoever vouches for them, where there are any", async (t) => {
+      const pinOf = ({ certificate }: Identity) => {
+        const key = new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" });
+        return `sha256/${createHash("sha256").update(key).digest("base64")}`;
+      };
+      const other = await authority.issue();
+      const listener = await serveSecurely(t, identity);
+      const connect = (tls: object) => dial(t, listener, undefined, { tls });
+      const ca = authority.certificate;
+      for (const tls of [{ ca }, { insecure: true }]) {
+        assert.equal((await connect({ ...tls, pins: [pinOf(other), pinOf(identity)] })).state, "open");
+        await assert.rejects(connect({ ...tls, pins: [pinOf(other)] }), (error) => {
+          assert.ok(error instanceof CertificateUntrustedError);
+          assert.ok(error.message.includes(pinOf(identity)), error.message);
+          return true;
+        });
+      }
+      await assert.rejects(connect({ pins: [pinOf(identity)] }), CertificateUntrustedError);
+      for (const pins of [[], ["sha256/short="], [pinOf(identity).slice(7)], "sha256/"]) {
+        await assert.rejects(connect({ ca, pins }), /tls.pins must be a list of at least one "sha256\/"/);
+      }
+    });
+
     test("for another name are refused, unless that name is asked for", async (t) => {
       const listener = await serveSecurely(t, await authority.issue({ names: ["other.invalid"] }));
       await assert.rejects(dial(t, listener), CertificateNameError);
@@ -70,10 +93,10 @@ export function describeCertificates({ transport, listen, dial, assertEchoes }: 
         const client = await dial(t, listener, undefined, { tls: { ca: authority.certificate, ...shown } });
         const server = await opened.promise;
         assert.equal(server.peerCertificate?.subject, subject, `${clientCertificate}`);
-        assert.equal(
-          client.peerCertificate?.fingerprint256,
-          new X509Certificate(identity.certificate).fingerprint256,
-        );
+        const { fingerprint256 } = new X509Certificate(identity.certificate);
+        for (const time of ["once", "again"]) {
+          assert.equal(client.peerCertificate?.fingerprint256, fingerprint256, time);
+        }
         await client.close();
         await server.closed;
         assert.equal(server.peerCertificate, undefined);

@@ -1,0 +1,52 @@
+/** Memory that what leaves together is gathered in: a connection holds some from the first message of a turn to its end. */
+export class Block {
+  readonly bytes: Buffer;
+  /** Where the next part goes. */
+  end = 0;
+
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+  }
+
+  append(part: Uint8Array): void {
+    this.bytes.set(part, this.end);
+    this.end += part.length;
+  }
+}
+
+const sizes = [1024, 4096, 16_384, 65_536] as const;
+
+/** What a block has room for at most. */
+export const maxBlockBytes = sizes[sizes.length - 1]!;
+
+/** Of each size so much is kept for the next who needs it; the rest is left to the garbage collector. */
+const maxFreeBytes = 1024 * 1024;
+const free: Block[][] = sizes.map(() => []);
+
+/** A block with what `block` has, which the caller has no more, and room for so many bytes behind it. */
+export function withRoom(block: Block | undefined, bytes: number): Block {
+  const end = block?.end ?? 0;
+  if (block !== undefined && end + bytes <= block.bytes.length) return block;
+  const larger = takeBlock(end + bytes);
+  if (block !== undefined) {
+    block.bytes.copy(larger.bytes, 0, 0, end);
+    larger.end = end;
+    freeBlock(block);
+  }
+  return larger;
+}
+
+function takeBlock(bytes: number): Block {
+  let index = 0;
+  while (sizes[index]! < bytes) index += 1;
+  return free[index]!.pop() ?? new Block(sizes[index]!);
+}
+
+/** Gives one back that nobody reads any more. */
+export function freeBlock(block: Block): void {
+  const size = block.bytes.length;
+  const same = free[sizes.indexOf(size as (typeof sizes)[number])]!;
+  if ((same.length + 1) * size > maxFreeBytes) return;
+  block.end = 0;
+  same.push(block);
+}
