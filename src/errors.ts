@@ -133,6 +133,38 @@ export class HandlerTimeoutError extends MillraceError {
   readonly code = "ERR_MILLRACE_HANDLER_TIMEOUT";
 }
 
+/** What became of one of the URLs that a client has tried. */
+export interface FailedUrl {
+  readonly url: string;
+  readonly error: unknown;
+}
+
+/** What the error of a client that reached its server by no URL takes. */
+export interface ConnectFailedOptions extends MillraceErrorOptions {
+  readonly errors?: readonly FailedUrl[] | undefined;
+}
+
+/** None of several URLs led to a session; what one alone has failed with is thrown as it is. */
+export class ConnectFailedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_CONNECT_FAILED";
+  /** Whether one of the errors is. */
+  override readonly retryable: boolean;
+  /** One for each URL, in the order in which they were wanted. */
+  readonly errors: readonly FailedUrl[];
+
+  constructor(message: string, { errors = [], ...options }: ConnectFailedOptions = {}) {
+    super(message, options);
+    this.errors = errors.map(({ url, error }) => ({ url, error }));
+    this.retryable = errors.some(({ error }) => error instanceof MillraceError && error.retryable);
+  }
+}
+
+/** A host does not say, by its well-known document, by what URLs its server is reached. */
+export class DiscoveryFailedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_DISCOVERY_FAILED";
+  override readonly retryable = true;
+}
+
 /** An open connection went silent, or its network went away. */
 export class ConnectionLostError extends MillraceError {
   readonly code = "ERR_MILLRACE_CONNECTION_LOST";
@@ -175,6 +207,24 @@ export class SessionClosedError extends MillraceError {
   readonly code = "ERR_MILLRACE_SESSION_CLOSED";
 }
 
+/** What the error of a large message takes. */
+export interface TransferErrorOptions extends MillraceErrorOptions {
+  /** 0 by default. */
+  readonly failureCode?: number;
+}
+
+/** A large message has not come through: the other side refused or ended it, or the session was lost. */
+export class TransferFailedError extends MillraceError {
+  readonly code = "ERR_MILLRACE_TRANSFER_FAILED";
+  /** Of `FailureCode`, or the other side's application's. */
+  readonly failureCode: number;
+
+  constructor(message: string, { failureCode = 0, ...options }: TransferErrorOptions = {}) {
+    super(message, options);
+    this.failureCode = failureCode;
+  }
+}
+
 /** The stream's sending side has ended or was reset. */
 export class StreamClosedError extends MillraceError {
   readonly code = "ERR_MILLRACE_STREAM_CLOSED";
@@ -204,7 +254,7 @@ export class StreamStoppedError extends MillraceError {
   }
 }
 
-/** It is read in another way already: a stream, or a connection's datagrams, has one reader. */
+/** It is read in another way already: a stream, a connection's datagrams, a session's messages have one reader. */
 export class ReaderLockedError extends MillraceError {
   readonly code = "ERR_MILLRACE_READER_LOCKED";
 }
@@ -307,6 +357,11 @@ export class UnknownTransportError extends MillraceError {
 /** An optional package that this needs is not installed, or cannot be loaded; the message has the command. */
 export class PackageMissingError extends MillraceError {
   readonly code = "ERR_MILLRACE_PACKAGE_MISSING";
+}
+
+/** A compression, or a dictionary for it, that this platform does not have; the message says where there is one. */
+export class CompressionUnavailableError extends MillraceError {
+  readonly code = "ERR_MILLRACE_COMPRESSION_UNAVAILABLE";
 }
 
 /** The keys by which tokens are verified could not be fetched, so nobody can be let in by one. */

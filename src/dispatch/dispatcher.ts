@@ -110,6 +110,11 @@ export class Dispatcher {
     return "queued";
   }
 
+  /** Whether a key has tasks that wait or run. */
+  has(key: object): boolean {
+    return this.#queues.has(key);
+  }
+
   /**
    * Drops a key's tasks that wait, and tells those that run to stop; they keep their places until they settle, at most
    * `graceMs`. Neither is told by `fail`.

@@ -36,6 +36,21 @@ export function checkHandlersOf(
   }
 }
 
+/** The same of handlers alone, among which nothing else stands. @throws InvalidArgumentError also for another name */
+export function checkOnlyHandlers(what: string, handlers: unknown, names: readonly string[]): void {
+  checkObject(handlers, what);
+  for (const [given, handler] of Object.entries(handlers)) {
+    if (!names.includes(given)) throw new InvalidArgumentError(unknownName(what, given, names));
+    if (handler !== undefined) checkFunction(handler, `${what}.${given}`);
+  }
+}
+
+function unknownName(what: string, given: string, names: readonly string[]): string {
+  const meant = nearest(given.replace(/^on(?=[A-Z])/, ""), names);
+  const advice = meant === undefined ? `there are ${names.join(", ")}` : `did you mean ${meant}?`;
+  return `${what}.${given} is never called; ${advice}`;
+}
+
 /** A page in a browser has a console only. */
 function warn(message: string, code: string): void {
   if (typeof process === "undefined") console.warn(message);

@@ -3,11 +3,12 @@ import { utf8Length } from "./utf8_length.js";
 
 /**
  * The vocabulary in which every option of every call is stated: what a value may be, in words that complete "name
- * must be …", and the type it has then.
+ * must be …", and the type it has then. Each word is annotated for bundlers: a page does not load options that it has not.
  */
 export type Option<T> = v.GenericSchema<unknown, T>;
 
 /** A whole number. */
+// @__NO_SIDE_EFFECTS__
 export function integer(min: number, max: number): Option<number> {
   return option(
     `an integer from ${min} to ${max}`,
@@ -16,12 +17,14 @@ export function integer(min: number, max: number): Option<number> {
 }
 
 /** Any number, whole or not. */
+// @__NO_SIDE_EFFECTS__
 export function number(min: number, max: number): Option<number> {
   const range = Number.isFinite(max) ? `from ${min} to ${max}` : `of at least ${min}`;
   return option(`a number ${range}`, (value) => typeof value === "number" && value >= min && value <= max);
 }
 
 /** A power of two. */
+// @__NO_SIDE_EFFECTS__
 export function powerOfTwo(min: number, max: number): Option<number> {
   return option(
     `a power of two from ${min} to ${max}`,
@@ -34,6 +37,7 @@ export function powerOfTwo(min: number, max: number): Option<number> {
 }
 
 /** One of a few words. */
+// @__NO_SIDE_EFFECTS__
 export function oneOf<const Names extends readonly string[]>(...names: Names): Option<Names[number]> {
   const quoted = names.map((name) => JSON.stringify(name));
   const last = quoted.pop();
@@ -45,6 +49,7 @@ export function oneOf<const Names extends readonly string[]>(...names: Names): O
 export const flag: Option<boolean> = option("true or false", (value) => typeof value === "boolean");
 
 /** A list of at least `min` items; `allowed` describes all of it. */
+// @__NO_SIDE_EFFECTS__
 export function listOf<T>(
   allowed: string,
   min: number,
@@ -59,6 +64,7 @@ export function listOf<T>(
 const itemChecks = new WeakMap<object, (value: unknown) => boolean>();
 
 /** An option that may be a list: what its items are, so that a message can name the one that is wrong. */
+// @__NO_SIDE_EFFECTS__
 export function withItems<T>(schema: Option<T>, isItem: (value: unknown) => boolean): Option<T> {
   itemChecks.set(schema, isItem);
   return schema;
@@ -105,16 +111,19 @@ function isGenuine(signal: AbortSignal): boolean {
 }
 
 /** Anything else: `allowed` says in words what `is` checks. */
+// @__NO_SIDE_EFFECTS__
 export function option<T>(allowed: string, is: (value: unknown) => boolean): Option<T> {
   return v.custom<T>(is, allowed);
 }
 
 /** An option that may be left out, and what it is then. */
+// @__NO_SIDE_EFFECTS__
 export function withDefault<T>(schema: Option<T>, value: T) {
   return v.optional(schema, value);
 }
 
 /** An option that may be left out. */
+// @__NO_SIDE_EFFECTS__
 export function optional<T>(schema: Option<T>) {
   return v.optional(schema);
 }
@@ -133,6 +142,7 @@ export function isFunction(value: unknown): boolean {
 }
 
 /** An object with these options and no others. */
+// @__NO_SIDE_EFFECTS__
 export function object<Entries extends v.ObjectEntries>(
   entries: Entries,
 ): v.StrictObjectSchema<Entries, string> {
@@ -140,6 +150,7 @@ export function object<Entries extends v.ObjectEntries>(
 }
 
 /** An object with these, and perhaps with others that nobody looks at: one that something else gave out. */
+// @__NO_SIDE_EFFECTS__
 export function objectWith<Entries extends v.ObjectEntries>(
   entries: Entries,
 ): v.LooseObjectSchema<Entries, string> {

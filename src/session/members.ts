@@ -29,6 +29,12 @@ export class Members {
     return this.#numbers;
   }
 
+  /** Which of those that had a number, one after the other, has it now; undefined where none has. */
+  claimOf(environment: number): Claim | undefined {
+    const at = this.numbers.indexOf(environment); // which looks again first
+    return this.#claims[at];
+  }
+
   /**
    * Calls for each environment that has left since the last time, though another may have its number by now. Those that
    * came and went without anybody having asked for them meanwhile, nobody here can have had to do with.

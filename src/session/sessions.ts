@@ -1,15 +1,15 @@
-import { InternalError, ResourceExhaustedError, SessionsClosedError } from "../errors.js";
+import { ResourceExhaustedError, SessionsClosedError } from "../errors.js";
 import { loadAddon, type NativeSessionDirectory } from "../native/addon.js";
-import { createRing, RingReader } from "../native/ring.js";
+import { createRing } from "../native/ring.js";
 import { readOptions } from "../options/read.js";
 import { integer, object, powerOfTwo, withDefault } from "../options/schema.js";
-import { Audit } from "./audit.js";
 import { type Claim, environmentOf } from "./claim.js";
 import type { SlotDirectory } from "./directory.js";
-import { generationOf, handleOf, type SessionHandle, slotOf } from "./handle.js";
+import { generationOf, type SessionHandle, slotOf } from "./handle.js";
+import { type InboxBehaviour, Inboxes } from "./inboxes.js";
+import { Maintenance } from "./maintenance.js";
 import { Members } from "./members.js";
 import { Outboxes } from "./outboxes.js";
-import { Recovery } from "./recovery.js";
 import { Routes } from "./routes.js";
 import { type SessionIdentity, SessionTable } from "./table.js";
 import {
@@ -48,11 +48,7 @@ export interface SharedSessions {
   readonly inboxes: readonly SharedArrayBuffer[];
 }
 
-export interface SessionsBehaviour {
-  /** Another environment sent this to a session of this one. `bytes` are valid during the call only. */
-  message?(handle: SessionHandle, kind: number, bytes: Uint8Array, sender: number): void;
-  /** Another environment, or this one, sent this to this one itself; the same. */
-  posted?(kind: number, bytes: Uint8Array, sender: number): void;
+export interface SessionsBehaviour extends InboxBehaviour {
   /** The way to an environment that was blocked, or full, has room again: below half of its high-water mark. */
   drain?(environment: number): void;
   /** An environment has ended: its sessions are gone. Another may have its number by now. */
@@ -79,15 +75,6 @@ const largePages: TablePlace = {
   offsetIn: (memory, bytes) => loadAddon().largePagesIn(new Uint8Array(memory), bytes),
 };
 
-const maintenanceMs = 250;
-const sliceSlots = 32_768;
-const sliceMs = 4;
-const auditSlots = 16_384;
-/** So that no message waits for more than a part of a millisecond. */
-const auditSliceSlots = 512;
-/** Then the event loop has its turn. */
-const maxReceived = 4_096;
-
 /**
  * One environment's part in the sessions of the process: the table, the directory that it is checked against, and the
  * inboxes by which any environment reaches a session of any other. Needs the native addon.
@@ -98,22 +85,11 @@ export class Sessions {
   readonly #shared: SharedSessions;
   readonly #directory: NativeSessionDirectory;
   readonly #routes: Routes;
-  readonly #behaviour: SessionsBehaviour;
-  readonly #recovery: Recovery;
-  readonly #audit: Audit;
   readonly #members: Members;
   readonly #outboxes: Outboxes;
-  readonly #readers = new Map<number, RingReader>();
-  readonly #maintenance: NodeJS.Timeout;
-  /** What maintenance has left for the next turn: one, however often the timer came meanwhile. */
-  #goesOn: NodeJS.Immediate | undefined;
-  /** The same of the audit. */
-  #auditsOn: NodeJS.Immediate | undefined;
+  readonly #inboxes: Inboxes;
+  readonly #maintenance: Maintenance;
   #isClosed = false;
-  #isReceiving = false;
-  #isReceivingAgain = false;
-  #misdirected = 0;
-  #spoiledInboxes = 0;
 
   private constructor(
     shared: SharedSessions,
@@ -122,9 +98,8 @@ export class Sessions {
   ) {
     this.#shared = shared;
     this.#directory = directory;
-    this.#behaviour = behaviour;
     const changes = new Int32Array(1);
-    this.claim = directory.join(() => this.#receive(), changes, shared.table) as Claim;
+    this.claim = directory.join(() => this.#inboxes.receive(), changes, shared.table) as Claim;
     if ((this.claim as number) === 0) {
       directory.leave();
       throw new ResourceExhaustedError(`these sessions have at most ${shared.maxEnvironments} environments`);
@@ -143,15 +118,19 @@ export class Sessions {
       wake: (receiver) => directory.wake(receiver),
       drain: (receiver) => behaviour.drain?.(receiver),
     });
-    this.#recovery = new Recovery(this.table, this.claim, directory);
-    this.#audit = new Audit(this.table, directory);
-    for (let sender = 0; sender < shared.maxEnvironments; sender += 1) {
-      // What is in it was for whoever had this place before.
-      this.#readers.set(sender, new RingReader(this.#inbox(sender, this.environment), { atEnd: true }));
-    }
-    this.#maintenance = setInterval(() => this.maintain(), maintenanceMs);
-    this.#maintenance.unref();
-    this.#receive();
+    this.#inboxes = new Inboxes({
+      behaviour,
+      maxEnvironments: shared.maxEnvironments,
+      inboxOf: (sender) => this.#inbox(sender, this.environment),
+      wake: (sender) => directory.wake(sender),
+      has: (handle) => this.table.has(handle),
+      received: () => this.#outboxes.drainAll(),
+    });
+    this.#maintenance = new Maintenance(this.table, this.claim, directory, () => {
+      this.#outboxes.maintain();
+      this.#members.tellLeft((environment) => behaviour.left?.(environment));
+    });
+    this.#inboxes.receive();
   }
 
   /**
@@ -199,17 +178,17 @@ export class Sessions {
 
   /** What came for a session that is not this environment's: stale, or written by a thread that writes anything. */
   get misdirected(): number {
-    return this.#misdirected;
+    return this.#inboxes.misdirected;
   }
 
   /** How many damaged slots this environment has taken out of use. They come back when nobody has them. */
   get quarantined(): number {
-    return this.#audit.quarantined;
+    return this.#maintenance.quarantined;
   }
 
   /** How often an inbox contradicted itself and was emptied. */
   get spoiledInboxes(): number {
-    return this.#spoiledInboxes;
+    return this.#inboxes.spoiled;
   }
 
   /**
@@ -299,6 +278,11 @@ export class Sessions {
     return this.#members.numbers;
   }
 
+  /** By what an environment is told from others that had its number before it; undefined where none has it. */
+  claimOf(environment: number): Claim | undefined {
+    return this.#members.claimOf(environment);
+  }
+
   /** Lets the others see at once what was sent to them, for who tells them something on another way. */
   flush(): void {
     this.#outboxes.publishAll();
@@ -309,108 +293,24 @@ export class Sessions {
    * before it has returned: the bytes that it was given are valid until then.
    */
   receive(): void {
-    if (!this.#isClosed && !this.#isReceiving) this.#receive();
+    this.#inboxes.receive();
   }
 
   /** Takes back what ended environments had, and looks for damage; a timer calls it four times a second. */
   maintain(): void {
-    if (this.#isClosed) return;
-    const until = performance.now() + sliceMs;
-    while (!this.#recovery.step(sliceSlots)) {
-      if (performance.now() < until) continue;
-      this.#goesOn ??= setImmediate(() => {
-        this.#goesOn = undefined;
-        this.maintain();
-      });
-      return;
-    }
-    // What an ended environment left is no damage; when another takes it back, this waits for it.
-    if (this.#auditsOn === undefined) this.#auditSome(auditSlots);
-    this.#outboxes.maintain();
-    this.#members.tellLeft((environment) => this.#behaviour.left?.(environment));
-  }
-
-  /** Looks for damage in so many slots, in slices between which the event loop has its turn. */
-  #auditSome(slots: number): void {
-    this.#auditsOn = undefined;
-    if (this.#isClosed || this.#directory.ended().length > 0) return;
-    const isRound = this.#audit.step(Math.min(slots, auditSliceSlots));
-    const left = slots - auditSliceSlots;
-    if (!isRound && left > 0) this.#auditsOn = setImmediate(() => this.#auditSome(left));
+    this.#maintenance.run();
   }
 
   /** Leaves: whatever this environment still has is taken back by the others. */
   close(): void {
     this.#outboxes.publishAll();
     this.#isClosed = true;
-    clearInterval(this.#maintenance);
+    this.#inboxes.close();
+    this.#maintenance.close();
     this.#directory.leave();
   }
 
   #inbox(sender: number, receiver: number): SharedArrayBuffer {
     return this.#shared.inboxes[sender * this.#shared.maxEnvironments + receiver]!;
-  }
-
-  #receive(): void {
-    let isAwake = false;
-    this.#isReceiving = true;
-    try {
-      for (const sender of this.#readers.keys()) if (this.#receiveFrom(sender)) isAwake = true;
-      this.#outboxes.drainAll();
-    } catch (cause) {
-      isAwake = true; // what a handler throws is the application's; the others' messages wait
-      throw cause;
-    } finally {
-      this.#isReceiving = false;
-      if (isAwake) this.#receiveAgain();
-    }
-  }
-
-  /** In the next turn of the event loop. */
-  #receiveAgain(): void {
-    if (this.#isReceivingAgain) return;
-    this.#isReceivingAgain = true;
-    setImmediate(() => {
-      this.#isReceivingAgain = false;
-      if (!this.#isClosed) this.#receive();
-    });
-  }
-
-  /** @returns true when there may be more: nobody will say so. */
-  #receiveFrom(sender: number): boolean {
-    try {
-      const reader = this.#readers.get(sender)!;
-      let received = 0;
-      while (received < maxReceived && reader.next()) {
-        received += 1;
-        this.#deliver(reader, sender);
-        // What came meanwhile is of the next turn: two threads that look at one position by turns wait for each other.
-        if (reader.isCaughtUp) break;
-      }
-      reader.release();
-      if (reader.takeStarved()) this.#directory.wake(sender);
-      // Who sent something may well send more: it is looked at once again before it has to wake anybody.
-      return received > 0 || !reader.trySleep();
-    } catch (cause) {
-      if (!(cause instanceof InternalError)) throw cause;
-      this.#restart(sender);
-      return true;
-    }
-  }
-
-  #deliver(reader: RingReader, sender: number): void {
-    if (reader.generation === 0) {
-      this.#behaviour.posted?.(reader.kind, reader.bytes(), sender);
-      return;
-    }
-    const handle = handleOf(reader.slot, reader.generation);
-    if (!this.table.has(handle)) this.#misdirected += 1;
-    else this.#behaviour.message?.(handle, reader.kind, reader.bytes(), sender);
-  }
-
-  /** Somebody wrote over the inbox: what is in it is lost, and what comes after is read again. */
-  #restart(sender: number): void {
-    this.#spoiledInboxes += 1;
-    this.#readers.set(sender, new RingReader(this.#inbox(sender, this.environment), { atEnd: true }));
   }
 }

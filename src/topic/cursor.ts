@@ -1,4 +1,5 @@
 import { FrameMalformedError, InvalidArgumentError } from "../errors.js";
+import { cursorBytes } from "../frame/cursor_bytes.js";
 import { show } from "../options/read.js";
 
 /** A place in a topic's history: right after the message that has this sequence. */
@@ -9,8 +10,7 @@ export interface Cursor {
   readonly sequence: number;
 }
 
-/** What a cursor takes on the wire. */
-export const cursorBytes = 12;
+export { cursorBytes };
 
 const two32 = 2 ** 32;
 

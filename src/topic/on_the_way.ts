@@ -31,7 +31,7 @@ export class OnTheWay<Subscriber> {
   readonly #last: Publication[] = [];
   /** How many there were. The last one is at this, less one, modulo their number. */
   #count = 0;
-  /** How many there were when all was known of a subscriber last. */
+  /** How many there were before the first of which it is not known whether a subscriber has it. */
   readonly #since = new Map<Subscriber, number>();
 
   published(subject: string, cursor: Cursor): void {
@@ -49,16 +49,20 @@ export class OnTheWay<Subscriber> {
     this.#since.delete(subscriber);
   }
 
-  /** A subscriber is back over another connection. @returns what it may have missed; afterwards all of it is known. */
+  /**
+   * A subscriber is back over another connection.
+   * @returns what it may have missed. It may miss that again, on this connection: it counts as missed until the subscriber
+   *   names something newer.
+   */
   returned(subscriber: Subscriber, { patterns, gets, places }: Returned): MissedTopics {
     const since = this.#since.get(subscriber);
     if (since === undefined) return { places: new Map(), isComplete: true };
-    this.#since.set(subscriber, this.#count);
     const missed = new Map([...places].filter(([subject]) => gets(subject)));
     if (patterns.every((pattern) => isLiteral(pattern) && places.has(pattern))) {
       return { places: missed, isComplete: true };
     }
     const known = Math.max(since, this.#newestOf(places) + 1);
+    this.#since.set(subscriber, known);
     const oldest = Math.max(0, this.#count - rememberedPublications);
     for (let number = Math.max(known, oldest); number < this.#count; number += 1) {
       const { subject, cursor } = this.#at(number);

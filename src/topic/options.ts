@@ -53,5 +53,5 @@ const schema = object({
 
 /** @throws InvalidArgumentError naming the option and what it allows. */
 export function readTopicsOptions(options: TopicsOptions): Complete<TopicsOptions> {
-  return readOptions(schema, options);
+  return readOptions(schema, options, "topics", "topics.");
 }

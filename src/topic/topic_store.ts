@@ -31,6 +31,8 @@ export interface Topic extends Linked<Topic> {
 export interface TopicStoreContext {
   /** Whether somebody subscribes to this very subject. */
   isNeeded(subject: string): boolean;
+  /** A topic is remembered from now on. */
+  begun(subject: string): void;
   /** A topic is remembered no longer. */
   forgotten(topic: Topic): void;
 }
@@ -56,8 +58,8 @@ export class TopicStore {
     const { history } = options;
     const policies = history instanceof Map ? history.entries() : Object.entries(history);
     this.#retentions = Array.from(policies, ([pattern, policy]) => {
-      checkPattern(pattern, "a pattern of history");
-      return [pattern, new Retention(policy, this.account, `history[${show(pattern)}]`)];
+      checkPattern(pattern, "a pattern of topics.history");
+      return [pattern, new Retention(policy, this.account, `topics.history[${show(pattern)}]`)];
     });
   }
 
@@ -79,6 +81,11 @@ export class TopicStore {
     return (this.#retentionOf(subject)?.policy.count ?? 0) > 0;
   }
 
+  /** The patterns of which something is kept. */
+  get patternsKept(): readonly string[] {
+    return this.#retentions.filter(([, { policy }]) => policy.count > 0).map(([pattern]) => pattern);
+  }
+
   /** @throws TopicLimitError where there are too many, and every one is needed. */
   create(subject: string): Topic {
     if (this.#topics.size >= this.#options.maxTopics) {
@@ -92,6 +99,7 @@ export class TopicStore {
     const links = { previous: undefined, next: undefined };
     const topic: Topic = { history, idleSinceMs: undefined, followed: undefined, ...links };
     this.#topics.set(subject, topic);
+    this.#context.begun(subject);
     return topic;
   }
 

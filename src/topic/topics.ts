@@ -6,6 +6,7 @@ import { type Cursor, checkCursor } from "./cursor.js";
 import type { FollowedPlace, Taken } from "./followed.js";
 import { readTopicsOptions, type TopicsOptions } from "./options.js";
 import { checkPattern, checkSubject, isLiteral } from "./subject.js";
+import type { SubscribeFrom } from "./subscribe_from.js";
 import { Subscriptions } from "./subscriptions.js";
 import type { Gap, HistoryEntry, Recovered, TopicHistory } from "./topic_history.js";
 import { type Topic, TopicStore } from "./topic_store.js";
@@ -24,11 +25,7 @@ export interface Published<Subscriber> {
   readonly recipients: readonly Subscriber[];
 }
 
-/**
- * From where on a topic's messages are wanted: after a cursor, all that is kept (`oldest`), or the newest alone
- * (`last`).
- */
-export type SubscribeFrom = Cursor | "oldest" | "last";
+export type { SubscribeFrom };
 
 export interface SubscribeOptions {
   /** Only for a subject, not for a pattern with wildcards, which is of many topics. By default what comes from now on. */
@@ -60,6 +57,19 @@ export interface TopicsStatistics {
   readonly historyBytes: number;
 }
 
+/** Is told what other environments' homes have to know. */
+export interface TopicsWatch {
+  /**
+   * Messages are wanted from now on, of a topic that is remembered here, or of all that match a pattern with wildcards or
+   * one of which something is kept.
+   */
+  wanted(pattern: string): void;
+  /** Not any more. */
+  unwanted(pattern: string): void;
+  /** A topic is remembered no longer. */
+  forgotten(topic: Topic): void;
+}
+
 const u32Max = 2 ** 32 - 1;
 
 /**
@@ -74,16 +84,23 @@ export class Topics<Subscriber> {
   readonly #subscriptions: Subscriptions<Subscriber>;
   /** By their numbers, the environments that need a topic which is numbered here: undefined where there is one alone. */
   #followers: Subscriptions<number> | undefined;
-  #forgotten: ((topic: Topic) => void) | undefined;
+  #watch: TopicsWatch | undefined;
 
   /** @throws InvalidArgumentError naming the option and what it allows. */
   constructor(options: TopicsOptions = {}) {
     this.#options = readTopicsOptions(options);
-    this.#subscriptions = new Subscriptions((pattern) => this.#store.settle(this.#store.get(pattern)));
+    this.#subscriptions = new Subscriptions((pattern) => {
+      if (isLiteral(pattern)) this.#store.settle(this.#store.get(pattern));
+      else this.#watch?.unwanted(pattern);
+    });
     this.#store = new TopicStore(this.#options, {
       isNeeded: (subject) =>
         this.#subscriptions.hasPattern(subject) || this.#followers?.hasPattern(subject) === true,
-      forgotten: (topic) => this.#forgotten?.(topic),
+      begun: (subject) => this.#watch?.wanted(subject),
+      forgotten: (topic) => {
+        this.#watch?.forgotten(topic);
+        this.#watch?.unwanted(topic.history.subject);
+      },
     });
   }
 
@@ -118,6 +135,7 @@ export class Topics<Subscriber> {
   subscribe(subscriber: Subscriber, pattern: string, { from }: SubscribeOptions = {}): Subscribed {
     this.check(subscriber, pattern, { from });
     if (!isLiteral(pattern)) {
+      if (!this.#subscriptions.hasPattern(pattern)) this.#watch?.wanted(pattern);
       this.#subscriptions.add(pattern, subscriber);
       return { replay: [], recovered: true };
     }
@@ -204,12 +222,12 @@ export class Topics<Subscriber> {
 
   /**
    * From now on there are other environments that have these topics: each is numbered by one of them, its home, and all
-   * follow it. What is here so far is numbered here.
-   * @param forgotten a topic is remembered no longer.
+   * follow it. To be said before there is any.
    */
-  share(forgotten: (topic: Topic) => void): void {
+  share(watch: TopicsWatch): void {
     this.#followers = new Subscriptions((subject) => this.#store.settle(this.#store.get(subject)));
-    this.#forgotten = forgotten;
+    this.#watch = watch;
+    for (const pattern of this.#store.patternsKept) watch.wanted(pattern);
   }
 
   /** A topic as it is now; undefined where there is none. */

@@ -5,9 +5,9 @@ import { environmentOf } from "#internal/session/claim.js";
 import { generationOf, handleOf, type SessionHandle, slotOf } from "#internal/session/handle.js";
 import { SessionNumber, SessionTable } from "#internal/session/table.js";
 import { createTableMemory } from "#internal/session/table_memory.js";
-import { IdleSweep, statisticsOf, walk } from "#internal/session/walk.js";
 import { until } from "../kit/until.js";
 import { cppThreads, SharedDirectory } from "./cpp_threads.js";
+import { IdleSweep, statisticsOf, walk } from "./walk.js";
 
 const identity = { transport: 1, connection: 2, id: new Uint32Array([3, 4, 5, 6]) };
 

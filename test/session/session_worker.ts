@@ -3,8 +3,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { SessionHandle } from "#internal/session/handle.js";
 import { IdKind, Sessions, type SharedSessions } from "#internal/session/sessions.js";
 import { SlotState } from "#internal/session/table_layout.js";
-import { IdleSweep, statisticsOf, walk } from "#internal/session/walk.js";
 import { seededRandom } from "../kit/random.js";
+import { IdleSweep, statisticsOf, walk } from "./walk.js";
 
 export interface WorkerTask {
   readonly task: "churn" | "scribble" | "echo" | "hoard" | "innocent";

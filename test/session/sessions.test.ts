@@ -22,9 +22,9 @@ import {
   TABLE_HEADER_BYTES,
   TABLE_TAIL_OFFSET,
 } from "#internal/session/table_layout.js";
-import { IdleSweep, statisticsOf, walk } from "#internal/session/walk.js";
 import { until } from "../kit/until.js";
 import type { WorkerTask } from "./session_worker.js";
+import { IdleSweep, statisticsOf, walk } from "./walk.js";
 
 /** How long the threads work against their models. `MILLRACE_SESSION_SOAK_MS=60000` for the long run. */
 const soakMs = Number(process.env.MILLRACE_SESSION_SOAK_MS ?? 3_000);

@@ -6,9 +6,9 @@ import { Recovery } from "#internal/session/recovery.js";
 import { SessionNumber, SessionTable } from "#internal/session/table.js";
 import { SlotState, TABLE_HEAD_OFFSET, TABLE_MAX_SLOTS } from "#internal/session/table_layout.js";
 import { createTableMemory } from "#internal/session/table_memory.js";
-import { IdleSweep, sessionsOf, statisticsOf, walk } from "#internal/session/walk.js";
 import { seededRandom } from "../kit/random.js";
 import { TableEnvironment } from "./table_environment.js";
+import { IdleSweep, sessionsOf, statisticsOf, walk } from "./walk.js";
 
 const identity = { transport: 1, connection: 2, id: new Uint32Array([3, 4, 5, 6]) };
 

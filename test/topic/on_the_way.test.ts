@@ -24,7 +24,20 @@ describe("what was on its way to a subscriber", () => {
       ]),
       isComplete: true,
     });
-    assert.deepEqual(way.returned("ann", { ...everything, places: new Map() }).places, new Map());
+  });
+
+  it("still is when it was sent again over a connection that broke as well, until something newer is named", () => {
+    const way = new OnTheWay<string>();
+    way.subscribed("ann");
+    way.published("a", at(1));
+    const nothing = { ...everything, places: new Map() };
+    for (let time = 0; time < 3; time += 1) {
+      assert.deepEqual(way.returned("ann", nothing).places, new Map([["a", at(0)]]));
+    }
+    way.published("b", at(1));
+    const places = new Map([["b", at(1)]]);
+    assert.deepEqual(way.returned("ann", { ...everything, places }).places, places);
+    assert.deepEqual(way.returned("ann", nothing).places, new Map());
   });
 
   it("is nothing that goes to others", () => {

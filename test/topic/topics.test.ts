@@ -245,11 +245,11 @@ describe("the policies", () => {
 
   it("are refused where a pattern is none or an option is wrong, by name", () => {
     const refused: readonly (readonly [unknown, RegExp])[] = [
-      [{ history: { "a..b": { count: 1 } } }, /a pattern of history must have no empty token/],
+      [{ history: { "a..b": { count: 1 } } }, /a pattern of topics.history must have no empty token/],
       [{ history: { "a.>": { count: -1 } } }, /history\["a\.>"\]\.count must be an integer/],
       [{ history: { a: { cont: 1 } } }, /did you mean count\?/],
-      [{ history: [] }, /history must be/],
-      [{ history: 7 }, /history must be/],
+      [{ history: [] }, /topics.history must be/],
+      [{ history: 7 }, /topics.history must be/],
       [{ maxTopics: 0 }, /maxTopics must be/],
       [{ idleMs: -1 }, /idleMs must be/],
       [{ maxTopic: 1 }, /did you mean maxTopics\?/],

@@ -1,7 +1,7 @@
-import type { Claim } from "./claim.js";
-import { type SessionHandle, stateIn } from "./handle.js";
-import { SessionNumber, type SessionTable } from "./table.js";
-import { SlotState } from "./table_layout.js";
+import type { Claim } from "#internal/session/claim.js";
+import { type SessionHandle, stateIn } from "#internal/session/handle.js";
+import { SessionNumber, type SessionTable } from "#internal/session/table.js";
+import { SlotState } from "#internal/session/table_layout.js";
 
 /** A table's slots by what they are, and sums over its sessions. */
 export interface TableStatistics {
