@@ -103,9 +103,15 @@ export class Awaited {
     else waiter.settle({ status: "rejected", ...rejection });
   }
 
-  /** The other side has lost the session: nobody there knows what was on its way. What waits goes to a new one. */
+  /**
+   * The other side has lost the session: nobody there knows what had come. What was on its way is told `lost` by who has
+   * sent it; what waits goes to a new one, and has a place only there.
+   */
   restart(): void {
-    for (const waiter of [...this.#placed.values()]) waiter.settle({ status: "lost" });
+    for (const waiter of [...this.#placed.values()]) {
+      if (waiter.highest >= AckLevel.received) waiter.settle({ status: "lost" });
+      else this.#displace(waiter);
+    }
   }
 
   /** The session is over. */

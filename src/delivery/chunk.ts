@@ -4,6 +4,7 @@
 
 /** A piece that frames lie in, one after the other, each at a multiple of 8. */
 export class Chunk {
+  readonly memory: ArrayBuffer;
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   /** Where the first frame begins. */
@@ -14,9 +15,9 @@ export class Chunk {
 
   /** @param bytes a multiple of 8. */
   constructor(bytes: number) {
-    const memory = new ArrayBuffer(bytes);
-    this.bytes = new Uint8Array(memory);
-    this.words = new Int32Array(memory);
+    this.memory = new ArrayBuffer(bytes);
+    this.bytes = new Uint8Array(this.memory);
+    this.words = new Int32Array(this.memory);
   }
 }
 

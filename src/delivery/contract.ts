@@ -1,5 +1,6 @@
 /** What applications have of sessions at either end. */
 export type { AcknowledgedLevel, Acknowledgement, AckOptions } from "./acknowledgement.js";
+export type { CompressedBytes, Compression, CompressionFigures } from "./compression.js";
 export {
   type Answered,
   type AnswerOf,
@@ -21,3 +22,4 @@ export { FailureCode, type Reply, RequestFailure, type Success } from "./failure
 export type { Delivery, Priority } from "./lane.js";
 export type { Message } from "./message.js";
 export type { MessageId, RequestOptions, SendAckedOptions, SendOptions } from "./send_options.js";
+export { decodeSocketClose, encodeSocketClose, type SocketClose, SocketMessage } from "./socket_message.js";

@@ -1,3 +1,5 @@
+import { type Linked, LinkedList } from "../list/linked_list.js";
+
 /** What is known of a message by its id. */
 export type Known = "new" | "duplicate" | "conflict";
 
@@ -6,20 +8,26 @@ export interface DedupeLimits {
   readonly maxIds: number;
   /** How long an id is remembered. */
   readonly maxAgeMs: number;
-  /** Of all answers together; the oldest are forgotten before their ids are. */
+  /** Of all answers together; those that were given first are forgotten first, before their ids are. */
   readonly maxAnswerBytes: number;
 }
 
 /** The longest message id. */
 export const maxMessageIdBytes = 64;
 
-interface Entry<Answer> {
+interface Entry<Answer> extends Linked<Entry<Answer>> {
+  readonly id: string;
   readonly body: number;
   readonly at: number;
   /** How far it has come; what 0 is, is the caller's to say. */
   level: number;
-  answer: Answer | undefined;
-  answerBytes: number;
+  answered: Answered<Answer> | undefined;
+}
+
+interface Answered<Answer> extends Linked<Answered<Answer>> {
+  readonly entry: Entry<Answer>;
+  readonly answer: Answer;
+  readonly bytes: number;
 }
 
 /**
@@ -29,8 +37,13 @@ interface Entry<Answer> {
  */
 export class Dedupe<Answer> {
   readonly #limits: DedupeLimits;
-  /** The oldest first. */
   readonly #entries = new Map<string, Entry<Answer>>();
+  /**
+   * The oldest first, in lists of their own: to find the first of a map means to pass over all that were taken out of it
+   * since it was made anew, up to half of what it holds.
+   */
+  readonly #ages = new LinkedList<Entry<Answer>>();
+  readonly #answers = new LinkedList<Answered<Answer>>();
   #answerBytes = 0;
 
   constructor(limits: DedupeLimits) {
@@ -52,11 +65,21 @@ export class Dedupe<Answer> {
    * @returns `conflict` where the id is another message's: an error of the sender's.
    */
   check(id: string, body: number, nowMs: number): Known {
-    this.#expire(nowMs);
+    this.expire(nowMs);
     const known = this.#entries.get(id);
     if (known !== undefined) return known.body === body ? "duplicate" : "conflict";
-    this.#entries.set(id, { body, at: nowMs, level: 0, answer: undefined, answerBytes: 0 });
-    if (this.#entries.size > this.#limits.maxIds) this.#remove(this.#entries.keys().next().value!);
+    const entry = {
+      id,
+      body,
+      at: nowMs,
+      level: 0,
+      answered: undefined,
+      previous: undefined,
+      next: undefined,
+    };
+    this.#entries.set(id, entry);
+    this.#ages.push(entry);
+    if (this.#entries.size > this.#limits.maxIds) this.#remove(this.#ages.first!);
     return "new";
   }
 
@@ -64,18 +87,16 @@ export class Dedupe<Answer> {
   answered(id: string, answer: Answer, bytes: number): void {
     const entry = this.#entries.get(id);
     if (entry === undefined || bytes > this.#limits.maxAnswerBytes) return;
-    this.#answerBytes += bytes - entry.answerBytes;
-    entry.answer = answer;
-    entry.answerBytes = bytes;
-    for (const old of this.#entries.values()) {
-      if (this.#answerBytes <= this.#limits.maxAnswerBytes) return;
-      if (old !== entry) this.#forgetAnswer(old);
-    }
+    this.#forgetAnswer(entry);
+    entry.answered = { entry, answer, bytes, previous: undefined, next: undefined };
+    this.#answers.push(entry.answered);
+    this.#answerBytes += bytes;
+    while (this.#answerBytes > this.#limits.maxAnswerBytes) this.#forgetAnswer(this.#answers.first!.entry);
   }
 
   /** Undefined where there is none yet, or none any more. */
   answerTo(id: string): Answer | undefined {
-    return this.#entries.get(id)?.answer;
+    return this.#entries.get(id)?.answered?.answer;
   }
 
   /** 0 where the id is not known. */
@@ -91,25 +112,30 @@ export class Dedupe<Answer> {
 
   /** What had this id was not done: when it comes again, it is new. */
   forget(id: string): void {
-    if (this.#entries.has(id)) this.#remove(id);
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) this.#remove(entry);
   }
 
-  #expire(nowMs: number): void {
-    for (const [id, { at }] of this.#entries) {
-      if (nowMs - at < this.#limits.maxAgeMs) return;
-      this.#remove(id);
+  /** Forgets those that are too old. */
+  expire(nowMs: number): void {
+    for (let { first } = this.#ages; first !== undefined; { first } = this.#ages) {
+      if (nowMs - first.at < this.#limits.maxAgeMs) return;
+      this.#remove(first);
     }
   }
 
-  #remove(id: string): void {
-    this.#forgetAnswer(this.#entries.get(id)!);
-    this.#entries.delete(id);
+  #remove(entry: Entry<Answer>): void {
+    this.#forgetAnswer(entry);
+    this.#ages.remove(entry);
+    this.#entries.delete(entry.id);
   }
 
   #forgetAnswer(entry: Entry<Answer>): void {
-    this.#answerBytes -= entry.answerBytes;
-    entry.answer = undefined;
-    entry.answerBytes = 0;
+    const { answered } = entry;
+    if (answered === undefined) return;
+    this.#answers.remove(answered);
+    this.#answerBytes -= answered.bytes;
+    entry.answered = undefined;
   }
 }
 

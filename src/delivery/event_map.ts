@@ -97,12 +97,12 @@ export type SendArguments<Events, Options = SendOptions> =
       }[EventSubject<Events>];
 
 /** What `request` takes behind the subject. */
-export type RequestArguments<Events, Subject> =
+export type RequestArguments<Events, Subject, Options = RequestOptions> =
   IsAny<Events> extends true
-    ? [payload?: Uint8Array | string, options?: RequestOptions]
+    ? [payload?: Uint8Array | string, options?: Options]
     : [Asked<Events, Subject>] extends [undefined]
-      ? [payload?: undefined, options?: RequestOptions]
-      : [payload: Payload<Asked<Events, Subject>>, options?: RequestOptions];
+      ? [payload?: undefined, options?: Options]
+      : [payload: Payload<Asked<Events, Subject>>, options?: Options];
 
 /** What a handler of requests of a subject returns. */
 export type AnswerOf<Events, Subject> =

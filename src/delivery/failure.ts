@@ -28,6 +28,8 @@ export const FailureCode = {
   unstorable: 12,
   /** The store failed, or was too slow: the message was handled, and whether it is stored is not known. */
   unstored: 13,
+  /** Asked too early, and not done: it is asked again in the session. No application sees it. */
+  tooEarly: 14,
 } as const;
 
 /**

@@ -1,7 +1,6 @@
 import { maxFrameOverheadBytes } from "../frame/message_codec.js";
-import type { Decompress } from "../frame/opened_payload.js";
 import type { Complete } from "../options/complete.js";
-import { integer, withDefault } from "../options/schema.js";
+import { integer, oneOf, withDefault } from "../options/schema.js";
 import type { InboundLimits } from "./inbound.js";
 import type { OutboundLimits } from "./outbound.js";
 import type { RequestBudget } from "./pending_requests.js";
@@ -31,6 +30,12 @@ export const halfOptions = {
   maxAwaitedAcks: withDefault(integer(1, 10_000_000), 1_000),
 } satisfies Record<keyof HalfOptions, unknown>;
 
+/** What becomes of a message that finds the queue full. */
+export const queuePolicy = withDefault(
+  oneOf("block", "drop-oldest", "drop-newest", "conflate", "close"),
+  "block",
+);
+
 /** What all sessions of one server, or of one client, share. */
 export interface HalfContext {
   readonly outbound: OutboundLimits;
@@ -38,14 +43,12 @@ export interface HalfContext {
   readonly maxMessageBytes: number;
   readonly requestBudget: RequestBudget;
   readonly requestTimeoutMs: number;
-  readonly decompress: Decompress;
   readonly maxAwaitedAcks: number;
 }
 
 export function halfContext(
   options: Complete<HalfOptions>,
   requestBudget: RequestBudget,
-  decompress: Decompress,
   policy: OutboundLimits["policy"] = "block",
 ): HalfContext {
   const { highWaterMarkBytes, queueBytes, replayBytes } = options;
@@ -53,16 +56,16 @@ export function halfContext(
   return {
     outbound: { highWaterMarkBytes, queueBytes, replayBytes, policy },
     inbound: { windowBytes, maxFrameBytes: maxMessageBytes + maxFrameOverheadBytes },
-    ...{ maxMessageBytes, requestTimeoutMs, requestBudget, decompress, maxAwaitedAcks },
+    ...{ maxMessageBytes, requestTimeoutMs, requestBudget, maxAwaitedAcks },
   };
 }
 
 /** Holds all sessions that share a context to other limits. Not to other windows and messages: their peers were told. */
 export function updateHalf(
   context: HalfContext,
-  { queueBytes, replayBytes, requestTimeoutMs }: Complete<HalfOptions>,
+  { highWaterMarkBytes, queueBytes, replayBytes, requestTimeoutMs }: Complete<HalfOptions>,
   policy: OutboundLimits["policy"],
 ): void {
-  Object.assign(context.outbound, { queueBytes, replayBytes, policy });
+  Object.assign(context.outbound, { highWaterMarkBytes, queueBytes, replayBytes, policy });
   Object.assign(context, { requestTimeoutMs });
 }

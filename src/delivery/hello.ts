@@ -1,4 +1,4 @@
-import { ProtocolViolationError } from "../errors.js";
+import { FrameMalformedError, ProtocolViolationError } from "../errors.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { checkClientId, readClientId } from "./client_id.js";
 import { checkLength, contentsOf } from "./contents.js";
@@ -10,6 +10,11 @@ import { maxResumeTokenBytes, readTerms, type Terms, termEntries } from "./terms
 
 /** The longest token of an application. */
 export const maxTokenBytes = 8 * 1024;
+
+/** Nobody has more. */
+const maxCompressions = 16;
+/** Of Hello: an early request. Of Welcome: one byte 1 where they are answered. */
+export const earlyKey = "early";
 
 /** The session that a client was in, and what it proves that by. */
 export interface Resumption {
@@ -31,21 +36,31 @@ export interface Hello extends Terms {
   readonly clientId: string | undefined;
   /** What the application authenticates by; at most 8 KiB, empty where there is none. */
   readonly token: Uint8Array;
+  /** What payloads may be compressed with, each 1 byte, or 9 with a dictionary, the most wanted first; at most 16. */
+  readonly compressions?: readonly Uint8Array[] | undefined;
   /** Where the client was in a session before. */
   readonly resumption: Resumption | undefined;
   /** The application's own words. */
   readonly meta: readonly MetaEntry[];
+  /** Requests that the server may answer at once, each a whole frame: see `EarlyRequest`. None where it is missing. */
+  readonly early?: readonly Uint8Array[] | undefined;
 }
 
 /** @throws InvalidArgumentError */
 export function encodeHello(hello: Hello): FrameContents {
-  const { version, clientId, token, resumption, meta } = hello;
+  const { version, clientId, token, resumption, meta, compressions = [], early = [] } = hello;
   checkLength(token, 0, maxTokenBytes, "a token");
   return contentsOf(Kind.Hello, {
     type: version,
     payload: token,
     subject: checkClientId(clientId),
-    meta: [...resumptionEntries(resumption), ...termEntries(hello), ...applicationEntries(meta)],
+    meta: [
+      ...resumptionEntries(resumption),
+      ...termEntries(hello),
+      ...compressions.map((value) => ({ key: "compression", value })),
+      ...applicationEntries(meta),
+      ...early.map((value) => ({ key: earlyKey, value })),
+    ],
   });
 }
 
@@ -67,6 +82,7 @@ function resumptionEntries(resumption: Resumption | undefined): MetaEntry[] {
 export function readHello(frame: Readonly<FrameContents>): Hello {
   const meta = new MetaReader("Hello", frame);
   const { payload, subject, type: version } = frame;
+  const compressions = readCompressions(meta);
   if (payload.length > maxTokenBytes) {
     throw new ProtocolViolationError(`a token has at most ${maxTokenBytes} bytes, not ${payload.length}`);
   }
@@ -76,8 +92,18 @@ export function readHello(frame: Readonly<FrameContents>): Hello {
     token: owned(payload),
     resumption: readResumption(meta),
     ...readTerms(meta),
+    ...(compressions.length > 0 && { compressions }),
     meta: meta.application(),
+    early: meta.all(earlyKey).map(owned),
   };
+}
+
+function readCompressions(meta: MetaReader): readonly Uint8Array[] {
+  const ids = meta.all("compression");
+  if (ids.length > maxCompressions || ids.some(({ length }) => length !== 1 && length !== 9)) {
+    throw new FrameMalformedError(`there are ${maxCompressions} compressions at most, each of 1 or 9 bytes`);
+  }
+  return ids.map(owned);
 }
 
 function readResumption(meta: MetaReader): Resumption | undefined {

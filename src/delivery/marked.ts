@@ -18,6 +18,8 @@ export interface MarkedSession {
   readonly canStore: boolean;
   /** Says something of a message to its sender. @returns false where there is no room for that. */
   tell(confirmation: Confirmation): boolean;
+  /** The same, of what nobody says again: where there is no room for that, the session cannot go on. */
+  tellSurely(confirmation: Confirmation): boolean;
   answer(answer: Outgoing): void;
   fail(request: number, code: number, reason: string): void;
   /** Stores a message that was handled before, and not stored. */
@@ -79,7 +81,7 @@ export class Marked {
   /** The application says how far a message has come. @returns whether somebody is told. */
   confirm(message: Confirmable, marks: Marks, level: number): boolean {
     if (this.#session.holds(storingKey(message, marks), level)) return true;
-    return this.#reached(message, marks, level);
+    return this.#reached(message, marks, level, (confirmation) => this.#session.tell(confirmation));
   }
 
   /** A message is not handled: when it comes again, it is new. */
@@ -99,7 +101,7 @@ export class Marked {
   /** The store has taken a message. @param level what the application has said of it meanwhile, or `stored`. */
   stored(message: Confirmable, marks: Marks, level: number): void {
     if (marks.id !== undefined) this.#repeats.stored(marks.id, true);
-    this.#reached(message, marks, level);
+    this.#reached(message, marks, level, (confirmation) => this.#session.tellSurely(confirmation));
   }
 
   /** A store has it that keeps nothing: that says nothing to anybody. */
@@ -123,7 +125,7 @@ export class Marked {
     if (level === AckLevel.received || sequence === 0) return;
     const reached = this.#repeats.level(id);
     const isStorable = this.#session.canStore;
-    if (reached > AckLevel.received) this.#session.tell({ lane, sequence, level: reached });
+    if (reached > AckLevel.received) this.#session.tellSurely({ lane, sequence, level: reached });
     if (reached >= level) return;
     if (level === AckLevel.stored && !isStorable) this.#reject({ lane, sequence }, unstorable);
     else if (!this.#repeats.wait(id, placeOf(lane, sequence), level)) {
@@ -131,13 +133,19 @@ export class Marked {
     } else if (isStorable && reached < AckLevel.stored) this.#session.storeAgain(frame);
   }
 
-  #reached({ lane, sequence }: Confirmable, { id, level: asked }: Marks, level: number): boolean {
+  /** @param tell how the sender of the message is told; those that were the same are told once, and now. */
+  #reached(
+    { lane, sequence }: Confirmable,
+    { id, level: asked }: Marks,
+    level: number,
+    tell: (confirmation: Confirmation) => boolean,
+  ): boolean {
     let isTold = false;
     for (const place of id === undefined ? none : this.#repeats.raise(id, level)) {
-      isTold = this.#session.tell({ ...fromPlace(place), level }) || isTold;
+      isTold = this.#session.tellSurely({ ...fromPlace(place), level }) || isTold;
     }
     if (asked === AckLevel.received || sequence === 0) return isTold;
-    return this.#session.tell({ lane, sequence, level }) || isTold;
+    return tell({ lane, sequence, level }) || isTold;
   }
 
   #rejectAll(message: Confirmable, others: readonly number[], rejection: Rejection): void {
@@ -146,7 +154,7 @@ export class Marked {
   }
 
   #reject({ lane, sequence }: Pick<Confirmable, "lane" | "sequence">, rejection: Rejection): void {
-    if (sequence !== 0) this.#session.tell({ lane, sequence, level: AckLevel.rejected, rejection });
+    if (sequence !== 0) this.#session.tellSurely({ lane, sequence, level: AckLevel.rejected, rejection });
   }
 
   #fail(request: number, { code, reason }: Rejection): void {

@@ -36,9 +36,10 @@ export abstract class MarkingHalf extends SpeakingHalf {
     return this.#marked;
   }
 
-  /** Tells its sender that a message is not handled. */
-  rejectMessage(message: Confirmable, rejection: Rejection): void {
-    if (this.isFirstRejection(message)) this.marked.reject(message, rejection);
+  override rejectMessage(message: Confirmable, rejection: Rejection): boolean {
+    if (message.sequence === 0 || this.outbound.hasEnded || !this.isFirstRejection(message)) return false;
+    this.marked.reject(message, rejection);
+    return true;
   }
 
   override confirmMessage(message: Confirmable, level: number): boolean {
@@ -67,6 +68,7 @@ export abstract class MarkingHalf extends SpeakingHalf {
         return canStore();
       },
       tell: (confirmation) => this.tellOf(confirmation),
+      tellSurely: (confirmation) => this.tellSurely(confirmation),
       answer: (answer) => super.answer(answer, true),
       fail: (request, code, reason) => this.fail(request, code, reason),
       storeAgain: (frame) => this.storeAgain(frame),

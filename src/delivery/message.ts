@@ -2,6 +2,8 @@ import { InvalidArgumentError } from "../errors.js";
 import type { FrameContents, MetaEntry } from "../frame/frame.js";
 import { unshared } from "../frame/unshared.js";
 import { AckLevel } from "./ack.js";
+import type { Rejection } from "./confirmation.js";
+import { FailureCode } from "./failure.js";
 import { idBytesOf } from "./marks.js";
 import { noEntries, ownedEntries } from "./meta.js";
 
@@ -19,6 +21,8 @@ export interface Confirming {
   readonly life: number;
   /** @param level of `AckLevel`. */
   confirmMessage(message: Confirmable, level: number): boolean;
+  /** Tells its sender that a message is not handled. @returns false where nobody is told. */
+  rejectMessage(message: Confirmable, rejection: Rejection): boolean;
 }
 
 /** What a handler sees of a message. */
@@ -43,6 +47,14 @@ export interface Message {
    * @throws InvalidArgumentError
    */
   confirm(level: "delivered" | "read"): boolean;
+  /**
+   * Says to the sender that this side's application does not take the message, at any time, and once: who waits for it
+   * (`sendAcked`) is told `rejected`, as is a client's handler of that name.
+   * @param reason text for people, of which the sender gets up to 1,024 characters.
+   * @param code of `FailureCode`, or the application's own from 1,000 on; `failed` by default.
+   * @returns false where the sender will not be told: of a message that has no sequence, or whose session is over.
+   */
+  reject(reason: string, code?: number): boolean;
   /** The payload as text, decoded now. */
   text(): string;
   /** The payload as JSON says it. @throws SyntaxError */
@@ -53,8 +65,26 @@ export interface Message {
 
 const decoder = new TextDecoder();
 
+/** What payload and metadata say, wherever they lie. */
+abstract class Said {
+  abstract readonly payload: Uint8Array;
+  abstract readonly meta: readonly MetaEntry[];
+
+  get messageId(): Uint8Array | undefined {
+    return idBytesOf(this.meta);
+  }
+
+  text(): string {
+    return textOf(this.payload);
+  }
+
+  json(): unknown {
+    return JSON.parse(this.text());
+  }
+}
+
 /** A message in the frame that was decoded last: one object serves all of them. */
-export class MessageView implements Message {
+export class MessageView extends Said implements Message {
   #frame: Readonly<FrameContents> | undefined = undefined;
   #from: Confirming | undefined = undefined;
   #confirmed = 0;
@@ -91,23 +121,17 @@ export class MessageView implements Message {
     return this.#contents.channel;
   }
 
-  text(): string {
-    return textOf(this.payload);
-  }
-
-  json(): unknown {
-    return JSON.parse(this.text());
-  }
-
-  get messageId(): Uint8Array | undefined {
-    return idBytesOf(this.meta);
-  }
-
   confirm(level: "delivered" | "read"): boolean {
     const number = levelOf(level);
     if (number <= this.#confirmed || !this.#from!.confirmMessage(this, number)) return false;
     this.#confirmed = number;
     return true;
+  }
+
+  reject(reason: string, code: number = FailureCode.failed): boolean {
+    if (this.#confirmed === AckLevel.rejected) return false;
+    this.#confirmed = AckLevel.rejected;
+    return this.#from!.rejectMessage(this, { code, reason });
   }
 
   copy(): Message {
@@ -120,7 +144,7 @@ export class MessageView implements Message {
 }
 
 /** A message that keeps. */
-export class OwnMessage implements Message {
+export class OwnMessage extends Said implements Message {
   readonly type: number;
   readonly subject: string | undefined;
   payload: Uint8Array;
@@ -136,6 +160,7 @@ export class OwnMessage implements Message {
     from: Confirming,
     confirmed = 0,
   ) {
+    super();
     this.#from = from;
     this.#life = from.life;
     this.#confirmed = confirmed;
@@ -147,24 +172,18 @@ export class OwnMessage implements Message {
     this.lane = channel;
   }
 
-  text(): string {
-    return textOf(this.payload);
-  }
-
-  json(): unknown {
-    return JSON.parse(this.text());
-  }
-
-  get messageId(): Uint8Array | undefined {
-    return idBytesOf(this.meta);
-  }
-
   confirm(level: "delivered" | "read"): boolean {
     const number = levelOf(level);
     if (number <= this.#confirmed || this.#life !== this.#from.life) return false;
     if (!this.#from.confirmMessage(this, number)) return false;
     this.#confirmed = number;
     return true;
+  }
+
+  reject(reason: string, code: number = FailureCode.failed): boolean {
+    if (this.#confirmed === AckLevel.rejected || this.#life !== this.#from.life) return false;
+    this.#confirmed = AckLevel.rejected;
+    return this.#from.rejectMessage(this, { code, reason });
   }
 
   copy(): Message {

@@ -77,13 +77,7 @@ export class MetaReader {
 
   /** @throws ProtocolViolationError where it is there twice; FrameMalformedError where it has another length. */
   bytes(key: string, min: number, max: number): Uint8Array | undefined {
-    const values = this.all(key);
-    if (values.length > 1) throw new ProtocolViolationError(`a ${this.#kind} has one "${key}" at most`);
-    const value = values[0];
-    if (value !== undefined && (value.length < min || value.length > max)) {
-      const allowed = min === max ? `${min}` : `${min} to ${max}`;
-      throw new FrameMalformedError(`"${key}" of a ${this.#kind} has ${allowed} bytes, not ${value.length}`);
-    }
+    const value = this.#find(key, min, max);
     return value && owned(value);
   }
 
@@ -95,8 +89,8 @@ export class MetaReader {
   }
 
   u32(key: string): number | undefined {
-    const value = this.bytes(key, 4, 4);
-    return value && new DataView(value.buffer).getUint32(0, true);
+    const value = this.#find(key, 4, 4);
+    return value && new DataView(value.buffer, value.byteOffset).getUint32(0, true);
   }
 
   /** @throws FrameMalformedError where it is not UTF-8. */
@@ -115,6 +109,21 @@ export class MetaReader {
     return this.#meta
       .filter(({ key }) => key.startsWith(applicationPrefix))
       .map(({ key, value }) => ({ key: key.slice(applicationPrefix.length), value: owned(value) }));
+  }
+
+  /** Still the frame's. */
+  #find(key: string, min: number, max: number): Uint8Array | undefined {
+    let found: Uint8Array | undefined;
+    for (const entry of this.#meta) {
+      if (entry.key !== key) continue;
+      if (found !== undefined) throw new ProtocolViolationError(`a ${this.#kind} has one "${key}" at most`);
+      found = entry.value;
+    }
+    if (found !== undefined && (found.length < min || found.length > max)) {
+      const allowed = min === max ? `${min}` : `${min} to ${max}`;
+      throw new FrameMalformedError(`"${key}" of a ${this.#kind} has ${allowed} bytes, not ${found.length}`);
+    }
+    return found;
   }
 
   #decode(key: string, value: Uint8Array): string {

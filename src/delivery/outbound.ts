@@ -1,10 +1,8 @@
-import { ConnectionClosedError } from "../errors.js";
 import { Kind } from "../frame/frame.js";
 import type { SendResult } from "../transport/connection.js";
-import { type Cursors, noCursors } from "./cursors.js";
-import { hotHead, placeFrame } from "./head.js";
-import type { Inbound } from "./inbound.js";
-import { Lane, laneOf } from "./lane.js";
+import type { Cursors } from "./cursors.js";
+import { DirectSending } from "./direct_sending.js";
+import { Lane, laneOf, type Priority } from "./lane.js";
 import {
   type Carrier,
   checkSettled,
@@ -12,21 +10,14 @@ import {
   hotBytes,
   isHot,
   keyOf,
-  type OutboundLimits,
   type Outgoing,
-  sendDatagram,
-  takesDatagrams,
+  type Watch,
 } from "./outgoing.js";
 import { type Waiting, waitingOverheadBytes } from "./pending_queue.js";
-import { bytesToReplay, Rarities, settle, tell } from "./rarities.js";
-import { SentLog } from "./sent_log.js";
-import { lowBits, nextSequence, widen } from "./sequence.js";
+import { bytesToReplay, type Rarities, settle, tell } from "./rarities.js";
 
 export type { Carrier, OutboundLimits, Outgoing } from "./outgoing.js";
 export type { Outcome, Settled } from "./sent_log.js";
-
-/** The order in which lanes are sent again. */
-const byUrgency = [Lane.control, Lane.high, Lane.normal, 8, 9, 10, 11, 12, 13, 14, 15, Lane.bulk];
 
 /**
  * The sending half of a session. It outlives connections: what is not acknowledged is kept, and sent again on the next
@@ -39,37 +30,11 @@ const byUrgency = [Lane.control, Lane.high, Lane.normal, 8, 9, 10, 11, 12, 13, 1
  *                                            └── replay, on the next connection
  * ```
  */
-export class Outbound {
-  limits: OutboundLimits;
-  /** Messages given to a connection for the first time, and the bytes of their frames. */
-  messagesSent = 0;
-  bytesSent = 0;
-  /** Of sequenced frames that were sent and are not acknowledged. */
-  bytesUnacknowledged = 0;
-  /** `send` has answered `blocked` or `dropped`, and there was no `drain` since. */
-  isBlocked = false;
-  readonly #inbound: Inbound;
-  #carrier: Carrier | undefined = undefined;
-  #windowBytes = 0;
-  /** There is a connection that takes more, and nothing waits. */
-  #isReady = false;
-  #normal: SentLog | undefined = undefined;
-  #rarities: Rarities | undefined = undefined;
-
-  /**
-   * @param ackOf whose acknowledgements go out with what is sent here.
-   * @param begun how far a session is that is taken over from elsewhere; a new one by default.
-   */
-  constructor(limits: OutboundLimits, ackOf: Inbound, begun: Cursors = noCursors) {
-    this.limits = limits;
-    this.#inbound = ackOf;
-    for (const [lane, sequence] of begun) this.#addLog(lane, sequence);
-  }
-
+export class Outbound extends DirectSending {
   /** Bytes that wait for the peer, the connection or another one, and those that the connection holds. */
   get bytesQueued(): number {
-    const held = this.#carrier?.bytesQueued ?? 0;
-    const rarities = this.#rarities;
+    const held = this.carrier?.bytesQueued ?? 0;
+    const rarities = this.rarities;
     return rarities === undefined ? held : held + rarities.pending.bytes + bytesToReplay(rarities);
   }
 
@@ -78,14 +43,14 @@ export class Outbound {
    * its connection holds. 0 while messages go out at once.
    */
   get bytesHeld(): number {
-    if (this.#isReady) return 0;
-    const waiting = this.#rarities?.pending.cost ?? 0;
-    return waiting + this.bytesUnacknowledged + (this.#carrier?.bytesQueued ?? 0);
+    if (this.isReady) return 0;
+    const waiting = this.rarities?.pending.cost ?? 0;
+    return waiting + this.bytesUnacknowledged + (this.carrier?.bytesQueued ?? 0);
   }
 
   /** Something is to happen at the next {@link pump}: messages wait, or whoever was told `blocked` does. */
   get isHeld(): boolean {
-    return !this.#isReady || this.isBlocked;
+    return !this.isReady || this.isBlocked;
   }
 
   /** What is queued has reached the high-water mark. */
@@ -95,46 +60,51 @@ export class Outbound {
 
   /** Messages wait that were accepted. */
   get hasWaiting(): boolean {
-    const rarities = this.#rarities;
+    const rarities = this.rarities;
     return rarities !== undefined && (rarities.pending.bytes > 0 || rarities.replays.length > 0);
   }
 
-  /** The session is over: see {@link end}. */
-  get hasEnded(): boolean {
-    return this.#rarities?.hasEnded ?? false;
+  /** What waits and has not gone out before; nothing, where anything that has goes before it. */
+  get waiting(): Iterable<Waiting> {
+    return this.bytesUnacknowledged > 0 ? [] : (this.rarities?.pending ?? []);
+  }
+
+  /** Lets go of what waits and goes another way. */
+  withdraw(watches: ReadonlySet<Watch>): void {
+    this.rarities?.pending.retain(({ watch }) => watch === undefined || !watches.has(watch));
   }
 
   /** The frames that were accepted and are not acknowledged, those of each lane in their order. */
   *unacknowledged(): Generator<Uint8Array> {
-    for (const log of this.#logs()) {
+    for (const log of this.logs()) {
       const frames = log.replay();
       for (let frame = frames.peek(); frame !== undefined; frame = frames.peek()) {
         yield frame;
         frames.advance();
       }
     }
-    for (const { frame } of this.#rarities?.pending ?? []) yield frame;
+    for (const { frame } of this.rarities?.pending ?? []) yield frame;
   }
 
   /** Messages that were given up to keep the queue's limit. */
   get messagesDropped(): number {
-    return this.#rarities?.messagesDropped ?? 0;
+    return this.rarities?.messagesDropped ?? 0;
   }
 
   /** Messages that were given up because their time had come before they could go out. */
   get messagesExpired(): number {
-    return this.#rarities?.messagesExpired ?? 0;
+    return this.rarities?.messagesExpired ?? 0;
   }
 
   /** The policy is `close`, and the queue was full: the session is to be closed with `CloseCode.exhausted`. */
   get mustClose(): boolean {
-    return this.#rarities?.mustClose ?? false;
+    return this.rarities?.mustClose ?? false;
   }
 
   /** Sends an `ordered` message of priority `normal`: the fast way. @returns see {@link send}. */
   sendMessage(type: number, payload: Uint8Array): SendResult {
-    if (this.#isReady && this.#fits(hotBytes(payload))) {
-      const result = this.#sendHot(Lane.normal, Kind.Message, type, payload);
+    if (this.isReady && this.fits(hotBytes(payload))) {
+      const result = this.sendHot(Lane.normal, Kind.Message, type, payload);
       if (result !== "dropped") return result;
     }
     return this.send({ kind: Kind.Message, type, payload });
@@ -147,68 +117,50 @@ export class Outbound {
    * @throws InvalidArgumentError for `settled` with a class that has no sequences.
    */
   send(message: Outgoing): SendResult {
-    const { delivery = "ordered", priority = "normal", settled, expiresAt } = message;
+    const { delivery = "ordered", priority = "normal", settled } = message;
     if (settled !== undefined) checkSettled(message);
     const lane = laneOf(delivery, priority, delivery === "unordered" ? this.#nextTurn() : 0);
-    if (delivery === "unreliable") return this.#sendUnreliable(message, lane);
+    if (delivery === "unreliable") return this.sendUnreliable(message, lane);
     const sequenced = delivery !== "latest";
-    if (this.#isReady && sequenced && settled === undefined && isHot(message)) {
+    if (this.isReady && sequenced && settled === undefined && isHot(message)) {
       const { kind, type, payload } = message;
-      const result = this.#fits(hotBytes(payload)) ? this.#sendHot(lane, kind, type, payload) : "dropped";
+      const result = this.fits(hotBytes(payload)) ? this.sendHot(lane, kind, type, payload) : "dropped";
       if (result !== "dropped") return result;
     }
-    const frame = encodeOutgoing(message);
-    const key = keyOf(message, this.limits.policy);
-    const { watch } = message;
-    const mayGo = !promised.has(message.kind);
-    const waiting = {
-      ...{ frame, priority, lane, sequenced, key, mayGo },
-      ...{ expiresAt: expiresAt ?? never, settled, watch },
-    };
-    if (this.#isReady && (!sequenced || this.#fits(frame.length))) {
-      const result = this.#transmit(waiting);
+    const waiting = this.#waiting(message, lane);
+    if (this.isReady && (!sequenced || this.fits(waiting.frame.length))) {
+      const result = this.transmit(waiting);
       if (result !== "dropped") {
-        watch?.sent();
-        return this.#accepted(result);
+        waiting.watch?.sent();
+        return this.accepted(result);
       }
     }
+    this.lingers = false; // what waited for others goes before it
     return this.#enqueue(waiting);
   }
 
-  /** Sends a whole frame that has no place in any lane, such as what is published to many, unless it would wait. */
-  sendPrepared(head: Uint8Array, payload: Uint8Array | undefined, lane: number): SendResult {
-    if (!this.#isReady) return this.#refuse();
-    const result = this.#give(head, payload, lane);
-    if (result === "dropped") return this.#refuse();
-    this.#count(head.length + (payload?.length ?? 0));
-    return this.#accepted(result);
+  /**
+   * The same, of a message that may wait for others to go out with: until {@link lingers} is made false and {@link pump}
+   * called, something else is sent, or so much waits.
+   */
+  linger(message: Outgoing, maxBytes: number): SendResult {
+    const bytes = (this.rarities?.pending.bytes ?? 0) + message.payload.length;
+    if (bytes >= maxBytes || !(this.isReady || this.lingers)) return this.send(message);
+    const { delivery = "ordered", priority = "normal" } = message;
+    const lane = laneOf(delivery, priority, delivery === "unordered" ? this.#nextTurn() : 0);
+    this.lingers = true;
+    const result = this.#enqueue(this.#waiting(message, lane));
+    if (this.isReady) this.lingers = false; // it found no room
+    return result;
   }
 
-  /**
-   * The peer has handled all of a lane up to a sequence.
-   * @param low32 the low 32 bits of it, as they are in `ref`, where they are not 0.
-   * @returns false where it was never sent: the peer breaks the protocol.
-   */
-  acknowledge(lane: number, low32: number): boolean {
-    const log = this.#log(lane);
-    if (log === undefined) return false;
-    const sequence = widen(low32, log.acknowledged);
-    if (sequence <= log.acknowledged) return sequence > 0;
-    if (sequence > log.newest) return false;
-    this.#acknowledged(log, sequence);
-    if (this.#rarities !== undefined) tell(this.#rarities);
-    return true;
-  }
-
-  /**
-   * Whether the session can go on from where the peer says that it is. It cannot where what the peer lacks is gone, or
-   * where it claims what was never sent. While a connection is attached, what the peer acknowledges there may have
-   * overtaken its cursors, and they are no gap where they are behind it.
-   */
-  canResume(cursors: Cursors): boolean {
-    if (!this.#hasSent(cursors)) return false;
-    if (this.#carrier !== undefined) return true;
-    return this.#logs().every((log) => (cursors.get(log.lane) ?? 0) >= log.acknowledged);
+  #waiting(message: Outgoing, lane: number): Waiting {
+    const { delivery, priority = "normal", settled, expiresAt = never, watch } = message;
+    return {
+      ...{ frame: encodeOutgoing(message), priority, lane, sequenced: delivery !== "latest" },
+      ...{ key: keyOf(message, this.limits.policy), mayGo: !promised.has(message.kind) },
+      ...{ expiresAt, settled, watch },
+    };
   }
 
   /**
@@ -221,29 +173,20 @@ export class Outbound {
    *   on the connection before, which may have ended, too.
    */
   attach(carrier: Carrier, peerWindowBytes: number, cursors: Cursors, nowMs: number): boolean {
-    if (!this.#hasSent(cursors)) return false;
-    for (const log of this.#logs()) {
+    if (!this.hasSent(cursors)) return false;
+    for (const log of this.logs()) {
       const cursor = cursors.get(log.lane) ?? 0;
-      if (cursor > log.acknowledged) this.#acknowledged(log, cursor);
+      if (cursor > log.acknowledged) this.letGo(log, cursor);
     }
     this.detach();
-    this.#carrier = carrier;
-    this.#windowBytes = peerWindowBytes;
-    this.#inbound.reattach();
-    const replays = this.#logs().filter((log) => log.bytes > 0);
-    if (replays.length > 0) this.#rare().replays = replays.map((log) => log.replay());
-    if (this.#rarities === undefined) this.#isReady = true;
-    else this.#flow(this.#rarities, nowMs);
+    this.carrier = carrier;
+    this.windowBytes = peerWindowBytes;
+    this.inbound.reattach();
+    const replays = this.logs().filter((log) => log.bytes > 0);
+    if (replays.length > 0) this.rare().replays = replays.map((log) => log.replay());
+    if (this.rarities === undefined) this.isReady = true;
+    else this.#flow(this.rarities, nowMs);
     return true;
-  }
-
-  /** The connection is gone. */
-  detach(): void {
-    this.#carrier = undefined;
-    this.#isReady = false;
-    if (this.#rarities === undefined) return;
-    this.#rarities.replays = [];
-    this.#rarities.blockedAtBytes = 0;
   }
 
   /**
@@ -253,8 +196,8 @@ export class Outbound {
    * @returns true where the session was blocked and is below half of its high-water mark again: its `drain`.
    */
   pump(nowMs: number): boolean {
-    if (this.#isReady && !this.isBlocked) return false;
-    if (this.#rarities !== undefined) this.#flow(this.#rarities, nowMs);
+    if (this.isReady && !this.isBlocked) return false;
+    if (this.rarities !== undefined && !this.lingers) this.#flow(this.rarities, nowMs);
     return this.#unblock();
   }
 
@@ -263,7 +206,7 @@ export class Outbound {
    * behind its answer, when some of that may have left it already, and so is no measure of this.
    */
   drained(): void {
-    if (this.#rarities !== undefined) this.#rarities.blockedAtBytes = 0;
+    if (this.rarities !== undefined) this.rarities.blockedAtBytes = 0;
   }
 
   /**
@@ -271,11 +214,11 @@ export class Outbound {
    * @returns how much of it that was, at least `bytes` where so much waited.
    */
   shed(bytes: number): number {
-    const rarities = this.#rare();
+    const rarities = this.rare();
     const { pending } = rarities;
     const before = pending.cost;
     while (before - pending.cost < bytes) {
-      const oldest = pending.evict("control");
+      const oldest = this.#evict(rarities, "control");
       if (oldest === undefined) break;
       this.#discard(rarities, oldest, "dropped");
     }
@@ -283,187 +226,78 @@ export class Outbound {
     return before - pending.cost;
   }
 
-  /** The peer has lost the session: what it has not acknowledged is lost, and what waits goes to a new session. */
-  restart(): void {
+  /**
+   * The peer has lost the session: what it has not acknowledged is lost, and what waits goes to a new session, but for what
+   * is about the one that is lost: answers to it, and what has become of its messages.
+   * @returns how many messages were sent and not acknowledged.
+   */
+  restart(): number {
     this.detach();
-    for (const log of this.#logs()) this.#lose(log);
-    this.bytesUnacknowledged = 0;
-    if (this.#rarities !== undefined) tell(this.#rarities);
+    this.rarities?.pending.retain(({ mayGo }) => mayGo);
+    return this.loseAll();
   }
 
   /** The session is over: nothing more is accepted, all memory is given back, and whoever waits is told `lost`. */
   end(): void {
-    const rarities = this.#rare();
+    const rarities = this.rare();
     rarities.hasEnded = true;
-    for (const { settled } of rarities.pending.clear()) settle(rarities, settled, "lost");
+    for (const { settled } of rarities.pending.retain(() => false)) settle(rarities, settled, "lost");
     this.restart();
   }
 
-  /** Whether a peer can be so far. */
-  #hasSent(cursors: Cursors): boolean {
-    if (this.hasEnded) return false;
-    for (const [lane, sequence] of cursors) {
-      if (sequence > (this.#log(lane)?.newest ?? 0)) return false;
-    }
-    return true;
-  }
-
-  /** Whether the peer and the limits let a sequenced frame go out. One always may, however large it is. */
-  #fits(bytes: number): boolean {
-    const unacknowledged = this.bytesUnacknowledged;
-    const after = unacknowledged + bytes;
-    return (after <= this.#windowBytes && after <= this.limits.replayBytes) || unacknowledged === 0;
-  }
-
-  /** Sends what is a head and a payload, when it may go out at once. @returns `dropped` with nothing changed. */
-  #sendHot(lane: number, kind: number, type: number, payload: Uint8Array): SendResult {
-    const log = this.#log(lane) ?? this.#addLog(lane);
-    const bytes = hotBytes(payload);
-    const before = log.newest;
-    const ref = this.#inbound.toTell(lane);
-    const head = hotHead(kind, lane, type, lowBits(nextSequence(before)), ref, payload.length);
-    log.appendHot(payload); // before it is sent: who carries it may use the head for another
-    this.bytesUnacknowledged += bytes;
-    const result = this.#give(head, payload, lane);
-    if (result === "dropped") {
-      this.#takeBack(log, bytes, before);
-      return result;
-    }
-    this.#inbound.told(lane, ref);
-    this.#count(bytes);
-    return result === "sent" ? result : this.#accepted(result);
-  }
-
-  /** The same of any frame, in one part. */
-  #transmit({ frame, lane, sequenced, settled, watch }: Waiting): SendResult {
-    const ref = this.#inbound.toTell(lane);
-    const bytes = frame.length;
-    const log = sequenced ? (this.#log(lane) ?? this.#addLog(lane)) : undefined;
-    const before = log?.newest ?? 0;
-    const sequence = log === undefined ? 0 : lowBits(nextSequence(before));
-    placeFrame(frame, lane, sequence, ref);
-    watch?.placed(lane, sequence);
-    if (log !== undefined) {
-      log.append(frame);
-      this.bytesUnacknowledged += bytes;
-      if (settled !== undefined) log.expect(settled);
-    }
-    const result = this.#give(frame, undefined, lane);
-    if (result !== "dropped") {
-      this.#inbound.told(lane, ref);
-      this.#count(bytes);
-    } else if (log !== undefined) this.#takeBack(log, bytes, before);
-    return result;
-  }
-
-  #takeBack(log: SentLog, bytes: number, before: number): void {
-    log.undo(bytes, before);
-    this.bytesUnacknowledged -= bytes;
-  }
-
-  /** Gives a frame to the connection, and takes note of one that takes no more. */
-  #give(head: Uint8Array, payload: Uint8Array | undefined, lane: number): SendResult {
-    const carrier = this.#carrier!;
-    let result: SendResult;
-    try {
-      result = carrier.send(head, payload, lane);
-    } catch (error) {
-      return this.#hasClosed(error);
-    }
-    if (result === "sent") return result;
-    this.#isReady = false;
-    this.#rare().blockedAtBytes = Math.max(1, carrier.bytesQueued);
-    return result;
-  }
-
-  /** A connection that is closing is as good as none. */
-  #hasClosed(error: unknown): "dropped" {
-    if (!(error instanceof ConnectionClosedError)) throw error;
-    this.detach();
-    return "dropped";
-  }
-
-  #count(bytes: number): void {
-    this.messagesSent += 1;
-    this.bytesSent += bytes;
-  }
-
-  #accepted(result: SendResult): SendResult {
-    if (result === "blocked") this.isBlocked = true;
-    return result;
-  }
-
-  #refuse(): "dropped" {
-    this.#rare();
-    this.isBlocked = true;
-    return "dropped";
-  }
-
-  #sendUnreliable(message: Outgoing, lane: number): SendResult {
-    const carrier = this.#carrier;
-    if (carrier === undefined) return this.#refuse();
-    const frame = encodeOutgoing(message);
-    placeFrame(frame, lane, 0, 0);
-    if (!takesDatagrams(carrier)) {
-      const result = this.sendPrepared(frame, undefined, lane);
-      if (result !== "dropped") message.watch?.sent();
-      return result;
-    }
-    let result: SendResult;
-    try {
-      result = sendDatagram(carrier, frame);
-    } catch (error) {
-      result = this.#hasClosed(error);
-    }
-    if (result === "dropped") return this.#refuse();
-    this.#count(frame.length);
-    message.watch?.sent();
-    return result;
-  }
-
   #enqueue(message: Waiting): SendResult {
-    const rarities = this.#rare();
+    const rarities = this.rare();
     const { pending } = rarities;
-    if (rarities.hasEnded || !this.#makeRoom(rarities, message)) return this.#refuse();
+    if (rarities.hasEnded || !this.#makeRoom(rarities, message)) return this.refuse();
     const old = message.key === undefined ? undefined : pending.withKey(message.key);
     if (old === undefined) pending.push(message);
     else {
       settle(rarities, old.settled, "dropped");
-      pending.replace(old, message);
+      if (old.priority === message.priority) pending.replace(old, message);
+      else pending.move(old, message);
     }
-    this.#isReady = false;
-    if (this.#takesMore(rarities)) this.#flow(rarities, Number.NEGATIVE_INFINITY);
+    this.isReady = false;
+    if (this.#takesMore(rarities) && !this.lingers) this.#flow(rarities, Number.NEGATIVE_INFINITY);
     else tell(rarities);
     const blocked = !this.#takesMore(rarities) || this.bytesQueued >= this.limits.highWaterMarkBytes;
-    return this.#accepted(blocked ? "blocked" : "sent");
+    return this.accepted(blocked ? "blocked" : "sent");
   }
 
   /** @returns false where the message is not to be queued. */
   #makeRoom(rarities: Rarities, { frame, key, priority }: Waiting): boolean {
     const { pending } = rarities;
-    const { queueBytes, policy, discarded } = this.limits;
+    const { queueBytes, policy } = this.limits;
     const old = key === undefined ? undefined : pending.withKey(key);
     const more = old === undefined ? frame.length + waitingOverheadBytes : frame.length - old.frame.length;
     if (pending.cost + more <= queueBytes) return true;
     if (policy === "drop-oldest" && more <= queueBytes) {
-      for (let oldest = pending.evict(priority); oldest !== undefined; oldest = pending.evict(priority)) {
+      for (;;) {
+        const oldest = this.#evict(rarities, priority);
+        if (oldest === undefined) break;
         this.#discard(rarities, oldest, "dropped");
         if (pending.cost + frame.length + waitingOverheadBytes <= queueBytes) return true;
       }
     }
     if (policy === "close") rarities.mustClose = true;
-    if (policy === "drop-newest") {
-      rarities.messagesDropped += 1;
-      discarded?.(this, "dropped", frame);
-    }
+    if (policy === "drop-newest") rarities.messagesDropped += 1;
     return false;
   }
 
-  #discard(rarities: Rarities, { frame, settled }: Waiting, outcome: "dropped" | "expired"): void {
+  /** The next that gives way to a message of this priority. */
+  #evict({ pending }: Rarities, priority: Priority): Waiting | undefined {
+    const { insteadOf } = this.limits;
+    if (insteadOf === undefined) return pending.evict(priority);
+    return pending.evict(priority, (given) => {
+      const other = insteadOf(given.frame);
+      if (other === undefined) return undefined;
+      return { ...given, ...unfollowed, frame: encodeOutgoing(other), key: other.key };
+    });
+  }
+
+  #discard(rarities: Rarities, { settled }: Waiting, outcome: "dropped" | "expired"): void {
     if (outcome === "dropped") rarities.messagesDropped += 1;
     else rarities.messagesExpired += 1;
     settle(rarities, settled, outcome);
-    this.limits.discarded?.(this, outcome, frame);
   }
 
   /** Sends again and sends what waits, as far as that goes. */
@@ -472,9 +306,9 @@ export class Outbound {
     rarities.isFlowing = true;
     try {
       for (const message of rarities.pending.expire(nowMs)) this.#discard(rarities, message, "expired");
-      const flows = this.#carrier !== undefined && this.#replay(rarities) && this.#sendWaiting(rarities);
-      this.#isReady = flows && this.#takesMore(rarities);
-      if (this.#isReady) rarities.blockedAtBytes = 0;
+      const flows = this.carrier !== undefined && this.#replay(rarities) && this.#sendWaiting(rarities);
+      this.isReady = flows && this.#takesMore(rarities);
+      if (this.isReady) rarities.blockedAtBytes = 0;
     } finally {
       rarities.isFlowing = false;
     }
@@ -490,8 +324,8 @@ export class Outbound {
         continue;
       }
       const onTheWay = this.bytesUnacknowledged - bytesToReplay(rarities);
-      if (onTheWay > 0 && onTheWay + frame.length > this.#windowBytes) return false;
-      const result = this.#give(frame, undefined, replay.log.lane);
+      if (onTheWay > 0 && onTheWay + frame.length > this.windowBytes) return false;
+      const result = this.give(frame, undefined, replay.log.lane);
       if (result !== "dropped") replay.advance();
       if (!this.#goesOn(rarities, result)) return false;
     }
@@ -504,9 +338,9 @@ export class Outbound {
     for (let message = pending.peek(); message !== undefined; message = pending.peek()) {
       let next: Waiting | undefined = message;
       // What the peer has no room for lets only what is more urgent go before it.
-      while (next?.sequenced && !this.#fits(next.frame.length)) next = pending.peek(next.priority);
+      while (next?.sequenced && !this.fits(next.frame.length)) next = pending.peek(next.priority);
       if (next === undefined) return false;
-      const result = this.#transmit(next);
+      const result = this.transmit(next);
       if (result !== "dropped") {
         pending.shift(next);
         const { watch } = next;
@@ -519,16 +353,16 @@ export class Outbound {
 
   #goesOn(rarities: Rarities, result: SendResult): boolean {
     if (result === "sent") rarities.blockedAtBytes = 0;
-    return result === "sent" && this.#carrier !== undefined;
+    return result === "sent" && this.carrier !== undefined;
   }
 
   /** Where the connection has not said so yet. It does below half of its mark, which is about what it held. */
   #takesMore({ blockedAtBytes }: Rarities): boolean {
-    return blockedAtBytes === 0 || (this.#carrier?.bytesQueued ?? 0) * 2 <= blockedAtBytes;
+    return blockedAtBytes === 0 || (this.carrier?.bytesQueued ?? 0) * 2 <= blockedAtBytes;
   }
 
   #unblock(): boolean {
-    const rarities = this.#rarities;
+    const rarities = this.rarities;
     if (!this.isBlocked || rarities === undefined || !this.#takesMore(rarities)) return false;
     const { highWaterMarkBytes, queueBytes } = this.limits;
     if (this.bytesQueued * 2 >= highWaterMarkBytes || rarities.pending.cost * 2 > queueBytes) return false;
@@ -536,51 +370,14 @@ export class Outbound {
     return true;
   }
 
-  #acknowledged(log: SentLog, sequence: number): void {
-    const { settled } = log;
-    if (settled !== undefined) {
-      for (const [expected, who] of settled) {
-        if (expected > sequence) break;
-        settled.delete(expected);
-        settle(this.#rare(), who, "received");
-      }
-    }
-    this.bytesUnacknowledged -= log.acknowledge(sequence);
-  }
-
-  #lose(log: SentLog): void {
-    for (const who of log.settled?.values() ?? []) settle(this.#rare(), who, "lost");
-    log.clear();
-  }
-
-  #log(lane: number): SentLog | undefined {
-    return lane === Lane.normal ? this.#normal : this.#rarities?.logs[lane];
-  }
-
-  #addLog(lane: number, before = 0): SentLog {
-    const log = new SentLog(lane, before);
-    if (lane === Lane.normal) this.#normal = log;
-    else this.#rare().logs[lane] = log;
-    return log;
-  }
-
-  /** The most urgent first. */
-  #logs(): SentLog[] {
-    return byUrgency.map((lane) => this.#log(lane)).filter((log) => log !== undefined);
-  }
-
-  #rare(): Rarities {
-    this.#rarities ??= new Rarities();
-    return this.#rarities;
-  }
-
   #nextTurn(): number {
-    const rarities = this.#rare();
+    const rarities = this.rare();
     rarities.turn = (rarities.turn + 1) & 0xff;
     return rarities.turn;
   }
 }
 
 const never = Number.POSITIVE_INFINITY;
+const unfollowed = { mayGo: false, expiresAt: never, settled: undefined, watch: undefined };
 /** What somebody waits for, or has to know, gives way to nothing: answers, what has become of a message, and gaps. */
 const promised: ReadonlySet<number> = new Set([Kind.Response, Kind.Ack, Kind.Gap]);

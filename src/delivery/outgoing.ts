@@ -2,8 +2,8 @@ import { FrameTooLargeError, InvalidArgumentError } from "../errors.js";
 import { hotHeadBytes } from "../frame/codec.js";
 import { encodeFrame, type MetaEntry } from "../frame/frame.js";
 import type { SendResult } from "../transport/connection.js";
+import type { CompressingCarrier } from "./compression.js";
 import { type Delivery, isUnsequenced, type Priority } from "./lane.js";
-import type { Outbound } from "./outbound.js";
 import type { Settled } from "./sent_log.js";
 
 /** What carries a session's frames now: a connection, as its session sees it. */
@@ -19,6 +19,8 @@ export interface Carrier {
   /** The largest frame that goes in a datagram; undefined where none does for now. */
   readonly maxDatagramBytes?: number | undefined;
   readonly bytesQueued: number;
+  /** Itself, where it compresses; missing where it does not. */
+  readonly compressing?: CompressingCarrier | undefined;
 }
 
 /**
@@ -41,10 +43,11 @@ export interface OutboundLimits {
   readonly replayBytes: number;
   /** See `Outbound.mustClose` for `close`. */
   readonly policy: QueuePolicy;
-  /** Told of each message that was accepted and is given up, and of each that `drop-newest` turns away. */
-  readonly discarded?:
-    | ((outbound: Outbound, outcome: "dropped" | "expired", frame: Uint8Array) => void)
-    | undefined;
+  /**
+   * What is said in the place of a message that waits and gives way to others, where the peer is to hear that it did. It
+   * waits by its key, and so counts once; and gives way to nothing.
+   */
+  readonly insteadOf?: ((frame: Uint8Array) => Outgoing | undefined) | undefined;
 }
 
 /** Follows one message on its way out. Nothing of it may throw. */

@@ -66,12 +66,17 @@ class Line {
     return message;
   }
 
-  /** Takes out the oldest that gives way. */
-  giveUp(): Waiting | undefined {
+  /** Takes out the oldest that gives way. @param instead what is in its place then, if anything. */
+  giveUp(instead: (message: Waiting) => Waiting | undefined): Waiting | undefined {
     let at = this.#from + this.#staying;
     while (this.#items[at]?.mayGo === false) at += 1;
     this.#staying = at - this.#from;
-    return this.#staying === 0 ? this.shift() : this.#items.splice(at, 1)[0];
+    const message = this.#items[at];
+    const other = message && instead(message);
+    if (other !== undefined) this.#items[at] = other;
+    else if (this.#staying === 0) this.shift();
+    else this.#items.splice(at, 1);
+    return message;
   }
 
   [Symbol.iterator](): Iterator<Waiting> {
@@ -118,11 +123,7 @@ export class PendingQueue {
     const line = this.#line(rank);
     if (line.oldest === undefined) line.at = Math.max(line.at, this.#clock);
     line.push(message);
-    this.#count(message, 1);
-    if (message.key !== undefined) {
-      this.#keyed ??= new Map();
-      this.#keyed.set(message.key, message);
-    }
+    this.#entered(message);
   }
 
   /** Puts what a message says in the place of one that waits with the same key. */
@@ -130,6 +131,12 @@ export class PendingQueue {
     this.#count(old, -1);
     Object.assign(old, { frame, sequenced, expiresAt, settled, watch });
     this.#count(old, 1);
+  }
+
+  /** The same of one of another priority: in the old one's lane what is sent behind it would overtake it. */
+  move(old: Waiting, message: Waiting): void {
+    this.retain((one) => one !== old);
+    this.push(message);
   }
 
   /**
@@ -163,13 +170,17 @@ export class PendingQueue {
 
   /**
    * Takes out the message that is to give way to one of this priority: the oldest of the least priority there is.
+   * @param instead what waits in its place then, if anything, or in that of one with the same key.
    * @returns undefined where all that wait are of a higher one, or may not go.
    */
-  evict(priority: Priority): Waiting | undefined {
+  evict(
+    priority: Priority,
+    instead: (message: Waiting) => Waiting | undefined = () => undefined,
+  ): Waiting | undefined {
     for (let rank = priorities.length - 1; rank >= priorities.indexOf(priority); rank--) {
       const line = this.#lines[rank];
       if (line?.oldest === undefined) continue;
-      const message = line.giveUp();
+      const message = line.giveUp((given) => this.#unlessKnown(instead(given)));
       if (message === undefined) continue;
       this.#removed(message);
       return message;
@@ -179,28 +190,23 @@ export class PendingQueue {
 
   /** Takes out all that expire at `nowMs` or before. */
   expire(nowMs: number): Waiting[] {
-    const expired: Waiting[] = [];
-    if (this.soonest > nowMs) return expired;
+    if (this.soonest > nowMs) return [];
     let soonest = Number.POSITIVE_INFINITY;
-    for (const line of this.#lines) {
-      line?.filter((message) => {
-        const stays = message.expiresAt > nowMs;
-        if (stays) soonest = Math.min(soonest, message.expiresAt);
-        else expired.push(message);
-        return stays;
-      });
-    }
-    for (const message of expired) this.#removed(message);
+    const expired = this.retain(({ expiresAt }) => {
+      if (expiresAt <= nowMs) return false;
+      soonest = Math.min(soonest, expiresAt);
+      return true;
+    });
     this.soonest = soonest;
     return expired;
   }
 
-  /** Takes out all. */
-  clear(): Waiting[] {
-    const all: Waiting[] = [];
-    for (const line of this.#lines) line?.filter((message) => all.push(message) === 0);
-    for (const message of all) this.#removed(message);
-    return all;
+  /** Takes out those that are not to stay. */
+  retain(stays: (message: Waiting) => boolean): Waiting[] {
+    const out: Waiting[] = [];
+    for (const line of this.#lines) line?.filter((message) => stays(message) || out.push(message) === 0);
+    for (const message of out) this.#removed(message);
+    return out;
   }
 
   /** All that wait, those of each priority in their order. */
@@ -211,6 +217,25 @@ export class PendingQueue {
   #line(rank: number): Line {
     this.#lines[rank] ??= new Line(priorities[rank]!);
     return this.#lines[rank]!;
+  }
+
+  /** @returns undefined where it has taken the place of one that waits with the same key. */
+  #unlessKnown(message: Waiting | undefined): Waiting | undefined {
+    if (message === undefined) return undefined;
+    const old = message.key === undefined ? undefined : this.withKey(message.key);
+    if (old !== undefined) {
+      this.replace(old, message);
+      return undefined;
+    }
+    this.#entered(message);
+    return message;
+  }
+
+  #entered(message: Waiting): void {
+    this.#count(message, 1);
+    if (message.key === undefined) return;
+    this.#keyed ??= new Map();
+    this.#keyed.set(message.key, message);
   }
 
   #removed(message: Waiting): void {

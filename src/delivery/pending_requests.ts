@@ -2,6 +2,7 @@ import { InternalError, ResourceExhaustedError } from "../errors.js";
 import { NearLimit } from "../transport/near_limit.js";
 import { abortedError, type WaitOptions } from "../transport/wait.js";
 import { FailureCode, type Reply } from "./failure.js";
+import type { Watch } from "./outgoing.js";
 
 /** How many requests wait for answers, of all sessions that share it. */
 export class RequestBudget {
@@ -40,9 +41,36 @@ export class RequestBudget {
   }
 }
 
-interface Waiting {
+/** A request that waits for its answer, and may be done twice. */
+export interface Repeatable extends Watch {
+  isSent: boolean;
+  /** Sends it again. @returns false where it cannot be sent. */
+  readonly again: () => boolean;
+}
+
+/** A request that waits for its answer, and follows itself on its way out. */
+class Waiting implements Watch {
   readonly settle: (reply: Reply) => void;
   readonly timer: NodeJS.Timeout | undefined;
+  /** Sends it again, where it is idempotent. @returns false where it cannot be sent. */
+  readonly again: (() => boolean) | undefined;
+  isSent = false;
+
+  constructor(
+    settle: (reply: Reply) => void,
+    timer: NodeJS.Timeout | undefined,
+    again: ((waiting: Waiting) => boolean) | undefined,
+  ) {
+    this.settle = settle;
+    this.timer = timer;
+    this.again = again && (() => again(this));
+  }
+
+  placed(): void {}
+
+  sent(): void {
+    this.isSent = true;
+  }
 }
 
 /** The requests of one session that wait for answers. */
@@ -63,10 +91,13 @@ export class PendingRequests {
 
   /**
    * Waits for the answer to a request.
-   * @param send gets its id, 1..2^32-1, and sends it. @returns false where it cannot be sent.
+   * @param send gets its id, 1..2^32-1, and sends it, so that it is followed. @returns false where it cannot be sent.
    * @throws AbortedError; ResourceExhaustedError where too many wait, or it cannot be sent; what `send` throws
    */
-  ask({ timeoutMs, signal }: WaitOptions, send: (id: number) => boolean): Promise<Reply> {
+  ask(
+    { timeoutMs, signal, idempotent = false }: WaitOptions & { readonly idempotent?: boolean | undefined },
+    send: (id: number, watch: Watch) => boolean,
+  ): Promise<Reply> {
     if (signal?.aborted) return Promise.reject(abortedError("a request", signal));
     return new Promise((resolve, reject) => {
       this.#budget.take();
@@ -88,10 +119,12 @@ export class PendingRequests {
       const timer =
         timeoutMs === undefined ? undefined : setTimeout(() => settle({ status: "timeout" }), timeoutMs);
       signal?.addEventListener("abort", onAbort, { once: true });
-      this.#waiting.set(id, { settle, timer });
+      const again = idempotent ? (asked: Waiting) => send(id, asked) : undefined;
+      const waiting = new Waiting(settle, timer, again);
+      this.#waiting.set(id, waiting);
       let sent: boolean;
       try {
-        sent = send(id);
+        sent = send(id, waiting);
       } catch (cause) {
         end();
         reject(cause);
@@ -103,6 +136,12 @@ export class PendingRequests {
     });
   }
 
+  /** Undefined where nobody waits for it any more, or it may not be done twice. */
+  repeatable(id: number): Repeatable | undefined {
+    const waiting = this.#waiting.get(id);
+    return waiting?.again === undefined ? undefined : (waiting as Repeatable);
+  }
+
   /** An answer has come. False where nobody waits for it (any more). */
   answer(id: number, reply: Reply): boolean {
     const waiting = this.#waiting.get(id);
@@ -110,11 +149,27 @@ export class PendingRequests {
     return waiting !== undefined;
   }
 
+  /**
+   * The other side has lost the session: nobody there knows what was asked. What waits to go out is asked of a new one, and
+   * what is idempotent again. @returns how many others there were.
+   */
+  restart(reason: string): number {
+    return this.#lose(reason, (waiting) => {
+      if (!waiting.isSent) return false;
+      waiting.isSent = false;
+      return waiting.again?.() !== true;
+    });
+  }
+
   /** The session is over. */
   end(reason: string): void {
-    for (const { settle } of [...this.#waiting.values()]) {
-      settle({ status: "failure", code: FailureCode.lost, reason });
-    }
+    this.#lose(reason, () => true);
+  }
+
+  #lose(reason: string, isLost: (waiting: Waiting) => boolean): number {
+    const lost = [...this.#waiting.values()].filter(isLost);
+    for (const { settle } of lost) settle({ status: "failure", code: FailureCode.lost, reason });
+    return lost.length;
   }
 
   #nextId(): number {

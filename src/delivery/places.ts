@@ -1,18 +1,18 @@
 import { FrameMalformedError, ProtocolViolationError } from "../errors.js";
+import { cursorBytes } from "../frame/cursor_bytes.js";
 import type { MetaEntry } from "../frame/frame.js";
 import type { MetaReader } from "./meta.js";
 
-/** By topic: the cursor of the newest publication that a client has, 12 bytes as topics write them. */
+/** By topic: the cursor of the newest publication that a client has, as topics write them. */
 export type Places = ReadonlyMap<string, Uint8Array>;
 
 export const noPlaces: Places = new Map();
 const key = "topic";
-const cursorBytes = 12;
 const maxTopicBytes = 256;
-/** A hello names so many at the most; its metadata is for other things, too. */
+/** A frame names so many at the most; its metadata is for other things, too. */
 export const maxPlaces = 256;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const decoder = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** One entry a topic: the cursor, then the topic. */
 export function placeEntries(places: Places): MetaEntry[] {
@@ -30,7 +30,7 @@ export function readPlaces(meta: MetaReader): Places {
   const values = meta.all(key);
   if (values.length === 0) return noPlaces;
   if (values.length > maxPlaces) {
-    throw new ProtocolViolationError(`a Hello names ${maxPlaces} topics at most, not ${values.length}`);
+    throw new ProtocolViolationError(`a client names ${maxPlaces} topics at most, not ${values.length}`);
   }
   const places = new Map<string, Uint8Array>();
   for (const value of values) {
@@ -45,12 +45,12 @@ function topicOf(value: Uint8Array): string {
   const name = value.slice(cursorBytes);
   if (name.length === 0 || name.length > maxTopicBytes) {
     throw new FrameMalformedError(
-      `"${key}" of a Hello has ${cursorBytes} bytes and 1 to ${maxTopicBytes} of a topic's name`,
+      `"${key}" has ${cursorBytes} bytes and 1 to ${maxTopicBytes} of a topic's name`,
     );
   }
   try {
     return decoder.decode(name);
   } catch (cause) {
-    throw new FrameMalformedError(`"${key}" of a Hello is not UTF-8`, { cause });
+    throw new FrameMalformedError(`"${key}" is not UTF-8`, { cause });
   }
 }

@@ -10,6 +10,8 @@ export class Rarities {
   replays: Replay[] = [];
   /** What the connection held when it would take no more; 0 where it takes more. */
   blockedAtBytes = 0;
+  /** All that waits does so for others only. */
+  lingers = false;
   /** Something is being sent already. */
   isFlowing = false;
   /** Counts unordered messages. */

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "../errors.js";
 import { Kind, type MetaEntry } from "../frame/frame.js";
 import { readOptions } from "../options/read.js";
-import { integer, object, oneOf, option, optional, withDefault } from "../options/schema.js";
+import { flag, integer, object, oneOf, option, optional, withDefault } from "../options/schema.js";
 import { type WaitOptions, waitOptions } from "../transport/wait.js";
 import { type AckOptions, acknowledgedLevels } from "./acknowledgement.js";
 import { maxMessageIdBytes } from "./dedupe.js";
@@ -48,6 +48,15 @@ export interface RequestOptions extends WaitOptions {
   readonly messageId?: MessageId | undefined;
 }
 
+/** How a client makes one. */
+export interface ClientRequestOptions extends RequestOptions {
+  /**
+   * Doing it twice is as good as once: where the server has lost the session it is asked of the new one, within its time.
+   * Otherwise it has failed then, with `FailureCode.lost`. False by default.
+   */
+  readonly idempotent?: boolean | undefined;
+}
+
 const MAX_DEADLINE_MS = 86_400_000;
 const encoder = new TextEncoder();
 
@@ -78,8 +87,10 @@ const sendingAcked = object({
   ...waitOptions,
   level: withDefault(oneOf(...acknowledgedLevels), "received"),
 } satisfies Record<keyof SendAckedOptions, unknown>);
-const asking = object({ ...waitOptions, priority, messageId } satisfies Record<
-  keyof RequestOptions,
+const askSchema = { ...waitOptions, priority, messageId } satisfies Record<keyof RequestOptions, unknown>;
+const asking = object(askSchema);
+const clientAsking = object({ ...askSchema, idempotent: optional(flag) } satisfies Record<
+  keyof ClientRequestOptions,
   unknown
 >);
 
@@ -117,7 +128,16 @@ export function checkRequestOptions(subject: unknown, options: RequestOptions): 
 
 /** @throws InvalidArgumentError */
 export function readRequest(subject: unknown, options: RequestOptions) {
-  const { messageId: id, ...read } = checkRequestOptions(subject, options);
+  return asked(checkRequestOptions(subject, options));
+}
+
+/** The same of a client's. @throws InvalidArgumentError */
+export function readClientRequest(subject: unknown, options: ClientRequestOptions) {
+  checkSubjectText(subject);
+  return asked(readOptions(clientAsking, options));
+}
+
+function asked<Options extends RequestOptions>({ messageId: id, ...read }: Options) {
   return { ...read, meta: withMarks(undefined, idBytes(id)) };
 }
 

@@ -1,7 +1,6 @@
-import { hotHeadBytes, sizePrefixBytes } from "../frame/codec.js";
+import { hotHeadBytes, sizePrefixBytes, writeHotWords } from "../frame/codec.js";
 import { type Chunk, freeChunk, takeChunk } from "./chunk.js";
-import { hotWords } from "./head.js";
-import { nextSequence } from "./sequence.js";
+import { lowBits, nextSequence } from "./sequence.js";
 
 /** What became of a message; see `Outgoing.settled`. */
 export type Outcome = "received" | "dropped" | "expired" | "lost";
@@ -50,15 +49,21 @@ export class SentLog {
     this.#appended(chunk, bytes);
   }
 
-  /** Appends the frame whose head was made last by `hotHead`. */
-  appendHot(payload: Uint8Array): void {
-    const bytes = hotHeadBytes + payload.length;
+  /**
+   * Writes a frame that is a head and a payload where it is kept: the next sequence's.
+   * @param ref what it acknowledges.
+   * @returns the whole frame, valid until it is acknowledged.
+   */
+  appendHot(kind: number, type: number, ref: number, payload: Uint8Array): Uint8Array {
+    const payloadBytes = payload.length;
+    const bytes = hotHeadBytes + payloadBytes;
     const chunk = this.#room(bytes);
-    const { words, end } = chunk;
-    const first = end >> 2;
-    for (let word = 0; word < hotHeadBytes >> 2; word++) words[first + word] = hotWords[word]!;
-    copy(chunk.bytes, end + hotHeadBytes, payload);
+    const at = chunk.end;
+    const seq = lowBits(nextSequence(this.newest));
+    writeHotWords(chunk.words, at >> 2, kind, this.lane, type, seq, ref, payloadBytes);
+    chunk.bytes.set(payload, at + hotHeadBytes);
     this.#appended(chunk, bytes);
+    return new Uint8Array(chunk.memory, at, bytes);
   }
 
   #room(bytes: number): Chunk {
@@ -112,6 +117,11 @@ export class SentLog {
    */
   acknowledge(sequence: number): number {
     const before = this.bytes;
+    if (sequence === this.newest) {
+      this.#letGo(); // most often all of it, and no frame need be looked at
+      this.acknowledged = sequence;
+      return before;
+    }
     while (this.acknowledged < sequence) {
       const chunk = this.#first!;
       const bytes = frameBytesAt(chunk, chunk.start);
@@ -131,6 +141,13 @@ export class SentLog {
 
   /** Lets go of all, and begins anew: what was not acknowledged is lost. */
   clear(): void {
+    this.#letGo();
+    this.settled = undefined;
+    this.newest = 0;
+    this.acknowledged = 0;
+  }
+
+  #letGo(): void {
     for (let chunk = this.#first; chunk !== undefined; ) {
       const { next } = chunk;
       freeChunk(chunk);
@@ -138,10 +155,7 @@ export class SentLog {
     }
     this.#first = undefined;
     this.#last = undefined;
-    this.settled = undefined;
     this.bytes = 0;
-    this.newest = 0;
-    this.acknowledged = 0;
   }
 
   /** All frames that are kept, to be sent again. No other is appended meanwhile; any may be acknowledged. */
@@ -157,15 +171,6 @@ export class SentLog {
 
 function frameBytesAt(chunk: Chunk, at: number): number {
   return sizePrefixBytes + chunk.words[at >> 2]!;
-}
-
-/** Up to so many bytes a loop is faster than the call. */
-const fewBytes = 32;
-
-function copy(to: Uint8Array, at: number, from: Uint8Array): void {
-  const bytes = from.length;
-  if (bytes > fewBytes) to.set(from, at);
-  else for (let i = 0; i < bytes; i++) to[at + i] = from[i]!;
 }
 
 /** A place among the frames of a log, which goes on from the oldest to the newest. */
@@ -195,7 +200,7 @@ export class Replay {
   peek(): Uint8Array | undefined {
     this.#follow();
     const chunk = this.#chunk;
-    return chunk?.bytes.subarray(this.#at, this.#at + frameBytesAt(chunk, this.#at));
+    return chunk && new Uint8Array(chunk.memory, this.#at, frameBytesAt(chunk, this.#at));
   }
 
   /** Goes on behind the frame that `peek` has shown. */

@@ -1,14 +1,11 @@
-import {
-  ConnectionClosedError,
-  FrameTooLargeError,
-  ProtocolViolationError,
-  ResourceExhaustedError,
-} from "../errors.js";
-import { encodeFrame, type FrameContents, FrameView, Kind, type MetaEntry } from "../frame/frame.js";
-import { isBatch, isPlain, openMessages } from "../frame/opened_payload.js";
+import { ConnectionClosedError, FrameTooLargeError, ProtocolViolationError } from "../errors.js";
+import type { BatchMessage } from "../frame/batch.js";
+import { isCompressed } from "../frame/compressed_payload.js";
+import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
+import { checkPlain, isPlain, openBatch } from "../frame/opened_payload.js";
 import type { SendResult } from "../transport/connection.js";
 import type { WaitOptions } from "../transport/wait.js";
-import { AckLevel, checkAck, encodeAck } from "./ack.js";
+import { AckLevel } from "./ack.js";
 import { type Acknowledgement, type AckOptions, acknowledgedLevels } from "./acknowledgement.js";
 import { failureAnswer, readReply } from "./answer.js";
 import { Awaited } from "./awaited.js";
@@ -20,48 +17,33 @@ import {
   readConfirmation,
   unstorable,
 } from "./confirmation.js";
+import { CreditHalf } from "./credit_half.js";
 import { FailureCode, type Reply } from "./failure.js";
 import { costOf } from "./frame_cost.js";
-import type { HalfContext } from "./half_options.js";
-import { Inbound } from "./inbound.js";
 import type { Priority } from "./lane.js";
 import { type Marks, marksOf, readMarks } from "./marks.js";
 import type { Confirmable, Confirming } from "./message.js";
-import { type Carrier, Outbound, type Outgoing } from "./outbound.js";
-import { PendingRequests } from "./pending_requests.js";
+import type { Outgoing } from "./outbound.js";
+import { PendingRequests, type Repeatable } from "./pending_requests.js";
 import type { MessageId, ReadMessage } from "./send_options.js";
 
 /** How something is asked. */
 interface AskOptions extends WaitOptions {
+  /** Asked again where the peer has lost the session. */
+  readonly idempotent?: boolean | undefined;
   readonly priority?: Priority | undefined;
   readonly meta?: readonly MetaEntry[] | undefined;
 }
 
-const nothing = new Uint8Array(0);
-
 /**
- * One end of a session, the same on both sides: what is sent and kept until it is acknowledged, what has come and is
- * owed an acknowledgement, the requests that wait for answers. It outlives connections.
+ * One end of a session, the same on both sides: to its lanes it adds what the frames on them are, whom they are for, and
+ * who waits for answers and confirmations.
  */
-export abstract class SessionHalf implements Confirming {
-  readonly outbound: Outbound;
-  readonly inbound: Inbound;
-  protected readonly half: HalfContext;
-  /** What carries it now. */
-  protected carrier: Carrier | undefined = undefined;
+export abstract class SessionHalf extends CreditHalf implements Confirming {
   #requests: PendingRequests | undefined = undefined;
   #awaited: Awaited | undefined = undefined;
-  #batches: Batches | undefined = undefined;
   /** The largest payload that the peer takes. */
   peerMaxBytes = 0x7fff_ffff;
-  messagesReceived = 0;
-  bytesReceived = 0;
-
-  protected constructor(context: HalfContext) {
-    this.half = context;
-    this.inbound = new Inbound(context.inbound);
-    this.outbound = new Outbound(context.outbound, this.inbound);
-  }
 
   /** A message has come. Whoever takes it calls {@link handled} when it waits no longer. */
   protected abstract onMessage(frame: Readonly<FrameContents>): void;
@@ -71,12 +53,7 @@ export abstract class SessionHalf implements Confirming {
   protected abstract onPublication(frame: Readonly<FrameContents>): void;
   /** A frame that is no part of the exchange of messages. @throws ProtocolViolationError where it may not come */
   protected abstract onOther(frame: Readonly<FrameContents>): void;
-  /** Acknowledgements are owed, which the next turn of the clock is to send: called once until it does. */
-  protected abstract onOwing(): void;
-  /** The queue is below half of its high-water mark again. */
-  protected abstract onDrain(): void;
 
-  /** The largest payload that both sides take. */
   get maxPayloadBytes(): number {
     return Math.min(this.half.maxMessageBytes, this.peerMaxBytes);
   }
@@ -85,7 +62,9 @@ export abstract class SessionHalf implements Confirming {
   protected checkSize(payload: Uint8Array): void {
     const most = this.maxPayloadBytes;
     if (payload.length <= most) return;
-    throw new FrameTooLargeError(`the message has ${payload.length} bytes; at most ${most} are taken`);
+    throw new FrameTooLargeError(
+      `the message has ${payload.length} bytes; at most ${most} are taken: sendLarge (millrace/large) sends more`,
+    );
   }
 
   get requestsPending(): number {
@@ -93,28 +72,30 @@ export abstract class SessionHalf implements Confirming {
   }
 
   /** A frame of the connection that carries the session, valid during the call. @throws ProtocolViolationError … */
-  take(frame: Readonly<FrameContents>): void {
+  take(came: Readonly<FrameContents>): void {
+    const frame = isCompressed(came.flags) ? this.opened(came) : came;
+    if (frame.kind > Kind.Message && frame.kind < Kind.Commit) checkPlain(frame.flags);
     switch (frame.kind) {
       case Kind.Message:
-        if (this.#isNew(frame)) this.#takeMessage(frame);
+        if (this.isNew(frame)) this.#takeMessage(frame);
         break;
       case Kind.Request:
       case Kind.Subscribe:
       case Kind.Unsubscribe:
         if (frame.seq === 0) throw unsequenced(frame.kind);
-        if (this.#isNew(frame)) this.#takeRequest(frame);
+        if (this.isNew(frame)) this.#takeRequest(frame);
         break;
       case Kind.Publish:
       case Kind.Gap:
-        if (frame.seq === 0 || this.#isNew(frame)) this.onPublication(frame);
+        if (frame.seq === 0 || this.isNew(frame)) this.onPublication(frame);
         break;
       case Kind.Response:
         if (frame.seq === 0) throw unsequenced(frame.kind);
-        if (this.#isNew(frame)) this.#takeResponse(frame);
+        if (this.isNew(frame)) this.#takeResponse(frame);
         break;
       case Kind.Ack:
-        if (frame.seq === 0) this.#takeAck(frame);
-        else if (this.#isNew(frame)) this.#takeConfirmation(frame);
+        if (frame.seq === 0) this.takeAck(frame);
+        else if (this.isNew(frame)) this.#takeConfirmation(frame);
         break;
       default:
         this.onOther(frame);
@@ -170,13 +151,23 @@ export abstract class SessionHalf implements Confirming {
     kind: number,
     subject: string,
     payload: Uint8Array,
-    { timeoutMs = this.half.requestTimeoutMs, signal, priority, meta }: AskOptions,
+    { timeoutMs = this.half.requestTimeoutMs, signal, idempotent, priority, meta }: AskOptions,
   ): Promise<Reply> {
     this.#requests ??= new PendingRequests(this.half.requestBudget);
-    return this.#requests.ask({ timeoutMs, signal }, (type) => {
-      const sent = this.sendMessage({ kind, type, subject, payload, priority, meta });
+    return this.#requests.ask({ timeoutMs, signal, idempotent }, (type, watch) => {
+      const sent = this.sendMessage({ kind, type, subject, payload, priority, meta, watch });
       return sent !== "dropped";
     });
+  }
+
+  /** A request of this side that may be done twice, and waits for its answer. */
+  repeatable(id: number): Repeatable | undefined {
+    return this.#requests?.repeatable(id);
+  }
+
+  /** A request of this side is answered in another way than by its session's frames. */
+  settleRequest(id: number, reply: Reply): void {
+    this.#requests?.answer(id, reply);
   }
 
   /** Answers a request. An answer is never dropped: who asked waits for it, and so bounds how many there are. */
@@ -202,76 +193,42 @@ export abstract class SessionHalf implements Confirming {
     return asked !== AckLevel.received && sequence !== 0 && this.tellOf({ lane, sequence, level });
   }
 
+  rejectMessage({ lane, sequence }: Confirmable, rejection: Rejection): boolean {
+    if (sequence === 0 || this.outbound.hasEnded || !this.isFirstRejection({ lane, sequence })) return false;
+    return this.tellSurely({ lane, sequence, level: AckLevel.rejected, rejection });
+  }
+
   /** Says something of a message to its sender. @returns false where there is no room for that. */
   protected tellOf(confirmation: Confirmation): boolean {
     return this.sendDirectly(confirmationOf(confirmation)) !== "dropped";
   }
 
+  /** The same, of what nobody says again: who waits to hear of it would wait for nothing. */
+  protected tellSurely(confirmation: Confirmation): boolean {
+    const isTold = this.tellOf(confirmation);
+    if (!isTold) this.onUndeliverable();
+    return isTold;
+  }
+
   /**
-   * A frame that had come waits no longer: that is acknowledged, and the peer may send more.
-   * @param low32 its sequence. @param cost of {@link costOf}.
+   * The peer has lost the session: nobody there knows what was asked, or sent before. What waits goes to a new one.
+   * @returns how many messages were sent and not acknowledged, and how many requests have failed.
    */
-  handled(lane: number, low32: number, cost: number): void {
-    if (low32 === 0) return;
-    const whole = this.#batches === undefined ? cost : this.#batches.handled(lane, low32, cost);
-    if (whole === undefined) return;
-    this.inbound.handled(lane, low32, whole);
-    if (this.inbound.acksDue().length > 0) this.sendAcks(false);
-    else this.onOwing();
-  }
-
-  /** Sends the acknowledgements that are owed. @param all those, too, that no window waits for yet. */
-  sendAcks(all: boolean): void {
-    if (this.carrier === undefined) return;
-    for (const lane of this.inbound.acksDue(all)) {
-      const result = this.#tell(ackFrame(lane, this.inbound.piggyback(lane)), lane);
-      if (result !== "dropped") continue;
-      this.inbound.untell(lane);
-      this.onOwing(); // the peer may have nothing left to send until it hears of it
-    }
-  }
-
-  /** A connection that is closing is as good as none: the next one is told all that was handled. */
-  #tell(frame: Uint8Array, lane: number): SendResult {
-    try {
-      return this.carrier?.send(frame, undefined, lane) ?? "dropped";
-    } catch (error) {
-      if (!(error instanceof ConnectionClosedError)) throw error;
-      return "dropped";
-    }
-  }
-
-  /** More may be able to go out. */
-  pump(nowMs: number): void {
-    if (this.outbound.pump(nowMs)) this.onDrain();
-  }
-
-  /** The connection takes more again. */
-  drained(nowMs: number): void {
-    this.outbound.drained();
-    this.pump(nowMs);
-  }
-
-  /** The peer has lost the session: nobody there knows what was asked, or sent before. */
-  protected restartHalf(reason: string): void {
-    this.outbound.restart();
+  protected restartHalf(reason: string): { readonly messages: number; readonly requests: number } {
+    const messages = this.outbound.restart();
     this.inbound.restart();
-    this.#batches = undefined;
+    this.batches = undefined;
     this.#awaited?.restart();
-    this.#requests?.end(reason);
+    return { messages, requests: this.#requests?.restart(reason) ?? 0 };
   }
 
   /** The session is over. */
   protected endHalf(reason: string): void {
     this.carrier = undefined;
-    this.#batches = undefined;
+    this.batches = undefined;
     this.outbound.end();
     this.#awaited?.end();
     this.#requests?.end(reason);
-  }
-
-  protected get nowMs(): number {
-    return performance.now();
   }
 
   /** @param _isDone false where nothing was done for what was asked. */
@@ -284,39 +241,9 @@ export abstract class SessionHalf implements Confirming {
     return this.sendMessage(answer);
   }
 
-  /** An answer found no room in the session's queue. */
+  /** An answer, or what has become of a message, found no room in the session's queue. */
   protected onUndeliverable(): void {
     throw new ConnectionClosedError("an answer found no room in the session's queue");
-  }
-
-  /** Judges a frame by its sequence, and takes what it acknowledges. */
-  #isNew(frame: Readonly<FrameContents>): boolean {
-    const { channel, seq, ref } = frame;
-    const bytes = costOf(frame);
-    const payloadBytes = frame instanceof FrameView ? frame.payloadBytes : frame.payload.length;
-    if (payloadBytes > this.half.maxMessageBytes) {
-      throw new FrameTooLargeError(
-        `a message has ${payloadBytes} bytes; this side takes ${this.half.maxMessageBytes}`,
-      );
-    }
-    if (ref !== 0) {
-      this.#acknowledge(channel, ref);
-      if (this.outbound.hasEnded) return false; // that was what its end waited for
-    }
-    switch (this.inbound.receive(channel, seq, bytes)) {
-      case "apply":
-        this.bytesReceived += payloadBytes;
-        this.messagesReceived += 1;
-        return true;
-      case "duplicate":
-        return false;
-      case "ahead":
-        throw new ProtocolViolationError(`lane ${channel} has a hole before sequence ${seq}`);
-      case "overrun":
-        throw new ResourceExhaustedError(
-          `the peer sent more than the ${this.half.inbound.windowBytes} bytes it was allowed`,
-        );
-    }
   }
 
   #takeMessage(frame: Readonly<FrameContents>): void {
@@ -328,29 +255,23 @@ export abstract class SessionHalf implements Confirming {
     }
     const { kind, channel, seq, ref, subject, meta } = frame;
     const messages = this.#opened(frame);
-    const marks = marksOf(frame);
     if (seq !== 0) {
-      this.#batches ??= new Batches();
-      this.#batches.begin(channel, seq, costOf(frame), messages.length);
+      this.batches ??= new Batches();
+      this.batches.begin(channel, seq, costOf(frame), messages.length);
     }
     for (const { type, payload } of messages) {
       if (this.outbound.hasEnded) return; // by the handler of one before
-      const message = { kind, flags: 0, channel, type, seq, ref, payload, subject, meta };
-      if (marks === undefined || this.isToHandle(message, marks)) this.onMessage(message);
-      else this.handled(channel, seq, 0);
+      this.onMessage({ kind, flags: 0, channel, type, seq, ref, payload, subject, meta });
     }
   }
 
-  /** One that cannot be opened would not be the next time either: the peer is not to send it again. */
-  #opened(
-    frame: Readonly<FrameContents>,
-  ): readonly { readonly type: number; readonly payload: Uint8Array }[] {
-    const { maxMessageBytes, decompress } = this.half;
+  /** One that is none would not be one the next time either: the peer is not to send it again. */
+  #opened(frame: Readonly<FrameContents>): readonly BatchMessage[] {
     try {
-      if (isBatch(frame.flags) && marksOf(frame) !== undefined) {
+      if (marksOf(frame) !== undefined) {
         throw new ProtocolViolationError('"id" and "ack" are of one message, and not of a batch');
       }
-      return openMessages(frame, maxMessageBytes, decompress);
+      return openBatch(frame);
     } catch (cause) {
       this.handled(frame.channel, frame.seq, costOf(frame));
       throw cause;
@@ -358,8 +279,8 @@ export abstract class SessionHalf implements Confirming {
   }
 
   /** A message is rejected. @returns false where its sender was told so already, of another one of its batch. */
-  protected isFirstRejection({ lane, sequence }: Confirmable): boolean {
-    return this.#batches?.reject(lane, sequence) ?? true;
+  protected isFirstRejection({ lane, sequence }: Pick<Confirmable, "lane" | "sequence">): boolean {
+    return this.batches?.reject(lane, sequence) ?? true;
   }
 
   #takeResponse(frame: Readonly<FrameContents>): void {
@@ -377,18 +298,13 @@ export abstract class SessionHalf implements Confirming {
   /** @returns false where a message is dealt with otherwise. */
   protected isToHandle({ channel: lane, seq: sequence }: Readonly<FrameContents>, marks: Marks): boolean {
     if (marks.level !== AckLevel.stored) return true;
-    if (sequence !== 0) this.tellOf({ lane, sequence, level: AckLevel.rejected, rejection: unstorable });
+    if (sequence !== 0) this.tellSurely({ lane, sequence, level: AckLevel.rejected, rejection: unstorable });
     return false;
   }
 
   /** The same of a request. */
   protected isToAnswer(_frame: Readonly<FrameContents>, _marks: Marks): boolean {
     return true;
-  }
-
-  #takeAck(frame: Readonly<FrameContents>): void {
-    checkAck(frame);
-    this.#acknowledge(frame.channel, frame.ref);
   }
 
   #takeConfirmation(frame: Readonly<FrameContents>): void {
@@ -400,17 +316,6 @@ export abstract class SessionHalf implements Confirming {
 
   /** The peer has not handled a message of this side. */
   protected onRejected(_message: Confirmation, _rejection: Rejection): void {}
-
-  #acknowledge(lane: number, low32: number): void {
-    if (!this.outbound.acknowledge(lane, low32)) {
-      throw new ProtocolViolationError(`the peer acknowledges what was not sent on lane ${lane}`);
-    }
-    if (this.outbound.isHeld) this.pump(this.nowMs);
-  }
-}
-
-function ackFrame(lane: number, sequence: number): Uint8Array {
-  return encodeFrame(encodeAck({ lane, sequence }), nothing);
 }
 
 function unsequenced(kind: number): ProtocolViolationError {

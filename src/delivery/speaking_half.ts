@@ -42,8 +42,13 @@ export abstract class SpeakingHalf extends SessionHalf {
     payload: Uint8Array | string = nothing,
     options: RequestOptions = {},
   ): Promise<Reply> {
-    const read = readRequest(subject, options);
+    const read = this.readRequest(subject, options);
     return this.ask(Kind.Request, subject, this.#checked(payload, "a request's payload"), read);
+  }
+
+  /** @throws InvalidArgumentError */
+  protected readRequest(subject: string, options: RequestOptions): ReturnType<typeof readRequest> {
+    return readRequest(subject, options);
   }
 
   #checked(message: Uint8Array | string, what: string): Uint8Array {

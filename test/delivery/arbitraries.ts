@@ -50,7 +50,21 @@ const terms: fc.Arbitrary<Terms> = fc.record(
   plain,
 );
 
-export const hellos: fc.Arbitrary<Hello> = terms.chain((own) =>
+const compression = fc.oneof(bytes(1, 1), bytes(9, 9));
+const compressions = fc.array(compression, { minLength: 1, maxLength: 16 });
+
+/** With what is there only where something is compressed. */
+function perhapsWith<Said>(
+  said: fc.Arbitrary<Said>,
+  name: "compression" | "compressions",
+  values: fc.Arbitrary<unknown>,
+): fc.Arbitrary<Said> {
+  return fc
+    .tuple(said, fc.option(values))
+    .map(([all, value]) => (value === null ? all : { ...all, [name]: value }));
+}
+
+const plainHellos: fc.Arbitrary<Hello> = terms.chain((own) =>
   fc.record(
     {
       version: fc.constantFrom(1, 2, 0xffff_ffff),
@@ -66,12 +80,15 @@ export const hellos: fc.Arbitrary<Hello> = terms.chain((own) =>
       windowBytes: fc.constant(own.windowBytes),
       maxMessageBytes: fc.constant(own.maxMessageBytes),
       meta,
+      early: fc.array(bytes(0, 40), { maxLength: 3 }),
     },
     plain,
   ),
 );
 
-export const welcomes: fc.Arbitrary<Welcome> = terms.chain((own) =>
+export const hellos: fc.Arbitrary<Hello> = perhapsWith(plainHellos, "compressions", compressions);
+
+const plainWelcomes: fc.Arbitrary<Welcome> = terms.chain((own) =>
   fc.record(
     {
       version: fc.constant(1),
@@ -84,7 +101,10 @@ export const welcomes: fc.Arbitrary<Welcome> = terms.chain((own) =>
       windowBytes: fc.constant(own.windowBytes),
       maxMessageBytes: fc.constant(own.maxMessageBytes),
       meta,
+      answersEarly: fc.boolean(),
     },
     plain,
   ),
 );
+
+export const welcomes: fc.Arbitrary<Welcome> = perhapsWith(plainWelcomes, "compression", compression);

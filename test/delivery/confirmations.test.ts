@@ -9,7 +9,6 @@ import { MarkingHalf } from "#internal/delivery/marking_half.js";
 import { type Message, OwnMessage } from "#internal/delivery/message.js";
 import { RequestBudget } from "#internal/delivery/pending_requests.js";
 import { readSendAcked } from "#internal/delivery/send_options.js";
-import { decompressPayload } from "#internal/frame/compression.js";
 import { decodeFrame, FrameView } from "#internal/frame/frame.js";
 import { roomy, text, Wire, windowBytes } from "./half.js";
 
@@ -32,7 +31,6 @@ class Side extends MarkingHalf {
       maxMessageBytes: 1_000,
       requestBudget: new RequestBudget(1),
       requestTimeoutMs: 0x7fff_ffff,
-      decompress: decompressPayload,
       maxAwaitedAcks: maxAwaited,
       ids: { maxIds, maxAgeMs: 1e9, maxAnswerBytes: 1_000 },
     });

@@ -46,6 +46,70 @@ describe("message ids", () => {
     assert.equal(dedupe.answerTo("c")?.length, 1, "what was forgotten with its id counts no more");
   });
 
+  it("forget as Maps of their limits would, whatever comes", () => {
+    const id = fc.constantFrom(..."abcdefgh");
+    const step = fc.record({
+      do: fc.constantFrom("check", "answer", "forget"),
+      id,
+      bytes: fc.nat(6),
+      ms: fc.nat(30),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const dedupe = new Dedupe<number>(limits);
+        let known: { id: string; at: number }[] = [];
+        let answers: { id: string; bytes: number }[] = [];
+        let nowMs = 0;
+        for (const { do: what, id, bytes, ms } of steps) {
+          nowMs += ms;
+          if (what === "check") {
+            known = known.filter(({ at }) => nowMs - at < limits.maxAgeMs);
+            const isKnown = known.some((one) => one.id === id);
+            assert.equal(dedupe.check(id, 1, nowMs), isKnown ? "duplicate" : "new");
+            if (!isKnown) known = [...known, { id, at: nowMs }].slice(-limits.maxIds);
+          } else if (what === "forget") {
+            dedupe.forget(id);
+            known = known.filter((one) => one.id !== id);
+          } else {
+            dedupe.answered(id, bytes, bytes);
+            if (known.some((one) => one.id === id)) {
+              answers = [...answers.filter((one) => one.id !== id), { id, bytes }];
+            }
+          }
+          answers = answers.filter((answer) => known.some((one) => one.id === answer.id));
+          while (answers.reduce((sum, answer) => sum + answer.bytes, 0) > limits.maxAnswerBytes)
+            answers.shift();
+          for (const other of "abcdefgh") {
+            const answer = answers.find((one) => one.id === other);
+            assert.equal(dedupe.answerTo(other), answer?.bytes);
+          }
+        }
+      }),
+    );
+  });
+
+  it("cost the same however many are remembered", () => {
+    const usPerId = (maxIds: number) => {
+      const dedupe = new Dedupe<number>({ maxIds, maxAgeMs: 1e9, maxAnswerBytes: maxIds >> 1 });
+      const go = (from: number, count: number) => {
+        for (let i = from; i < from + count; i += 1) {
+          dedupe.check(`${i}`, 1, 0);
+          if (i % 2 === 0) dedupe.answered(`${i}`, i, 1);
+        }
+      };
+      go(0, 2 * maxIds);
+      const runs = [0, 1, 2].map((run) => {
+        const begun = performance.now();
+        go(2 * maxIds + run * 20_000, 20_000);
+        return performance.now() - begun;
+      });
+      return Math.min(...runs) / 20;
+    };
+    const few = usPerId(100);
+    const many = usPerId(20_000);
+    assert.ok(many < 8 * few, `${many} µs with 20,000 ids, ${few} µs with 100`);
+  });
+
   it("are any bytes, up to a length", () => {
     const bytes = fc.uint8Array({ minLength: 1, maxLength: maxMessageIdBytes });
     fc.assert(

@@ -48,6 +48,7 @@ const hello: Hello = {
   windowBytes: 1000,
   maxMessageBytes: 1000,
   meta: [],
+  early: [],
 };
 const welcome: Welcome = {
   version: 1,
@@ -60,6 +61,7 @@ const welcome: Welcome = {
   windowBytes: 1000,
   maxMessageBytes: 1000,
   meta: [],
+  answersEarly: false,
 };
 
 /** The frame with one entry changed, left out, or there twice. */
@@ -118,6 +120,7 @@ describe("the frames that open a session", () => {
     "a heartbeat of 3 bytes": as("heartbeat", new Uint8Array(3)),
     "a window of 8 bytes": as("window", new Uint8Array(8)),
     "a cursor of 11 bytes": as("cursor", new Uint8Array(11)),
+    "a compression of 10 bytes": as("compression", new Uint8Array(10)),
   };
   const violations: Record<string, (meta: MetaEntry[]) => MetaEntry[]> = {
     "two windows": twice("window"),

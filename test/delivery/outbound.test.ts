@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ConnectionClosedError, FrameTooLargeError, InvalidArgumentError } from "millrace";
 import { chunkBytesInUse } from "#internal/delivery/chunk.js";
-import type { OutboundLimits, Outcome } from "#internal/delivery/outbound.js";
+import type { Outcome } from "#internal/delivery/outbound.js";
 import { Kind } from "#internal/frame/frame.js";
-import { Half, message, roomy, text, Wire } from "./half.js";
+import { Half, message, roomy, said, text, Wire } from "./half.js";
 
 const words = (wire: Wire) => wire.takeAll().map(({ text }) => text);
 
@@ -195,16 +195,32 @@ describe("a session whose connection takes no more", () => {
     );
   });
 
+  it("replaces one of another priority by one in its own lane, where no later one of that overtakes it", () => {
+    const half = new Half();
+    half.outbound.send({ ...message("normal"), delivery: "latest", key: "x" });
+    half.outbound.send({ ...message("before"), priority: "bulk" });
+    half.outbound.send({ ...message("bulk"), delivery: "latest", key: "x", priority: "bulk" });
+    half.outbound.send({ ...message("newer"), delivery: "latest", key: "x", priority: "bulk" });
+    half.outbound.send({ ...message("after"), priority: "bulk" });
+    const sent = half.attached().takeAll();
+    assert.deepEqual(
+      sent.map(({ text, lane }) => [text, lane]),
+      [
+        ["before", 2],
+        ["newer", 2],
+        ["after", 2],
+      ],
+    );
+  });
+
   it("gives up what has waited until its time came, and says so", () => {
     const outcomes: Outcome[] = [];
-    const discarded: string[] = [];
-    const limits: OutboundLimits = { ...roomy, discarded: (_, outcome) => discarded.push(outcome) };
-    const half = new Half(limits);
+    const half = new Half();
     const settled = (outcome: Outcome) => outcomes.push(outcome);
     half.outbound.send({ ...message("late"), expiresAt: 100, settled });
     half.outbound.send({ ...message("in time"), expiresAt: 101, settled });
     half.outbound.pump(100);
-    assert.deepEqual([outcomes, discarded, half.outbound.messagesExpired], [["expired"], ["expired"], 1]);
+    assert.deepEqual([outcomes, half.outbound.messagesExpired], [["expired"], 1]);
     assert.deepEqual(words(half.attached()), ["in time"]);
     half.outbound.acknowledge(0, 1);
     assert.deepEqual(outcomes, ["expired", "received"]);
@@ -279,6 +295,22 @@ describe("a session whose queue is full", () => {
       ["a1", "e2", "d1"],
     );
     assert.equal(half.outbound.messagesDropped, 2);
+  });
+
+  it("says what has given way by drop-oldest where somebody is to hear of it, in its place, and once for each key", () => {
+    const insteadOf = (frame: Uint8Array) => {
+      const [key] = said(frame).text;
+      return key === "z" ? undefined : { ...message(`no ${key}`), kind: Kind.Gap, key };
+    };
+    const half = new Half({ ...limits, policy: "drop-oldest", insteadOf });
+    const send = (word: string) => half.outbound.send({ ...message(""), payload: Buffer.alloc(52, word) });
+    for (const word of ["a", "b", "a", "z", "z"]) assert.equal(send(word), "sent");
+    assert.equal(half.outbound.messagesDropped, 4, "what is said instead takes room, too");
+    assert.deepEqual(first(half.attached()), ["n", "n", "z"]);
+    half.outbound.detach();
+    for (const word of ["z", "a", "z"]) send(word);
+    half.outbound.shed(3 * (100 + 256));
+    assert.deepEqual(words(half.attached()).slice(-1), ["no a"]);
   });
 
   it("lets a message with a key take the place of one that waits with it by conflate", () => {
