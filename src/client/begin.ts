@@ -1,9 +1,12 @@
+import { InvalidArgumentError } from "../errors.js";
 import { checkHandlers, checkHandlersBySubject } from "../options/handlers.js";
 import type { ClientBehaviour } from "./behaviour.js";
+import { choiceOptions } from "./choice.js";
 import { ResumableSession } from "./client_session.js";
 import { type ClientOptions, readClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import type { ClientSession } from "./session.js";
+import { readUrls } from "./urls.js";
 
 const handlerNames = [
   "message",
@@ -14,23 +17,40 @@ const handlerNames = [
   "acknowledged",
   "request",
   "drain",
-  "detached",
+  "connecting",
+  "connected",
+  "disconnected",
+  "switched",
+  "probed",
   "goAway",
   "close",
   "error",
 ] satisfies (keyof ClientBehaviour)[];
 
-/** Begins a session, as `connectSession` does. */
+/** Begins a session, as `connect` does. */
 export async function beginSession<Events>(
-  url: string,
+  urls: string | readonly string[],
   options: ClientOptions,
   behaviour: ClientBehaviour<Events>,
   platform: Platform,
 ): Promise<ClientSession<Events>> {
   checkHandlers(behaviour, handlerNames);
   checkHandlersBySubject(behaviour, "requests", "events");
+  if (platform.choice === undefined) refuseChoice(options);
+  const read = readClientOptions(options);
+  const all = readUrls(urls);
+  platform.choice?.check(read, all);
   const untyped = behaviour as unknown as ClientBehaviour; // what is carried is for the compiler alone
-  const session = new ResumableSession(readClientOptions(options), untyped, platform);
-  await session.begin(url);
+  const session = new ResumableSession(all, read, untyped, platform);
+  await session.begin();
   return session as unknown as ClientSession<Events>;
+}
+
+/** @throws InvalidArgumentError */
+function refuseChoice(options: ClientOptions): void {
+  const given = choiceOptions.find((name) => options[name]);
+  if (given === undefined) return;
+  throw new InvalidArgumentError(
+    `${given} is for who has several transports, and a page has one: leave it out`,
+  );
 }

@@ -14,10 +14,13 @@ import type { Message } from "../delivery/message.js";
 import type { MessageId } from "../delivery/send_options.js";
 import type { Cursor } from "../topic/cursor.js";
 import type { CloseInfo } from "../transport/close.js";
+import type { LostSession, Route } from "./carried.js";
+import type { SwitchCause } from "./journal.js";
+import type { ProbeResult } from "./probe.js";
 import type { ClientSession } from "./session.js";
 
 /** What the server asks; its bytes are the handler's own. */
-export interface ClientRequest extends Omit<Message, "confirm"> {
+export interface ClientRequest extends Omit<Message, "confirm" | "reject"> {
   readonly subject: string;
 }
 
@@ -34,10 +37,25 @@ export interface Publication {
 }
 
 /** Where something of a topic was missed. */
-export interface Missed {
+export interface MissedOfTopic {
+  /**
+   * Empty where the server does not know which. A pattern with wildcards, where the server had lost the subscription: of
+   * topics under it that had not been heard yet, or too long ago to be asked for again.
+   */
   readonly topic: string;
-  /** The last that had come; undefined where nothing had. */
+  /** The last that had come; undefined where nothing had, and of a pattern. */
   readonly after: Cursor | undefined;
+}
+
+/** What was missed: of a topic, or, where `topic` is undefined, with the session that the server has lost. */
+export type Missed = MissedOfTopic | LostSession;
+
+/** A connection that carries the session. */
+export interface Connected extends Route {
+  /** False where the session is new: the first, or one that the server has begun since it has lost the last one. */
+  readonly resumed: boolean;
+  /** Whether the server took the hello from the first packets, with `earlyData`; missing where it was not in them. */
+  readonly earlyDataAccepted?: boolean;
 }
 
 /** Answers what the server asks: what it returns goes back; a `RequestFailure` that it throws does, too. */
@@ -88,8 +106,9 @@ export interface ClientBehaviour<Events = unknown> {
   /** A message of a topic, valid during the call only. */
   publication?(session: ClientSession<Events>, publication: Publication): unknown;
   /**
-   * Messages of a topic have been missed, since this client could not take them in time, or was away. `subscribe` with
-   * `from` the last cursor that came gets what is kept of them.
+   * Messages have been missed. Of a topic: this client could not take them in time, or was away; `subscribe` with `from`
+   * the last cursor that came gets what is kept of them. Of the session, `topic` being undefined: the server has lost it,
+   * and has begun a new one, with the same subscriptions.
    */
   gap?(session: ClientSession<Events>, missed: Missed): unknown;
   /** Who takes messages, by subject; `message` has the others. */
@@ -112,12 +131,23 @@ export interface ClientBehaviour<Events = unknown> {
   acknowledged?(session: ClientSession<Events>, messageId: MessageId, level: AcknowledgedLevel): unknown;
   /** The queue, once at its high-water mark, is below half of it again. */
   drain?(session: ClientSession<Events>): unknown;
-  /** The connection is lost; {@link ClientSession.resume} goes on over another. */
-  detached?(session: ClientSession<Events>, info: CloseInfo): unknown;
+  /**
+   * The session is about to connect for the first time. What is sent here waits for that; with `earlyData`, idempotent
+   * requests are asked in the first packets.
+   */
+  connecting?(session: ClientSession<Events>): unknown;
+  /** There is a connection: the first one, before `connect` resolves, or another after one was lost. */
+  connected?(session: ClientSession<Events>, connected: Connected): unknown;
+  /** The connection is lost, and the session goes on without: it looks for another, unless `reconnect` is false. */
+  disconnected?(session: ClientSession<Events>, info: CloseInfo): unknown;
+  /** The session has moved to another connection while it had one. */
+  switched?(session: ClientSession<Events>, from: Route, to: Route, reason: SwitchCause): unknown;
+  /** The URLs have been measured, since `probe` was asked for; next, the best is connected to. */
+  probed?(session: ClientSession<Events>, result: ProbeResult): unknown;
   /** The server is about to stop. */
   goAway?(session: ClientSession<Events>, goAway: GoAway): unknown;
   /** The last call. */
   close?(session: ClientSession<Events>, info: CloseInfo): unknown;
-  /** A handler threw. */
+  /** A handler threw, or the server would not renew a subscription. */
   error?(session: ClientSession<Events>, cause: unknown): unknown;
 }

@@ -1,23 +1,24 @@
 import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
 import { encodeCommit } from "../delivery/commit.js";
+import {
+  type CompressionFigures,
+  commonCompression,
+  type SessionCompression,
+} from "../delivery/compression.js";
 import type { Confirmation, Rejection } from "../delivery/confirmation.js";
-import { contentsOf } from "../delivery/contents.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { costOf } from "../delivery/frame_cost.js";
-import { type Gap, readGap } from "../delivery/gap.js";
 import { readGoAway } from "../delivery/goaway.js";
 import { halfContext } from "../delivery/half_options.js";
 import type { Hello } from "../delivery/hello.js";
-import { MessageView, OwnMessage, textOf } from "../delivery/message.js";
-import type { Carrier } from "../delivery/outgoing.js";
-import { payloadOf } from "../delivery/payload.js";
+import { MessageView, OwnMessage } from "../delivery/message.js";
+import type { Outgoing } from "../delivery/outgoing.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
 import { takeRest } from "../delivery/rest.js";
-import type { MessageId } from "../delivery/send_options.js";
+import { type ClientRequestOptions, type MessageId, readClientRequest } from "../delivery/send_options.js";
 import { idText } from "../delivery/session_id.js";
 import { SpeakingHalf } from "../delivery/speaking_half.js";
-import { sessionVersion } from "../delivery/terms.js";
 import type { Welcome } from "../delivery/welcome.js";
 import {
   ProtocolViolationError,
@@ -28,59 +29,74 @@ import {
 import { CodecCarrier } from "../frame/codec_carrier.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { sendFrame } from "../frame/unit.js";
-import { CloseCode, type CloseInfo, type CloseOptions, firstApplicationCode } from "../transport/close.js";
+import { CloseCode, type CloseInfo, type CloseOptions } from "../transport/close.js";
+import type { SendResult } from "../transport/connection.js";
 import { unref } from "../transport/timer.js";
+import { readWait, type WaitOptions } from "../transport/wait.js";
+import { Answering } from "./answering.js";
 import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
-import { type Dialled, dial } from "./dial.js";
+import type { Carried, ClientState, Flight, LostSession } from "./carried.js";
+import type { Choice } from "./choice.js";
+import type { Dialled } from "./dial.js";
+import { greetingOf } from "./greeting.js";
 import { ClientHandlers } from "./handlers.js";
+import type { Totals } from "./journal.js";
+import { Linger } from "./linger.js";
+import type { MessageInbox } from "./message_inbox.js";
 import type { ReadClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
+import { Reconnection } from "./reconnection.js";
 import type { ClientSession } from "./session.js";
-import {
-  checkTopic,
-  fromEntry,
-  publishedAt,
-  readSubscribe,
-  readSubscription,
-  type SubscribeFrom,
-  type Subscription,
-} from "./subscription.js";
-import { TopicPositions } from "./topic_positions.js";
+import { type SessionStatistics, statisticsOf } from "./session_statistics.js";
+import type { SubscribeFrom, Subscription } from "./subscription.js";
+import { Topics } from "./topics.js";
 
 /** Acknowledgements that no message has carried are sent so often. */
 const turnMs = 50;
-/** What a hello says of topics takes so much at the most. */
+/** How often it is looked for what has waited too long without a connection. */
+const agingMs = 1_000;
+/** What a frame says of the topics that a client has heard takes so much at the most. */
 const maxPlacesBytes = 16 * 1_024;
 const view = new MessageView();
 const nothing = new Uint8Array(0);
-const ping = contentsOf(Kind.Ping, {});
 
-/** A {@link ClientSession}. */
-export class ResumableSession extends SpeakingHalf implements ClientSession {
+/** A {@link ClientSession}: what is said in it; what keeps it connected is its {@link Reconnection}. */
+export class ResumableSession extends SpeakingHalf implements ClientSession, Carried {
+  /** Takes the messages that no handler takes, and says itself when they are handled: see `messagesOf`. */
+  inbox: MessageInbox | undefined = undefined;
   readonly #handlers: ClientHandlers;
   readonly #options: ReadClientOptions;
-  readonly #platform: Platform;
+  readonly #reconnection: Reconnection;
+  readonly #topics: Topics;
+  readonly #linger: Linger | undefined;
   #welcome: Welcome | undefined = undefined;
-  #dialled: Dialled | undefined = undefined;
-  #state: "open" | "detached" | "closed" = "detached";
-  readonly #positions = new TopicPositions();
+  readonly #answering = new Answering();
+  readonly #choice: Choice | undefined;
+  /** What is asked on this connection, and not in the session. */
+  #flight: Flight | undefined = undefined;
   #life = 0;
-  /** One at a time: each shows the token that the one before was given. */
-  #resuming: Promise<unknown> = Promise.resolve();
-  /** The application ends it, whoever ends the connection. */
-  #isClosing = false;
+  /** Looks whether what waits without a connection is too old. */
+  #aging: NodeJS.Timeout | undefined = undefined;
   #acks: NodeJS.Timeout | undefined = undefined;
-  #heartbeat: NodeJS.Timeout | undefined = undefined;
   #resolveClosed!: (info: CloseInfo) => void;
   readonly closed: Promise<CloseInfo> = new Promise((resolve) => {
     this.#resolveClosed = resolve;
   });
 
-  constructor(options: ReadClientOptions, behaviour: ClientBehaviour, platform: Platform) {
-    super(halfContext(options, new RequestBudget(options.maxPendingRequests), platform.decompress));
+  constructor(
+    urls: readonly string[],
+    options: ReadClientOptions,
+    behaviour: ClientBehaviour,
+    platform: Platform,
+  ) {
+    const requests = new RequestBudget(options.maxPendingRequests);
+    super(halfContext(options, requests, options.queuePolicy));
     this.#options = options;
+    this.#choice = platform.choice;
     this.#handlers = new ClientHandlers(behaviour, this);
-    this.#platform = platform;
+    this.#reconnection = new Reconnection(urls, options, platform, this, this.#handlers);
+    this.#topics = new Topics((...asked) => this.#asked(...asked), this.#handlers);
+    if (options.lingerMs > 0) this.#linger = new Linger(options, platform.clock, this);
   }
 
   get id(): string {
@@ -95,71 +111,83 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     return this.#welcome?.clientId;
   }
 
-  get state(): "open" | "detached" | "closed" {
-    return this.#state;
+  get state(): ClientState {
+    return this.#reconnection.state;
   }
 
   get transport(): string | undefined {
-    return this.#dialled?.connection.transport;
+    return this.#reconnection.dialled?.connection.transport;
   }
 
   get bytesQueued(): number {
     return this.outbound.bytesQueued;
   }
 
+  get totals(): Totals {
+    const { messagesSent, bytesSent } = this.outbound;
+    return {
+      messagesSent,
+      bytesSent,
+      messagesReceived: this.messagesReceived,
+      bytesReceived: this.bytesReceived,
+    };
+  }
+
+  async statistics(): Promise<SessionStatistics> {
+    return statisticsOf(this, this.#handlers.errors, await this.#reconnection.statistics());
+  }
+
+  /** Whether the behaviour has a handler for messages of all subjects. */
+  get takesMessages(): boolean {
+    return this.#handlers.takesMessages;
+  }
+
+  get compression(): CompressionFigures | undefined {
+    return this.compressionFigures && { ...this.compressionFigures };
+  }
+
   /** Connects for the first time. */
-  async begin(url: string): Promise<void> {
-    await this.#connect(url, undefined);
+  async begin(): Promise<void> {
+    this.#handlers.call("connecting");
+    try {
+      await this.#reconnection.begin();
+    } catch (cause) {
+      clearInterval(this.#aging);
+      this.endHalf("the session did not begin"); // what was sent meanwhile, if anything
+      throw cause;
+    }
   }
 
-  resume(url: string): Promise<boolean> {
-    const resumed = this.#resuming.then(() => this.#resume(url));
-    this.#resuming = resumed.catch(() => {});
-    return resumed;
+  switchTo(where: string): Promise<boolean> {
+    return this.#reconnection.switchTo(where);
   }
 
-  async #resume(url: string): Promise<boolean> {
-    if (this.#state === "closed") throw new SessionClosedError("the session is over; connect a new one");
-    const { session, resume } = this.#welcome!;
-    const places = this.#positions.places(Math.min(maxPlacesBytes, this.peerMaxBytes / 2));
-    return this.#connect(url, { session, resume, cursors: this.inbound.cursors(), places });
+  async ping(options: WaitOptions = {}): Promise<number> {
+    const { signal, timeoutMs = this.#options.requestTimeoutMs } = readWait(options);
+    this.checkOpen();
+    return this.#reconnection.ping({ signal, timeoutMs });
   }
 
   abandon(): void {
-    this.#dialled?.connection.close({ code: CloseCode.goingAway, graceful: false });
+    this.#reconnection.abandon();
   }
 
-  async subscribe(pattern: string, options: { readonly from?: SubscribeFrom } = {}): Promise<Subscription> {
-    const from = readSubscribe(pattern, options);
-    const meta = from === undefined ? undefined : [fromEntry(from)];
-    if (from !== undefined) this.#positions.begin(pattern, from);
-    const subscription = readSubscription(await this.#asked(Kind.Subscribe, pattern, nothing, meta));
-    const { cursor } = subscription;
-    if (from === undefined && cursor !== undefined) this.#positions.began(pattern, cursor);
-    return subscription;
+  subscribe(pattern: string, options: { readonly from?: SubscribeFrom } = {}): Promise<Subscription> {
+    return this.#topics.subscribe(pattern, options);
   }
 
-  async unsubscribe(pattern: string): Promise<void> {
-    checkTopic(pattern, "a pattern");
-    this.#positions.forget(pattern);
-    await this.#asked(Kind.Unsubscribe, pattern, nothing);
+  unsubscribe(pattern: string): Promise<void> {
+    return this.#topics.unsubscribe(pattern);
   }
 
-  async publish(topic: string, message: Uint8Array | string): Promise<void> {
-    checkTopic(topic, "a topic");
-    await this.#asked(Kind.Publish, topic, payloadOf(message, "a message"));
+  publish(topic: string, message: Uint8Array | string): Promise<void> {
+    return this.#topics.publish(topic, message);
   }
 
   async close(options: CloseOptions = {}): Promise<CloseInfo> {
-    const connection = this.#dialled?.connection;
-    if (this.#state === "closed") return this.closed;
-    this.#isClosing = true;
-    if (connection === undefined) {
-      this.#over({ by: "local", code: options.code ?? CloseCode.normal, reason: options.reason ?? "" });
-    } else {
-      this.sendAcks(true);
-      connection.close(options);
-    }
+    this.sendAcks(true);
+    this.#linger?.flush();
+    this.#reconnection.close(options);
     return this.closed;
   }
 
@@ -167,31 +195,180 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     await this.close();
   }
 
+  hello(): Omit<Hello, "token"> {
+    return greetingOf(this.#options, this.#resumption());
+  }
+
+  early(): Flight | undefined {
+    return this.#choice?.flight(this);
+  }
+
+  #resumption(): Hello["resumption"] {
+    if (this.#welcome === undefined) return undefined;
+    const { session, resume } = this.#welcome;
+    const places = this.#topics.positions.places(this.#maxPlacesBytes);
+    return { session, resume, cursors: this.inbound.cursors(), places };
+  }
+
+  get #maxPlacesBytes(): number {
+    return Math.min(maxPlacesBytes, this.peerMaxBytes / 2);
+  }
+
+  carryOn(dialled: Dialled): LostSession | undefined {
+    const { connection, welcome, codec } = dialled;
+    const compression = this.#agreed(welcome);
+    const wasPaused = this.carrier === undefined;
+    clearInterval(this.#aging);
+    this.#flight?.land();
+    const isLost = this.#welcome !== undefined && !welcome.resumed;
+    const lost = isLost ? this.#restart() : undefined;
+    this.#welcome = welcome;
+    this.#flight = dialled.flight;
+    this.#flight?.board(welcome.answersEarly === true);
+    this.peerMaxBytes = welcome.maxMessageBytes;
+    const carrier = codec === undefined ? connection : new CodecCarrier(connection, codec);
+    this.carrier = compression?.carry(carrier, this.compressionFigures) ?? carrier;
+    this.compressionFigures = this.carrier.compressing?.figures ?? this.compressionFigures;
+    sendFrame(connection, codec, encodeCommit());
+    this.#attach(welcome, welcome.resumed ? welcome.cursors : noCursors, wasPaused);
+    this.sendAcks(true); // what the server was told on the connection before, it may never hear
+    this.pump(this.nowMs);
+    if (isLost) this.#topics.renew(this.#maxPlacesBytes);
+    return lost;
+  }
+
+  /** @throws ProtocolViolationError where the server compresses in a way that this client does not. */
+  #agreed({ compression: id }: Welcome): SessionCompression | undefined {
+    const agreed = id && commonCompression(this.#options.compression, [id]);
+    if (id === undefined || agreed !== undefined) return agreed;
+    throw new ProtocolViolationError("the server compresses by what was not offered");
+  }
+
+  /** @throws ProtocolViolationError */
+  #attach({ windowBytes }: Welcome, cursors: Cursors, wasPaused: boolean): void {
+    // Who was connected meanwhile may have been told more there than the welcome says.
+    const agrees = !wasPaused || this.outbound.canResume(cursors);
+    if (!agrees || !this.outbound.attach(this.carrier!, windowBytes, cursors, this.nowMs)) {
+      throw new ProtocolViolationError("the server and this client do not agree on what was sent");
+    }
+  }
+
+  /** The server has lost the session. */
+  #restart(): LostSession {
+    this.#life += 1;
+    this.#answering.clear();
+    const lost: LostSession = { topic: undefined, ...this.restartHalf("the server has lost the session") };
+    this.inbox?.miss(lost);
+    return lost;
+  }
+
+  pause(): void {
+    this.carrier = undefined;
+    this.outbound.detach();
+    this.#flight?.land();
+    this.#flight = undefined;
+    clearInterval(this.#aging);
+    this.#aging = unref(setInterval(() => this.pump(this.nowMs), agingMs));
+  }
+
+  drain(): void {
+    this.drained(this.nowMs);
+  }
+
+  get isQuiet(): boolean {
+    const { bytesUnacknowledged, hasWaiting } = this.outbound;
+    return this.requestsPending === 0 && bytesUnacknowledged === 0 && !hasWaiting;
+  }
+
+  end(info: CloseInfo): void {
+    clearTimeout(this.#acks);
+    this.#answering.clear();
+    clearInterval(this.#aging);
+    this.endHalf(`the session ended: ${info.reason || info.by}`);
+    this.#handlers.call("close", info);
+    this.#resolveClosed(info);
+  }
+
+  /** What is sent without a connection ages, or may end the session. */
+  protected override get isLayered(): boolean {
+    return this.carrier === undefined;
+  }
+
+  override sendMessage(message: Outgoing): SendResult {
+    const { offlineMaxAgeMs } = this.#options;
+    const ages = this.carrier === undefined && offlineMaxAgeMs !== undefined;
+    if (!ages || message.kind !== Kind.Message) return super.sendMessage(message);
+    const latest = this.nowMs + offlineMaxAgeMs;
+    return super.sendMessage({ ...message, expiresAt: Math.min(message.expiresAt ?? latest, latest) });
+  }
+
+  override sendPlain(type: number, payload: Uint8Array): SendResult {
+    if (this.#linger !== undefined) return this.sendDirectly({ kind: Kind.Message, type, payload });
+    return this.#judged(super.sendPlain(type, payload));
+  }
+
+  override sendDirectly(message: Outgoing): SendResult {
+    return this.#judged(this.#linger?.send(message) ?? super.sendDirectly(message));
+  }
+
+  /** Where the policy is to close whose queue is full, it fails. */
+  #judged(result: SendResult): SendResult {
+    if (result === "dropped" && this.outbound.mustClose) {
+      this.#reconnection.fail(CloseCode.exhausted, new ResourceExhaustedError("the session's queue is full"));
+    }
+    return result;
+  }
+
   protected override onMessage(frame: Readonly<FrameContents>): void {
+    if (this.inbox !== undefined && !this.#handlers.takes(frame.subject)) {
+      this.inbox.take(frame);
+      return;
+    }
     this.handled(frame.channel, frame.seq, costOf(frame));
     this.#handlers.message(view.of(frame, this));
   }
 
   protected override onRequest(frame: Readonly<FrameContents>): void {
-    this.handled(frame.channel, frame.seq, costOf(frame));
     const request = new OwnMessage(frame, this) as ClientRequest & OwnMessage;
-    const { type: id } = frame;
-    void this.#handlers.answer(request).then(
-      (answer) => this.#state !== "closed" && this.respond(id, answer),
-      (cause: unknown) => {
-        const told =
-          cause instanceof RequestFailure
-            ? cause
-            : new RequestFailure("a fault of the client", FailureCode.internal);
-        if (cause !== told) this.#handlers.report(cause);
-        if (this.#state !== "closed") this.fail(id, told.code, told.message);
-      },
-    );
+    const { type: id, channel, seq } = frame;
+    const cost = costOf(frame);
+    this.#answering.take(() => {
+      this.handled(channel, seq, cost);
+      return this.#answer(id, request);
+    });
+  }
+
+  async #answer(id: number, request: ClientRequest & OwnMessage): Promise<void> {
+    const life = this.#life;
+    // Whoever has lost the session asks for nothing any more: what has this number there now is something else.
+    const isAsked = () => !this.#reconnection.isOver && this.#life === life;
+    try {
+      const answer = await this.#handlers.answer(request);
+      if (isAsked()) this.respond(id, answer);
+    } catch (cause) {
+      const told =
+        cause instanceof RequestFailure
+          ? cause
+          : new RequestFailure("a fault of the client", FailureCode.internal);
+      if (cause !== told) this.#handlers.report(cause);
+      if (isAsked()) this.fail(id, told.code, told.message);
+    }
+  }
+
+  protected override onPublication(frame: Readonly<FrameContents>): void {
+    if (frame.seq === 0) this.count(frame.payload.length);
+    this.handled(frame.channel, frame.seq, costOf(frame));
+    this.#topics.take(frame);
   }
 
   protected override onOther(frame: Readonly<FrameContents>): void {
-    if (frame.kind === Kind.GoAway) this.#handlers.call("goAway", readGoAway(frame));
-    else takeRest(this.#dialled!.connection, frame);
+    if (frame.kind !== Kind.GoAway) {
+      takeRest(this.#reconnection.dialled!.connection, frame);
+      return;
+    }
+    const goAway = readGoAway(frame);
+    this.#handlers.call("goAway", goAway);
+    this.#reconnection.goAway(goAway);
   }
 
   protected override onOwing(): void {
@@ -224,6 +401,10 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     this.#handlers.call("drain");
   }
 
+  protected override readRequest(subject: string, options: ClientRequestOptions) {
+    return readClientRequest(subject, options);
+  }
+
   async #asked(kind: number, subject: string, payload: Uint8Array, meta?: readonly MetaEntry[]) {
     this.checkOpen();
     this.checkSize(payload);
@@ -233,140 +414,8 @@ export class ResumableSession extends SpeakingHalf implements ClientSession {
     throw new TimeoutError(`the server did not answer about "${subject}" in time`);
   }
 
-  protected override onPublication(frame: Readonly<FrameContents>): void {
-    this.handled(frame.channel, frame.seq, costOf(frame));
-    if (frame.kind === Kind.Gap) {
-      this.#onGap(readGap(frame));
-      return;
-    }
-    const { subject: topic = "", type, payload, meta } = frame;
-    const cursor = publishedAt(meta);
-    const last = this.#positions.get(topic);
-    const step = this.#positions.advance(topic, cursor);
-    if (step === "again") return;
-    if (step === "gap") this.#handlers.call("gap", { topic, after: last });
-    this.#handlers.call("publication", { topic, type, payload, cursor, text: () => textOf(payload) });
-  }
-
-  /** The server could not send all that it published. */
-  #onGap(gap: Gap): void {
-    const { topic = "" } = gap;
-    const after = this.#positions.get(topic);
-    this.#positions.skip(gap);
-    this.#handlers.call("gap", { topic, after });
-  }
-
-  #hello(resumption: Hello["resumption"]): Hello {
-    const { token, clientId, meta, heartbeatMs, windowBytes, maxMessageBytes } = this.#options;
-    return {
-      ...{ version: sessionVersion, clientId, token: payloadOf(token, "token"), resumption },
-      ...{ meta, heartbeatMs, windowBytes, maxMessageBytes },
-    };
-  }
-
-  async #connect(url: string, resumption: Hello["resumption"]): Promise<boolean> {
-    const wasDetached = this.carrier === undefined;
-    const dialled = await dial(url, this.#platform, this.#options, this.#hello(resumption), {
-      take: (frame) => this.take(frame),
-      drain: () => this.drained(this.nowMs),
-      lose: (of, info) => this.#lose(of, info),
-    });
-    const { connection, welcome, codec } = dialled;
-    if (this.#state === "closed" || this.#isClosing) {
-      connection.close({ graceful: false });
-      throw new SessionClosedError("the session was closed while it connected");
-    }
-    const resumed = welcome.resumed && resumption !== undefined;
-    const isFirst = this.#welcome === undefined;
-    const before = this.#dialled;
-    this.#dialled = dialled;
-    before?.connection.close({ code: CloseCode.superseded, graceful: false });
-    if (!resumed && this.#welcome !== undefined) this.#restart();
-    this.#welcome = welcome;
-    this.peerMaxBytes = welcome.maxMessageBytes;
-    this.#state = "open";
-    const carrier = codec === undefined ? connection : new CodecCarrier(connection, codec);
-    this.carrier = carrier;
-    const cursors: Cursors = resumed ? welcome.cursors : noCursors;
-    try {
-      this.#commit(carrier, dialled, cursors, wasDetached);
-    } catch (error) {
-      if (!isFirst) dialled.start(); // so that the end of the connection is the session's to know
-      connection.close({ code: CloseCode.protocolViolation, graceful: false });
-      throw error;
-    }
-    dialled.start();
-    this.sendAcks(true); // what the server was told on the connection before, it may never hear
-    this.pump(this.nowMs);
-    this.#beat(welcome.heartbeatMs);
-    return resumed;
-  }
-
-  /** @throws ConnectionClosedError where it has ended since the welcome, ProtocolViolationError */
-  #commit(
-    carrier: Carrier,
-    { connection, welcome, codec }: Dialled,
-    cursors: Cursors,
-    wasDetached: boolean,
-  ): void {
-    sendFrame(connection, codec, encodeCommit());
-    // Who was connected meanwhile may have been told more there than the welcome says.
-    const agrees = !wasDetached || this.outbound.canResume(cursors);
-    if (!agrees || !this.outbound.attach(carrier, welcome.windowBytes, cursors, this.nowMs)) {
-      throw new ProtocolViolationError("the server and this client do not agree on what was sent");
-    }
-  }
-
-  /** The server has lost the session. */
-  #restart(): void {
-    this.#life += 1;
-    this.restartHalf("the server has lost the session");
-  }
-
-  #beat(heartbeatMs: number | undefined): void {
-    clearInterval(this.#heartbeat);
-    if (heartbeatMs === undefined) return;
-    const beat = () => {
-      const dialled = this.#dialled;
-      if (dialled?.connection.state === "open") sendFrame(dialled.connection, dialled.codec, ping);
-    };
-    this.#heartbeat = unref(setInterval(beat, heartbeatMs));
-  }
-
-  #lose(dialled: Dialled, info: CloseInfo): void {
-    if (dialled !== this.#dialled) return;
-    this.#dialled = undefined;
-    this.carrier = undefined;
-    clearInterval(this.#heartbeat);
-    const { by, code } = info;
-    const isEnd =
-      this.#isClosing ||
-      (by === "local" && code !== CloseCode.goingAway) ||
-      (by === "peer" &&
-        (code === CloseCode.normal ||
-          code === CloseCode.superseded ||
-          code === CloseCode.unauthenticated ||
-          code >= firstApplicationCode));
-    if (isEnd) {
-      this.#over(info);
-      return;
-    }
-    this.#state = "detached";
-    this.outbound.detach();
-    this.#handlers.call("detached", info);
-  }
-
-  #over(info: CloseInfo): void {
-    this.#state = "closed";
-    clearTimeout(this.#acks);
-    clearInterval(this.#heartbeat);
-    this.endHalf(`the session ended: ${info.reason || info.by}`);
-    this.#handlers.call("close", info);
-    this.#resolveClosed(info);
-  }
-
   protected override checkOpen(): void {
-    if (this.#state === "closed")
+    if (this.#reconnection.isOver)
       throw new SessionClosedError("the session is over; nothing more can be sent");
   }
 }

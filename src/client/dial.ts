@@ -8,7 +8,7 @@ import {
   ProtocolViolationError,
   SessionRefusedError,
 } from "../errors.js";
-import { type FrameContents, Kind } from "../frame/frame.js";
+import { encodeFrame, type FrameContents, Kind } from "../frame/frame.js";
 import { FrameBehaviour, takeOther } from "../frame/frame_behaviour.js";
 import type { Codec } from "../frame/message_codec.js";
 import { transportOptions } from "../frame/transport_options.js";
@@ -17,15 +17,24 @@ import { parseTransportUrl } from "../transport/address.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
+import type { Flight } from "./carried.js";
 import type { ReadClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
+import { isElsewhere } from "./retrying.js";
+import { tokenBytes } from "./token.js";
+import { isSameScheme } from "./urls.js";
 
 /** What a session is told of its connection. */
 export interface DialEvents {
   take(frame: Readonly<FrameContents>): void;
   drain(): void;
   lose(dialled: Dialled, info: CloseInfo): void;
+  /** What goes with a hello that is early data. */
+  early?(): Flight | undefined;
 }
+
+/** What a client says of itself at the moment that it is asked, but for its token. */
+export type Greeting = () => Omit<Hello, "token">;
 
 /** A connection on which the server has said welcome, and nothing has been committed yet. */
 export interface Dialled {
@@ -33,6 +42,10 @@ export interface Dialled {
   /** What it agreed on, where it is not millrace's own frames. */
   readonly codec: Codec | undefined;
   readonly welcome: Welcome;
+  /** What went with its hello as early data. */
+  readonly flight: Flight | undefined;
+  /** Where it leads: another one than was dialled where that server has sent us on. */
+  readonly url: string;
   /** From now on frames go to the session; those that came already, first. */
   start(): void;
 }
@@ -40,28 +53,43 @@ export interface Dialled {
 /**
  * Connects as {@link dialHere}. Who takes up a session, and is sent on to another server by the one that it asks, goes
  * there: once, and by the same scheme.
- * @throws SessionRefusedError; the errors of `connect`; HandshakeTimeoutError, AbortedError
+ * @throws SessionRefusedError: `elsewhere` also where it was sent on in vain, and by what `cause`
+ * @throws the errors of `connect`; HandshakeTimeoutError, AbortedError
  */
 export async function dial(
   url: string,
   platform: Platform,
   options: ReadClientOptions,
-  hello: Hello,
+  hello: Greeting,
   events: DialEvents,
 ): Promise<Dialled> {
   try {
     return await dialHere(url, platform, options, hello, events);
   } catch (cause) {
-    const target = hello.resumption && targetOf(cause, url);
+    const target = hello().resumption && targetOf(cause, url);
     if (target === undefined) throw cause;
-    return dialHere(target, platform, options, hello, events);
+    try {
+      return await dialHere(target, platform, options, hello, events);
+    } catch (failure) {
+      throw inVain(cause as SessionRefusedError, failure as Error);
+    }
   }
 }
 
+/** What the server there says to the client counts; what else has gone wrong says nothing of who sent it on. */
+function inVain({ message, target }: SessionRefusedError, failure: Error): Error {
+  if (failure instanceof SessionRefusedError && !isElsewhere(failure)) return failure;
+  return new SessionRefusedError(`${message}, and there: ${failure.message}`, {
+    rejectCode: RejectCode.elsewhere,
+    target,
+    cause: failure,
+  });
+}
+
 function targetOf(cause: unknown, url: string): string | undefined {
-  if (!(cause instanceof SessionRefusedError) || cause.rejectCode !== RejectCode.elsewhere) return undefined;
+  if (!isElsewhere(cause)) return undefined;
   const { target } = cause;
-  return target !== undefined && new URL(target).protocol === new URL(url).protocol ? target : undefined;
+  return target !== undefined && isSameScheme(target, url) ? target : undefined;
 }
 
 /**
@@ -72,35 +100,44 @@ async function dialHere(
   url: string,
   platform: Platform,
   options: ReadClientOptions,
-  hello: Hello,
+  hello: Greeting,
   events: DialEvents,
 ): Promise<Dialled> {
-  const { signal, tls, connectTimeoutMs } = options;
+  const { signal, tls, connectTimeoutMs, heartbeatTimeoutMs, earlyData } = options;
   throwIfAborted("connecting", signal);
   const transportUrl = parseTransportUrl(url);
   const transport = await platform.transportOf(transportUrl, options.transports);
   const began = performance.now();
+  const leftMs = () => Math.max(1, connectTimeoutMs - (performance.now() - began));
+  const token = await tokenBytes(options.token, signal, connectTimeoutMs);
   const dialling = new Dialling(options, events);
   const read = {
     ...options,
-    idleTimeoutMs: 3 * options.heartbeatMs,
-    handshakeTimeoutMs: connectTimeoutMs,
+    idleTimeoutMs: heartbeatTimeoutMs,
+    handshakeTimeoutMs: Math.ceil(leftMs()),
   };
+  const said: SayHello = (early) => encodeHello({ ...hello(), token, early });
+  const opening = (protocol: string) => dialling.opening(protocol, () => said());
   const connection = await transport.connect(
-    { ...transportOptions(transport, read), url: transportUrl, tls, signal },
+    { ...transportOptions(transport, read), url: transportUrl, tls, signal, opening, earlyData },
     dialling,
   );
-  const leftMs = Math.max(1, connectTimeoutMs - (performance.now() - began));
-  return dialling.greet(connection, hello, leftMs, url);
+  return dialling.greet(connection, said, leftMs(), url);
 }
+
+/** A hello as it is now, and what it asks early. */
+type SayHello = (early?: readonly Uint8Array[]) => FrameContents;
 
 /** The frames of one connection: until it is started, the handshake's; then the session's. */
 class Dialling extends FrameBehaviour<undefined> implements Dialled {
   readonly #events: DialEvents;
   readonly #signal: AbortSignal | undefined;
   #connection: TransportConnection | undefined = undefined;
+  url = "";
+  flight: Flight | undefined = undefined;
   #welcome: Welcome | undefined = undefined;
   #settle: ((error: MillraceError | undefined) => void) | undefined = undefined;
+  #hasGreeted = false;
   #started = false;
   #ended: CloseInfo | undefined = undefined;
 
@@ -122,8 +159,17 @@ class Dialling extends FrameBehaviour<undefined> implements Dialled {
     return this.#welcome!;
   }
 
-  greet(connection: TransportConnection, hello: Hello, leftMs: number, url: string): Promise<Dialled> {
+  /** See `TransportConnectOptions`. */
+  opening(protocol: string, hello: () => FrameContents): Uint8Array | undefined {
+    if (this.codecOf({ protocol }) !== undefined) return undefined;
+    const frame = hello();
+    this.#hasGreeted = true;
+    return encodeFrame(frame, frame.payload, frame);
+  }
+
+  greet(connection: TransportConnection, hello: SayHello, leftMs: number, url: string): Promise<Dialled> {
     this.#connection = connection;
+    this.url = url;
     return new Promise((resolve, reject) => {
       const onAbort = () => this.#settle?.(abortedError("connecting", this.#signal));
       const timer = setTimeout(
@@ -142,9 +188,21 @@ class Dialling extends FrameBehaviour<undefined> implements Dialled {
         reject(error);
       };
       this.#signal?.addEventListener("abort", onAbort, { once: true });
-      if (this.#ended !== undefined) this.#settle(lost(this.#ended, url));
-      else sendFrame(connection, this.codec, encodeHello(hello));
+      if (this.#signal?.aborted) onAbort();
+      else if (this.#ended !== undefined) this.#settle(lost(this.#ended, url));
+      else if (!this.#hasGreeted) this.#say(connection, hello);
     });
+  }
+
+  /** In the first packets, where they may carry it. */
+  #say(connection: TransportConnection, hello: SayHello): void {
+    if (connection.isEarly !== true || connection.sendEarly === undefined) {
+      sendFrame(connection, this.codec, hello());
+      return;
+    }
+    this.flight = this.#events.early?.();
+    const early = hello(this.flight?.frames);
+    connection.sendEarly(encodeFrame(early, early.payload, early));
   }
 
   start(): void {
@@ -173,7 +231,8 @@ class Dialling extends FrameBehaviour<undefined> implements Dialled {
     transport: TransportConnection,
     frame: Readonly<FrameContents>,
   ): void {
-    if (this.#started) this.#events.take(frame);
+    if (this.flight !== undefined && frame.kind === Kind.Response && frame.seq === 0) this.flight.take(frame);
+    else if (this.#started) this.#events.take(frame);
     else if (frame.kind === Kind.Welcome && this.#welcome === undefined) {
       this.#welcome = readWelcome(frame);
       this.#settle?.(undefined);

@@ -11,6 +11,8 @@ type EventName = Exclude<keyof ClientBehaviour, "requests" | "request" | "events
 
 /** The application's handlers. What one throws goes to `error`; where there is none, it is an uncaught exception. */
 export class ClientHandlers {
+  /** What {@link report} was told. */
+  errors = 0;
   readonly #behaviour: ClientBehaviour;
   readonly #session: ClientSession;
 
@@ -23,13 +25,27 @@ export class ClientHandlers {
     return this.#behaviour.error !== undefined;
   }
 
+  /** Whether there is a handler for messages of all subjects. */
+  get takesMessages(): boolean {
+    return this.#behaviour.message !== undefined;
+  }
+
+  /** Whether a message of a subject has a handler. */
+  takes(subject: string | undefined): boolean {
+    return this.#handlerOf(subject) !== undefined;
+  }
+
   call(name: EventName, ...args: unknown[]): void {
     this.#run(this.#behaviour[name] as Handler | undefined, ...args);
   }
 
   message(message: Message): void {
+    this.#run(this.#handlerOf(message.subject), message);
+  }
+
+  #handlerOf(subject: string | undefined): Handler | undefined {
     const { events, message: other } = this.#behaviour;
-    this.#run((events && handlerOf(events, message.subject)) ?? other, message);
+    return ((events && handlerOf(events, subject)) ?? other) as Handler | undefined;
   }
 
   /** @throws RequestFailure where nobody answers, and whatever the handler throws */
@@ -43,6 +59,7 @@ export class ClientHandlers {
   }
 
   report(cause: unknown): void {
+    this.errors += 1;
     const { error } = this.#behaviour;
     if (error === undefined) throwUncaught(cause);
     else callGuarded(() => error.call(this.#behaviour, this.#session, cause));

@@ -1,4 +1,5 @@
 import type { Acknowledgement } from "../delivery/acknowledgement.js";
+import type { CompressionFigures } from "../delivery/compression.js";
 import type {
   Answered,
   EventMap,
@@ -7,14 +8,17 @@ import type {
   SendArguments,
 } from "../delivery/event_map.js";
 import type { Reply } from "../delivery/failure.js";
-import type { RequestOptions, SendAckedOptions, SendOptions } from "../delivery/send_options.js";
+import type { ClientRequestOptions, SendAckedOptions, SendOptions } from "../delivery/send_options.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
+import type { WaitOptions } from "../transport/wait.js";
+import type { ClientState } from "./carried.js";
+import type { SessionStatistics } from "./session_statistics.js";
 import type { SubscribeFrom, Subscription } from "./subscription.js";
 
 /**
- * A session as its client has it: open while a connection carries it, detached when that is lost, and open again after
- * {@link resume}, with nothing lost and nothing twice.
+ * A session as its client has it. When its connection is lost it comes back over another one by itself, with nothing lost
+ * and nothing twice.
  * @typeParam Events what messages and requests carry: see {@link EventMap}
  */
 export interface ClientSession<Events = unknown> extends AsyncDisposable {
@@ -22,17 +26,21 @@ export interface ClientSession<Events = unknown> extends AsyncDisposable {
   readonly id: string;
   /** The client id in force; undefined where there is none. */
   readonly clientId: string | undefined;
-  /** `detached`: it has lost its connection, and keeps what is sent. `closed`: it is over. */
-  readonly state: "open" | "detached" | "closed";
-  /** The transport that carries it; undefined while it is detached. */
+  /** See {@link ClientState}. Without a connection it keeps what is sent, unless it is over: see {@link closed}. */
+  readonly state: ClientState;
+  /** The transport that carries it; undefined while none does. */
   readonly transport: string | undefined;
   /** Bytes accepted by `send` that have not left yet. */
   readonly bytesQueued: number;
+  /** The largest message that both sides take, in bytes; what is larger is for `sendLarge` of `millrace/large`. */
+  readonly maxPayloadBytes: number;
+  /** What compression has done; undefined where the two sides have never agreed on one. */
+  readonly compression: CompressionFigures | undefined;
   /** Resolves when the session is over, however it came; never rejects. */
   readonly closed: Promise<CloseInfo>;
 
   /**
-   * Queues a message without blocking. While the session is detached it is kept.
+   * Queues a message without blocking. While there is no connection it is kept.
    * @param message bytes, copied; or text, sent as UTF-8; and {@link SendOptions}.
    * @returns `sent`; `blocked`: accepted, now wait for `drain`; `dropped`: not accepted.
    * @throws FrameTooLargeError, SessionClosedError, InvalidArgumentError
@@ -50,13 +58,13 @@ export interface ClientSession<Events = unknown> extends AsyncDisposable {
 
   /**
    * Asks the server.
-   * @param asked bytes, text, or nothing; and {@link RequestOptions}.
+   * @param asked bytes, text, or nothing; and {@link ClientRequestOptions}.
    * @returns what became of it: success, failure or timeout.
    * @throws ResourceExhaustedError where too many wait, or the queue is full; AbortedError, SessionClosedError
    */
   request<Subject extends RequestSubject<Events>>(
     subject: Subject,
-    ...asked: RequestArguments<Events, Subject>
+    ...asked: RequestArguments<Events, Subject, ClientRequestOptions>
   ): Promise<Reply<Answered<Events, Subject>>>;
 
   /**
@@ -70,13 +78,23 @@ export interface ClientSession<Events = unknown> extends AsyncDisposable {
   publish(topic: string, message: Uint8Array | string): Promise<void>;
 
   /**
-   * Goes on over a new connection, which may be of another transport; the one before, if it is there still, is left.
+   * Goes on over a new connection, at once; the one before, if it is there still, is left when the new one is ready.
+   * @param where a URL; or a transport, such as `websocket`, of which one of the URLs given to `connect` is.
    * @returns true where the session went on; false where the server had lost it, and has begun a new one: what the server
    *   had not acknowledged is lost, and what comes begins anew.
-   * @throws as `connectSession`; the session is then as it was.
+   * @throws as `connect`; the session is then as it was.
    */
-  resume(url: string): Promise<boolean>;
-  /** Cuts the connection off, as a network would; the session is detached, and can be resumed. */
+  switchTo(where: string): Promise<boolean>;
+  /**
+   * Asks the server for a sign of life; while there is no connection, as soon as there is one.
+   * @param options how long it is waited for: `requestTimeoutMs` by default.
+   * @returns how long the answer took, in milliseconds.
+   * @throws TimeoutError, AbortedError; SessionClosedError where the session is over, or ends meanwhile
+   */
+  ping(options?: WaitOptions): Promise<number>;
+  /** What the session has done, and over which transports; also when it is over. */
+  statistics(): Promise<SessionStatistics>;
+  /** Cuts the connection off, as a network would; the session comes back, unless `reconnect` is false. */
   abandon(): void;
   /** Ends the session, for the server too. @returns how the connection ended, which may be by the server, who was first. */
   close(options?: CloseOptions): Promise<CloseInfo>;

@@ -1,11 +1,10 @@
 import { FrameMalformedError, InvalidArgumentError } from "../errors.js";
 import type { MetaEntry } from "../frame/frame.js";
-import { readOptions, show } from "../options/read.js";
-import { object, option, optional } from "../options/schema.js";
-import { type Cursor, checkCursor, decodeCursor, encodeCursor } from "../topic/cursor.js";
+import { show } from "../options/read.js";
+import { type Cursor, decodeCursor, encodeCursor } from "../topic/cursor.js";
+import { readSubscribeFrom, type SubscribeFrom } from "../topic/subscribe_from.js";
 
-/** From where on a topic's messages are wanted: after a cursor, all that is kept, or the newest alone. */
-export type SubscribeFrom = Cursor | "oldest" | "last";
+export type { SubscribeFrom };
 
 /** What the server says of a subscription. */
 export interface Subscription {
@@ -34,21 +33,10 @@ export function publishedAt(meta: readonly MetaEntry[] = []): Cursor {
   return cursor;
 }
 
-const schema = object({
-  from: optional(
-    option<SubscribeFrom>(
-      '"oldest", "last" or a cursor',
-      (value) => value === "oldest" || value === "last" || (typeof value === "object" && value !== null),
-    ),
-  ),
-});
-
 /** @throws InvalidArgumentError for a pattern that is no text, or options that are none */
 export function readSubscribe(pattern: unknown, options: unknown): SubscribeFrom | undefined {
   checkTopic(pattern, "a pattern");
-  const { from } = readOptions(schema, options);
-  if (typeof from === "object") checkCursor(from, "from");
-  return from;
+  return readSubscribeFrom(options);
 }
 
 /** @throws InvalidArgumentError */

@@ -54,12 +54,17 @@ export class TopicPositions {
     if (oldest > 0 && !isAhead) this.#remember(topic, { epoch, sequence: oldest - 1 });
   }
 
-  /** As a hello says them: those that moved last, as far as they fit. @param maxBytes what they may take together. */
-  places(maxBytes: number): Places {
+  /**
+   * As the server is told of them: those that moved last, as far as they fit.
+   * @param maxBytes what they may take together.
+   * @param isWanted whether a topic is to be among them.
+   */
+  places(maxBytes: number, isWanted: (topic: string) => boolean = () => true): Places {
     const places = new Map<string, Uint8Array>();
     let bytes = 0;
-    for (const [topic, cursor] of [...this.#positions].slice(-maxPlaces).reverse()) {
-      if (topic === "") continue; // what no sound server sends
+    for (const [topic, cursor] of [...this.#positions].reverse()) {
+      if (places.size === maxPlaces) break;
+      if (topic === "" || !isWanted(topic)) continue; // an empty one no sound server sends
       bytes += placeOverheadBytes + utf8Length(topic);
       if (bytes > maxBytes) break;
       places.set(topic, encodeCursor(cursor));

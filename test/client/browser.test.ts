@@ -13,7 +13,7 @@ import {
   UnknownTransportError,
 } from "millrace";
 import { listen } from "millrace/websocket";
-import { connectSession } from "#internal/client/browser.js";
+import { connect } from "#internal/client/browser.js";
 import { parseTransportUrl } from "#internal/transport/address.js";
 import type { WebSocketBehaviour } from "#internal/websocket/behaviour.js";
 import { browserTransport } from "#internal/websocket/browser.js";
@@ -154,7 +154,7 @@ describe("millrace/client for browsers", () => {
     await once(silent, "listening");
     t.after(() => silent.close());
     const silentUrl = `ws://127.0.0.1:${(silent.address() as { port: number }).port}`;
-    const begin = (url: string, options = {}) => connectSession(url, options);
+    const begin = (url: string, options = {}) => connect(url, options);
     await assert.rejects(begin("ws://127.0.0.1:1", { tls: {} }), InvalidArgumentError);
     await assert.rejects(begin("quic://127.0.0.1:1"), UnknownTransportError);
     await assert.rejects(begin("ws://127.0.0.1:1"), HandshakeFailedError);

@@ -1,0 +1,73 @@
+import { firstApplicationReject, RejectCode } from "../delivery/reject.js";
+import {
+  AbortedError,
+  AddonUnavailableError,
+  ConnectFailedError,
+  FrameMalformedError,
+  InvalidArgumentError,
+  ProtocolViolationError,
+  SessionClosedError,
+  SessionRefusedError,
+  UnknownTransportError,
+} from "../errors.js";
+import { CloseCode, type CloseInfo, firstApplicationCode } from "../transport/close.js";
+
+/** What trying again does not change. A certificate is none of these: there are networks that show their own at first. */
+const lasting = [
+  InvalidArgumentError,
+  UnknownTransportError,
+  AddonUnavailableError,
+  AbortedError,
+  SessionClosedError,
+  ProtocolViolationError,
+  FrameMalformedError,
+];
+/** Refusals that say nothing of the client. */
+const passing: ReadonlySet<number> = new Set([
+  RejectCode.full,
+  RejectCode.tooOften,
+  RejectCode.goingAway,
+  RejectCode.internal,
+  RejectCode.elsewhere,
+]);
+/** Whether a try that has failed may be followed by another. */
+export function mayRetry(cause: unknown): boolean {
+  if (cause instanceof ConnectFailedError) return cause.errors.some(({ error }) => mayRetry(error));
+  if (cause instanceof SessionRefusedError) {
+    const { rejectCode: code, retryAfterMs } = cause;
+    if (passing.has(code)) return true;
+    return (
+      retryAfterMs !== undefined && (code >= firstApplicationReject || code === RejectCode.clientIdTaken)
+    );
+  }
+  return !lasting.some((kind) => cause instanceof kind);
+}
+
+/** Whether a server has refused the client because another one has its session. */
+export function isElsewhere(cause: unknown): cause is SessionRefusedError {
+  return cause instanceof SessionRefusedError && cause.rejectCode === RejectCode.elsewhere;
+}
+
+/** When the server has asked the client to come again; 0 where it has not said so. */
+export function retryAfterOf(cause: unknown): number {
+  return (cause instanceof SessionRefusedError && cause.retryAfterMs) || 0;
+}
+
+/** What the end of a connection means for the session: it goes on, one side has ended it, or it cannot go on. */
+export function meaningOf({ by, code }: CloseInfo): "lost" | "ended" | "failed" {
+  if (by === "transport") return "lost";
+  if (by === "local") return code === CloseCode.goingAway ? "lost" : "failed";
+  if (code === CloseCode.unauthenticated || code === CloseCode.protocolViolation) return "failed";
+  const isEnd = code === CloseCode.normal || code === CloseCode.superseded || code >= firstApplicationCode;
+  return isEnd ? "ended" : "lost";
+}
+
+/** How a session ends that could not be connected again. */
+export function endOf(cause: unknown): CloseInfo {
+  const error = cause as CloseInfo["error"] & Error;
+  const reason = error.message.slice(0, 100);
+  if (!(cause instanceof SessionRefusedError))
+    return { by: "local", code: CloseCode.goingAway, reason, error };
+  const isUnknown = cause.rejectCode === RejectCode.unauthenticated;
+  return { by: "peer", code: isUnknown ? CloseCode.unauthenticated : CloseCode.policy, reason, error };
+}

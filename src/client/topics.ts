@@ -1,0 +1,117 @@
+import { FailureCode, RequestFailure } from "../delivery/failure.js";
+import { type Gap, readGap } from "../delivery/gap.js";
+import { textOf } from "../delivery/message.js";
+import { payloadOf } from "../delivery/payload.js";
+import { placeEntries } from "../delivery/places.js";
+import { SessionClosedError } from "../errors.js";
+import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
+import type { ClientHandlers } from "./handlers.js";
+import {
+  checkTopic,
+  fromEntry,
+  publishedAt,
+  readSubscribe,
+  readSubscription,
+  type SubscribeFrom,
+  type Subscription,
+} from "./subscription.js";
+import { TopicPositions } from "./topic_positions.js";
+
+/** Asks the server, and gives what the answer's meta says. @throws RequestFailure, TimeoutError, SessionClosedError */
+type Ask = (
+  kind: number,
+  subject: string,
+  payload: Uint8Array,
+  meta?: readonly MetaEntry[],
+) => Promise<readonly MetaEntry[]>;
+
+const nothing = new Uint8Array(0);
+
+/** What a client hears of topics, and says there. */
+export class Topics {
+  readonly positions = new TopicPositions();
+  readonly #ask: Ask;
+  readonly #handlers: ClientHandlers;
+  /** What the server is to be asked for again where it has lost the session. */
+  readonly #patterns = new Set<string>();
+
+  constructor(ask: Ask, handlers: ClientHandlers) {
+    this.#ask = ask;
+    this.#handlers = handlers;
+  }
+
+  async subscribe(pattern: string, options: { readonly from?: SubscribeFrom }): Promise<Subscription> {
+    const from = readSubscribe(pattern, options);
+    if (from !== undefined) this.positions.begin(pattern, from);
+    const subscription = await this.#subscribe(pattern, from && [fromEntry(from)]);
+    this.#patterns.add(pattern);
+    const { cursor } = subscription;
+    if (from === undefined && cursor !== undefined) this.positions.began(pattern, cursor);
+    return subscription;
+  }
+
+  async unsubscribe(pattern: string): Promise<void> {
+    checkTopic(pattern, "a pattern");
+    this.positions.forget(pattern);
+    this.#patterns.delete(pattern);
+    await this.#ask(Kind.Unsubscribe, pattern, nothing);
+  }
+
+  async publish(topic: string, message: Uint8Array | string): Promise<void> {
+    checkTopic(topic, "a topic");
+    await this.#ask(Kind.Publish, topic, payloadOf(message, "a message"));
+  }
+
+  /** The server has lost the session, and with it the subscriptions. @param maxBytes what it takes of topics in one frame. */
+  renew(maxBytes: number): void {
+    for (const pattern of this.#patterns) void this.#renew(pattern, maxBytes);
+  }
+
+  /** A publication, or a gap. */
+  take(frame: Readonly<FrameContents>): void {
+    if (frame.kind === Kind.Gap) {
+      this.#onGap(readGap(frame));
+      return;
+    }
+    const { subject: topic = "", type, payload, meta } = frame;
+    const cursor = publishedAt(meta);
+    const last = this.positions.get(topic);
+    const step = this.positions.advance(topic, cursor);
+    if (step === "again") return;
+    if (step === "gap") this.#handlers.call("gap", { topic, after: last });
+    this.#handlers.call("publication", { topic, type, payload, cursor, text: () => textOf(payload) });
+  }
+
+  /** The server could not send all that it published. */
+  #onGap(gap: Gap): void {
+    const { topic = "" } = gap;
+    const after = this.positions.get(topic);
+    this.positions.skip(gap);
+    this.#handlers.call("gap", { topic, after });
+  }
+
+  async #subscribe(pattern: string, meta: readonly MetaEntry[] | undefined): Promise<Subscription> {
+    return readSubscription(await this.#ask(Kind.Subscribe, pattern, nothing, meta));
+  }
+
+  /**
+   * From where it was: in a topic, or in each of those that came by wildcards. What is not kept of that is a gap of its
+   * topic; and what topics there are by now that this client has not heard of nobody knows, which is one of the pattern.
+   */
+  async #renew(pattern: string, maxBytes: number): Promise<void> {
+    const after = this.positions.get(pattern);
+    const isKnown = after !== undefined;
+    const ofWildcards = (topic: string) => !this.#patterns.has(topic);
+    const meta = isKnown ? [fromEntry(after)] : placeEntries(this.positions.places(maxBytes, ofWildcards));
+    try {
+      const { recovered } = await this.#subscribe(pattern, meta);
+      if (!isKnown || !recovered) this.#handlers.call("gap", { topic: pattern, after });
+    } catch (cause) {
+      const isOver = cause instanceof SessionClosedError;
+      // It is asked for once more, where the next session is lost, too.
+      if (isOver || (cause instanceof RequestFailure && cause.code === FailureCode.lost)) return;
+      this.#handlers.call("gap", { topic: pattern, after });
+      if (this.#handlers.hasErrorHandler) this.#handlers.report(cause);
+    }
+  }
+}
