@@ -36,7 +36,7 @@ const schema = object({
  * @throws InvalidArgumentError
  */
 // biome-ignore lint/suspicious/noExplicitAny: it fits sessions of any data
-export function access<Data = any>(options: AccessOptions<Data>): AccessMiddleware<Data> {
+export function access<Data = any>(options: AccessOptions<Data>): AccessMiddleware<NoInfer<Data>> {
   const read = readOptions(schema, options) as AccessOptions<Data>;
   const { rules, denied } = read;
   const common = typeof rules === "function" ? undefined : readAccessRules(rules);

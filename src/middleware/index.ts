@@ -15,7 +15,7 @@ export {
   type LogLevel,
   logging,
 } from "./logging.js";
-export { type RateLimitOptions, rateLimit } from "./rate_limit.js";
+export { type RateLimitMiddleware, type RateLimitOptions, rateLimit } from "./rate_limit.js";
 export { type Secret, type Secrets, type SharedSecretOptions, sharedSecret } from "./shared_secret.js";
 export type { StandardIssue, StandardResult, StandardSchema } from "./standard_schema.js";
 export type { ClaimOutcome, UsedTokens } from "./used_tokens.js";

@@ -52,6 +52,7 @@ export async function jwt<Data = any>(options: JwtOptions): Promise<JwtMiddlewar
     }
     const clientId = checkClientId(read.clientId === undefined ? claims.sub : read.clientId(claims, hello));
     if (read.singleUse) {
+      await context.confirmed; // a copy of its hello is not to use it up
       const outcome = await used.claim(idOf(claims), expiryMs(claims) + read.clockToleranceMs);
       if (outcome === "full") {
         return refuse("too many tokens are in use", { code: RejectCode.full, retryAfterMs: retryWhenFullMs });

@@ -66,7 +66,7 @@ const schema = object({
  * the other middleware refuses.
  */
 // biome-ignore lint/suspicious/noExplicitAny: it fits sessions of any data
-export function logging<Data = any>(options: LoggingOptions): LoggingMiddleware<Data> {
+export function logging<Data = any>(options: LoggingOptions): LoggingMiddleware<NoInfer<Data>> {
   const { logger, level, messages, maxTextLength } = readOptions(schema, options);
   let least = levels.indexOf(level);
   const isWritten = (level: LogLevel) => levels.indexOf(level) >= least;

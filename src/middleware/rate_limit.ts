@@ -26,22 +26,44 @@ export interface RateLimitOptions {
   readonly exceeded: "delay" | "drop" | "close";
 }
 
+/** A middleware that limits what each session may send. */
+export interface RateLimitMiddleware<Data> extends Middleware<Data> {
+  /**
+   * Holds all sessions to other rates from now on; a rate that is left out is none any more. What a session has used up
+   * stays so, up to one burst.
+   * @throws InvalidArgumentError, and then all is as it was
+   */
+  update(rates: Omit<RateLimitOptions, "exceeded">): void;
+}
+
 /** So long a session that is closed has to hear why. */
 const closeDeadlineMs = 1000;
 
 const perSecond = optional(number(0.001, 1e9));
 const burst = optional(number(1, 1e12));
 
-const schema = object({
+const rateEntries = {
   messagesPerSecond: perSecond,
   messagesBurst: burst,
   bytesPerSecond: perSecond,
   bytesBurst: burst,
+};
+const ratesSchema = object(rateEntries);
+const schema = object({
+  ...rateEntries,
   exceeded: oneOf("delay", "drop", "close"),
 } satisfies Record<keyof RateLimitOptions, unknown>);
 
+/** What all sessions are held to. */
+interface Rates {
+  readonly messages: Rate | undefined;
+  readonly bytes: Rate | undefined;
+}
+
 /** What one session may still send. */
 interface Allowance {
+  /** By which that is counted. */
+  readonly rates: Rates;
   readonly messages: TokenBucket | undefined;
   readonly bytes: TokenBucket | undefined;
 }
@@ -57,33 +79,30 @@ interface Allowance {
 export function rateLimit<Data = any>(
   options: RateLimitOptions,
   now: () => number = () => performance.now(),
-): Middleware<Data> {
+): RateLimitMiddleware<NoInfer<Data>> {
   const { exceeded, ...given } = readOptions(schema, options);
-  const messageRate = rateOf(given.messagesPerSecond, given.messagesBurst);
-  const byteRate = rateOf(given.bytesPerSecond, given.bytesBurst);
-  if (messageRate === undefined && byteRate === undefined) {
-    throw new InvalidArgumentError("options must have messagesPerSecond or bytesPerSecond, or both");
-  }
+  let rates = ratesOf(given);
   const allowances = new WeakMap<Session<Data>, Allowance>();
-  const allowanceOf = (session: Session<Data>): Allowance => {
-    let allowance = allowances.get(session);
-    if (allowance === undefined) {
-      allowance = {
-        messages: messageRate && new TokenBucket(messageRate),
-        bytes: byteRate && new TokenBucket(byteRate),
-      };
-      allowances.set(session, allowance);
-    }
+  const allowanceOf = (session: Session<Data>, nowMs: number): Allowance => {
+    const known = allowances.get(session);
+    if (known?.rates === rates) return known;
+    const messages = adopted(known?.messages, rates.messages, nowMs);
+    const allowance = { rates, messages, bytes: adopted(known?.bytes, rates.bytes, nowMs) };
+    allowances.set(session, allowance);
     return allowance;
+  };
+  const update = (changed: Omit<RateLimitOptions, "exceeded">): void => {
+    rates = ratesOf(readOptions(ratesSchema, changed));
   };
 
   if (exceeded === "delay") {
     return {
       name: "rate-limit",
+      update,
       // Asynchronous, so that the server runs what the session sends one after the other.
       async incoming(session, incoming, next) {
-        const { messages, bytes } = allowanceOf(session);
         const nowMs = now();
+        const { messages, bytes } = allowanceOf(session, nowMs);
         const forMessages = messages?.charge(1, nowMs) ?? 0;
         const forBytes = bytes?.charge(incoming.payload.length, nowMs) ?? 0;
         const waitMs = Math.max(forMessages, forBytes);
@@ -94,9 +113,10 @@ export function rateLimit<Data = any>(
   }
   return {
     name: "rate-limit",
+    update,
     incoming(session, incoming, next) {
-      const { messages, bytes } = allowanceOf(session);
       const nowMs = now();
+      const { messages, bytes } = allowanceOf(session, nowMs);
       const size = incoming.payload.length;
       if ((messages?.waitMs(1, nowMs) ?? 0) === 0 && (bytes?.waitMs(size, nowMs) ?? 0) === 0) {
         messages?.take(1, nowMs);
@@ -108,6 +128,25 @@ export function rateLimit<Data = any>(
       return refuse(incoming);
     },
   };
+}
+
+/** @throws InvalidArgumentError */
+function ratesOf(given: Omit<RateLimitOptions, "exceeded">): Rates {
+  const messages = rateOf(given.messagesPerSecond, given.messagesBurst);
+  const bytes = rateOf(given.bytesPerSecond, given.bytesBurst);
+  if (messages !== undefined || bytes !== undefined) return { messages, bytes };
+  throw new InvalidArgumentError("options must have messagesPerSecond or bytesPerSecond, or both");
+}
+
+function adopted(
+  bucket: TokenBucket | undefined,
+  rate: Rate | undefined,
+  nowMs: number,
+): TokenBucket | undefined {
+  if (rate === undefined) return undefined;
+  if (bucket === undefined) return new TokenBucket(rate);
+  bucket.adopt(rate, nowMs);
+  return bucket;
 }
 
 function rateOf(perSecond: number | undefined, burst: number | undefined): Rate | undefined {

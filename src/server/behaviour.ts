@@ -42,6 +42,11 @@ export interface AuthenticateContext {
   readonly peerCertificate: X509Certificate | undefined;
   /** Fires when the client is gone, or has used up its time. */
   readonly signal: AbortSignal;
+  /**
+   * Resolves when the client has proved that its hello is no copy of what it has sent before, which may be so with
+   * `earlyData`; without, it has already. It costs the round trip that early data saves. Rejects where the client goes.
+   */
+  readonly confirmed: Promise<void>;
   /** The client id that the session will have: what the hello asks for, unless it is assigned another. */
   clientId: string | undefined;
 }
@@ -54,6 +59,21 @@ export type RequestHandler<Data, Events = unknown> = (
 
 /** Takes a client's messages, each as `ServerBehaviour.message` does. */
 export type EventHandler<Data> = (session: Session<Data>, message: Message) => unknown;
+
+/** A client that `authenticate` has let in, and that has no session yet. */
+export interface EarlyClient<Data> {
+  /** The client id that its session will have. */
+  readonly clientId: string | undefined;
+  /** What `authenticate` has returned. */
+  readonly data: Data;
+  readonly transport: string;
+  readonly remoteAddress: SocketAddress;
+  /** It takes up a session again. */
+  readonly resuming: boolean;
+}
+
+/** Answers as a {@link RequestHandler} does, for a client that has no session yet. */
+export type EarlyRequestHandler<Data> = (client: EarlyClient<Data>, request: ServerRequest) => unknown;
 
 /** By subject: where an {@link EventMap} is given, of its subjects, and what they carry. */
 export type RequestHandlers<Data, Events> =
@@ -107,6 +127,13 @@ export interface ServerBehaviour<Data = unknown, Events = unknown> {
   readonly requests?: RequestHandlers<Data, Events>;
   /** Answers all other requests; without it they fail as unknown. */
   request?: RequestHandler<Data, Events>;
+  /**
+   * Answers, by subject, idempotent requests that came with a client's first packets, a round trip or two before its
+   * session begins; needs `earlyData`. Nothing has proved yet that they are no copy of what somebody else has sent, so
+   * they must do no harm, and there is no session to send to. No middleware stands before them but that of `connect`: what
+   * else it would check is theirs to check. All that have no handler here wait for the session, and come to `requests`.
+   */
+  readonly earlyRequests?: Readonly<Record<string, EarlyRequestHandler<Data>>>;
   /**
    * Whether a client may subscribe to a subject, or to all that match a pattern: without it none may. Patterns have one
    * spelling; `*` and `>` in them are wildcards.

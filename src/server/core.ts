@@ -1,25 +1,23 @@
 import { halfContext, updateHalf } from "../delivery/half_options.js";
 import type { Hello } from "../delivery/hello.js";
+import { largeSubject } from "../delivery/large_subject.js";
 import type { MarkingContext } from "../delivery/marking_half.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
-import { RejectCode } from "../delivery/reject.js";
 import { ResumeTokens } from "../delivery/resume_token.js";
 import { Dispatcher } from "../dispatch/dispatcher.js";
 import { SessionClosedError } from "../errors.js";
-import { decompressPayload } from "../frame/compression.js";
 import type { Codec } from "../frame/message_codec.js";
 import { maxFrameBytes } from "../frame/transport_options.js";
-import { addressKey } from "../limit/address_key.js";
-import { AddressLimits, type AddressLimitsOptions } from "../limit/address_limits.js";
+import type { AddressLimitsOptions } from "../limit/address_limits.js";
 import { IdKind, type Sessions } from "../session/sessions.js";
-import { CloseCode } from "../transport/close.js";
 import type { SendResult, TransportBehaviour, TransportConnection } from "../transport/connection.js";
 import { Waiters } from "../transport/waiters.js";
 import { Arrivals } from "./arrivals.js";
 import type { AuthenticateContext, ClientHello, ServerBehaviour } from "./behaviour.js";
 import { Clock } from "./clock.js";
 import { DeadlineQueue } from "./deadline_queue.js";
+import { EarlyDesk } from "./early_desk.js";
 import { Handlers } from "./handlers.js";
 import type { Handshake } from "./handshake.js";
 import { layersOf, onion } from "./middleware.js";
@@ -29,12 +27,14 @@ import { outgoingOnion } from "./outgoing_onion.js";
 import type { Plugin } from "./plugin.js";
 import { nodeOf } from "./processes/node_of.js";
 import { QueueBudget, queueLimits } from "./queue_budget.js";
+import { gapInsteadOf } from "./queued_places.js";
 import { Receiver } from "./receiver.js";
-import { type Refusal, refuse } from "./refusal.js";
+import type { Refusal } from "./refusal.js";
 import { Registry } from "./registry.js";
 import type { ServerSession } from "./server_session.js";
 import { ServerTopics } from "./server_topics.js";
 import type { SessionEnd, SessionInfo } from "./session.js";
+import { SessionAdmission } from "./session_admission.js";
 import { idWords } from "./session_id.js";
 import { Storing } from "./storing.js";
 import { Answers } from "./threads/answers.js";
@@ -57,15 +57,12 @@ export interface ServerCounters {
   rejected: number;
   /** Connections given up because nothing was heard of them. */
   heartbeatTimeouts: number;
+  /** Hellos that were judged before their connection's handshake was complete: see `earlyData`. */
+  early: number;
 }
 
 /** How many slots are looked at in one turn of the clock, so that a round takes a second or less, and a turn no time. */
 const slotsPerTurn = 4_096;
-const retryWhenFullMs = 5_000;
-
-function takenRefusal(): Refusal {
-  return refuse("the client id has a session already", { code: RejectCode.clientIdTaken });
-}
 
 /** What a server's parts share. One for each environment. */
 export class ServerCore<Data> {
@@ -81,11 +78,13 @@ export class ServerCore<Data> {
   readonly elsewhere: Elsewhere;
   readonly listing: Listing;
   readonly registry: Registry<Data>;
+  readonly admission: SessionAdmission<Data>;
   readonly clock: Clock;
   readonly handlers: Handlers<Data>;
   readonly receiver: Receiver<Data>;
   readonly topics: ServerTopics<Data>;
   readonly dispatcher: Dispatcher;
+  readonly early: EarlyDesk<Data>;
   readonly queues: QueueBudget<Data>;
   readonly storing: Storing<Data>;
   readonly half: MarkingContext;
@@ -93,7 +92,7 @@ export class ServerCore<Data> {
   /** Woken when no request waits for its answer any more. */
   readonly answered = new Waiters();
   readonly handshakes: DeadlineQueue<Handshake<Data>>;
-  readonly counters: ServerCounters = { opened: 0, closed: 0, rejected: 0, heartbeatTimeouts: 0 };
+  readonly counters: ServerCounters = { opened: 0, closed: 0, rejected: 0, heartbeatTimeouts: 0, early: 0 };
   /** Clients whose `authenticate` has not settled, though some of them may have gone. */
   unsettled = 0;
   /** Sessions that owe acknowledgements which nothing else has carried yet. */
@@ -109,7 +108,6 @@ export class ServerCore<Data> {
   readonly codecOf: (transport: TransportConnection) => Codec | undefined;
   readonly #tokens: ResumeTokens;
   readonly #arrivals: Arrivals;
-  readonly #sessionAddresses: AddressLimits;
   readonly #closing: (session: ServerSession<Data>, end: SessionEnd) => unknown;
   #cursor = 0;
   isClosing = false;
@@ -126,8 +124,13 @@ export class ServerCore<Data> {
     const { middleware, limits, authenticateTimeoutMs } = options;
     this.handlers = new Handlers(behaviour, plugins);
     this.dispatcher = new Dispatcher(options.dispatcher);
+    this.early = new EarlyDesk(behaviour, this.handlers, this.dispatcher);
     this.topics = new ServerTopics(options.topics, this.codecOf, peers, options.maxMessageBytes);
-    this.storing = new Storing(options, (session, cause) => this.handlers.report(session, cause));
+    this.storing = new Storing(
+      options,
+      (session, cause) => this.handlers.report(session, cause),
+      Object.hasOwn(behaviour.events ?? {}, largeSubject),
+    );
     this.receiver = new Receiver(
       behaviour,
       middleware,
@@ -145,10 +148,9 @@ export class ServerCore<Data> {
     this.queues = new QueueBudget(queueLimits(options), (current, limit) =>
       this.handlers.call("warning", undefined, { kind: "queueBytes", current, limit }),
     );
-    this.half = {
-      ...halfContext(options, this.requestBudget, decompressPayload, options.queuePolicy),
-      ids: options.messageIds,
-    };
+    const half = halfContext(options, this.requestBudget, options.queuePolicy);
+    const outbound = { ...half.outbound, insteadOf: gapInsteadOf };
+    this.half = { ...half, outbound, ids: options.messageIds };
     this.authenticate = onion(
       layersOf(middleware, "connect") as never[],
       (hello: ClientHello, context: AuthenticateContext) =>
@@ -167,7 +169,7 @@ export class ServerCore<Data> {
       this.handlers.report(undefined, cause),
     );
     this.#tokens = new ResumeTokens(this.nodes.secret);
-    this.#sessionAddresses = new AddressLimits({ maxPerAddress: limits.sessionsPerAddress });
+    this.admission = new SessionAdmission(this);
     this.peers = peers;
     peers.onFault((cause) => this.handlers.report(undefined, cause));
     this.sessions = peers.sessions;
@@ -196,13 +198,10 @@ export class ServerCore<Data> {
     this.requestBudget.limit = maxPendingRequests;
     this.handshakes.timeoutMs = authenticateTimeoutMs;
     this.#arrivals.update(arrivalLimits(limits));
-    this.#sessionAddresses.update({ maxPerAddress: limits.sessionsPerAddress }, this.clock.tick);
+    this.admission.update();
     updateHalf(this.half, options, queuePolicy);
     this.queues.update(queueLimits(options));
   }
-
-  /** What a refusal says that another time may not. */
-  readonly fullRefusal = { code: RejectCode.full, retryAfterMs: retryWhenFullMs };
 
   /** How many are in the middle of being let in. */
   get unauthenticated(): number {
@@ -218,7 +217,10 @@ export class ServerCore<Data> {
 
   /** Something was heard of a session. */
   touch(session: ServerSession<Data>): void {
-    this.sessions.table.touch(session.handle, this.clock.tick);
+    const { tick } = this.clock;
+    if (session.touchedAt === tick) return; // the table's memory is seldom in the processor's cache
+    session.touchedAt = tick;
+    this.sessions.table.touch(session.handle, tick);
   }
 
   mint(session: ServerSession<Data>, counter: number): Uint8Array {
@@ -239,12 +241,21 @@ export class ServerCore<Data> {
    * @param unit the hello as it came.
    * @returns undefined where it is to be judged here.
    */
-  relay(handshake: Handshake<Data>, { resumption }: Hello, unit: Uint8Array): Relay | undefined {
+  relay(handshake: Handshake<Data>, hello: Hello, unit: Uint8Array): Relay | undefined {
     const { transport } = handshake;
+    const owner = this.#ownerElsewhere(transport, hello);
+    return owner === undefined ? undefined : this.relays.begin(owner, transport, unit, handshake);
+  }
+
+  /** Whether a client takes up a session that another environment has. */
+  isElsewhere(transport: TransportConnection, hello: Hello): boolean {
+    return this.#ownerElsewhere(transport, hello) !== undefined;
+  }
+
+  #ownerElsewhere(transport: TransportConnection, { resumption }: Hello): number | undefined {
     if (resumption === undefined || transport instanceof RelayedConnection) return undefined;
     const found = this.sessions.find(IdKind.session, idWords(resumption.session));
-    if (found === undefined || found.owner === this.sessions.environment) return undefined;
-    return this.relays.begin(found.owner, transport, unit, handshake);
+    return found === undefined || found.owner === this.sessions.environment ? undefined : found.owner;
   }
 
   /** The session that a hello takes up again, where it may, and the number of the token that it showed. */
@@ -262,76 +273,13 @@ export class ServerCore<Data> {
     return ahead <= 1 && session.outbound.canResume(cursors) ? { session, shown: grant!.counter } : undefined;
   }
 
-  /** Why a new session of this client is not begun; undefined where it is. */
-  refuses(transport: TransportConnection, clientId: string | undefined): Refusal | undefined {
-    return this.#refusalOf(transport.remoteAddress.address, clientId);
-  }
-
-  #refusalOf(address: string, clientId: string | undefined): Refusal | undefined {
-    const { sessionsPerAddress = Number.POSITIVE_INFINITY } = this.options.limits;
-    if (this.#sessionAddresses.count(address) - this.#replacedAt(address, clientId) >= sessionsPerAddress) {
-      return refuse("there are as many sessions of this address as may be", this.fullRefusal);
-    }
-    if (this.isClosing) {
-      return refuse("the server stops", { code: RejectCode.goingAway, retryAfterMs: retryWhenFullMs });
-    }
-    const isTaken =
-      this.options.sameClient === "reject" && clientId !== undefined && this.registry.isTaken(clientId);
-    return isTaken ? takenRefusal() : undefined;
-  }
-
-  /** How many sessions of an address a new one of a client puts an end to. */
-  #replacedAt(address: string, clientId: string | undefined): number {
-    if (this.options.sameClient !== "replace" || clientId === undefined) return 0;
-    const key = addressKey(address);
-    return this.registry.ofClient(clientId).filter((old) => addressKey(old.address) === key).length;
-  }
-
-  /** Enters a session whose client has committed. @returns why not, where things have changed since it was welcomed. */
-  admit(session: ServerSession<Data>, address: string): Refusal | undefined {
-    const { clientId, handle } = session;
-    // What was true when it was welcomed may be so no more.
-    const refusal = this.#refusalOf(address, clientId);
-    if (refusal !== undefined) return refusal;
-    if (this.options.sameClient === "replace" && clientId !== undefined) {
-      for (const old of [...this.registry.ofClient(clientId)]) {
-        old.endBy("replaced", CloseCode.superseded, "its client connected again", false);
-      }
-    }
-    if (this.#sessionAddresses.admit(address, this.clock.tick) !== undefined) {
-      return refuse("there are as many sessions of this address as may be", this.fullRefusal);
-    }
-    if (this.options.sameClient === "reject" && clientId !== undefined) {
-      if (!this.registry.reserve(clientId, handle)) {
-        this.#sessionAddresses.leave(address);
-        return takenRefusal();
-      }
-    }
-    const identity = { transport: 0, connection: 0, id: idWords(session.idBytes) };
-    if (!this.sessions.open(handle, identity, this.clock.tick)) {
-      throw new SessionClosedError("the session's slot was damaged");
-    }
-    const known = this.registry.add(session);
-    // Of several threads at once each displaces the one before it, so one session remains.
-    if (known !== undefined && this.options.sameClient === "replace") this.elsewhere.replace(known);
-    this.counters.opened += 1;
-    return undefined;
-  }
-
-  /**
-   * A session goes on from another address. Who is let in already is not turned away for that.
-   * @returns whether it counts there: where it is one too many, it does not.
-   */
-  move(before: string, address: string): boolean {
-    this.#sessionAddresses.leave(before);
-    return this.#sessionAddresses.admit(address, this.clock.tick) === undefined;
-  }
-
   /** A session is over. */
   forget(session: ServerSession<Data>, end: SessionEnd): void {
     this.counters.closed += 1;
-    this.dispatcher.cancel(session, new SessionClosedError(`session ${session.id} is over`));
-    this.#sessionAddresses.leave(session.address);
+    if (this.dispatcher.has(session)) {
+      this.dispatcher.cancel(session, new SessionClosedError(`session ${session.id} is over`));
+    }
+    this.admission.leave(session.address);
     this.topics.forget(session);
     this.registry.delete(session);
     try {
@@ -342,12 +290,9 @@ export class ServerCore<Data> {
   }
 
   /** The figures of this environment's sessions in a part of the slots. */
-  infosOf({ cursor, budget, clientId, transport }: ListRange): readonly SessionInfo[] {
+  infosOf(range: ListRange): readonly SessionInfo[] {
     const infos: SessionInfo[] = [];
-    this.registry.visit(cursor, budget, (session) => {
-      if (clientId !== undefined && session.clientId !== clientId) return;
-      if (transport === undefined || session.transport === transport) infos.push(session.info);
-    });
+    this.registry.visitThose(range, (session) => infos.push(session.info));
     return infos;
   }
 

@@ -5,9 +5,10 @@ import { parseId } from "../delivery/session_id.js";
 import { InvalidArgumentError, ListenerClosedError, SessionClosedError } from "../errors.js";
 import { checkCodecs } from "../frame/message_codec.js";
 import { checkHandlers, checkHandlersBySubject } from "../options/handlers.js";
+import { inOrder } from "../options/in_order.js";
 import { readOptions, show } from "../options/read.js";
-import { integer, object, withDefault } from "../options/schema.js";
-import type { SubscribeFrom, TopicsStatistics } from "../topic/topics.js";
+import { readSubscribeFrom, type SubscribeFrom } from "../topic/subscribe_from.js";
+import type { TopicsStatistics } from "../topic/topics.js";
 import type { SocketAddress } from "../transport/address.js";
 import { CloseCode, type CloseOptions } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
@@ -16,7 +17,8 @@ import type { ServerBehaviour } from "./behaviour.js";
 import { ServerCore, type ServerCounters } from "./core.js";
 import { checkMiddleware } from "./middleware.js";
 import { type ReadServerOptions, readServerOptions, type ServerOptions } from "./options.js";
-import { checkPlugins, inOrder, type Plugin } from "./plugin.js";
+import { checkPlugins, hookNames, type Plugin } from "./plugin.js";
+import { publishSchema } from "./publish_options.js";
 import type { PublishResult } from "./publish_result.js";
 import { Reach } from "./reach.js";
 import { type ReloadOptions, reloaded, reloadTls } from "./reload.js";
@@ -31,25 +33,13 @@ import type { Place } from "./threads/group.js";
 import { listenInPlace } from "./threads/listening.js";
 import { type ListFilter, readFilter, type SessionList } from "./threads/listing.js";
 
-/** How a message is published. */
-export const publishSchema = object({ type: withDefault(integer(0, 0xffff_ffff), 0) });
-
 const handlerNames = [
   "authenticate",
-  "open",
   "message",
   "request",
   "subscribe",
   "publish",
-  "drain",
-  "detached",
-  "resumed",
-  "sent",
-  "delivered",
-  "heartbeatTimeout",
-  "close",
-  "error",
-  "warning",
+  ...hookNames,
 ] satisfies (keyof ServerBehaviour)[];
 
 /**
@@ -66,7 +56,10 @@ export async function createServer<Data = unknown, Events = unknown>(
   const behaviour = typed as unknown as ServerBehaviour<Data>; // what is carried is for the compiler alone
   const read = readServerOptions<Data>(options);
   if (read.codecs !== undefined) checkCodecs(read.codecs);
-  checkHandlersBySubject(behaviour, "requests", "events");
+  checkHandlersBySubject(behaviour, "requests", "events", "earlyRequests");
+  if (behaviour.earlyRequests !== undefined && !read.earlyData) {
+    throw new InvalidArgumentError("earlyRequests need the option earlyData: true; without, none come early");
+  }
   checkMiddleware(read.middleware);
   checkPlugins(read.plugins);
   const plugins = inOrder(read.plugins);
@@ -136,7 +129,8 @@ class SessionServer<Data> implements Server<Data> {
     });
     this.#listeners = bound.listeners;
     if (bound.failure !== undefined) throw bound.failure;
-    this.#place?.listens(this);
+    const { maxMessageBytes } = this.#options;
+    this.#place?.listens({ urls: this.urls, maxMessageBytes, close: (options) => this.close(options) });
   }
 
   get addresses(): readonly SocketAddress[] {
@@ -177,12 +171,9 @@ class SessionServer<Data> implements Server<Data> {
   }
 
   sessions(filter: SessionFilter<Data> = {}): SessionPage<Data> {
-    const { cursor, budget, clientId, transport, where } =
-      readFilter<(session: Session<Data>) => boolean>(filter);
+    const { where, ...range } = readFilter<(session: Session<Data>) => boolean>(filter);
     const sessions: Session<Data>[] = [];
-    const next = this.#core.registry.visit(cursor, budget, (session) => {
-      if (clientId !== undefined && session.clientId !== clientId) return;
-      if (transport !== undefined && session.transport !== transport) return;
+    const next = this.#core.registry.visitThose(range, (session) => {
       if (where === undefined || where(session)) sessions.push(session);
     });
     return { sessions, cursor: next };
@@ -228,8 +219,9 @@ class SessionServer<Data> implements Server<Data> {
   subscribe(
     session: Session<Data>,
     pattern: string,
-    { from }: { readonly from?: SubscribeFrom } = {},
+    options: { readonly from?: SubscribeFrom } = {},
   ): SubscribeResult {
+    const from = readSubscribeFrom(options);
     const [own] = this.#reach.named(session);
     if (own === undefined) throw new SessionClosedError(`session ${session.id} is closed`);
     return this.#core.topics.subscribe(own, pattern, from);
@@ -294,7 +286,7 @@ class SessionServer<Data> implements Server<Data> {
     const given = reloaded(this.#given, options);
     this.#checkServing();
     const read = readServerOptions(given);
-    if (options.tls !== undefined) await reloadTls(this.#listeners, options.tls);
+    if (options.tls !== undefined) await reloadTls(this.#listeners, this.#given.tls, options.tls);
     this.#core.reload(read);
     this.#given = given;
   }

@@ -1,7 +1,8 @@
+import type { InboundLimits } from "../delivery/inbound.js";
 import { ResourceExhaustedError } from "../errors.js";
 import { type FrameContents, Kind } from "../frame/frame.js";
 
-/** About what a frame costs beside its bytes, or empty ones would cost nothing. */
+/** About what a frame costs beside its bytes, where no window counts it: empty ones would cost nothing. */
 const frameCost = 256;
 
 /**
@@ -21,13 +22,21 @@ export class EarlyFrames {
   }
 
   /**
-   * @param unit as the transport has it, valid during the call only. @param maxBytes of all of them
+   * A client that does as it should has sent no more by now than its window lets it, which is counted as it counts; or it
+   * would be cut off each time that it comes.
+   * @param unit as the transport has it, valid during the call only.
    * @throws ResourceExhaustedError
    */
-  keep(unit: Uint8Array, maxBytes: number): void {
-    this.#bytes += unit.length + frameCost;
-    if (this.#bytes > maxBytes) {
-      throw new ResourceExhaustedError(`more than ${maxBytes} bytes came before the session has begun`);
+  keep(
+    { seq }: Readonly<FrameContents>,
+    unit: Uint8Array,
+    { windowBytes, maxFrameBytes }: InboundLimits,
+  ): void {
+    this.#bytes += unit.length + (seq === 0 ? frameCost : 0);
+    if (this.#bytes > windowBytes + maxFrameBytes) {
+      throw new ResourceExhaustedError(
+        `more came before the session has begun than the ${windowBytes} bytes that were allowed`,
+      );
     }
     this.#units.push(new Uint8Array(unit));
   }

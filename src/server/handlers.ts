@@ -1,33 +1,23 @@
 import { HandlerTimeoutError, StoreFailedError } from "../errors.js";
 import { callGuarded, callReported, throwUncaught } from "../transport/uncaught.js";
 import type { ServerBehaviour } from "./behaviour.js";
-import type { Plugin, PluginHooks } from "./plugin.js";
+import { hookNames, type Plugin, type PluginHooks } from "./plugin.js";
 import type { ServerSession } from "./server_session.js";
 
 /** The handlers of events that nobody waits for. */
-export type EventName = Exclude<keyof PluginHooks<unknown>, "error">;
-
-const names = [
-  "open",
-  "drain",
-  "detached",
-  "resumed",
-  "sent",
-  "delivered",
-  "heartbeatTimeout",
-  "close",
-  "warning",
-] as const satisfies readonly EventName[];
+export type EventName = Exclude<(typeof hookNames)[number], "error">;
 
 /** Calls the application's handlers, and before them those of plugins. Nothing that they throw reaches who calls. */
 export class Handlers<Data> {
   readonly #behaviours: readonly PluginHooks<Data>[];
   /** What the application does at each event; undefined where nobody does anything. */
-  readonly #used: ReadonlySet<EventName>;
+  readonly #used: ReadonlySet<string>;
 
   constructor(behaviour: ServerBehaviour<Data>, plugins: readonly Plugin<Data>[]) {
     this.#behaviours = [...plugins.flatMap(({ hooks }) => (hooks === undefined ? [] : [hooks])), behaviour];
-    this.#used = new Set(names.filter((name) => this.#behaviours.some((hooks) => hooks[name] !== undefined)));
+    this.#used = new Set(
+      hookNames.filter((name) => this.#behaviours.some((hooks) => hooks[name] !== undefined)),
+    );
   }
 
   /** @param session undefined where the event is the server's. */

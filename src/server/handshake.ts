@@ -1,6 +1,9 @@
 import { checkClientId } from "../delivery/client_id.js";
 import { checkCommit } from "../delivery/commit.js";
+import { commonCompression, type SessionCompression } from "../delivery/compression.js";
+import { contentsOf } from "../delivery/contents.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
+import { type EarlyRequest, readEarly } from "../delivery/early_request.js";
 import { type Hello, readHello } from "../delivery/hello.js";
 import { encodeReject, RejectCode } from "../delivery/reject.js";
 import { sessionVersion } from "../delivery/terms.js";
@@ -10,17 +13,17 @@ import { type FrameContents, Kind } from "../frame/frame.js";
 import { takeOther } from "../frame/frame_behaviour.js";
 import { sendFrame } from "../frame/unit.js";
 import type { SessionHandle } from "../session/handle.js";
-import type { Cursor } from "../topic/cursor.js";
 import { isThenable } from "../transport/asynchronous.js";
 import { CloseCode } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
+import { Arrival, ArrivingHello } from "./arriving.js";
 import type { AuthenticateContext, ClientHello } from "./behaviour.js";
 import type { ServerCore } from "./core.js";
 import { EarlyFrames } from "./early_frames.js";
-import { Refusal, refuse } from "./refusal.js";
+import { Refusal, refuse, refuseFull } from "./refusal.js";
 import { ServerSession } from "./server_session.js";
-import { readTopicPlaces } from "./server_topics.js";
 import { newSessionId } from "./session_id.js";
+import { readTopicPlaces, type TopicPlaces } from "./topic_terms.js";
 
 /** What a welcome promised, and the commit makes true. */
 interface Promised<Data> {
@@ -30,14 +33,16 @@ interface Promised<Data> {
   readonly hello: Hello;
   /** Of the token that the client showed; 0 where it begins. */
   readonly shown: number;
+  /** See {@link ServerSession.welcomed}; 0 where it begins. */
+  readonly order: number;
   /** Of the token that the client was given. */
   readonly counter: number;
+  readonly compression: SessionCompression | undefined;
 }
 
-const decoder = new TextDecoder();
 /** How long a refusal may take to reach a client before its connection is cut. */
 const refusalDeadlineMs = 1_000;
-const noMeta: ReadonlyMap<string, Uint8Array> = new Map();
+const pong = contentsOf(Kind.Pong, {});
 
 /** A connection that is nobody's yet: from its opening to the client's commit. */
 export class Handshake<Data> {
@@ -46,12 +51,16 @@ export class Handshake<Data> {
   /** Of the session, once that has begun. */
   readonly early = new EarlyFrames();
   #phase: "hello" | "relayed" | "authenticating" | "welcomed" | "over" = "hello";
-  #abort: AbortController | undefined = undefined;
+  /** Goes on when the transport's handshake is complete. */
+  #held: (() => void) | undefined = undefined;
+  #arrival: Arrival | undefined = undefined;
   #promised: Promised<Data> | undefined = undefined;
   /** Who was let in by the application, until it is known what comes of that. */
   #letIn: { readonly hello: ClientHello; readonly context: AuthenticateContext } | undefined = undefined;
+  /** What the client asks before its session begins. */
+  #asked: readonly EarlyRequest[] = [];
   /** What the client has of topics. */
-  #places: ReadonlyMap<string, Cursor> | undefined = undefined;
+  #places: TopicPlaces | undefined = undefined;
 
   constructor(core: ServerCore<Data>, transport: TransportConnection) {
     this.#core = core;
@@ -67,9 +76,17 @@ export class Handshake<Data> {
       this.#onHello(readHello(frame), unit);
     } else if (frame.kind === Kind.Commit && this.#phase === "welcomed") {
       checkCommit(frame);
+      if (this.transport.isEarly) throw new ProtocolViolationError("a Commit may not be early data");
       this.#onCommit();
     } else if (this.#phase === "welcomed" && EarlyFrames.mayBe(frame)) {
-      this.early.keep(unit, this.#core.options.windowBytes);
+      this.early.keep(frame, unit, this.#core.half.inbound);
+    } else if (
+      frame.kind === Kind.Ping &&
+      this.#phase === "welcomed" &&
+      this.transport.control === undefined
+    ) {
+      // Who compares transports begins no session, and asks how long an answer takes.
+      sendFrame(this.transport, this.#core.codecOf(this.transport), pong);
     } else if (frame.kind >= Kind.Hello && frame.kind <= Kind.Response) {
       if (this.#phase === "over") return; // it had not heard yet that it is refused
       throw new ProtocolViolationError(
@@ -80,11 +97,22 @@ export class Handshake<Data> {
     }
   }
 
+  /** The transport's handshake is complete: what came before was no copy. */
+  confirm(): void {
+    this.#arrival?.confirm();
+    const held = this.#held;
+    this.#held = undefined;
+    if (held === undefined) return;
+    this.transport.resume();
+    held();
+  }
+
   /** The connection is gone, or its time is over: nothing was promised that is kept. */
   end(): void {
     this.#phase = "over";
+    this.#held = undefined;
     this.#core.handshakes.delete(this);
-    this.#abort?.abort();
+    this.#arrival?.abort();
     const promised = this.#promised;
     this.#promised = undefined;
     if (promised !== undefined && !promised.resumed) this.#core.sessions.release(promised.session.handle);
@@ -113,6 +141,18 @@ export class Handshake<Data> {
       this.#reject(refuse(`version ${hello.version} is not spoken here`, { code: RejectCode.version }));
       return;
     }
+    this.#places = readTopicPlaces(hello.resumption?.places);
+    this.#asked = readEarly(hello.early);
+    if (this.transport.isEarly) {
+      if (this.#core.isElsewhere(this.transport, hello)) {
+        // Who judges it there could not tell that it is early.
+        const kept = new Uint8Array(unit);
+        this.transport.pause();
+        this.#held = () => this.#onHello(hello, kept);
+        return;
+      }
+      this.#core.counters.early += 1;
+    }
     const refusal = this.#core.nodes.refusalOf(hello, this.transport);
     if (refusal !== undefined) {
       this.#reject(refusal);
@@ -124,10 +164,10 @@ export class Handshake<Data> {
       this.transport.owner = relay;
       return;
     }
-    this.#places = readTopicPlaces(hello.resumption?.places);
     this.#phase = "authenticating";
-    const context = this.#context(hello);
-    const said = clientHello(hello);
+    const context = new Arrival(this.transport, hello);
+    this.#arrival = context;
+    const said = new ArrivingHello(hello);
     let judged: Data | Refusal | PromiseLike<Data | Refusal>;
     try {
       judged = this.#core.authenticate(said, context);
@@ -165,19 +205,6 @@ export class Handshake<Data> {
     }
   }
 
-  #context(hello: Hello): AuthenticateContext {
-    const { transport } = this;
-    this.#abort = new AbortController();
-    return {
-      transport: transport.transport,
-      remoteAddress: transport.remoteAddress,
-      origin: transport.origin,
-      peerCertificate: transport.peerCertificate,
-      signal: this.#abort.signal,
-      clientId: hello.clientId,
-    };
-  }
-
   /** The application could not tell: the client learns no more than that. */
   #onFault(cause: unknown): void {
     if (this.#phase !== "authenticating") return;
@@ -201,11 +228,12 @@ export class Handshake<Data> {
         data: judged,
         hello,
         shown,
+        order: session.welcomed(),
         counter: session.tokenCounter + 1,
       });
       return;
     }
-    const refusal = this.#core.refuses(this.transport, clientId);
+    const refusal = this.#core.admission.refuses(this.transport.remoteAddress.address, clientId);
     if (refusal !== undefined) {
       this.#reject(refusal);
       return;
@@ -215,46 +243,74 @@ export class Handshake<Data> {
       handle = this.#core.sessions.allocate();
     } catch (cause) {
       if (!(cause instanceof SessionTableFullError)) throw cause;
-      this.#reject(refuse("there are as many sessions as may be", this.#core.fullRefusal));
+      this.#reject(refuseFull("there are as many sessions as may be"));
       return;
     }
     const id = newSessionId();
     const session = new ServerSession<Data>(this.#core, { handle, id, clientId, data: judged });
-    this.#welcome({ session, resumed: false, data: judged, hello, shown: 0, counter: 1 });
+    this.#welcome({ session, resumed: false, data: judged, hello, shown: 0, order: 0, counter: 1 });
   }
 
-  #welcome(promised: Promised<Data>): void {
-    const { session, resumed, hello, counter } = promised;
+  #welcome(promise: Omit<Promised<Data>, "compression">): void {
+    const { session, resumed, hello, counter } = promise;
     const core = this.#core;
     const { transport } = this;
-    this.#promised = promised;
+    const compression = commonCompression(core.options.compression, hello.compressions);
+    this.#promised = { ...promise, compression };
     this.#phase = "welcomed";
+    this.#answerEarly(this.#promised);
     const cursors: Cursors = resumed ? session.inbound.cursors() : noCursors;
     const { windowBytes, maxMessageBytes } = core.options;
     const heartbeatMs = core.heartbeatFor(hello.heartbeatMs);
     const welcome = encodeWelcome({
-      ...{ version: sessionVersion, session: session.idBytes, resume: core.mint(session, counter), resumed },
-      ...{ cursors, heartbeatMs, windowBytes, maxMessageBytes, clientId: session.clientId, meta: [] },
+      version: sessionVersion,
+      session: session.idBytes,
+      resume: core.mint(session, counter),
+      resumed,
+      cursors,
+      heartbeatMs,
+      windowBytes,
+      maxMessageBytes,
+      compression: compression?.id,
+      clientId: session.clientId,
+      meta: [],
+      answersEarly: true,
     });
     sendFrame(transport, core.codecOf(transport), welcome);
   }
 
+  #answerEarly({ session: { clientId }, data, resumed, hello }: Promised<Data>): void {
+    const { transport } = this;
+    const { remoteAddress } = transport;
+    const requests = this.#asked;
+    this.#asked = [];
+    const client = { clientId, data, transport: transport.transport, remoteAddress, resuming: resumed };
+    const most = Math.min(this.#core.options.maxMessageBytes, hello.maxMessageBytes);
+    this.#core.early.answer(requests, client, most, (answer) => {
+      if (transport.state !== "open") return; // it is asked again
+      const { kind, type, payload, subject, meta = [] } = answer;
+      const frame = contentsOf(kind, { type, payload, subject, meta });
+      const sent = sendFrame(transport, this.#core.codecOf(transport), frame);
+      if (sent === "dropped") transport.close({ code: CloseCode.exhausted, graceful: false });
+    });
+  }
+
   #onCommit(): void {
-    const { session, resumed, data, hello, shown, counter } = this.#promised!;
+    const { session, resumed, data, hello, shown, order, counter, compression } = this.#promised!;
     this.#phase = "over";
     this.#promised = undefined;
     this.#core.handshakes.delete(this);
     const heartbeat = hello.heartbeatMs !== undefined;
     const { windowBytes, maxMessageBytes } = hello;
     const cursors = resumed ? hello.resumption!.cursors : noCursors; // of another session than a new one
-    const terms = { windowBytes, maxMessageBytes, cursors, heartbeat, counter };
+    const terms = { windowBytes, maxMessageBytes, cursors, heartbeat, counter, compression };
     if (resumed) {
-      if (session.resume(this.transport, { ...terms, shown, places: this.#places! }, data))
+      if (session.resume(this.transport, { ...terms, shown, order, places: this.#places! }, data))
         this.#settled(undefined);
       else this.#refuseLate(refuse("the session is over"));
       return;
     }
-    const refusal = this.#core.admit(session, this.transport.remoteAddress.address);
+    const refusal = this.#core.admission.admit(session, this.transport.remoteAddress.address);
     if (refusal === undefined) {
       this.#settled(undefined);
       session.begin(this.transport, terms);
@@ -277,22 +333,4 @@ export class Handshake<Data> {
     this.#core.counters.rejected += 1;
     this.transport.close({ code: CloseCode.unauthenticated, reason, deadlineMs: refusalDeadlineMs });
   }
-}
-
-function clientHello({ clientId, token, resumption, meta }: Hello): ClientHello {
-  return Object.freeze({
-    get clientId() {
-      return clientId;
-    },
-    // Else who takes the hello for the context would be let in by the name that the client asks for, and not know it.
-    set clientId(_) {
-      throw new TypeError("a hello is what the client says, and cannot be changed: assign context.clientId");
-    },
-    token,
-    get tokenText() {
-      return decoder.decode(token);
-    },
-    meta: meta.length === 0 ? noMeta : new Map(meta.map(({ key, value }) => [key, value])),
-    resuming: resumption !== undefined,
-  });
 }

@@ -17,6 +17,8 @@ export type {
   Answer,
   AuthenticateContext,
   ClientHello,
+  EarlyClient,
+  EarlyRequestHandler,
   EventHandler,
   EventHandlers,
   RequestHandler,
@@ -57,6 +59,7 @@ export type {
 } from "./session.js";
 export type { ShutdownOptions } from "./shutdown.js";
 export type { ListFilter, SessionList } from "./threads/listing.js";
+export { type WellKnownOptions, wellKnown } from "./well_known.js";
 export type { WorkersOptions } from "./workers/options.js";
 export { startWorkers } from "./workers/start_workers.js";
 export type { GroupTarget, WorkerGroup, WorkerInfo, WorkersBehaviour } from "./workers/worker_group.js";

@@ -1,12 +1,15 @@
-import { halfOptions } from "../delivery/half_options.js";
+import { type Compression, compressionOption } from "../delivery/compression.js";
+import { halfOptions, queuePolicy } from "../delivery/half_options.js";
 import type { QueuePolicy } from "../delivery/outgoing.js";
 import { isStore, type Store } from "../delivery/store.js";
 import { type DispatcherOptions, readDispatcherOptions } from "../dispatch/options.js";
+import { InvalidArgumentError } from "../errors.js";
 import { type Codec, isCodec } from "../frame/message_codec.js";
 import { Rate } from "../limit/token_bucket.js";
 import type { Complete } from "../options/complete.js";
 import { readOptions } from "../options/read.js";
 import {
+  flag,
   integer,
   isListOf,
   isObject,
@@ -87,6 +90,11 @@ export interface ServerOptions<Data = any> {
   readonly codecs?: readonly Codec[] | undefined;
   /** Transports beside those that are built in. */
   readonly transports?: readonly Transport[] | undefined;
+  /**
+   * What messages may be compressed with, of `millrace/compression`, the most wanted first: each session uses the first that
+   * its client has, too. None by default, and then nothing is compressed.
+   */
+  readonly compression?: readonly Compression[] | undefined;
   /** How many sessions there may be, 2..1,048,576; 65,536 by default. */
   readonly maxSessions?: number | undefined;
   /** The largest message, either way; 1 MiB by default, and 64 KiB is what we recommend. */
@@ -140,6 +148,12 @@ export interface ServerOptions<Data = any> {
   readonly topics?: TopicsOptions | undefined;
   /** Where several servers take each other's resume tokens: which of them this is. Without it, it takes its own alone. */
   readonly node?: NodeOptions | undefined;
+  /**
+   * QUIC: takes what a client that was here before sends with its first packets (0-RTT), so that it is welcomed a round
+   * trip earlier; see `ServerBehaviour.earlyRequests` for what it may ask with them. False by default. It excludes
+   * `tls.clientCertificate`: who resumes shows no certificate.
+   */
+  readonly earlyData?: boolean | undefined;
   /** The outermost first. */
   readonly middleware?: readonly Middleware<Data>[] | undefined;
   readonly plugins?: readonly Plugin<Data>[] | undefined;
@@ -181,11 +195,12 @@ const schema = object({
   allowMissingOrigin: listenerOptions.allowMissingOrigin,
   codecs: optional(listOf<Codec>("a list of at least one Codec object", 1, isCodec)),
   transports: optional(listOf<Transport>("a list of Transport objects", 0, isTransport)),
+  compression: compressionOption,
   maxSessions: withDefault(integer(2, 2 ** 20), 65_536),
   authenticateTimeoutMs: withDefault(milliseconds(100), 5_000),
   resumeWindowMs: withDefault(milliseconds(0), 120_000),
   ...halfOptions,
-  queuePolicy: withDefault(oneOf("block", "drop-oldest", "drop-newest", "conflate", "close"), "block"),
+  queuePolicy,
   heartbeat: optional(heartbeat),
   idleTimeoutMs: withDefault(milliseconds(0), 0),
   sameClient: withDefault(oneOf("allow", "replace", "reject"), "replace"),
@@ -198,6 +213,7 @@ const schema = object({
   limits: optional(limits),
   topics: optional(option<TopicsOptions>("an object of topics options", isObject)),
   node: optional(option<NodeOptions>("an object of node options", isObject)),
+  earlyData: withDefault(flag, false),
   middleware: withDefault(listOf<Middleware>("a list of Middleware objects", 0, isNamed), []),
   plugins: withDefault(listOf<Plugin>("a list of Plugin objects", 0, isNamed), []),
 } satisfies Record<keyof ServerOptions, unknown>);
@@ -235,9 +251,13 @@ export interface ReadLimits {
   readonly queueBytes: number;
 }
 
+/** The names of {@link ServerOptions}. */
+export const serverOptionNames: ReadonlySet<string> = new Set(Object.keys(schema.entries));
+
 /** @throws InvalidArgumentError naming the option and what it allows */
 export function readServerOptions<Data>(given: ServerOptions<Data>): ReadServerOptions<Data> {
   const read = readOptions(schema, given);
+  if (read.earlyData) checkEarlyData(read);
   const { intervalMs, timeoutMs = 3 * intervalMs } = read.heartbeat ?? readOptions(heartbeat, {});
   return {
     ...read,
@@ -249,6 +269,22 @@ export function readServerOptions<Data>(given: ServerOptions<Data>): ReadServerO
     messageIds: read.messageIds ?? readOptions(messageIds, {}),
     dispatcher: readDispatcherOptions(read.dispatcher ?? {}, "dispatcher"),
   };
+}
+
+/** @throws InvalidArgumentError where there can be none */
+function checkEarlyData({
+  listen,
+  transports,
+  tls,
+}: Pick<ServerOptions, "listen" | "transports" | "tls">): void {
+  if (transports === undefined && ![listen].flat().some((url) => /^quic:/i.test(url))) {
+    throw new InvalidArgumentError("earlyData is QUIC's: listen on a quic:// URL, too, or leave it out");
+  }
+  if ((tls?.clientCertificate ?? "none") !== "none") {
+    throw new InvalidArgumentError(
+      "earlyData and tls.clientCertificate exclude each other: who resumes shows no certificate",
+    );
+  }
 }
 
 /** @throws InvalidArgumentError */

@@ -1,5 +1,4 @@
-import { InvalidArgumentError } from "../errors.js";
-import { checkHandlersOf } from "../options/handlers.js";
+import { checkHandlersOf, checkOnlyHandlers } from "../options/handlers.js";
 import { show } from "../options/read.js";
 import type { ServerBehaviour } from "./behaviour.js";
 import type { Server } from "./server.js";
@@ -19,21 +18,7 @@ export interface Plugin<Data = any> {
 }
 
 /** The handlers that plugins may have beside the application's. */
-export type PluginHooks<Data> = Pick<
-  ServerBehaviour<Data>,
-  | "open"
-  | "drain"
-  | "detached"
-  | "resumed"
-  | "sent"
-  | "delivered"
-  | "heartbeatTimeout"
-  | "close"
-  | "error"
-  | "warning"
->;
-
-const hookNames = [
+export const hookNames = [
   "open",
   "drain",
   "detached",
@@ -44,43 +29,16 @@ const hookNames = [
   "close",
   "error",
   "warning",
-] satisfies (keyof PluginHooks<unknown>)[];
+] as const satisfies readonly (keyof ServerBehaviour)[];
 
-/** @throws InvalidArgumentError where a handler is no function; one whose name nearly is a handler's is warned of */
+/** What a plugin does at the events of sessions. */
+export type PluginHooks<Data> = Pick<ServerBehaviour<Data>, (typeof hookNames)[number]>;
+
+/** @throws InvalidArgumentError where a handler is no function, or hooks have a name that is none */
 export function checkPlugins(plugins: readonly Plugin[]): void {
   for (const plugin of plugins) {
     const what = `plugin ${show(plugin.name)}`;
     checkHandlersOf(what, plugin, ["setup", "dispose"]);
-    if (plugin.hooks !== undefined) checkHandlersOf(`${what}.hooks`, plugin.hooks, hookNames);
+    if (plugin.hooks !== undefined) checkOnlyHandlers(`${what}.hooks`, plugin.hooks, hookNames);
   }
-}
-
-/**
- * Plugins, each behind those that it depends on, else in the order given.
- * @throws InvalidArgumentError where two have one name, one depends on what is not there, or they depend on each other.
- */
-export function inOrder<Data>(plugins: readonly Plugin<Data>[]): readonly Plugin<Data>[] {
-  const byName = new Map(plugins.map((plugin) => [plugin.name, plugin]));
-  if (byName.size < plugins.length) {
-    const names = plugins.map(({ name }) => name);
-    const twice = names.find((name, at) => names.indexOf(name) !== at);
-    throw new InvalidArgumentError(`plugins has two of the name "${twice}"`);
-  }
-  const ordered = new Set<Plugin<Data>>();
-  const visit = (plugin: Plugin<Data>, path: readonly string[]): void => {
-    if (ordered.has(plugin)) return;
-    if (path.includes(plugin.name)) {
-      throw new InvalidArgumentError(`plugins depend on each other: ${[...path, plugin.name].join(" → ")}`);
-    }
-    for (const name of plugin.dependencies ?? []) {
-      const dependency = byName.get(name);
-      if (dependency === undefined) {
-        throw new InvalidArgumentError(`plugin "${plugin.name}" needs "${name}", which is not there`);
-      }
-      visit(dependency, [...path, plugin.name]);
-    }
-    ordered.add(plugin);
-  };
-  for (const plugin of plugins) visit(plugin, []);
-  return [...ordered];
 }

@@ -8,6 +8,8 @@ import type { Task, TaskCall } from "../dispatch/task.js";
 import { HandlerTimeoutError } from "../errors.js";
 import type { FrameContents } from "../frame/frame.js";
 import { isAsync, isThenable } from "../transport/asynchronous.js";
+import type { WaitOptions } from "../transport/wait.js";
+import { Waiters } from "../transport/waiters.js";
 import type { EventHandler, RequestHandler, ServerBehaviour } from "./behaviour.js";
 import type { Handlers } from "./handlers.js";
 import { layersOf, type Middleware, onion } from "./middleware.js";
@@ -32,6 +34,9 @@ export class Receiver<Data> {
   readonly #storing: Storing<Data>;
   readonly #messagesWait: boolean;
   readonly #layersWait: boolean;
+  /** Handlers that have given a promise and hold no place of the dispatcher's. */
+  #promised = 0;
+  readonly #kept = new Waiters();
 
   constructor(
     behaviour: ServerBehaviour<Data>,
@@ -58,25 +63,25 @@ export class Receiver<Data> {
 
   message(session: ServerSession<Data>, frame: Readonly<FrameContents>): void {
     const event = this.#events.size === 0 ? undefined : this.#events.get(frame.subject ?? "");
-    const message = event ?? this.#behaviour.message;
+    const handler = event ?? this.#behaviour.message;
     const waits = event === undefined ? this.#messagesWait : this.#layersWait || isAsync(event);
-    const isDirect = this.#onion === undefined && !waits;
-    if (isDirect || message === undefined) {
+    if (this.#onion === undefined && !waits) {
       // Before the handler, so that what it sends acknowledges it.
       session.handled(frame.channel, frame.seq, costOf(frame));
       const seen = view.of(frame, session);
       this.#storing.take(session, seen);
-      if (message === undefined) return;
+      if (handler === undefined) return;
       try {
-        this.#handlers.watch(session, message.call(this.#behaviour, session, seen));
+        this.#handlers.watch(session, handler.call(this.#behaviour, session, seen));
       } catch (cause) {
         this.#handlers.report(session, cause);
       }
       return;
     }
+    // Though nobody handles it: middleware may count it, or not want it stored.
     const handle = (own: Message) => {
       this.#storing.take(session, own);
-      return message.call(this.#behaviour, session, own);
+      return handler?.call(this.#behaviour, session, own);
     };
     this.#take(session, new OwnIncoming(frame, session, handle), waits);
   }
@@ -119,15 +124,38 @@ export class Receiver<Data> {
   #run(session: ServerSession<Data>, incoming: OwnIncoming): void {
     try {
       const returned = this.run(session, incoming);
-      if (isThenable(returned)) {
-        Promise.resolve(returned).then(
-          (answer) => this.answer(session, incoming, answer),
-          (cause: unknown) => this.fail(session, incoming, cause),
-        );
-      } else this.answer(session, incoming, returned);
+      if (isThenable(returned)) void this.#keep(session, incoming, returned);
+      else this.answer(session, incoming, returned);
     } catch (cause) {
       this.fail(session, incoming, cause);
     }
+  }
+
+  async #keep(
+    session: ServerSession<Data>,
+    incoming: OwnIncoming,
+    promised: PromiseLike<unknown>,
+  ): Promise<void> {
+    this.#promised += 1;
+    try {
+      await Promise.resolve(promised).then(
+        (answer) => this.answer(session, incoming, answer),
+        (cause: unknown) => this.fail(session, incoming, cause),
+      );
+    } finally {
+      this.#promised -= 1;
+      if (this.#promised === 0) this.#kept.wake();
+    }
+  }
+
+  /** Handlers that have given a promise and hold no place of the dispatcher's. */
+  get promised(): number {
+    return this.#promised;
+  }
+
+  /** Resolves when there are none. @throws TimeoutError */
+  async idle(wait: WaitOptions): Promise<void> {
+    if (this.#promised > 0) await this.#kept.wait("the handlers' promises", wait);
   }
 
   /** Calls the handlers. */

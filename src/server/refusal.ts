@@ -43,3 +43,11 @@ export function refuse(reason = "not let in", options: RefuseOptions = {}): Refu
   const { code, retryAfterMs, target } = readOptions(schema, options);
   return new Refusal(code, String(reason), retryAfterMs, target);
 }
+
+/** When who finds no room, or nobody there, may come again. */
+export const comeAgainMs = 5_000;
+
+/** There is no room now; another time there may be. */
+export function refuseFull(reason: string): Refusal {
+  return refuse(reason, { code: RejectCode.full, retryAfterMs: comeAgainMs });
+}

@@ -4,6 +4,7 @@ import { IdKind, type Sessions } from "../session/sessions.js";
 import { SessionNumber } from "../session/table.js";
 import type { ServerSession } from "./server_session.js";
 import { clientWords, idWords } from "./session_id.js";
+import type { ListRange } from "./threads/listing.js";
 import type { Peers } from "./threads/peers.js";
 
 /** What `same client id` policy a server has: see ServerOptions.sameClient. */
@@ -49,6 +50,11 @@ export class Registry<Data> {
   /** Takes a client id for a session that is to be entered. False where one of any thread has it. */
   reserve(clientId: string, handle: SessionHandle): boolean {
     return this.#sessions.assign(IdKind.client, clientWords(clientId), handle, true) === undefined;
+  }
+
+  /** The opposite, of one that was not entered. */
+  giveBack(clientId: string, handle: SessionHandle): void {
+    this.#sessions.forget(IdKind.client, clientWords(clientId), handle);
   }
 
   /** Enters a session whose slot is open. @returns the one that was known by its client id until now. */
@@ -144,6 +150,17 @@ export class Registry<Data> {
       if (session !== undefined) visit(session);
     }
     return end < this.#bySlot.length ? end : 0;
+  }
+
+  /** The same, of a client alone, or over a transport, where that is asked. */
+  visitThose(
+    { cursor, budget, clientId, transport }: ListRange,
+    visit: (session: ServerSession<Data>) => void,
+  ): number {
+    return this.visit(cursor, budget, (session) => {
+      if (clientId !== undefined && session.clientId !== clientId) return;
+      if (transport === undefined || session.transport === transport) visit(session);
+    });
   }
 
   *[Symbol.iterator](): Generator<ServerSession<Data>> {

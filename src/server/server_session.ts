@@ -1,12 +1,14 @@
 import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
 import { failureAnswer } from "../delivery/answer.js";
+import type { SessionCompression } from "../delivery/compression.js";
 import { contentsOf } from "../delivery/contents.js";
 import type { Cursors } from "../delivery/cursors.js";
 import { FailureCode } from "../delivery/failure.js";
+import { costOf } from "../delivery/frame_cost.js";
 import type { StoringKey } from "../delivery/marked.js";
 import { MarkingHalf } from "../delivery/marking_half.js";
 import { OwnMessage } from "../delivery/message.js";
-import type { Outgoing } from "../delivery/outbound.js";
+import type { Carrier, Outgoing } from "../delivery/outbound.js";
 import { takeRest } from "../delivery/rest.js";
 import type { MessageId } from "../delivery/send_options.js";
 import { idText, parseId } from "../delivery/session_id.js";
@@ -43,6 +45,8 @@ export interface ConnectionTerms {
   readonly cursors: Cursors;
   /** The largest payload that it takes. */
   readonly maxMessageBytes: number;
+  /** What both sides compress with on it. */
+  readonly compression: SessionCompression | undefined;
   /** Of the resume token that it has now. */
   readonly counter: number;
   /** It promised to be heard of at least once a heartbeat. */
@@ -53,6 +57,8 @@ export interface ConnectionTerms {
 export interface ResumptionTerms extends ConnectionTerms {
   /** Of the resume token that its hello showed. */
   readonly shown: number;
+  /** Of the welcomes that its session was promised by, which this was: see {@link ServerSession.welcomed}. */
+  readonly order: number;
   /** What the client has of topics. */
   readonly places: ReadonlyMap<string, Cursor>;
 }
@@ -78,6 +84,8 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
   #tokenCounter = 0;
   /** Of the token by which it was taken up the last time. */
   #shownCounter = 0;
+  #welcomes = 0;
+  #committed = 0;
   /** Of the clock: since when it has no connection. */
   #detachedAt = 0;
   readonly #connectedAt = Date.now();
@@ -85,6 +93,8 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
   #isOwing = false;
   /** How it ends once its queue is empty, or its time is over. */
   #closing: Closing | undefined = undefined;
+  /** Of the clock: when the table was told last that the client was heard. */
+  touchedAt = 0;
   /** It has a part in what all sessions may hold. */
   holdsBytes = false;
   heartbeats = 0;
@@ -144,10 +154,11 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
       bytesReceived: this.bytesReceived,
       requestsPending: this.requestsPending,
       resumptions: this.#resumptions,
+      compression: this.compressionFigures && { ...this.compressionFigures },
     };
   }
 
-  protected override get isLayered(): boolean {
+  override get isLayered(): boolean {
     return this.#core.outgoing !== undefined;
   }
 
@@ -159,6 +170,21 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
   override sendMessage(message: Outgoing): SendResult {
     const { outgoing } = this.#core;
     return outgoing === undefined ? this.sendDirectly(message) : outgoing(this, message);
+  }
+
+  /**
+   * A publication of a topic, through the middleware: what that throws is the application's to hear, and keeps nobody else
+   * from it.
+   * @returns `refused` where it did not let it pass.
+   */
+  sendPublication(message: Outgoing): SendResult | "refused" {
+    try {
+      const result = this.sendMessage(message);
+      return result === "dropped" && this.isLayered && !this.outbound.isHeld ? "refused" : result;
+    } catch (cause) {
+      this.#core.handlers.report(this, cause);
+      return "refused";
+    }
   }
 
   /** What middleware throws around an answer is the application's to hear, and who asked is told past all middleware. */
@@ -208,14 +234,23 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
     this.#core.handlers.call("open", this);
   }
 
+  /** It is promised to a client once more. @returns the how manieth time */
+  welcomed(): number {
+    this.#welcomes += 1;
+    return this.#welcomes;
+  }
+
   /** The same, of any later one. False where the session is over, or cannot go on from there. */
   resume(transport: TransportConnection, terms: ResumptionTerms, data: Data): boolean {
-    // One whose client has shown its token elsewhere since: it comes late, by another way, and fences nobody.
-    const isLate = ((terms.counter - this.#shownCounter) | 0) <= 0;
+    // One whose client has shown its token elsewhere since: it comes late, by another way, and fences nobody. Where no
+    // commit has come in time, several welcomes in a row give the same token; then the later one is not late.
+    const wasShown = ((terms.counter - this.#shownCounter) | 0) <= 0;
+    const isLate = wasShown && terms.order < this.#committed;
     if (isLate || this.isClosing) return false;
     const before = this.#transport;
     if (!this.#attach(transport, terms)) return false;
     this.#shownCounter = terms.shown;
+    this.#committed = Math.max(this.#committed, terms.order);
     this.#resumptions += 1;
     if (before !== undefined && before !== transport) {
       before.owner = fenced;
@@ -244,7 +279,9 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
   /** One look at what time has brought. */
   age(tick: number): void {
     const { resumeWindowMs, heartbeat, idleTimeoutMs } = this.#core.options;
-    if (this.outbound.hasWaiting) this.pump(this.nowMs); // messages have deadlines
+    // Messages have deadlines; and nobody is held for good because a connection did not say that it takes more.
+    const isHeld = this.#state === "open" ? this.outbound.isHeld : this.outbound.hasWaiting;
+    if (isHeld) this.pump(this.nowMs);
     if (this.isClosing) return;
     if (this.#state === "detached") {
       if ((tick - this.#detachedAt) >>> 0 >= resumeWindowMs)
@@ -304,7 +341,11 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
   }
 
   protected override onRequest(frame: Readonly<FrameContents>): void {
-    if (frame.kind === Kind.Request) this.#core.receiver.request(this, frame);
+    if (this.isClosing) {
+      // Its handler could send nothing any more.
+      this.handled(frame.channel, frame.seq, costOf(frame));
+      this.fail(frame.type, FailureCode.goingAway, "the session ends");
+    } else if (frame.kind === Kind.Request) this.#core.receiver.request(this, frame);
     else this.#core.receiver.topicRequest(this, frame);
   }
 
@@ -350,13 +391,15 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
 
   #attach(
     transport: TransportConnection,
-    { windowBytes, maxMessageBytes, cursors, heartbeat, counter }: ConnectionTerms,
+    { windowBytes, maxMessageBytes, cursors, heartbeat, counter, compression }: ConnectionTerms,
   ): boolean {
     const codec = this.#core.codecOf(transport);
-    const carrier = codec === undefined ? transport : new CodecCarrier(transport, codec);
+    const plain = codec === undefined ? transport : new CodecCarrier(transport, codec);
+    const carrier: Carrier = compression?.carry(plain, this.compressionFigures) ?? plain;
     if (!this.outbound.attach(carrier, windowBytes, cursors, this.nowMs)) return false;
     if (this.#state === "closed") return false; // by who was told what became of a message just now
     this.carrier = carrier;
+    this.compressionFigures = carrier.compressing?.figures ?? this.compressionFigures;
     this.#transport = transport;
     this.#state = "open";
     // Of several welcomes at once each has given the same token.
@@ -367,7 +410,7 @@ export class ServerSession<Data> extends MarkingHalf implements Session<Data> {
     this.#core.touch(this);
     const { address } = transport.remoteAddress;
     const isCounted =
-      this.address === "" || this.address === address || this.#core.move(this.address, address);
+      this.address === "" || this.address === address || this.#core.admission.move(this.address, address);
     this.address = isCounted ? address : uncounted;
     return true;
   }

@@ -1,37 +1,27 @@
 import { contentsOf } from "../delivery/contents.js";
-import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { encodeGap } from "../delivery/gap.js";
-import { entry, MetaReader } from "../delivery/meta.js";
-import { noPlaces, type Places } from "../delivery/places.js";
-import {
-  FrameMalformedError,
-  FrameTooLargeError,
-  InvalidArgumentError,
-  ProtocolViolationError,
-  SessionClosedError,
-  SubscriptionLimitError,
-  TopicHomeError,
-  TopicLimitError,
-} from "../errors.js";
-import { FanOut } from "../frame/fan_out.js";
-import { encodeFrame, type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
+import { entry } from "../delivery/meta.js";
+import { SessionClosedError } from "../errors.js";
+import { encodeFrame, type FrameContents, Kind } from "../frame/frame.js";
 import type { Codec } from "../frame/message_codec.js";
-import { type Cursor, cursorBytes, decodeCursor, encodeCursor } from "../topic/cursor.js";
+import { type Cursor, encodeCursor } from "../topic/cursor.js";
 import { Missed } from "../topic/missed.js";
 import { OnTheWay } from "../topic/on_the_way.js";
 import type { TopicsOptions } from "../topic/options.js";
+import { matches } from "../topic/subject.js";
 import type { Gap, HistoryEntry } from "../topic/topic_history.js";
 import { type Subscribed, type SubscribeFrom, Topics, type TopicsStatistics } from "../topic/topics.js";
 import type { TransportConnection } from "../transport/connection.js";
+import { FanOuts } from "./fan_outs.js";
+import { checkPublished } from "./publish_options.js";
 import type { PublishResult } from "./publish_result.js";
 import { beyondQueued } from "./queued_places.js";
 import type { ServerSession } from "./server_session.js";
 import type { Peers } from "./threads/peers.js";
 import { lineLimits, type Publication, TopicHomes } from "./threads/topic_homes.js";
+import { cursorKey, noTopicPlaces, type TopicPlaces } from "./topic_terms.js";
 
 const nothing = new Uint8Array(0);
-const yes = Uint8Array.of(1);
-const cursorKey = "cursor";
 /** How many messages and topics are looked at in one turn of the clock. */
 const sweepBudget = 1_000;
 
@@ -87,11 +77,7 @@ export class ServerTopics<Data> {
 
   /** @throws FrameTooLargeError, InvalidArgumentError, TopicLimitError */
   publish(subject: string, payload: Uint8Array, type: number): PublishResult {
-    if (payload.length > this.#maxMessageBytes) {
-      throw new FrameTooLargeError(
-        `the message has ${payload.length} bytes, and maxMessageBytes allows fewer`,
-      );
-    }
+    checkPublished(payload, this.#maxMessageBytes);
     if (this.#homes !== undefined) return this.#homes.publish(subject, payload, type);
     const { cursor, recipients } = this.#topics.publish(subject, payload, { type });
     const handed = this.deliver({ subject, payload, type }, cursor, recipients);
@@ -107,7 +93,7 @@ export class ServerTopics<Data> {
     if (recipients.length === 0) return 0;
     this.#onTheWay.published(subject, cursor);
     const contents = publication(subject, payload, type, encodeCursor(cursor));
-    const fanOut = new FanOut();
+    const fanOuts = new FanOuts();
     const direct: ServerSession<Data>[] = [];
     let handed = 0;
     for (const session of recipients) {
@@ -115,16 +101,21 @@ export class ServerTopics<Data> {
       // Behind what it has missed nothing new may come, or it would be out of order.
       if (session.isClosing) continue;
       const waits = connection?.state !== "open" || this.#missed.has(session);
-      if (!waits && payload.length > session.maxPayloadBytes) this.#passOver(session, subject, cursor);
-      else if (!waits && !session.outbound.isHeld) {
-        fanOut.add(connection, this.#codecOf(connection));
+      if (waits) this.#missed.note(session, subject, cursor);
+      else if (session.isLayered || session.outbound.isHeld || payload.length > session.maxPayloadBytes) {
+        if (this.#give(session, contents, cursor) === "given") handed += 1;
+      } else {
+        fanOuts.of(session.compressedBy).add(connection, this.#codecOf(connection));
         direct.push(session);
-      } else if (!waits && session.sendDirectly(contents) !== "dropped") handed += 1;
-      else if (!session.isClosing) this.#missed.note(session, subject, cursor);
+      }
     }
     if (direct.length === 0) return handed;
-    const frame = encodeFrame(contents, payload, contents);
-    const accepted = fanOut.send(frame, nothing, (codec) => codec.encode(contents));
+    let accepted = 0;
+    for (const [compression, fanOut] of fanOuts) {
+      const shared = compression?.compress(contents) ?? contents;
+      const frame = encodeFrame(shared, shared.payload, shared);
+      accepted += fanOut.send(frame, nothing, (codec) => codec.encode(shared));
+    }
     if (accepted < direct.length) this.#noteFull(direct, subject, cursor);
     return handed + accepted;
   }
@@ -155,13 +146,19 @@ export class ServerTopics<Data> {
 
   /**
    * Subscribes a session, and sends it what it wants of what came before.
+   * @param places how far its client has come in topics, which a pattern with wildcards brings it.
    * @throws InvalidArgumentError, SubscriptionLimitError, TopicLimitError
    */
-  subscribe(session: ServerSession<Data>, pattern: string, from?: SubscribeFrom): SubscribeResult {
-    if (this.#homes === undefined) return this.#subscribe(session, pattern, from);
+  subscribe(
+    session: ServerSession<Data>,
+    pattern: string,
+    from?: SubscribeFrom,
+    places: TopicPlaces = noTopicPlaces,
+  ): SubscribeResult {
+    if (this.#homes === undefined) return this.#subscribe(session, pattern, from, places);
     this.#topics.check(session, pattern, { from });
     const prepared = this.#homes.prepare(pattern, from);
-    if (prepared === undefined) return this.#subscribe(session, pattern, from);
+    if (prepared === undefined) return this.#subscribe(session, pattern, from, places);
     const outcome = this.#join(prepared, { session, pattern }, from);
     outcome.catch(() => {}); // whoever does not ask is not told
     return { replay: [], recovered: false, outcome };
@@ -185,12 +182,25 @@ export class ServerTopics<Data> {
     }
   }
 
-  #subscribe(session: ServerSession<Data>, pattern: string, from?: SubscribeFrom): Subscribed {
+  #subscribe(
+    session: ServerSession<Data>,
+    pattern: string,
+    from?: SubscribeFrom,
+    places: TopicPlaces = noTopicPlaces,
+  ): Subscribed {
     const subscribed = this.#topics.subscribe(session, pattern, { from });
     this.#onTheWay.subscribed(session);
     const { replay, cursor } = subscribed;
     if (cursor !== undefined) this.#replay(session, pattern, replay, cursor.epoch);
+    else this.#catchUp(session, pattern, places);
     return subscribed;
+  }
+
+  /** Behind what it has missed otherwise, and has not got yet. */
+  #catchUp(session: ServerSession<Data>, pattern: string, places: TopicPlaces): void {
+    const own = [...places].filter(([topic]) => matches(pattern, topic));
+    this.#missed.add(session, { places: new Map(own), isComplete: true });
+    this.goOn(session);
   }
 
   /** @returns false where it was not subscribed to that. */
@@ -216,7 +226,7 @@ export class ServerTopics<Data> {
   }
 
   /** A session is back, and its client says what it has: the rest of what was on its way is to be given again. */
-  resume(session: ServerSession<Data>, places: ReadonlyMap<string, Cursor>): void {
+  resume(session: ServerSession<Data>, places: TopicPlaces): void {
     const patterns = this.#topics.patternsOf(session);
     if (patterns.length === 0) return;
     const gets = (subject: string) => this.#topics.reaches(session, subject);
@@ -249,20 +259,29 @@ export class ServerTopics<Data> {
     epoch: number,
   ): void {
     for (const message of entries) {
-      if (message.bytes.length > session.maxPayloadBytes) {
-        this.#passOver(session, topic, { epoch, sequence: message.sequence });
-        if (this.#missed.has(session)) return;
-      } else if (session.sendDirectly(replayed(topic, message, epoch)) !== "dropped") continue;
-      if (!session.isClosing) this.#missed.note(session, topic, { epoch, sequence: message.sequence });
-      return;
+      const cursor = { epoch, sequence: message.sequence };
+      if (this.#give(session, replayed(topic, message, epoch), cursor) === "missed") return;
     }
   }
 
-  /** A message is larger than a session's client takes: it is told that it has missed one. */
-  #passOver(session: ServerSession<Data>, topic: string, cursor: Cursor): void {
-    const gap = encodeGap({ topic, epoch: cursor.epoch, oldest: cursor.sequence + 1 });
-    const isTold = session.sendDirectly(gap) !== "dropped";
-    if (!isTold && !session.isClosing) this.#missed.note(session, topic, cursor);
+  /**
+   * Gives a session one publication. Where it is larger than its client takes, or middleware does not let it pass, the
+   * client is told that it has missed one; what finds no room is noted, and had again when there is some.
+   */
+  #give(
+    session: ServerSession<Data>,
+    message: FrameContents,
+    cursor: Cursor,
+  ): "given" | "passed over" | "missed" {
+    const { subject: topic = "", payload } = message;
+    const isTooLarge = payload.length > session.maxPayloadBytes;
+    const result = isTooLarge ? "refused" : session.sendPublication(message);
+    if (result === "sent" || result === "blocked") return "given";
+    const { epoch, sequence } = cursor;
+    const gap = result === "refused" ? encodeGap({ topic, epoch, oldest: sequence + 1 }) : undefined;
+    if (gap !== undefined && session.sendDirectly(gap) !== "dropped") return "passed over";
+    if (!session.isClosing) this.#missed.note(session, topic, cursor);
+    return "missed";
   }
 
   sweep(nowMs: number): void {
@@ -282,49 +301,6 @@ export class ServerTopics<Data> {
   #noteFull(sessions: readonly ServerSession<Data>[], subject: string, cursor: Cursor): void {
     for (const session of sessions) if (session.outbound.isFull) this.#missed.note(session, subject, cursor);
   }
-}
-
-/** What a client wants of a topic's past. @throws FrameMalformedError, ProtocolViolationError */
-export function readFrom(meta: readonly MetaEntry[]): SubscribeFrom | undefined {
-  const bytes = new MetaReader("Subscribe", { flags: 0, meta }).bytes("from", 1, cursorBytes);
-  if (bytes === undefined) return undefined;
-  if (bytes.length === 1) return bytes[0] === 0 ? "oldest" : "last";
-  return decodeCursor(bytes);
-}
-
-/** Where a client that is back says that it is. @throws FrameMalformedError */
-export function readTopicPlaces(places: Places = noPlaces): ReadonlyMap<string, Cursor> {
-  return new Map([...places].map(([topic, bytes]) => [topic, decodeCursor(bytes)]));
-}
-
-/** What a client that has subscribed is told. */
-export function subscribedMeta({ cursor, recovered, gap }: Subscribed): readonly MetaEntry[] {
-  return [
-    ...entry(cursorKey, cursor && encodeCursor(cursor)),
-    ...entry("recovered", recovered ? yes : undefined),
-    ...entry("gap", gap && encodeCursor({ epoch: gap.epoch, sequence: gap.oldest })),
-  ];
-}
-
-/** Why a client's subscription or publication failed. Anything else is a fault of the server. */
-export function asFailure(cause: unknown): unknown {
-  const isMalformed = [InvalidArgumentError, FrameMalformedError, ProtocolViolationError].some(
-    (fault) => cause instanceof fault,
-  );
-  if (isMalformed) return new RequestFailure((cause as Error).message, FailureCode.malformed);
-  if (cause instanceof TopicHomeError) return new RequestFailure(cause.message, FailureCode.goingAway);
-  const isLimit = cause instanceof SubscriptionLimitError || cause instanceof TopicLimitError;
-  return isLimit ? new RequestFailure(cause.message, FailureCode.overloaded) : cause;
-}
-
-/** Why a client's publication was not taken; undefined where it was. */
-export function publishFailure({ status }: PublishResult): RequestFailure | undefined {
-  if (status === "published") return undefined;
-  if (status === "dropped")
-    return new RequestFailure("too much waits for this topic", FailureCode.overloaded);
-  if (status === "refused") return new RequestFailure("there are too many topics", FailureCode.overloaded);
-  const lost = "the thread that numbers this topic has ended: it is not known to be published";
-  return new RequestFailure(lost, FailureCode.goingAway);
 }
 
 function publication(subject: string, payload: Uint8Array, type: number, cursor: Uint8Array): FrameContents {

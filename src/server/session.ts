@@ -1,4 +1,5 @@
 import type { Acknowledgement } from "../delivery/acknowledgement.js";
+import type { CompressionFigures } from "../delivery/compression.js";
 import type {
   Answered,
   EventMap,
@@ -58,6 +59,8 @@ export interface SessionInfo {
   readonly requestsPending: number;
   /** How often it was taken up again. */
   readonly resumptions: number;
+  /** What compression has done; undefined where the two sides have never agreed on one. */
+  readonly compression: CompressionFigures | undefined;
 }
 
 /**
@@ -79,6 +82,8 @@ export interface Session<Data = unknown, Events = unknown> {
   /** Bytes accepted by `send` that no connection has taken yet, and those that one holds. */
   readonly bytesQueued: number;
   readonly info: SessionInfo;
+  /** The largest message that both sides take, in bytes; what is larger is for `sendLarge` of `millrace/large`. */
+  readonly maxPayloadBytes: number;
 
   /**
    * Queues a message without blocking.

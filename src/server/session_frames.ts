@@ -45,20 +45,27 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
     }
   }
 
+  confirmed(transport: TransportConnection): void {
+    const { owner } = transport;
+    if (owner instanceof Handshake) owner.confirm();
+  }
+
   override of(transport: TransportConnection): Owner<Data> {
     return transport.owner as Owner<Data>;
   }
 
   override frame(transport: TransportConnection, unit: Uint8Array): void {
     const { owner } = transport;
-    if (owner instanceof Relay) {
-      owner.frame(unit);
-      return;
-    }
-    if (owner instanceof Handshake) this.#unit = unit;
+    if (owner instanceof Relay) owner.frame(unit);
+    else if (owner instanceof Handshake) this.#greeting(owner, transport, unit);
+    else super.frame(transport, unit);
+  }
+
+  #greeting(handshake: Handshake<Data>, transport: TransportConnection, unit: Uint8Array): void {
+    this.#unit = unit;
     super.frame(transport, unit);
-    if (!(owner instanceof Handshake) || !(transport.owner instanceof ServerSession)) return;
-    for (const early of owner.early.take()) super.frame(transport, early); // it has begun just now
+    if (!(transport.owner instanceof ServerSession)) return;
+    for (const early of handshake.early.take()) super.frame(transport, early); // it has begun just now
   }
 
   override placedFrame(transport: TransportConnection, frame: PlacedFrame): void {

@@ -50,10 +50,7 @@ export async function shutDown<Data>(
   const left = (): number => Math.max(0, Math.ceil(deadline - performance.now()));
   if (graceful) {
     await tellAll(core, target, spreadMs);
-    if (left() > 0) await core.dispatcher.idle({ timeoutMs: left() }).catch(() => {});
-    if (core.requestBudget.current > 0 && left() > 0) {
-      await core.answered.wait("answers", { timeoutMs: left() }).catch(() => {});
-    }
+    await finish(core, left);
   }
   for (const session of [...core.registry]) {
     session.endBy("shutdown", CloseCode.goingAway, reason, graceful, left());
@@ -65,6 +62,21 @@ export async function shutDown<Data>(
     connection.close({ code: CloseCode.goingAway, reason, graceful: false, deadlineMs: 0 });
   }
   while (frames.connections.size > 0) await frames.ended();
+}
+
+/** Waits for what clients have asked, and were asked: what one of these leads to may begin another. */
+async function finish<Data>(
+  { dispatcher, receiver, requestBudget, answered }: ServerCore<Data>,
+  left: () => number,
+): Promise<void> {
+  const isBusy = () => dispatcher.running + dispatcher.queued + receiver.promised + requestBudget.current > 0;
+  do {
+    if (left() > 0) await dispatcher.idle({ timeoutMs: left() }).catch(() => {});
+    if (left() > 0) await receiver.idle({ timeoutMs: left() }).catch(() => {});
+    if (requestBudget.current > 0 && left() > 0) {
+      await answered.wait("answers", { timeoutMs: left() }).catch(() => {});
+    }
+  } while (isBusy() && left() > 0);
 }
 
 /** Whether any is on its way to its end: those that are nobody's yet are not waited for. */

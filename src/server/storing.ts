@@ -1,4 +1,5 @@
 import { AckLevel } from "../delivery/ack.js";
+import { largeSubject } from "../delivery/large_subject.js";
 import type { StoringKey } from "../delivery/marked.js";
 import { idBytesOf, type Marks, readMarks } from "../delivery/marks.js";
 import type { Confirmable } from "../delivery/message.js";
@@ -40,13 +41,20 @@ const overheadBytes = 512;
 export class Storing<Data> {
   readonly #options: StoringOptions;
   readonly #report: (session: ServerSession<Data>, cause: unknown) => void;
+  readonly #takesLarge: boolean;
   /** What the store has not answered yet. */
   readonly #taking = new Map<ServerSession<Data>, Map<StoringKey, Taking>>();
   #bytes = 0;
 
-  constructor(options: StoringOptions, report: (session: ServerSession<Data>, cause: unknown) => void) {
+  /** @param takesLarge the parts of large messages are none of the application's: where nobody takes them, they are. */
+  constructor(
+    options: StoringOptions,
+    report: (session: ServerSession<Data>, cause: unknown) => void,
+    takesLarge: boolean,
+  ) {
     this.#options = options;
     this.#report = report;
+    this.#takesLarge = takesLarge;
   }
 
   /** Whether there is a store whose word is worth anything. */
@@ -64,6 +72,7 @@ export class Storing<Data> {
   take(session: ServerSession<Data>, message: Storable): void {
     const { store } = this.#options;
     if (store === undefined || message.meta.length === 0) return;
+    if (this.#takesLarge && message.subject === largeSubject) return;
     const marks = readMarks(message.meta);
     if (marks !== undefined && marks.level !== AckLevel.received) {
       this.#store(store, session, message, marks);

@@ -4,7 +4,8 @@ import type { ServerBehaviour } from "./behaviour.js";
 import type { OwnIncoming } from "./own_incoming.js";
 import type { PublishResult } from "./publish_result.js";
 import type { ServerSession } from "./server_session.js";
-import { asFailure, publishFailure, readFrom, type ServerTopics, subscribedMeta } from "./server_topics.js";
+import type { ServerTopics } from "./server_topics.js";
+import { asFailure, publishFailure, readWanted, subscribedMeta } from "./topic_terms.js";
 
 /** What clients ask of topics: each is granted by the application, or refused. */
 export class TopicRequests<Data> {
@@ -19,11 +20,11 @@ export class TopicRequests<Data> {
   /** @throws RequestFailure */
   async subscribe(session: ServerSession<Data>, incoming: OwnIncoming): Promise<void> {
     const pattern = checked(patternOf, incoming.subject);
-    const from = checked(readFrom, incoming.meta);
+    const { from, places } = checked(readWanted, incoming.meta);
     await this.#granted(this.#behaviour.subscribe?.(session, pattern), pattern);
     if (session.isClosing) return; // meanwhile
     try {
-      const subscribed = this.#topics.subscribe(session, pattern, from);
+      const subscribed = this.#topics.subscribe(session, pattern, from, places);
       incoming.answerMeta = subscribedMeta((await subscribed.outcome) ?? subscribed);
     } catch (cause) {
       throw asFailure(cause);

@@ -26,6 +26,7 @@ export function context(address = "192.0.2.1", clientId?: string): AuthenticateC
     origin: undefined,
     peerCertificate: undefined,
     signal: new AbortController().signal,
+    confirmed: Promise.resolve(),
     clientId,
   };
 }

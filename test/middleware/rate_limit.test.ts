@@ -81,6 +81,22 @@ describe("the rate limit middleware", () => {
     );
   });
 
+  it("may have other rates from one moment to the next, for sessions that are there, too", () => {
+    const { middleware, advance } = limited({ messagesPerSecond: 1, exceeded: "drop" });
+    const session = new FakeSession();
+    const passes = (bytes = 10) => pass(middleware, session, message(bytes)) === "handled";
+    assert.deepEqual([passes(), passes()], [true, false]);
+    middleware.update({ messagesPerSecond: 10, messagesBurst: 3 });
+    assert.deepEqual([passes(), passes(), passes()], [true, true, false], "one of three is used up");
+    assert.throws(() => middleware.update({}), InvalidArgumentError);
+    assert.throws(() => middleware.update({ exceeded: "drop" } as never), InvalidArgumentError);
+    assert.equal(passes(), false, "nothing has changed");
+    middleware.update({ bytesPerSecond: 100 });
+    assert.deepEqual([passes(100), passes(1)], [true, false], "messages are not counted any more");
+    advance(10);
+    assert.equal(passes(1), true);
+  });
+
   it("refuses options that are none", () => {
     const wrong = [
       {},

@@ -13,7 +13,7 @@ import {
   sharedSecret,
   validation,
 } from "millrace/middleware";
-import { FailureCode, type Middleware, RejectCode } from "millrace/server";
+import { FailureCode, type Middleware, RejectCode, type Store } from "millrace/server";
 import * as v from "valibot";
 import { deferred } from "../kit/deferred.js";
 import { until } from "../kit/until.js";
@@ -71,8 +71,8 @@ for (const [name, url] of [
       await until("bob's has begun", () => log.length === 3);
       await refusal(kit.join(t, server, { clientId: "eve" }));
       ada.abandon();
-      await until("it is detached", () => ada.state === "detached");
-      assert.equal(await ada.resume(server.urls[0]!), true);
+      await until("it is detached", () => ada.state === "disconnected");
+      assert.equal(await ada.switchTo(server.urls[0]!), true);
       await until("it goes on", () => log.length === 5);
       assert.deepEqual(log, [
         "info connected ada anew",
@@ -172,6 +172,112 @@ for (const [name, url] of [
       assert.equal(server.pendingRequests, 0);
     });
 
+    test("is an onion: the first of the list is outermost, around handlers as around the queue", async (t) => {
+      const log: string[] = [];
+      const layer = (name: string): Middleware => ({
+        name,
+        connect: async (_hello, context, next) => {
+          log.push(`${name} connect ${context.clientId}`);
+          context.clientId = `${context.clientId}${name}`;
+          return next();
+        },
+        incoming: (_session, incoming, next) => {
+          incoming.payload = Buffer.from(`${Buffer.from(incoming.payload)}${name}`);
+          return `${next()}${name}`;
+        },
+        outgoing: (_session, outgoing, next) => {
+          log.push(`${name} ${outgoing.kind} ${Buffer.from(outgoing.payload)}`);
+          outgoing.payload = Buffer.from(`${Buffer.from(outgoing.payload)}!`);
+          return next();
+        },
+        close: (session, _end, next) => {
+          log.push(`${name} close ${session.clientId}`);
+          return next();
+        },
+      });
+      const server = await kit.serve(
+        t,
+        { request: (_session, request) => `${request.text()}-`, close: () => log.push("close") },
+        { middleware: [layer("A"), layer("B")] },
+      );
+      const client = await kit.join(t, server, { clientId: "x" });
+      const reply = await client.request("any", "in");
+      assert.equal(reply.status === "success" && reply.text(), "inAB-BA!!");
+      await client.close();
+      await until("it has ended", () => log.at(-1) === "close");
+      assert.deepEqual(log, [
+        ...["A connect x", "B connect xA"],
+        ...["A response inAB-BA", "B response inAB-BA!"],
+        ...["A close xAB", "B close xAB", "close"],
+      ]);
+    });
+
+    test("sees messages that nobody handles, too: what it refuses is not stored, and counts", async (t) => {
+      const stored: (string | undefined)[] = [];
+      const store: Store = { durability: "process", append: ({ subject }) => void stored.push(subject) };
+      const rules = { message: { allow: ["orders.>"] } };
+      const limit = rateLimit({ messagesPerSecond: 0.001, messagesBurst: 2, exceeded: "close" });
+      const server = await kit.serve(t, {}, { store, middleware: [access({ rules }), limit] });
+      const client = await kit.join(t, server);
+      const send = (subject: string) => client.sendAcked("x", { subject, level: "stored" });
+      assert.equal((await send("orders.1")).status, "acknowledged");
+      const refused = await send("accounts.1");
+      assert.equal(refused.status === "rejected" && refused.code, FailureCode.forbidden);
+      for (let i = 0; i < 2; i += 1) client.send("x");
+      await until("it has sent too much", () => server.sessionCount === 0);
+      assert.deepEqual(stored, ["orders.1"]);
+    });
+
+    test("sees what is published on its way to each, may change it, and keep it from one, who is told of a gap", async (t) => {
+      const causes: string[] = [];
+      const layer: Middleware = {
+        name: "rooms",
+        outgoing: (session, outgoing, next) => {
+          if (outgoing.kind !== "publish") return next();
+          if (session.clientId === "bob" && outgoing.subject === "room.secret") return "dropped";
+          if (session.clientId === "bob" && outgoing.subject === "room.broken")
+            throw new Error("not for bob");
+          outgoing.payload = Buffer.from(`${Buffer.from(outgoing.payload)} for ${session.clientId}`);
+          return next();
+        },
+      };
+      const server = await kit.serve(
+        t,
+        { subscribe: () => true, error: (_session, cause) => causes.push(String(cause)) },
+        { middleware: [layer], topics: { history: { "room.>": { count: 9 } } } },
+      );
+      const join = async (clientId: string) => {
+        const got: string[] = [];
+        const client = await kit.join(
+          t,
+          server,
+          { clientId },
+          {
+            publication: (_session, { topic, text }) => got.push(`${topic} ${text()}`),
+            gap: (_session, { topic }) => got.push(`${topic} gap`),
+          },
+        );
+        return { client, got };
+      };
+      const [ada, bob] = [await join("ada"), await join("bob")];
+      await ada.client.subscribe("room.*");
+      for (const topic of ["room.secret", "room.broken"]) await bob.client.subscribe(topic);
+      for (const topic of ["room.secret", "room.broken"]) server.publish(topic, "one");
+      await bob.client.subscribe("room.open");
+      server.publish("room.open", "two");
+      const last = (name: string) => `room.open two for ${name}`;
+      await until("all has come", () => ada.got.at(-1) === last("ada") && bob.got.at(-1) === last("bob"));
+      assert.deepEqual(ada.got, ["room.secret one for ada", "room.broken one for ada", last("ada")]);
+      assert.deepEqual(bob.got, ["room.secret gap", "room.broken gap", last("bob")]);
+      assert.deepEqual(causes, ["Error: not for bob"]);
+      // Of what is kept, no less.
+      bob.got.length = 0;
+      const eve = await join("eve");
+      for (const { client } of [bob, eve]) await client.subscribe("room.secret", { from: "oldest" });
+      await until("it has come", () => eve.got.length === 1 && bob.got.length === 1);
+      assert.deepEqual([...eve.got, ...bob.got], ["room.secret one for eve", "room.secret gap"]);
+    });
+
     test("fails what is above a session's rate, or ends the session", async (t) => {
       const limit = (exceeded: "drop" | "close") =>
         rateLimit({ messagesPerSecond: 0.001, messagesBurst: 2, exceeded });
@@ -185,7 +291,12 @@ for (const [name, url] of [
       );
       const closing = await kit.serve(t, { message: () => {} }, { middleware: [limit("close")] });
       const ended = deferred<CloseInfo>();
-      const flooder = await kit.join(t, closing, {}, { detached: (_session, info) => ended.resolve(info) });
+      const flooder = await kit.join(
+        t,
+        closing,
+        {},
+        { disconnected: (_session, info) => ended.resolve(info) },
+      );
       for (let i = 0; i < 3; i += 1) flooder.send("a");
       const { by, code, reason } = await ended.promise;
       assert.deepEqual(

@@ -14,8 +14,8 @@ test("a session ends for its client where the server says that it has what was n
   const { inbound } = server.session(client.id) as ServerSession<unknown>;
   Object.assign(inbound, { cursors: () => new Map([[0, 1_000]]) });
   client.abandon();
-  await until("it is detached", () => client.state === "detached");
-  await assert.rejects(client.resume(server.urls[0]!), ProtocolViolationError);
+  await until("it is detached", () => client.state === "disconnected");
+  await assert.rejects(client.switchTo(server.urls[0]!), ProtocolViolationError);
   assert.equal((await client.closed).by, "local");
-  assert.equal(client.state, "closed");
+  assert.equal(client.state, "failed");
 });

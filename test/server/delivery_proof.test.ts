@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import fc from "fast-check";
 import type { Transport } from "millrace";
-import { found } from "./proof/found.js";
+import { found } from "../proof/found.js";
 import {
   abruptEnds,
   acknowledgedOnly,
@@ -12,9 +12,9 @@ import {
   noReplay,
   overtaking,
   type Sabotage,
-} from "./proof/sabotage.js";
-import { anySetting, anyStep } from "./proof/step.js";
-import { type Roads, World } from "./proof/world.js";
+} from "../proof/sabotage.js";
+import { anySetting, anyStep } from "../proof/step.js";
+import { type Roads, World } from "../proof/world.js";
 
 const example = new URL("../../../examples/transport/memory.js", import.meta.url);
 const { MemoryTransport } = (await import(example.href)) as { MemoryTransport: new () => Transport };

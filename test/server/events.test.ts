@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { InvalidArgumentError } from "millrace";
-import { type ClientBehaviour, connectSession } from "millrace/client";
+import { type ClientBehaviour, connect } from "millrace/client";
 import { createServer, type EventMap, json, type Server, type ServerBehaviour } from "millrace/server";
 import { Inbox } from "../kit/inbox.js";
 import { sessionKit } from "./suite/kit.js";
@@ -51,7 +51,7 @@ describe("events, commands and queries", () => {
       },
     );
     t.after(() => server.close({ graceful: false }));
-    const till = await connectSession<Shop>(
+    const till = await connect<Shop>(
       server.urls[0]!,
       { clientId: "till" },
       {

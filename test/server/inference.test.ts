@@ -23,6 +23,10 @@ async function typed(jwtOptions: Parameters<typeof jwt>[0]): Promise<void> {
       },
     },
   );
+  await createServer(
+    { listen, middleware: [logging({ logger: console.log }), access({ rules: {} })] },
+    { authenticate: behaviour, open: (session) => session.data.n.toFixed() },
+  );
   const server = await createServer(
     {
       ...{ ...common, plugins: [plugin] },

@@ -79,7 +79,7 @@ describe("a session of lines that somebody types", () => {
     client.send("as a line");
     client.abandon();
     client.send("kept meanwhile");
-    assert.equal(await client.resume(server.urls[0]!), true);
+    assert.equal(await client.switchTo(server.urls[0]!), true);
     const reply = await client.request("nobody answers");
     assert.equal(reply.status, "failure");
     assert.deepEqual(got, ["as a line", "kept meanwhile"]);

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { InvalidArgumentError, ListenerClosedError } from "millrace";
-import { connectSession, type SubscribeFrom } from "millrace/client";
+import { connect, type SubscribeFrom } from "millrace/client";
 import { jwt } from "millrace/middleware";
-import { type ClientHello, createServer, type ServerOptions } from "millrace/server";
+import {
+  type ClientHello,
+  createServer,
+  type ServerOptions,
+  type Session,
+  startProcesses,
+  startWorkers,
+} from "millrace/server";
+import { deferred } from "../kit/deferred.js";
 import { until } from "../kit/until.js";
 import { sessionKit } from "./suite/kit.js";
 
@@ -115,13 +123,12 @@ describe("mistakes", () => {
     process.on("warning", listener);
     t.after(() => process.off("warning", listener));
     const middleware = [{ name: "m", onIncoming: () => {} }];
-    const plugins = [{ name: "p", setUp: () => {}, hooks: { onClose: () => {} } }];
+    const plugins = [{ name: "p", setUp: () => {}, hooks: { close: () => {} } }];
     await kit.serve(t, {}, { middleware, plugins } as Partial<ServerOptions>);
-    await until("all are warned of", () => warnings.length === 3);
+    await until("all are warned of", () => warnings.length === 2);
     assert.deepEqual(warnings, [
       'middleware "m".onIncoming is never called; there is incoming',
       'plugin "p".setUp is never called; there is setup',
-      'plugin "p".hooks.onClose is never called; there is close',
     ]);
     for (const options of [
       { middleware: [{ name: "m", incoming: 5 }] },
@@ -133,9 +140,55 @@ describe("mistakes", () => {
         /must be a function, and not 5/,
       );
     }
+    const hooks = (given: object) => () =>
+      createServer({ listen: url, plugins: [{ name: "p", hooks: given }] }, {});
+    await refused(hooks({ onClose: () => {} }), /hooks.onClose is never called; did you mean close\?/);
+    await refused(hooks({ elephants: () => {} }), /hooks.elephants is never called; there are open, drain/);
+  });
+
+  test("in topics' options, and in where a server's session subscribes from, are named as they are there", async (t) => {
+    const topics = (given: object) => () => createServer({ listen: url, topics: given }, {});
+    await refused(topics({ history: 5 }), /^topics.history must be an object or Map/);
+    await refused(topics({ history: { a: { counts: 1 } } }), /counts"; did you mean count\?/);
+    await refused(topics({ history: { "a..b": {} } }), /^a pattern of topics.history must/);
+    await refused(topics({ maxTopic: 1 }), /"topics.maxTopic"; did you mean maxTopics\?/);
+    const opened = deferred<Session>();
+    const server = await kit.serve(t, { open: (session) => opened.resolve(session) });
+    await kit.join(t, server);
+    const session = await opened.promise;
+    const subscribe = (options: unknown) => () => server.subscribe(session, "a", options as object);
+    await refused(
+      subscribe({ from: "newest" }),
+      /from must be "oldest", "last" or a cursor, and not "newest"/,
+    );
+    await refused(subscribe({ form: "oldest" }), /did you mean from\?/);
+    await refused(subscribe({ from: { epoch: -1, sequence: 0 } }), /from.epoch must be an integer/);
+    assert.deepEqual(server.subscriptionsOf(session), []);
+  });
+
+  test("in how processes and threads are begun are named before any is", async () => {
+    await refused(
+      () => startProcesses(undefined as never),
+      /options must be an object \{module, .*handleSignals\}/,
+    );
+    await refused(
+      () => startProcesses({ module: "/a.js", proceses: 1 } as never),
+      /did you mean processes\?/,
+    );
+    await refused(
+      () => startProcesses({ module: "/a.js", elephants: 1 } as never),
+      /there are module, .*processes, host, handleSignals/,
+    );
+    for (const start of [startProcesses, startWorkers]) {
+      const module = new URL("http://localhost/app.js");
+      await refused(() => start({ module }), /module must be a URL of file:, data: or node:/);
+    }
   });
 
   test("in the client's own options stay what they were: no connection is made", async () => {
-    await refused(() => connectSession("tcp://127.0.0.1:9", 5 as never), /must be/);
+    await refused(() => connect("tcp://127.0.0.1:9", 5 as never), /must be/);
+    await refused(() => connect([]), /urls is an empty list/);
+    await refused(() => connect("localhost:4433"), /"localhost:4433" has no scheme; write it like quic:/);
+    await refused(() => connect(["tcp://127.0.0.1:9", 5 as never]), /must be a string/);
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, type TestContext, test } from "node:test";
-import { type ClientSession, connectSession } from "millrace/client";
+import { type ClientSession, connect } from "millrace/client";
 import {
   type ConnectedAt,
   createServer,
@@ -10,6 +10,7 @@ import {
   type Server,
   type ServerBehaviour,
 } from "millrace/server";
+import { deferred } from "../kit/deferred.js";
 import { until } from "../kit/until.js";
 import { authority, identity } from "../transport/suite/kit.js";
 
@@ -35,7 +36,7 @@ async function nodes(
 
 /** A client whose session has begun. */
 async function join(t: TestContext, server: Server): Promise<ClientSession> {
-  const client = await connectSession(server.urls[0]!, { tls });
+  const client = await connect(server.urls[0]!, { tls, reconnect: false });
   t.after(() => client.close({ graceful: false }));
   await until("it has begun", () => server.session(client.id) !== undefined);
   return client;
@@ -49,9 +50,9 @@ describe("servers that take each other's resume tokens", () => {
       const client = await join(t, servers[0]!);
       const { id } = client;
       client.abandon();
-      await until("it is detached", () => client.state === "detached");
+      await until("it is detached", () => client.state === "disconnected");
       client.send("meanwhile");
-      assert.equal(await client.resume(servers[1]!.urls[0]!), true);
+      assert.equal(await client.switchTo(servers[1]!.urls[0]!), true);
       assert.equal(client.id, id);
       await until("all has come", () => got.length === 1);
       assert.equal(servers[1]!.sessionCount, 0);
@@ -76,7 +77,7 @@ describe("servers that take each other's resume tokens", () => {
       },
     );
     const client = await join(t, servers[0]!);
-    assert.equal(await client.resume(servers[1]!.urls[0]!), true);
+    assert.equal(await client.switchTo(servers[1]!.urls[0]!), true);
     const [[node, at]] = asked as [[number, ConnectedAt]];
     assert.equal(asked.length, 1);
     assert.equal(node, 1);
@@ -102,7 +103,7 @@ describe("servers that take each other's resume tokens", () => {
         targetOf,
       );
       const client = await join(t, servers[0]!);
-      assert.equal(await client.resume(servers[1]!.urls[0]!), false);
+      assert.equal(await client.switchTo(servers[1]!.urls[0]!), false);
       await until("it has begun anew", () => servers[1]!.sessionCount === 1);
     }
     assert.equal(faults.length, 3);
@@ -112,7 +113,7 @@ describe("servers that take each other's resume tokens", () => {
     const target = "ws://127.0.0.1:9/";
     const servers = await nodes(t, "wss://127.0.0.1:0", {}, () => target);
     const client = await join(t, servers[0]!);
-    await assert.rejects(client.resume(servers[1]!.urls[0]!), {
+    await assert.rejects(client.switchTo(servers[1]!.urls[0]!), {
       code: "ERR_MILLRACE_SESSION_REFUSED",
       rejectCode: RejectCode.elsewhere,
       target,
@@ -130,12 +131,46 @@ describe("servers that take each other's resume tokens", () => {
     const third = await createServer({ listen: "ws://127.0.0.1:0", node: { number: 3, secret } }, {});
     t.after(() => third.close({ graceful: false }));
     const client = await join(t, third);
-    await assert.rejects(client.resume(servers[0]!.urls[0]!), { rejectCode: RejectCode.elsewhere });
+    await assert.rejects(client.switchTo(servers[0]!.urls[0]!), { rejectCode: RejectCode.elsewhere });
     assert.deepEqual(
       servers.map(({ counters }) => counters.rejected),
       [1, 1],
     );
   });
+
+  for (const { there, targetOf, rejections } of [
+    { there: "has ended", rejections: 3 },
+    { there: "is reached by another scheme only", targetOf: () => "tcp://127.0.0.1:9/", rejections: 3 },
+    {
+      there: "is said to be where the client has just been",
+      targetOf: (_node: number, at: ConnectedAt) => `ws://127.0.0.1:${at.localAddress.port}/`,
+      rejections: 6,
+    },
+  ]) {
+    test(`begin a session anew at the third try, where the one that has it ${there}`, async (t) => {
+      const got: string[] = [];
+      const message = (_session: unknown, said: { text(): string }) => got.push(said.text());
+      const [home, other] = (await nodes(t, "ws://127.0.0.1:0", { message }, targetOf)) as [Server, Server];
+      const lost: unknown[] = [];
+      const left = deferred();
+      const client = await connect(
+        [home.urls[0]!, other.urls[0]!],
+        { reconnect: { delayMs: 1, maxDelayMs: 1 } },
+        { gap: (_session, missed) => lost.push(missed), disconnected: () => left.resolve() },
+      );
+      t.after(() => client.close({ graceful: false }));
+      assert.equal((await client.sendAcked("handled")).status, "acknowledged");
+      const { id } = client;
+      await home.close({ graceful: false });
+      await left.promise;
+      client.send("meanwhile");
+      await until("it goes on at the other", () => got.length === 2);
+      assert.deepEqual(got, ["handled", "meanwhile"]);
+      assert.deepEqual(lost, [{ topic: undefined, messages: 0, requests: 0 }]);
+      assert.equal(other.counters.rejected, rejections);
+      assert.notEqual(client.id, id);
+    });
+  }
 
   test("take no token of a secret that is not theirs", async (t) => {
     const [number, listen] = [1, "ws://127.0.0.1:0"];
@@ -146,7 +181,7 @@ describe("servers that take each other's resume tokens", () => {
     );
     for (const server of [mine!, theirs!]) t.after(() => server.close({ graceful: false }));
     const client = await join(t, mine!);
-    assert.equal(await client.resume(theirs!.urls[0]!), false);
+    assert.equal(await client.switchTo(theirs!.urls[0]!), false);
   });
 });
 
@@ -157,7 +192,7 @@ test("an application's refusal says where else a client may come", async (t) => 
     { authenticate: () => refuse("full", { code: 300, target }) },
   );
   t.after(() => server.close({ graceful: false }));
-  await assert.rejects(connectSession(server.urls[0]!), { rejectCode: 300, target });
+  await assert.rejects(connect(server.urls[0]!), { rejectCode: 300, target });
   assert.throws(() => refuse("", { target: "nowhere" }), { code: "ERR_MILLRACE_INVALID_ARGUMENT" });
 });
 

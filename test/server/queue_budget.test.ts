@@ -76,7 +76,7 @@ describe("what all sessions may hold that cannot go on", () => {
       [["queueBytes", 100_000]],
     );
     assert.ok(warnings[0]!.current >= 80_000 && warnings[0]!.current < 85_000);
-    for (const client of [small, other]) assert.equal(await client.resume(server.urls[0]!), true);
+    for (const client of [small, other]) assert.equal(await client.switchTo(server.urls[0]!), true);
     await until("all have what they lacked", () => server.bytesHeld === 0);
     assert.equal(ends.length, 1);
   });
@@ -91,7 +91,7 @@ describe("what all sessions may hold that cannot go on", () => {
       assert.notEqual(server.sendTo({ clientId: "large" }, kib, { subject: String(i) }), "dropped");
       assert.ok(server.bytesHeld <= 100_000);
     }
-    for (const client of [one, other]) assert.equal(await client.resume(server.urls[0]!), true);
+    for (const client of [one, other]) assert.equal(await client.switchTo(server.urls[0]!), true);
     await until("all has come", () => small.length === 5 && large.at(-1) === "199");
     assert.deepEqual(small, ["0", "1", "2", "3", "4"]);
     assert.ok(large.length > 40 && large.length < 100, `${large.length} have come`);
@@ -109,7 +109,7 @@ describe("what all sessions may hold that cannot go on", () => {
     for (let i = 0; i < count; i += 1) session!.send(kib);
     assert.ok(server.bytesHeld >= count * kib.length, `${server.bytesHeld} bytes`);
     for (let acknowledged = 0; acknowledged < count; ) {
-      const { kind, seq } = await peer.frames.take();
+      const { kind, seq } = await peer.next();
       if (kind !== Kind.Message) continue;
       acknowledged = seq;
       peer.say({ kind: Kind.Ack, ref: seq });

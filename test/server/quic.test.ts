@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer, type Session } from "millrace/server";
 import { createRelay } from "millrace/testing";
 import { deferred } from "../kit/deferred.js";
@@ -23,7 +23,7 @@ for (const delivery of ["unreliable", "unordered"] as const) {
     });
     t.after(() => relay.close());
     const heard: number[] = [];
-    const client = await connectSession(
+    const client = await connect(
       `quic://127.0.0.1:${relay.address.port}`,
       { tls: { ca: authority.certificate } },
       { message: (_session, message) => void heard.push(message.type) },

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { CredentialMismatchError, InvalidArgumentError } from "millrace";
-import { connectSession } from "millrace/client";
-import { createServer, FailureCode, type ReloadOptions, type ServerOptions } from "millrace/server";
+import { connect } from "millrace/client";
+import {
+  createServer,
+  FailureCode,
+  type ReloadOptions,
+  type Server,
+  type ServerOptions,
+} from "millrace/server";
 import { Authority } from "millrace/testing";
 import { u32 } from "#internal/delivery/meta.js";
 import { readWelcome } from "#internal/delivery/welcome.js";
@@ -14,6 +20,16 @@ import { RawClient } from "./suite/raw_client.js";
 
 const kit = sessionKit({ url: "tcp://127.0.0.1:0" });
 const hourMs = 3_600_000;
+const asking = { ...identity, clientCertificate: "require", clientCa: authority.certificate } as const;
+
+/** The session of a client that takes so many bytes before it acknowledges. */
+async function withWindow(t: TestContext, server: Server, windowBytes: number) {
+  const client = await RawClient.connect(t, kit.under, server);
+  await client.begin({ meta: [{ key: "window", value: u32(windowBytes, "window") }] });
+  await until("it has begun", () => server.sessionCount === 1);
+  const [session] = server.sessions().sessions;
+  return { client, session: session! };
+}
 
 describe("reloading options", () => {
   test("holds addresses to other limits, and lets stay who is there", async (t) => {
@@ -74,31 +90,36 @@ describe("reloading options", () => {
 
   test("bounds the queues of sessions that are there anew, by another policy", async (t) => {
     const server = await kit.serve(t, {});
-    const client = await RawClient.connect(t, kit.under, server);
-    await client.begin({ meta: [{ key: "window", value: u32(100, "window") }] });
-    await until("it has begun", () => server.sessionCount === 1);
-    const [session] = server.sessions().sessions;
-    session!.send(new Uint8Array(200)); // all credit is spent: from now on messages wait
-    assert.notEqual(session!.send(new Uint8Array(2_000)), "dropped");
+    const { session } = await withWindow(t, server, 100);
+    session.send(new Uint8Array(200)); // all credit is spent: from now on messages wait
+    assert.notEqual(session.send(new Uint8Array(2_000)), "dropped");
     await server.reload({ queueBytes: 1_024 });
-    assert.equal(session!.send(new Uint8Array(500)), "dropped");
+    assert.equal(session.send(new Uint8Array(500)), "dropped");
     await server.reload({ queuePolicy: "close" });
-    assert.equal(session!.send(new Uint8Array(500)), "dropped");
-    assert.equal(session!.state, "closed");
+    assert.equal(session.send(new Uint8Array(500)), "dropped");
+    assert.equal(session.state, "closed");
+  });
+
+  test("tells sessions that are there of another mark that they are blocked", async (t) => {
+    const server = await kit.serve(t, {});
+    const { session } = await withWindow(t, server, 100);
+    session.send(new Uint8Array(200)); // all credit is spent: from now on messages wait
+    assert.equal(session.send(new Uint8Array(2_000)), "sent");
+    await server.reload({ highWaterMarkBytes: 1_024 });
+    assert.equal(session.send("x"), "blocked");
+    await server.reload({ highWaterMarkBytes: 100_000 });
+    assert.equal(session.send("x"), "sent");
   });
 
   test("keeps less of what is not acknowledged", async (t) => {
     const server = await kit.serve(t, {});
-    const client = await RawClient.connect(t, kit.under, server);
-    await client.begin({ meta: [{ key: "window", value: u32(1_000_000, "window") }] });
-    await until("it has begun", () => server.sessionCount === 1);
-    const [session] = server.sessions().sessions;
+    const { client, session } = await withWindow(t, server, 1_000_000);
     await server.reload({ replayBytes: 4_096 });
-    for (let i = 0; i < 2; i += 1) session!.send(new Uint8Array(3_000));
-    assert.equal((await client.frames.take()).seq, 1);
-    assert.ok(session!.info.bytesUnacknowledged < 4_096 && session!.bytesQueued >= 3_000);
+    for (let i = 0; i < 2; i += 1) session.send(new Uint8Array(3_000));
+    assert.equal((await client.next()).seq, 1);
+    assert.ok(session.info.bytesUnacknowledged < 4_096 && session.bytesQueued >= 3_000);
     client.say({ kind: Kind.Ack, ref: 1 });
-    assert.equal((await client.frames.take()).seq, 2);
+    assert.equal((await client.next()).seq, 2);
   });
 
   test("gives sessions another patience", async (t) => {
@@ -128,7 +149,7 @@ describe("reloading options", () => {
   });
 
   const wrong: readonly (readonly [string, object, RegExp])[] = [
-    ["one that cannot be reloaded", { maxSessions: 7 }, /no option "maxSessions"/],
+    ["one that cannot be reloaded", { maxSessions: 7 }, /maxSessions cannot be reloaded: .* make another/],
     ["one that is unknown", { limit: {} }, /did you mean limits/],
     ["a limit that is none", { limits: { sessionsPerAddress: 0 } }, /limits.sessionsPerAddress must be/],
     ["a dispatcher that is none", { dispatcher: { concurrency: 0 } }, /concurrency must be/],
@@ -159,7 +180,7 @@ describe("reloading certificates", () => {
       const server = await createServer(options, { request: () => "yes" });
       t.after(() => server.close({ graceful: false }));
       const join = async (ca: string, serverName: string) => {
-        const session = await connectSession(server.urls[0]!, { tls: { ca, serverName } });
+        const session = await connect(server.urls[0]!, { tls: { ca, serverName } });
         t.after(() => session.close({ graceful: false }));
         return session;
       };
@@ -179,9 +200,41 @@ describe("reloading certificates", () => {
     });
   }
 
-  test("cannot ask for clients' certificates where none were asked for, over TLS", async (t) => {
-    const server = await kit.serve(t, {}, { listen: "tls://127.0.0.1:0" });
-    const asking = { ...identity, clientCertificate: "require", clientCa: authority.certificate } as const;
-    await assert.rejects(server.reload({ tls: asking }), /clientCertificate must be as it was/);
+  test("asks for clients' certificates where none were asked for, over QUIC", async (t) => {
+    const server = await kit.serve(t, {}, { listen: "quic://127.0.0.1:0" });
+    await kit.join(t, server);
+    await server.reload({ tls: asking });
+    await assert.rejects(kit.join(t, server));
+    await kit.join(t, server, {
+      tls: { ca: authority.certificate, ...(await authority.issueClient({ name: "ada" })) },
+    });
   });
+
+  for (const scheme of ["tls", "wss"]) {
+    test(`cannot ask for clients' certificates where none were asked for, over ${scheme}: nothing changes, and it says what to do`, async (t) => {
+      const listen = ["quic://127.0.0.1:0", `${scheme}://127.0.0.1:0`];
+      const server = await kit.serve(t, {}, { listen });
+      await assert.rejects(server.reload({ tls: asking, limits: { sessionsPerAddress: 1 } }), {
+        code: "ERR_MILLRACE_INVALID_ARGUMENT",
+        message: /clientCertificate must be as it was for .*; close this one and make another/,
+      });
+      await kit.join(t, server); // over QUIC, as before
+      await kit.join(t, server);
+    });
+
+    test(`believes the clients of another authority where certificates are asked for, over ${scheme}`, async (t) => {
+      const server = await kit.serve(t, {}, { listen: `${scheme}://127.0.0.1:0`, tls: asking });
+      const others = await Authority.make();
+      const [ours, theirs] = await Promise.all([
+        authority.issueClient({ name: "ada" }),
+        others.issueClient({ name: "ada" }),
+      ]);
+      const joinAs = (as: typeof ours) => kit.join(t, server, { tls: { ca: authority.certificate, ...as } });
+      await joinAs(ours);
+      await assert.rejects(joinAs(theirs));
+      await server.reload({ tls: { ...asking, clientCa: others.certificate } });
+      await joinAs(theirs);
+      await assert.rejects(joinAs(ours));
+    });
+  }
 });

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { InvalidArgumentError, StoreFailedError } from "millrace";
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import {
   createServer,
   FailureCode,
@@ -50,7 +50,7 @@ describe("a server's store", () => {
     const child = fork(new URL("./store_server.js", import.meta.url), [path]);
     t.after(() => child.kill("SIGKILL"));
     const [url] = (await once(child, "message")) as [string];
-    const client = await connectSession(url, { clientId: "ada", maxAwaitedAcks: 100_000 });
+    const client = await connect(url, { clientId: "ada", maxAwaitedAcks: 100_000, reconnect: false });
     t.after(() => client.close({ graceful: false }));
     const stored: string[] = [];
     const enough = deferred();
@@ -245,10 +245,10 @@ describe("a server's store", () => {
     const waiting = client.sendAcked("x", { level: "delivered" });
     await client.sendAcked("y");
     await before.close({ graceful: false });
-    await until("it is detached", () => client.state === "detached");
+    await until("it is detached", () => client.state === "disconnected");
     const after = await kit.serve(t, behaviour, options);
     const { id } = client;
-    assert.equal(await client.resume(after.urls[0]!), false);
+    assert.equal(await client.switchTo(after.urls[0]!), false);
     assert.deepEqual(await waiting, { status: "lost" });
     assert.notEqual(client.id, id);
     after.publish("news", "new");

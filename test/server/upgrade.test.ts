@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer, type Server, type ServerOptions } from "millrace/server";
 import { until } from "../kit/until.js";
+import { authority, identity } from "../transport/suite/kit.js";
 import { RawClient } from "../websocket/raw_client.js";
 
 async function serve(t: TestContext, options: Partial<ServerOptions> = {}): Promise<Server> {
@@ -58,24 +59,27 @@ describe("an upgrade to a server of sessions", () => {
   });
 });
 
-test("a server of sessions serves IPv6 and IPv4 on one port, and counts an address as one however it is written", async (t) => {
-  const server = await createServer(
-    { listen: "tcp://[::]:0", limits: { sessionsPerAddress: 1 } },
-    { requests: { from: (session) => session.remoteAddress!.address } },
-  );
-  t.after(() => server.close({ graceful: false }));
-  const { port } = server.addresses[0]!;
-  const join = async (host: string) => {
-    const session = await connectSession(`tcp://${host}:${port}`, {});
-    t.after(() => session.close({ graceful: false }));
-    return session;
-  };
-  const [four, six] = [await join("127.0.0.1"), await join("[::1]")];
-  const from = async (session: typeof four) => {
-    const reply = await session.request("from");
-    return reply.status === "success" && Buffer.from(reply.payload).toString();
-  };
-  assert.deepEqual([await from(four), await from(six)], ["127.0.0.1", "::1"]);
-  await assert.rejects(join("127.0.0.1"), /as many sessions of this address/);
-  await assert.rejects(join("[::1]"), /as many sessions of this address/);
-});
+for (const scheme of ["tcp", "tls", "ws", "wss", "quic"]) {
+  test(`a server of sessions serves IPv6 and IPv4 on one port, and counts an address as one however it is written, over ${scheme}`, async (t) => {
+    const server = await createServer(
+      { listen: `${scheme}://[::]:0`, tls: identity, limits: { sessionsPerAddress: 1 } },
+      { requests: { from: (session) => session.remoteAddress!.address } },
+    );
+    t.after(() => server.close({ graceful: false }));
+    const { port } = server.addresses[0]!;
+    const tls = /^(tls|wss|quic)$/.test(scheme) ? { ca: authority.certificate } : undefined;
+    const join = async (host: string) => {
+      const session = await connect(`${scheme}://${host}:${port}`, { tls });
+      t.after(() => session.close({ graceful: false }));
+      return session;
+    };
+    const [four, six] = [await join("127.0.0.1"), await join("[::1]")];
+    const from = async (session: typeof four) => {
+      const reply = await session.request("from");
+      return reply.status === "success" && Buffer.from(reply.payload).toString();
+    };
+    assert.deepEqual([await from(four), await from(six)], ["127.0.0.1", "::1"]);
+    await assert.rejects(join("127.0.0.1"), /as many sessions of this address/);
+    await assert.rejects(join("[::1]"), /as many sessions of this address/);
+  });
+}

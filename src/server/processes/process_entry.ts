@@ -4,9 +4,11 @@
  */
 import type { ShutdownOptions } from "../shutdown.js";
 import { runWorkers } from "../workers/start_workers.js";
-import type { WorkerGroup } from "../workers/worker_group.js";
+import type { WorkerGroup, WorkerInfo } from "../workers/worker_group.js";
+import type { SlotEvent } from "../workers/worker_slot.js";
 import { NodeUrls } from "./node_urls.js";
 import type { ProcessCommand, ProcessReport, ProcessTask } from "./protocol.js";
+import { describeThrown } from "./thrown.js";
 
 class ProcessEntry {
   readonly #urls = new NodeUrls();
@@ -35,12 +37,11 @@ class ProcessEntry {
   async #begin({ workers, node, secret, boundUrls, nodes }: ProcessTask): Promise<void> {
     this.#urls.write(nodes);
     const place = { number: node, portOffset: node - 1, urls: this.#urls.memory };
-    this.#group = runWorkers(workers, {}, { resumeSecret: secret, node: place, boundUrls });
+    this.#group = runWorkers(workers, tellOfWorker, { resumeSecret: secret, node: place, boundUrls });
     try {
       tell({ type: "listening", urls: (await this.#group).urls });
     } catch (cause) {
-      const { message, stack = "" } = cause instanceof Error ? cause : new Error(String(cause));
-      tell({ type: "failed", message, stack });
+      tell({ type: "failed", cause: describeThrown(cause) });
       process.exitCode = 1;
       process.disconnect?.();
     }
@@ -48,7 +49,13 @@ class ProcessEntry {
 }
 
 function tell(report: ProcessReport): void {
-  process.send?.(report);
+  process.send?.(report, undefined, undefined, () => {}); // where nobody hears it any more, this process ends
+}
+
+/** Whoever began this process says it where it is heard. */
+function tellOfWorker(event: SlotEvent, worker: WorkerInfo): void {
+  const sendable = event.type === "Restart" ? event : { ...event, cause: describeThrown(event.cause) };
+  tell({ type: "worker", worker, event: sendable });
 }
 
 const entry = new ProcessEntry();

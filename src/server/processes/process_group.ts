@@ -1,5 +1,6 @@
 import type { ShutdownOptions } from "../shutdown.js";
 import type { WorkersOptions } from "../workers/options.js";
+import type { WorkerInfo } from "../workers/worker_group.js";
 import type { WorkerState } from "../workers/worker_slot.js";
 
 /** How a server is run in several processes. Of `WorkersOptions`, `maxSessions` and the rest are of each. */
@@ -32,7 +33,10 @@ export interface ProcessInfo {
   readonly urls: readonly string[];
 }
 
-/** What a group tells of its processes. Where `processExit` or `processFailing` is missing, a process warning says so. */
+/**
+ * What a group tells of its processes, and of the threads in them. Where a handler of what has ended, or ends again and
+ * again, is missing, a process warning says so.
+ */
 export interface ProcessesBehaviour {
   /** A process has ended unasked: its sessions are gone. @param cause how; undefined where it ended with code 0 */
   processExit?(process: ProcessInfo, cause: unknown): void;
@@ -40,6 +44,17 @@ export interface ProcessesBehaviour {
   processRestart?(process: ProcessInfo): void;
   /** One has ended right after its beginning again and again: the next is begun after `retryMs`. */
   processFailing?(process: ProcessInfo, cause: unknown, retryMs: number): void;
+  /**
+   * A thread of a process has ended unasked, as by what the application throws: its sessions are gone, and the process
+   * goes on.
+   * @param cause what it threw: of an error `name`, `message`, `stack` and `code`, and of all else how it looks, as text;
+   *   undefined where it just ended
+   */
+  workerExit?(process: ProcessInfo, worker: WorkerInfo, cause: unknown): void;
+  /** Another has taken its place, in the same process, and listens. */
+  workerRestart?(process: ProcessInfo, worker: WorkerInfo): void;
+  /** A thread has ended right after its beginning again and again: the next is begun after `retryMs`. */
+  workerFailing?(process: ProcessInfo, worker: WorkerInfo, cause: unknown, retryMs: number): void;
 }
 
 /**

@@ -1,9 +1,12 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { WorkerFailedError } from "../../errors.js";
-import type { SlotRun } from "../workers/worker_slot.js";
+import type { TellSlotEvent } from "../workers/slot_events.js";
+import type { WorkerInfo } from "../workers/worker_group.js";
+import type { SlotEvent, SlotRun } from "../workers/worker_slot.js";
 import type { NodeUrlList } from "./node_urls.js";
-import type { ProcessCommand, ProcessReport, ProcessTask } from "./protocol.js";
+import type { ProcessCommand, ProcessReport, ProcessTask, WorkerReport } from "./protocol.js";
+import { readThrown, type Thrown } from "./thrown.js";
 
 /** How much longer than its deadline a process may take to end. */
 const patienceMs = 3_000;
@@ -20,11 +23,12 @@ export class ProcessRun implements SlotRun {
   /** Called when it knows what it was told last. */
   #onTold: () => void = () => {};
 
-  constructor(task: ProcessTask) {
+  /** @param tellOfWorker is told what becomes of its threads. */
+  constructor(task: ProcessTask, tellOfWorker: TellSlotEvent<[WorkerInfo]>) {
     this.#child = fork(entry, [], { serialization: "advanced" });
     this.ended = new Promise((resolve) => {
       this.#child.on("error", (cause) => {
-        this.#fail(cause.message, cause);
+        this.#fail(cause);
         if (this.#child.pid === undefined) resolve(this.#failure); // there is none whose end could be told
       });
       this.#child.once("exit", (code, signal) => {
@@ -36,7 +40,8 @@ export class ProcessRun implements SlotRun {
       this.#child.on("message", (report: ProcessReport) => {
         if (report.type === "listening") resolve(report.urls);
         else if (report.type === "told") this.#onTold();
-        else this.#fail(report.message, report.stack);
+        else if (report.type === "worker") tellOfWorker(eventOf(report), report.worker);
+        else this.#fail(readThrown(report.cause));
       });
     });
     const ends = this.ended.then((cause) => {
@@ -77,9 +82,14 @@ export class ProcessRun implements SlotRun {
     if (this.#child.connected) this.#child.send(command, () => {});
   }
 
-  #fail(message: string, cause: unknown): void {
-    this.#failure ??= new WorkerFailedError(`a process could not be run: ${message}`, { cause });
+  #fail(cause: unknown): void {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    this.#failure ??= new WorkerFailedError(`a process could not be run: ${why}`, { cause });
   }
+}
+
+function eventOf({ event }: WorkerReport): SlotEvent {
+  return event.type === "Restart" ? event : { ...event, cause: readThrown(event.cause as Thrown) };
 }
 
 /** Undefined where it ended as one that is done. */

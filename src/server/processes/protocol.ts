@@ -1,5 +1,8 @@
 import type { WorkersOptions } from "../workers/options.js";
+import type { WorkerInfo } from "../workers/worker_group.js";
+import type { SlotEvent } from "../workers/worker_slot.js";
 import type { NodeUrlList } from "./node_urls.js";
+import type { Thrown } from "./thrown.js";
 
 /** What a process is begun with. */
 export interface ProcessTask {
@@ -21,8 +24,16 @@ export type ProcessCommand =
   | { readonly type: "nodes"; readonly nodes: readonly NodeUrlList[] }
   | { readonly type: "close"; readonly options: object };
 
-/** What it tells: that it listens, or why it does not, and that it knows where all listen. */
+/** What becomes of one of its threads: the event's cause is as it goes to another process, {@link Thrown}. */
+export interface WorkerReport {
+  readonly type: "worker";
+  readonly worker: WorkerInfo;
+  readonly event: SlotEvent;
+}
+
+/** What it tells: that it listens, or why it does not; that it knows where all listen; what becomes of its threads. */
 export type ProcessReport =
   | { readonly type: "listening"; readonly urls: readonly string[] }
   | { readonly type: "told" }
-  | { readonly type: "failed"; readonly message: string; readonly stack: string };
+  | { readonly type: "failed"; readonly cause: Thrown }
+  | WorkerReport;

@@ -2,28 +2,26 @@ import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { serialize } from "node:v8";
 import { InvalidArgumentError } from "../../errors.js";
-import { checkHandlers } from "../../options/handlers.js";
 import { readOptions } from "../../options/read.js";
 import { flag, object, option, optional, withDefault } from "../../options/schema.js";
 import { formatHost, parseTransportUrl } from "../../transport/address.js";
-import { readShutdown, type ShutdownOptions } from "../shutdown.js";
-import { type ReadWorkersOptions, readWorkersOptions } from "../workers/options.js";
-import { warn } from "../workers/warning.js";
-import { WorkerSlot } from "../workers/worker_slot.js";
+import type { ShutdownOptions } from "../shutdown.js";
+import { type ReadWorkersOptions, resolved, workersOptions } from "../workers/options.js";
+import { checkSlotHandlers, slotEvents, type TellSlotEvent } from "../workers/slot_events.js";
+import { SlotGroup } from "../workers/slot_group.js";
+import type { WorkerInfo } from "../workers/worker_group.js";
+import type { SlotEvent, WorkerSlot } from "../workers/worker_slot.js";
 import { closeOnSignals } from "./close_on_signals.js";
 import type { NodeUrlList } from "./node_urls.js";
 import type { ProcessesBehaviour, ProcessesOptions, ProcessGroup, ProcessInfo } from "./process_group.js";
 import { ProcessRun } from "./process_run.js";
 
-const handlerNames = [
-  "processExit",
-  "processRestart",
-  "processFailing",
-] satisfies (keyof ProcessesBehaviour)[];
 const maxProcesses = 256;
 const secretBytes = 32;
 
 const schema = object({
+  ...workersOptions,
+  workers: withDefault(workersOptions.workers, 1),
   processes: withDefault(
     option<number | "auto">(
       `an integer from 1 to ${maxProcesses}, or "auto"`,
@@ -36,7 +34,7 @@ const schema = object({
     option<string>("a host's name or address", (value) => typeof value === "string" && isHost(value)),
   ),
   handleSignals: withDefault(flag, true),
-});
+} satisfies Record<keyof ProcessesOptions, unknown>);
 
 /**
  * Runs a server in several processes, for machines whose limit of open files is of each: each runs the application's
@@ -48,14 +46,12 @@ export async function startProcesses(
   options: ProcessesOptions,
   behaviour: ProcessesBehaviour = {},
 ): Promise<ProcessGroup> {
-  const { processes, host, handleSignals, workers = 1, ...rest } = options;
-  const own = readOptions(schema, { processes, host, handleSignals });
-  const count = own.processes === "auto" ? Math.min(availableParallelism(), maxProcesses) : own.processes;
-  const read = readWorkersOptions({ ...rest, workers });
+  const { processes, host, handleSignals, ...workers } = readOptions(schema, options);
+  const count = processes === "auto" ? Math.min(availableParallelism(), maxProcesses) : processes;
+  const read = resolved(workers);
   checkSendable(read.workerData);
-  checkHandlers(behaviour, handlerNames);
-  const group = new Processes(count, read, own.host, behaviour);
-  const ignoreSignals = own.handleSignals ? closeOnSignals(() => group.close()) : () => {};
+  const group = new Processes(count, read, host, behaviour);
+  const ignoreSignals = handleSignals ? closeOnSignals(() => group.close()) : () => {};
   group.onClosed = ignoreSignals;
   try {
     await group.start();
@@ -73,12 +69,11 @@ class Processes implements ProcessGroup {
   onClosed: () => void = () => {};
   readonly #workers: ReadWorkersOptions;
   readonly #host: string | undefined;
-  readonly #behaviour: ProcessesBehaviour;
   readonly #secret = randomBytes(secretBytes);
-  readonly #slots: readonly Slot[];
+  readonly #slots: SlotGroup<ProcessRun>;
+  readonly #tellOfWorker: TellSlotEvent<[ProcessInfo, WorkerInfo]>;
   /** Of each, in their order: they stay when it is begun anew. */
   readonly #urls: (readonly string[])[];
-  #closed: Promise<void> | undefined;
 
   constructor(
     count: number,
@@ -88,57 +83,57 @@ class Processes implements ProcessGroup {
   ) {
     this.#workers = workers;
     this.#host = host;
-    this.#behaviour = behaviour;
-    const events = {
-      begin: (slot: Slot) => this.#begin(slot.id),
-      exited: (slot: Slot, cause: unknown) => this.#onExit(slot, cause),
-      restarted: (slot: Slot) => this.#behaviour.processRestart?.(this.#infoOf(slot)),
-      failing: (slot: Slot, cause: unknown, retryMs: number) => this.#onFailing(slot, cause, retryMs),
+    checkSlotHandlers(behaviour, "process", "worker");
+    const tell = slotEvents("process", behaviour, ({ node }: ProcessInfo) => `process ${node}`);
+    this.#tellOfWorker = slotEvents(
+      "worker",
+      behaviour,
+      ({ node }: ProcessInfo, { id }: WorkerInfo) => `worker ${id} of process ${node}`,
+    );
+    const owner = {
+      begin: (slot: Slot) => this.#begin(slot),
+      told: (slot: Slot, event: SlotEvent) => tell(event, this.#infoOf(slot)),
     };
-    this.#slots = Array.from({ length: count }, (_, index) => new WorkerSlot<ProcessRun>(index + 1, events));
-    this.#urls = this.#slots.map(() => []);
+    this.#slots = new SlotGroup(count, owner, () => this.onClosed());
+    this.#urls = this.#slots.slots.map(() => []);
   }
 
   async start(): Promise<void> {
     const started = await Promise.allSettled(
-      this.#slots.map(async (slot, index) => {
+      this.#slots.slots.map(async (slot, index) => {
         this.#urls[index] = await slot.start();
       }),
     );
     const failed = started.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
     // Until it knows, a process would have a client begin anew that another one has the session of.
-    await Promise.all(this.#slots.map(({ run }) => run?.tellNodes(this.#nodes)));
+    await Promise.all(this.#slots.slots.map(({ run }) => run?.tellNodes(this.#nodes)));
   }
 
   get processes(): readonly ProcessInfo[] {
-    return this.#slots.map((slot) => this.#infoOf(slot));
+    return this.#slots.slots.map((slot) => this.#infoOf(slot));
   }
 
   get urls(): readonly string[] {
     return this.#urls.flat();
   }
 
-  async close(options: ShutdownOptions = {}): Promise<void> {
-    const { graceful, deadlineMs } = readShutdown(options);
-    this.#closed ??= this.#close(options, graceful ? deadlineMs : 0);
-    await this.#closed;
+  close(options?: ShutdownOptions): Promise<void> {
+    return this.#slots.close(options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #close(options: ShutdownOptions, deadlineMs: number): Promise<void> {
-    await Promise.all(this.#slots.map((slot) => slot.close(options, deadlineMs)));
-    this.onClosed();
-  }
-
-  #begin(node: number): ProcessRun {
+  #begin(slot: Slot): ProcessRun {
+    const { id: node } = slot;
     const boundUrls = this.#urls[node - 1]!;
     const { startTimeoutMs, ...workers } = this.#workers;
     const task = { workers: { ...workers, startTimeoutMs }, node, secret: this.#secret, boundUrls };
-    return new ProcessRun({ type: "begin", ...task, nodes: this.#nodes });
+    return new ProcessRun({ type: "begin", ...task, nodes: this.#nodes }, (event, worker) =>
+      this.#tellOfWorker(event, this.#infoOf(slot), worker),
+    );
   }
 
   /** Where clients reach each. */
@@ -150,20 +145,6 @@ class Processes implements ProcessGroup {
 
   #infoOf({ id, run, state, restarts }: Slot): ProcessInfo {
     return { node: id, pid: run?.pid, state, restarts, urls: this.#urls[id - 1]! };
-  }
-
-  #onExit(slot: Slot, cause: unknown): void {
-    if (this.#behaviour.processExit !== undefined) this.#behaviour.processExit(this.#infoOf(slot), cause);
-    else warn(`process ${slot.id} has ended, and another takes its place`, cause, "MILLRACE_PROCESS_EXIT");
-  }
-
-  #onFailing(slot: Slot, cause: unknown, retryMs: number): void {
-    if (this.#behaviour.processFailing !== undefined) {
-      this.#behaviour.processFailing(this.#infoOf(slot), cause, retryMs);
-    } else {
-      const what = `process ${slot.id} ends again and again; the next one is begun in ${retryMs} ms`;
-      warn(what, cause, "MILLRACE_PROCESS_FAILING");
-    }
   }
 }
 

@@ -22,7 +22,6 @@ export class Answers<Data> {
     peers.onSessionPost(PeerKind.message, (handle, bytes) => this.#onMessage(handle, readCommand(bytes)));
     peers.onPost(PeerKind.clientMessage, (bytes) => this.#onClientMessage(readCommand(bytes)));
     peers.onPost(PeerKind.broadcast, (bytes) => this.#onBroadcast(readCommand(bytes)));
-    peers.onPost(PeerKind.publish, (bytes) => this.#onPublish(readCommand(bytes)));
     peers.onPost(PeerKind.request, (bytes, sender) => this.#onRequest(readCommand(bytes), sender));
     peers.onPost(PeerKind.close, (bytes) => this.#onClose(readCommand(bytes)));
     peers.onPost(PeerKind.replaced, (bytes) => this.#onReplaced(readCommand(bytes)));
@@ -46,10 +45,6 @@ export class Answers<Data> {
   #onBroadcast(command: Command): void {
     const options = messageOptions(command);
     for (const session of this.#core.registry) send(session, command.payload, options);
-  }
-
-  #onPublish({ id, subject, payload }: Command): void {
-    this.#core.topics.publish(subject ?? "", payload.slice(), id);
   }
 
   #onRequest(command: Command, sender: number): void {

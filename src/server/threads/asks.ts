@@ -1,14 +1,12 @@
-import { randomInt } from "node:crypto";
 import { ProtocolViolationError, TopicHomeError, TopicLimitError } from "../../errors.js";
 import type { HistoryEntry } from "../../topic/topic_history.js";
 import { encodeHomeCommand, type HomeCommand, HomeOp, RefusedBy } from "./home_command.js";
 import type { Lines } from "./lines.js";
+import { Unanswered, type Unheard } from "./unanswered.js";
 
 /** A question that its home has not answered. */
 interface Ask {
-  readonly home: number;
   readonly subject: string;
-  readonly sentMs: number;
   readonly entries: HistoryEntry[];
   bytes: number;
   readonly settle: (answer: Answer) => void;
@@ -21,15 +19,16 @@ export type Answer =
 
 /** What a home gives of a topic's history at most. */
 export const maxHistoryBytes = 2 ** 22;
-const maxAsks = 65_536;
-const answerTimeoutMs = 10_000;
+const unheard: Readonly<Record<Unheard, string>> = {
+  left: "the thread that numbers this topic has ended",
+  late: "the thread that numbers this topic does not answer",
+  closed: "the server is closed",
+};
 
 /** What this environment asks the homes of topics: where a topic is, and what is kept of it. */
 export class Asks {
   readonly #lines: Lines;
-  readonly #asks = new Map<number, Ask>();
-  #nextId = randomInt(2 ** 32);
-  #nowMs = 0;
+  readonly #asks = new Unanswered<Ask>(({ settle }, why) => settle(failed(unheard[why])));
 
   constructor(lines: Lines) {
     this.#lines = lines;
@@ -45,13 +44,13 @@ export class Asks {
    * @param settle is called once, as soon as the answer is there: before anything that the home says afterwards.
    */
   ask(home: number, subject: string, wantsHistory: boolean, settle: (answer: Answer) => void): void {
-    const id = this.#drawId();
+    const id = this.#asks.drawId();
     const command = encodeHomeCommand({ op: HomeOp.follow, id, subject, flag: wantsHistory });
-    if (this.#asks.size >= maxAsks || !this.#lines.sendPatiently(home, command)) {
+    if (this.#asks.isFull || !this.#lines.sendPatiently(home, command)) {
       settle(failed("too much waits for the thread that numbers this topic"));
       return;
     }
-    this.#asks.set(id, { home, subject, sentMs: this.#nowMs, entries: [], bytes: 0, settle });
+    this.#asks.add(id, home, { subject, entries: [], bytes: 0, settle });
   }
 
   /** An entry of the history that was asked for. @throws ProtocolViolationError */
@@ -80,8 +79,8 @@ export class Asks {
   }
 
   refused(sender: number, { id, type }: HomeCommand): void {
-    const ask = this.#asks.get(id);
-    if (ask?.home !== sender) return;
+    const ask = this.#asks.get(id, sender);
+    if (ask === undefined) return;
     const isLimit = type === RefusedBy.limit;
     const limit = { state: undefined, cause: new TopicLimitError("there are too many topics (maxTopics)") };
     this.#settle(id, ask, isLimit ? limit : failed("this topic is another thread's by now"));
@@ -89,36 +88,25 @@ export class Asks {
 
   /** An environment has ended. */
   left(environment: number): void {
-    const ended = failed("the thread that numbers this topic has ended");
-    for (const [id, ask] of this.#asks) if (ask.home === environment) this.#settle(id, ask, ended);
+    this.#asks.left(environment);
   }
 
   sweep(nowMs: number): void {
-    this.#nowMs = nowMs;
-    for (const [id, ask] of this.#asks) {
-      if (nowMs - ask.sentMs < answerTimeoutMs) break; // nor are those after it due
-      this.#settle(id, ask, failed("the thread that numbers this topic does not answer"));
-    }
+    this.#asks.sweep(nowMs);
   }
 
   close(): void {
-    for (const [id, ask] of this.#asks) this.#settle(id, ask, failed("the server is closed"));
+    this.#asks.close();
   }
 
   #of(id: number, sender: number, subject: string): Ask | undefined {
-    const ask = this.#asks.get(id);
-    return ask?.home === sender && ask.subject === subject ? ask : undefined;
+    const ask = this.#asks.get(id, sender);
+    return ask?.subject === subject ? ask : undefined;
   }
 
   #settle(id: number, { settle }: Ask, answer: Answer): void {
     this.#asks.delete(id);
     settle(answer);
-  }
-
-  #drawId(): number {
-    do this.#nextId = (this.#nextId % 0xffff_ffff) + 1;
-    while (this.#asks.has(this.#nextId));
-    return this.#nextId;
   }
 }
 

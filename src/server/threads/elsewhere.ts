@@ -10,9 +10,9 @@ import {
 } from "../../delivery/send_options.js";
 import { parseId } from "../../delivery/session_id.js";
 import { FrameTooLargeError, ProtocolViolationError, ResourceExhaustedError } from "../../errors.js";
+import type { Claim } from "../../session/claim.js";
 import type { SessionHandle } from "../../session/handle.js";
 import { IdKind, type InboxResult } from "../../session/sessions.js";
-import { checkSubject } from "../../topic/subject.js";
 import { type CloseOptions, readCloseOptions } from "../../transport/close.js";
 import { clientWords, idWords } from "../session_id.js";
 import { asJson, encodeCommand, encodeMessage, readCommand } from "./command.js";
@@ -24,6 +24,12 @@ import type { Peers } from "./peers.js";
 export interface Found {
   readonly handle: SessionHandle;
   readonly owner: number;
+}
+
+/** What waits for an environment's answers. */
+interface Asked {
+  readonly claim: Claim | undefined;
+  readonly requests: PendingRequests;
 }
 
 /** How a request waits that does not say. */
@@ -39,7 +45,9 @@ export class Elsewhere {
   readonly #patient: PatientPosts;
   readonly #limits: AskingLimits;
   /** What waits for answers of each environment. */
-  readonly #requests = new Map<number, PendingRequests>();
+  readonly #requests = new Map<number, Asked>();
+  /** By environment: its sessions that have others in their places, of which it could not be told yet. */
+  readonly #replaced = new Map<number, Set<SessionHandle>>();
 
   constructor(
     peers: Peers,
@@ -50,9 +58,9 @@ export class Elsewhere {
     this.#limits = limits;
     peers.onPost(PeerKind.reply, (bytes, sender) => this.#onReply(bytes, sender));
     peers.onLeft((environment) => {
-      this.#requests.get(environment)?.end("the thread of its session has ended");
-      this.#requests.delete(environment);
+      this.#forgetEnded(environment);
     });
+    peers.onDrain((environment) => this.#tellAllReplaced(environment)); // behind what waits patiently
   }
 
   /** How many sessions there are there. */
@@ -76,8 +84,9 @@ export class Elsewhere {
   }
 
   /** @throws InvalidArgumentError, FrameTooLargeError */
-  send({ handle }: Found, payload: Uint8Array, options?: SendOptions): InboxResult {
+  send({ handle, owner }: Found, payload: Uint8Array, options?: SendOptions): InboxResult {
     const bytes = this.#fitting(encodeMessage(payload, options && checkSendOptions(options)));
+    if (!this.#patient.isFree(owner)) return "dropped";
     return this.#peers.sendTo(handle, PeerKind.message, bytes);
   }
 
@@ -92,27 +101,19 @@ export class Elsewhere {
     const bytes = this.#fitting(encodeMessage(payload, options && checkSendOptions(options)));
     let handed = 0;
     for (const environment of this.#peers.others) {
-      const result = this.#peers.post(environment, PeerKind.broadcast, bytes);
+      const result = this.#post(environment, PeerKind.broadcast, bytes);
       if (result === "sent" || result === "blocked") handed += this.#peers.sessionsOf(environment);
     }
     return handed;
   }
 
-  /**
-   * Has another environment publish a message: of one topic always the same, as long as there are the same ones.
-   * @throws InvalidArgumentError, FrameTooLargeError
-   */
-  publish(topic: string, payload: Uint8Array, type: number): InboxResult {
-    checkSubject(topic, "topic");
-    const { others } = this.#peers;
-    const environment = others[clientWords(topic)[0]! % others.length];
-    if (environment === undefined) return "gone";
-    const bytes = this.#fitting(encodeCommand({ id: type, subject: topic, payload }));
-    return this.#peers.post(environment, PeerKind.publish, bytes);
+  /** Behind what waits patiently: what is sent to a session after its end was ordered is not to come before that. */
+  #post(environment: number, kind: number, bytes: Uint8Array): InboxResult {
+    return this.#patient.isFree(environment) ? this.#peers.post(environment, kind, bytes) : "dropped";
   }
 
   #postToAll(kind: number, bytes: Uint8Array): InboxResult {
-    const results = this.#peers.others.map((environment) => this.#peers.post(environment, kind, bytes));
+    const results = this.#peers.others.map((environment) => this.#post(environment, kind, bytes));
     for (const worst of ["dropped", "blocked", "sent"] as const) if (results.includes(worst)) return worst;
     return "gone";
   }
@@ -126,22 +127,41 @@ export class Elsewhere {
   ): Promise<Reply> {
     const read = checkRequestOptions(subject, options);
     const { signal, priority, messageId, timeoutMs = this.#limits.requestTimeoutMs } = read;
-    let requests = this.#requests.get(owner);
-    if (requests === undefined) {
-      // Whoever had the owner's number before may have answered others, and that is read yet: so chance gives the ids.
-      requests = new PendingRequests(this.#limits.requestBudget, randomInt(2 ** 32));
-      this.#requests.set(owner, requests);
-    }
+    const requests = this.#requestsTo(owner);
     const details = { session: handle, priority, timeoutMs, messageId: asJson(messageId) };
     return requests.ask({ signal, timeoutMs }, (id) => {
       const bytes = this.#fitting(encodeCommand({ id, subject, payload, details }));
-      const result = this.#peers.post(owner, PeerKind.request, bytes);
+      const result = this.#post(owner, PeerKind.request, bytes);
       if (result === "gone") {
         const reason = "the thread of its session has ended";
         queueMicrotask(() => requests.answer(id, { status: "failure", code: FailureCode.lost, reason }));
       }
       return result !== "dropped";
     });
+  }
+
+  #requestsTo(owner: number): PendingRequests {
+    this.#forgetEnded(owner);
+    const known = this.#requests.get(owner);
+    if (known !== undefined) return known.requests;
+    // Whoever had the owner's number before may have answered others, and that is read yet: so chance gives the ids.
+    const requests = new PendingRequests(this.#limits.requestBudget, randomInt(2 ** 32));
+    this.#requests.set(owner, { claim: this.#peers.sessions.claimOf(owner), requests });
+    return requests;
+  }
+
+  /** That an environment has ended is told late, when another may have its number, and have been asked. */
+  #forgetEnded(environment: number): void {
+    const known = this.#requests.get(environment);
+    if (known !== undefined && known.claim !== this.#peers.sessions.claimOf(environment)) {
+      this.#requests.delete(environment);
+      known.requests.end("the thread of its session has ended");
+    }
+    for (const handle of this.#replaced.get(environment) ?? []) {
+      if (this.#peers.sessions.ownerOf(handle) !== environment)
+        this.#replaced.get(environment)!.delete(handle);
+    }
+    if (this.#replaced.get(environment)?.size === 0) this.#replaced.delete(environment);
   }
 
   /** @throws InvalidArgumentError, ResourceExhaustedError */
@@ -159,12 +179,30 @@ export class Elsewhere {
     }
   }
 
-  /** A session has another in its place, where it is another environment's. @throws ResourceExhaustedError */
+  /**
+   * A session has another in its place, where it is another environment's. That has begun by now: so where that thread does
+   * not keep up, it is told when it does. There are no more to be told of than it has sessions.
+   */
   replace(handle: SessionHandle): void {
     const owner = this.#peers.sessions.ownerOf(handle);
-    if (owner >= 0 && owner !== this.#peers.environment) {
-      this.order(owner, PeerKind.replaced, { session: handle });
+    if (owner < 0 || owner === this.#peers.environment || this.#tellReplaced(owner, handle)) return;
+    const replaced = this.#replaced.get(owner) ?? new Set();
+    this.#replaced.set(owner, replaced.add(handle));
+  }
+
+  #tellReplaced(owner: number, handle: SessionHandle): boolean {
+    const command = encodeCommand({ id: 0, details: { session: handle } });
+    return this.#patient.post(owner, PeerKind.replaced, command);
+  }
+
+  #tellAllReplaced(owner: number): void {
+    const replaced = this.#replaced.get(owner);
+    if (replaced === undefined) return;
+    for (const handle of replaced) {
+      if (!this.#tellReplaced(owner, handle)) return;
+      replaced.delete(handle);
     }
+    this.#replaced.delete(owner);
   }
 
   /**
@@ -189,7 +227,7 @@ export class Elsewhere {
 
   /** No answer comes any more. */
   end(): void {
-    for (const requests of this.#requests.values()) requests.end("the server is closed");
+    for (const { requests } of this.#requests.values()) requests.end("the server is closed");
     this.#requests.clear();
   }
 
@@ -205,11 +243,11 @@ export class Elsewhere {
     const { id, payload, meta, details } = readCommand(bytes);
     const { status, code, reason } = details;
     if (status === "success") {
-      this.#requests.get(sender)?.answer(id, new SuccessfulReply(payload.slice(), meta));
+      this.#requests.get(sender)?.requests.answer(id, new SuccessfulReply(payload.slice(), meta));
     } else if (status === "timeout") {
-      this.#requests.get(sender)?.answer(id, { status });
+      this.#requests.get(sender)?.requests.answer(id, { status });
     } else if (typeof code === "number" && typeof reason === "string") {
-      this.#requests.get(sender)?.answer(id, { status: "failure", code, reason });
+      this.#requests.get(sender)?.requests.answer(id, { status: "failure", code, reason });
     } else {
       throw new ProtocolViolationError("a reply says nothing");
     }

@@ -20,6 +20,8 @@ export interface Group {
   readonly sessionCounts: Int32Array<SharedArrayBuffer>;
   /** Which of them have topics: see `HomeMembers`. */
   readonly homes: SharedArrayBuffer;
+  /** What each wants of what is published: see `Interests`. */
+  readonly interests: SharedArrayBuffer;
   /** Undefined where the process is the only one. */
   readonly node?: GroupNode | undefined;
 }
@@ -38,6 +40,7 @@ export interface Place {
 /** What whoever manages a thread has to know of its server. */
 export interface PlacedServer {
   readonly urls: readonly string[];
+  readonly maxMessageBytes: number;
   close(options?: object): Promise<void>;
 }
 

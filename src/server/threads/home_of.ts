@@ -6,7 +6,7 @@
  */
 export function homeOf(subject: string, members: readonly number[]): number {
   if (members.length === 1) return members[0]!;
-  const hash = hashOf(subject);
+  const hash = fnv1a(subject);
   let home = -1;
   let highest = -1;
   for (const member of members) {
@@ -18,15 +18,17 @@ export function homeOf(subject: string, members: readonly number[]): number {
   return home;
 }
 
-/** FNV-1a over UTF-16 units. */
-function hashOf(text: string): number {
-  let hash = 0x811c_9dc5;
+export const fnv1aBegin = 0x811c_9dc5;
+
+/** FNV-1a over UTF-16 units. @param begin the hash of what stands before the text */
+export function fnv1a(text: string, begin = fnv1aBegin): number {
+  let hash = begin;
   for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
   return hash;
 }
 
 /** MurmurHash3's last step: each bit of the hash changes about half of all. */
-function mixed(hash: number): number {
+export function mixed(hash: number): number {
   let bits = hash;
   bits = Math.imul(bits ^ (bits >>> 16), 0x85eb_ca6b);
   bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2_ae35);

@@ -55,6 +55,8 @@ const ownFilterSchema = object({
 });
 
 const defaultTimeoutMs = 5_000;
+/** How many slots are asked about at once: what is known of so many sessions finds room on the way, whatever it is. */
+const slotsPerQuestion = 4_096;
 
 /** @throws InvalidArgumentError */
 export function readRange(details: object): ListRange {
@@ -97,13 +99,19 @@ export class Listing {
    */
   async list(filter: ListFilter, own: (range: ListRange) => readonly SessionInfo[]): Promise<SessionList> {
     const { where, signal, timeoutMs = defaultTimeoutMs, ...range } = readOptions(filterSchema, filter);
-    const sessions = await this.#gather(range, own(range), { signal, timeoutMs });
     const { slotCount } = this.#peers.sessions.table;
     const next = range.cursor + range.budget;
-    return {
-      sessions: where === undefined ? sessions : sessions.filter(where),
-      cursor: next < slotCount ? next : 0,
-    };
+    const end = Math.min(next, slotCount);
+    const deadline = performance.now() + timeoutMs;
+    const sessions: SessionInfo[] = [];
+    for (let { cursor } = range; cursor < end; cursor += slotsPerQuestion) {
+      const part = { ...range, cursor, budget: Math.min(slotsPerQuestion, end - cursor) };
+      const wait = { signal, timeoutMs: Math.max(0, deadline - performance.now()) };
+      for (const info of await this.#gather(part, own(part), wait)) {
+        if (where === undefined || where(info)) sessions.push(info);
+      }
+    }
+    return { sessions, cursor: next < slotCount ? next : 0 };
   }
 
   async #gather(

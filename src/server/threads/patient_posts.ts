@@ -1,8 +1,17 @@
+import type { Claim } from "../../session/claim.js";
 import type { Peers } from "./peers.js";
 
 interface Post {
   readonly kind: number;
   readonly bytes: Uint8Array;
+}
+
+/** What waits for one environment. */
+interface Line {
+  /** Another may have its number before this one's end is told. */
+  readonly claim: Claim | undefined;
+  posts: Post[];
+  bytes: number;
 }
 
 /** What may wait for one environment. */
@@ -11,49 +20,54 @@ const maxWaitingBytes = 2 ** 24;
 /** Posts that wait where an inbox is full: answers, and orders that are not to be lost. */
 export class PatientPosts {
   readonly #peers: Peers;
-  readonly #waiting = new Map<number, Post[]>();
-  readonly #waitingBytes = new Map<number, number>();
+  readonly #lines = new Map<number, Line>();
 
   constructor(peers: Peers) {
     this.#peers = peers;
     peers.onDrain((environment) => this.#flush(environment));
-    peers.onLeft((environment) => this.#forget(environment));
+    peers.onLeft((environment) => this.#lineTo(environment)); // which forgets what was for who has ended
+  }
+
+  /** Whether nothing waits for an environment any more, which is tried first. */
+  isFree(environment: number): boolean {
+    if (this.#lines.has(environment)) this.#flush(environment);
+    return !this.#lines.has(environment);
   }
 
   /** @returns false where too much waits already; who has ended gets nothing, and that is no fault. */
   post(environment: number, kind: number, bytes: Uint8Array): boolean {
-    const waiting = this.#waiting.get(environment);
-    if (waiting === undefined) {
+    const line = this.#lineTo(environment);
+    if (line === undefined) {
       if (this.#peers.post(environment, kind, bytes) === "dropped") {
-        this.#waiting.set(environment, [{ kind, bytes }]);
-        this.#waitingBytes.set(environment, bytes.length);
+        const claim = this.#peers.sessions.claimOf(environment);
+        this.#lines.set(environment, { claim, posts: [{ kind, bytes }], bytes: bytes.length });
       }
       return true;
     }
-    const waitingBytes = this.#waitingBytes.get(environment)! + bytes.length;
-    if (waitingBytes > maxWaitingBytes) return false;
-    waiting.push({ kind, bytes });
-    this.#waitingBytes.set(environment, waitingBytes);
+    if (line.bytes + bytes.length > maxWaitingBytes) return false;
+    line.posts.push({ kind, bytes });
+    line.bytes += bytes.length;
     return true;
   }
 
   #flush(environment: number): void {
-    const waiting = this.#waiting.get(environment) ?? [];
-    for (const [index, { kind, bytes }] of waiting.entries()) {
-      if (this.#peers.post(environment, kind, bytes) !== "dropped") continue;
-      const rest = waiting.slice(index);
-      this.#waiting.set(environment, rest);
-      this.#waitingBytes.set(
-        environment,
-        rest.reduce((sum, post) => sum + post.bytes.length, 0),
-      );
+    const line = this.#lineTo(environment);
+    if (line === undefined) return;
+    const sent = line.posts.findIndex(
+      ({ kind, bytes }) => this.#peers.post(environment, kind, bytes) === "dropped",
+    );
+    if (sent < 0) {
+      this.#lines.delete(environment);
       return;
     }
-    this.#forget(environment);
+    line.posts = line.posts.slice(sent);
+    line.bytes = line.posts.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
-  #forget(environment: number): void {
-    this.#waiting.delete(environment);
-    this.#waitingBytes.delete(environment);
+  #lineTo(environment: number): Line | undefined {
+    const line = this.#lines.get(environment);
+    if (line === undefined || line.claim === this.#peers.sessions.claimOf(environment)) return line;
+    this.#lines.delete(environment);
+    return undefined;
   }
 }

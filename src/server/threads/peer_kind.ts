@@ -23,8 +23,6 @@ export const PeerKind = {
   /** Asks for figures of sessions; and some of them. */
   list: 10,
   listed: 11,
-  /** Of who has no topics itself: publishes a message. */
-  publish: 12,
   /** 32 to 63. */
   relay: 32,
   /** 64 to 95. */

@@ -10,6 +10,7 @@ import { type InboxResult, Sessions, type SessionsBehaviour } from "../../sessio
 import { TABLE_MAX_ENVIRONMENTS } from "../../session/table_layout.js";
 import type { Group } from "./group.js";
 import { createHomes } from "./home_members.js";
+import { createInterests } from "./interests.js";
 
 /** Takes what another environment sent to this one. `bytes` are valid during the call, and another thread may write there. */
 export type PostHandler = (bytes: Uint8Array, sender: number) => void;
@@ -46,6 +47,7 @@ export class Peers {
       resumeSecret = randomBytes(32),
       sessionCounts = newCounts(),
       homes = createHomes(),
+      interests,
       node,
     }: Partial<Group> = {},
   ) {
@@ -61,7 +63,11 @@ export class Peers {
       drain: (environment) => this.#tell(this.#drained, environment),
       left: (environment) => this.#tell(this.#left, environment),
     });
-    this.group = { sessions: this.sessions.shared, resumeSecret, sessionCounts, homes, node };
+    const { shared } = this.sessions;
+    this.group = {
+      ...{ sessions: shared, resumeSecret, sessionCounts, homes, node },
+      interests: interests ?? createInterests(shared.maxEnvironments),
+    };
     this.countSessions(0);
   }
 

@@ -148,10 +148,11 @@ export class Relay {
   }
 
   /**
-   * Looks at what the transport has sent, and tells the owner where that matters.
+   * Looks at what the transport has sent, and tells the owner where that is much. At rest, which is in a turn of the
+   * clock, the last of it is told, however little: whoever waits there for room waits for that.
    * @returns whether it is to be looked at again, though nothing may happen until then.
    */
-  look(): boolean {
+  look(isTurn = false): boolean {
     if (this.#isClosed || this.#isAlone) return false;
     const { highWaterMarkBytes } = this.#keeper.limits;
     const queued = Math.min(
@@ -159,8 +160,9 @@ export class Relay {
       this.#receivedBytes - this.#takenBytes,
     );
     this.#takenBytes = this.#receivedBytes - queued;
-    if (this.#takenBytes - this.#toldBytes >= highWaterMarkBytes / 4) this.tell();
-    return this.#receivedBytes - this.#toldBytes >= highWaterMarkBytes / 4;
+    const untoldBytes = this.#takenBytes - this.#toldBytes;
+    if (untoldBytes >= highWaterMarkBytes / 4 || (isTurn && queued === 0 && untoldBytes > 0)) this.tell();
+    return this.#receivedBytes > this.#toldBytes;
   }
 
   tell(): void {

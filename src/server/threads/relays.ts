@@ -106,7 +106,7 @@ export class Relays implements RelayKeeper, RelayedKeeper {
   turn(): void {
     const watched = this.#watched;
     this.#watched = new Set();
-    for (const relay of watched) if (relay.look()) this.#watched.add(relay);
+    for (const relay of watched) if (relay.look(true)) this.#watched.add(relay);
     for (let left = Math.ceil(this.#owned.size / turnsPerRound); left > 0; left -= 1) this.#probeNext();
   }
 

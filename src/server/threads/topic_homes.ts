@@ -5,11 +5,13 @@ import type { Gap } from "../../topic/topic_history.js";
 import type { Topic } from "../../topic/topic_store.js";
 import type { SubscribeFrom, Topics } from "../../topic/topics.js";
 import type { PublishResult } from "../publish_result.js";
-import { Asks } from "./asks.js";
+import { type Answer, Asks } from "./asks.js";
 import { Followers } from "./followers.js";
+import type { Group } from "./group.js";
 import { encodeHomeCommand, type HomeCommand, HomeOp, RefusedBy, readHomeCommand } from "./home_command.js";
 import { type Environments, HomeMembers } from "./home_members.js";
 import { homeOf } from "./home_of.js";
+import { Interests } from "./interests.js";
 import { type LineLimits, Lines, type Posting } from "./lines.js";
 import { Offers } from "./offers.js";
 import { PeerKind } from "./peer_kind.js";
@@ -32,7 +34,10 @@ export interface TopicAudience<Subscriber> {
 }
 
 /** The environments among which topics are shared, as they are needed here: `Peers`, or less. */
-export type HomePeers = Environments & Posting & { onLeft(handler: (environment: number) => void): void };
+export type HomePeers = Environments &
+  Posting & { onLeft(handler: (environment: number) => void): void } & {
+    readonly group: Pick<Group, "interests">;
+  };
 
 /** What a message of so many bytes needs on its way, and may wait with others: beyond, one is noted, and had again. */
 export function lineLimits(maxMessageBytes: number): LineLimits {
@@ -48,9 +53,9 @@ const beforeAll: Cursor = { epoch: 0, sequence: 0 };
 
 /**
  * Topics that environments share. Each topic has one of them for its home, by rendezvous hashing, which numbers what is
- * published to it anywhere, and tells all others: so everybody sees one order, and one cursor.
+ * published to it anywhere, and tells those who want it: so everybody sees one order, and one cursor.
  *
- *     publisher ── offer ──► home ── publication ──► every other environment ──► who subscribes there
+ *     publisher ── offer ──► home ── publication ──► environments that want it ──► who subscribes there
  *               ◄── taken ──
  */
 export class TopicHomes<Subscriber> {
@@ -58,6 +63,7 @@ export class TopicHomes<Subscriber> {
   readonly #topics: Topics<Subscriber>;
   readonly #audience: TopicAudience<Subscriber>;
   readonly #members: HomeMembers;
+  readonly #interests: Interests;
   readonly #lines: Lines;
   readonly #offers: Offers;
   readonly #asks: Asks;
@@ -79,6 +85,7 @@ export class TopicHomes<Subscriber> {
     this.#topics = topics;
     this.#audience = audience;
     this.#members = new HomeMembers(peers, (before) => this.#onChange(before));
+    this.#interests = new Interests(peers.group.interests, peers.environment);
     this.#lines = new Lines(peers, PeerKind.homes, limits, (bytes, sender) => {
       this.#members.look();
       this.#take(sender, readHomeCommand(bytes));
@@ -87,7 +94,11 @@ export class TopicHomes<Subscriber> {
     this.#asks = new Asks(this.#lines);
     this.#followers = new Followers(this.#lines, topics);
     peers.onLeft((environment) => this.#onLeft(environment));
-    topics.share((topic) => this.#onForgotten(topic));
+    topics.share({
+      wanted: (pattern) => this.#interests.add(pattern),
+      unwanted: (pattern) => this.#interests.remove(pattern),
+      forgotten: (topic) => this.#onForgotten(topic),
+    });
     this.#members.enter();
     this.#members.look(); // all else is there by now
   }
@@ -131,6 +142,7 @@ export class TopicHomes<Subscriber> {
   sweep(nowMs: number): void {
     this.#nowMs = nowMs;
     this.#members.look();
+    this.#interests.heal();
     this.#offers.sweep(nowMs);
     this.#asks.sweep(nowMs);
     let budget = movedBudget;
@@ -156,8 +168,11 @@ export class TopicHomes<Subscriber> {
     this.#claim(subject);
     const { cursor, recipients } = this.#topics.publish(subject, payload, { type });
     // The others first: what this leads to here may publish to the same topic.
-    const command = encodeHomeCommand({ op: HomeOp.publication, subject, payload, type, cursor });
-    for (const member of this.#members.others) this.#followers.tell(member, subject, command, cursor);
+    const others = this.#interested(subject);
+    if (others.length > 0) {
+      const command = encodeHomeCommand({ op: HomeOp.publication, subject, payload, type, cursor });
+      for (const member of others) this.#followers.tell(member, subject, command, cursor);
+    }
     return { cursor, recipients: this.#audience.deliver(publication, cursor, recipients) };
   }
 
@@ -168,7 +183,12 @@ export class TopicHomes<Subscriber> {
     this.#tellGap(subject, before);
     const cursor = this.#topics.cursorOf(subject)!;
     const command = encodeHomeCommand({ op: HomeOp.state, subject, cursor });
-    for (const member of this.#members.others) this.#followers.tellPlace(member, command);
+    for (const member of this.#interested(subject)) this.#followers.tellPlace(member, command);
+  }
+
+  /** The others who may want what is said of a topic. */
+  #interested(subject: string): readonly number[] {
+    return this.#interests.among(this.#members.others, subject);
   }
 
   /** @param next what may come next, to who gets no history now; where the topic is, else. */
@@ -198,23 +218,25 @@ export class TopicHomes<Subscriber> {
 
   /** Follows a topic as its home says where it is. */
   #ask(home: number, subject: string, wantsHistory: boolean, done: (failure?: Error) => void): void {
+    this.#interests.add(subject); // else what the home publishes right behind its answer would not come
     this.#asks.ask(home, subject, wantsHistory, (answer) => {
-      if (answer.state === undefined) {
-        done(answer.cause);
-        return;
-      }
-      if (this.#members.homeOf(subject) !== home) {
-        done(new TopicHomeError("this topic is another thread's by now"));
-        return;
-      }
-      const { cursor, former, flag: isWhole } = answer.state;
-      try {
-        this.#follow(subject, cursor!, { entries: answer.entries, former, isWhole, isFollowing: true });
-        done();
-      } catch (cause) {
-        done(cause as Error);
-      }
+      done(this.#answered(home, subject, answer));
+      this.#interests.remove(subject);
     });
+  }
+
+  /** @returns why the topic is not followed */
+  #answered(home: number, subject: string, answer: Answer): Error | undefined {
+    if (answer.state === undefined) return answer.cause;
+    if (this.#members.homeOf(subject) !== home)
+      return new TopicHomeError("this topic is another thread's by now");
+    const { cursor, former, flag: isWhole } = answer.state;
+    try {
+      this.#follow(subject, cursor!, { entries: answer.entries, former, isWhole, isFollowing: true });
+      return undefined;
+    } catch (cause) {
+      return cause as Error;
+    }
   }
 
   #follow(subject: string, cursor: Cursor, place: Parameters<Topics<Subscriber>["follow"]>[2]): void {

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { isAbsolute } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Complete } from "../../options/complete.js";
 import { readOptions } from "../../options/read.js";
 import { integer, object, option, optional, powerOfTwo, withDefault } from "../../options/schema.js";
 
@@ -28,10 +29,11 @@ export interface WorkersOptions {
 
 const maxWorkers = 63;
 
-const schema = object({
+/** How these are read, with their defaults. */
+export const workersOptions = {
   module: option<URL | string>(
-    "a URL or an absolute path",
-    (value) => value instanceof URL || (typeof value === "string" && moduleUrl(value) !== undefined),
+    "a URL of file:, data: or node:, or an absolute path",
+    (value) => (value instanceof URL || typeof value === "string") && moduleUrl(value) !== undefined,
   ),
   workers: withDefault(
     option<number | "auto">(
@@ -45,7 +47,8 @@ const schema = object({
   inboxBytes: withDefault(powerOfTwo(2 ** 16, 2 ** 30), 2 ** 22),
   workerData: optional(option<unknown>("anything that can be cloned", canBeCloned)),
   startTimeoutMs: withDefault(integer(100, 3_600_000), 30_000),
-} satisfies Record<keyof WorkersOptions, unknown>);
+} satisfies Record<keyof WorkersOptions, unknown>;
+const schema = object(workersOptions);
 
 /** {@link WorkersOptions}, as they are read. */
 export interface ReadWorkersOptions {
@@ -60,17 +63,27 @@ export interface ReadWorkersOptions {
 
 /** @throws InvalidArgumentError */
 export function readWorkersOptions(options: WorkersOptions): ReadWorkersOptions {
-  const { module, workers, ...read } = readOptions(schema, options);
+  return resolved(readOptions(schema, options));
+}
+
+/** With what they stand for. */
+export function resolved({
+  module,
+  workers,
+  ...read
+}: Omit<Complete<WorkersOptions>, "workerData"> & { readonly workerData?: unknown }): ReadWorkersOptions {
   return {
     ...{ ...read, workerData: read.workerData },
-    module: module instanceof URL ? module.href : moduleUrl(module)!,
+    module: moduleUrl(module)!,
     workers: workers === "auto" ? Math.min(availableParallelism(), maxWorkers) : workers,
   };
 }
 
-function moduleUrl(module: string): string | undefined {
-  if (isAbsolute(module)) return pathToFileURL(module).href;
-  return /^(file|data|node):/.test(module) && URL.canParse(module) ? module : undefined;
+/** What Node.js loads modules from; undefined of anything else. */
+function moduleUrl(module: URL | string): string | undefined {
+  const text = String(module);
+  if (typeof module === "string" && isAbsolute(module)) return pathToFileURL(module).href;
+  return /^(file|data|node):/.test(text) && URL.canParse(text) ? text : undefined;
 }
 
 function canBeCloned(value: unknown): boolean {

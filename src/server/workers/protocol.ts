@@ -21,4 +21,6 @@ export type WorkerCommand =
 export interface WorkerReport {
   readonly type: "listening";
   readonly urls: readonly string[];
+  /** The longest message that it has published. */
+  readonly maxMessageBytes: number;
 }

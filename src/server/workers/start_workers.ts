@@ -1,25 +1,28 @@
 import { FailureCode, type Reply } from "../../delivery/failure.js";
 import { payloadOf } from "../../delivery/payload.js";
 import type { RequestOptions, SendOptions } from "../../delivery/send_options.js";
-import { checkHandlers } from "../../options/handlers.js";
 import { readOptions } from "../../options/read.js";
 import type { CloseOptions } from "../../transport/close.js";
 import type { SendResult } from "../../transport/connection.js";
-import { publishSchema } from "../create_server.js";
-import { readShutdown, type ShutdownOptions } from "../shutdown.js";
+import { checkPublished, publishSchema } from "../publish_options.js";
+import type { PublishResult } from "../publish_result.js";
+import type { ShutdownOptions } from "../shutdown.js";
 import { Elsewhere, type Found } from "../threads/elsewhere.js";
 import type { GroupNode } from "../threads/group.js";
 import { type ListFilter, Listing, type SessionList } from "../threads/listing.js";
 import { Peers } from "../threads/peers.js";
+import { TopicPublisher } from "../threads/topic_publisher.js";
 import { endWithProcess } from "./end_with_process.js";
 import { type ReadWorkersOptions, readWorkersOptions, type WorkersOptions } from "./options.js";
-import { warn } from "./warning.js";
+import { checkSlotHandlers, slotEvents, type TellSlotEvent } from "./slot_events.js";
+import { SlotGroup } from "./slot_group.js";
 import type { GroupTarget, WorkerGroup, WorkerInfo, WorkersBehaviour } from "./worker_group.js";
 import { type RunRequest, WorkerRun } from "./worker_run.js";
-import { WorkerSlot } from "./worker_slot.js";
+import type { SlotEvent, WorkerSlot } from "./worker_slot.js";
 
-const handlerNames = ["workerExit", "workerRestart", "workerFailing"] satisfies (keyof WorkersBehaviour)[];
 const nothing = new Uint8Array(0);
+
+type Slot = WorkerSlot<WorkerRun>;
 
 /**
  * Runs a server in several threads: each runs the application's module, whose `createServer` joins the others'. They share
@@ -31,7 +34,9 @@ export async function startWorkers(
   options: WorkersOptions,
   behaviour: WorkersBehaviour = {},
 ): Promise<WorkerGroup> {
-  return runWorkers(options, behaviour);
+  checkSlotHandlers(behaviour, "worker");
+  const tell = slotEvents("worker", behaviour, ({ id }: WorkerInfo) => `worker ${id}`);
+  return runWorkers(options, tell);
 }
 
 /** What the process of such a group is among others. */
@@ -42,15 +47,13 @@ export interface WorkersPlace {
   readonly boundUrls: readonly string[];
 }
 
-/** {@link startWorkers}, in one of several processes. */
+/** {@link startWorkers}, in one of several processes, or not. */
 export async function runWorkers(
   options: WorkersOptions,
-  behaviour: WorkersBehaviour,
+  tell: TellSlotEvent<[WorkerInfo]>,
   place?: WorkersPlace,
 ): Promise<WorkerGroup> {
-  const read = readWorkersOptions(options);
-  checkHandlers(behaviour, handlerNames);
-  const group = new Workers(read, behaviour, place);
+  const group = new Workers(readWorkersOptions(options), tell, place);
   try {
     await group.start();
   } catch (cause) {
@@ -63,39 +66,38 @@ export async function runWorkers(
 /** A {@link WorkerGroup}. */
 class Workers implements WorkerGroup {
   readonly #options: ReadWorkersOptions;
-  readonly #behaviour: WorkersBehaviour;
   readonly #peers: Peers;
   readonly #elsewhere: Elsewhere;
   readonly #listing: Listing;
-  readonly #slots: readonly WorkerSlot<WorkerRun>[];
+  readonly #publisher: TopicPublisher;
+  readonly #slots: SlotGroup<WorkerRun>;
   readonly #leaveProcess: () => void;
-  #closed: Promise<void> | undefined;
+  /** Of the first thread's server: all run the same application. */
+  #maxMessageBytes = 0;
   urls: readonly string[];
 
-  constructor(options: ReadWorkersOptions, behaviour: WorkersBehaviour, place?: WorkersPlace) {
-    const { workers, maxSessions, inboxBytes } = options;
+  constructor(options: ReadWorkersOptions, tell: TellSlotEvent<[WorkerInfo]>, place?: WorkersPlace) {
+    const { workers: count, maxSessions, inboxBytes } = options;
     this.#options = options;
-    this.#behaviour = behaviour;
-    this.#peers = Peers.create({ maxSessions, maxEnvironments: workers + 1, inboxBytes }, place);
+    const owner = {
+      begin: (slot: Slot) => new WorkerRun(this.#requestOf(slot)),
+      told: (slot: Slot, event: SlotEvent) => tell(event, infoOf(slot)),
+    };
+    this.#slots = new SlotGroup(count, owner, () => this.#onClosed());
+    this.#peers = Peers.create({ maxSessions, maxEnvironments: count + 1, inboxBytes }, place);
     this.urls = place?.boundUrls ?? [];
     this.#peers.countSessions(-1);
     this.#elsewhere = new Elsewhere(this.#peers);
     this.#listing = new Listing(this.#peers, this.#elsewhere);
-    const events = {
-      begin: (slot: WorkerSlot<WorkerRun>) => new WorkerRun(this.#requestOf(slot)),
-      exited: (slot: WorkerSlot<WorkerRun>, cause: unknown) => this.#onExit(slot, cause),
-      restarted: (slot: WorkerSlot<WorkerRun>) => this.#behaviour.workerRestart?.(infoOf(slot)),
-      failing: (slot: WorkerSlot<WorkerRun>, cause: unknown, retryMs: number) =>
-        this.#onFailing(slot, cause, retryMs),
-    };
-    this.#slots = Array.from({ length: workers }, (_, index) => new WorkerSlot(index + 1, events));
-    this.#leaveProcess = endWithProcess(this.#slots);
+    this.#publisher = new TopicPublisher(this.#peers);
+    this.#leaveProcess = endWithProcess(this.#slots.slots);
   }
 
   /** The first thread alone, which gets the ports; then the others. */
   async start(): Promise<void> {
-    const [first, ...others] = this.#slots as readonly [WorkerSlot<WorkerRun>, ...WorkerSlot<WorkerRun>[]];
+    const [first, ...others] = this.#slots.slots as readonly [Slot, ...Slot[]];
     this.urls = await first.start();
+    this.#maxMessageBytes = first.run!.maxMessageBytes;
     await Promise.all(others.map((slot) => slot.start()));
   }
 
@@ -104,7 +106,7 @@ class Workers implements WorkerGroup {
   }
 
   get workers(): readonly WorkerInfo[] {
-    return this.#slots.map(infoOf);
+    return this.#slots.slots.map(infoOf);
   }
 
   sendTo(target: GroupTarget, message: Uint8Array | string, options?: SendOptions): SendResult | "gone" {
@@ -137,9 +139,11 @@ class Workers implements WorkerGroup {
     topic: string,
     message: Uint8Array | string,
     options: { readonly type?: number } = {},
-  ): SendResult | "gone" {
+  ): PublishResult {
     const { type } = readOptions(publishSchema, options);
-    return this.#elsewhere.publish(topic, payloadOf(message, "a message"), type);
+    const payload = payloadOf(message, "a message");
+    checkPublished(payload, this.#maxMessageBytes);
+    return this.#publisher.publish(topic, payload, type);
   }
 
   closeSession(id: string, options?: CloseOptions): boolean {
@@ -159,22 +163,20 @@ class Workers implements WorkerGroup {
   }
 
   async close(options: ShutdownOptions = {}): Promise<void> {
-    const { graceful, deadlineMs } = readShutdown(options);
-    this.#closed ??= this.#close(options, graceful ? deadlineMs : 0);
-    await this.#closed;
+    this.#peers.sessions.flush();
+    await this.#slots.close(options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #close(options: ShutdownOptions, deadlineMs: number): Promise<void> {
-    this.#peers.sessions.flush();
-    await Promise.all(this.#slots.map((slot) => slot.close(options, deadlineMs)));
+  #onClosed(): void {
     this.#leaveProcess();
     this.#peers.sessions.receive(); // the last answers
     this.#elsewhere.end();
     this.#listing.end();
+    this.#publisher.close();
     this.#peers.close();
   }
 
@@ -184,28 +186,14 @@ class Workers implements WorkerGroup {
       : this.#elsewhere.client(target.clientId);
   }
 
-  #requestOf(slot: WorkerSlot<WorkerRun>): RunRequest {
+  #requestOf(slot: Slot): RunRequest {
     const { module, workerData, startTimeoutMs } = this.#options;
     // Ports that cannot be shared are the first thread's, and its successors'.
     const task = { group: this.#peers.group, module, boundUrls: this.urls, acceptsAlone: slot.id === 1 };
     return { task, name: `millrace-${slot.id}`, workerData, startTimeoutMs };
   }
-
-  #onExit(slot: WorkerSlot<WorkerRun>, cause: unknown): void {
-    if (this.#behaviour.workerExit !== undefined) this.#behaviour.workerExit(infoOf(slot), cause);
-    else warn(`worker ${slot.id} has ended, and another takes its place`, cause, "MILLRACE_WORKER_EXIT");
-  }
-
-  #onFailing(slot: WorkerSlot<WorkerRun>, cause: unknown, retryMs: number): void {
-    if (this.#behaviour.workerFailing !== undefined) {
-      this.#behaviour.workerFailing(infoOf(slot), cause, retryMs);
-    } else {
-      const what = `worker ${slot.id} ends again and again; the next one is begun in ${retryMs} ms`;
-      warn(what, cause, "MILLRACE_WORKER_FAILING");
-    }
-  }
 }
 
-function infoOf({ id, state, restarts }: WorkerSlot<WorkerRun>): WorkerInfo {
+function infoOf({ id, state, restarts }: Slot): WorkerInfo {
   return { id, state, restarts };
 }

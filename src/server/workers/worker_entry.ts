@@ -25,7 +25,8 @@ class WorkerEntry {
 
   #listens(server: PlacedServer): void {
     this.#server = server;
-    this.#task.port.postMessage({ type: "listening", urls: server.urls } satisfies WorkerReport);
+    const { urls, maxMessageBytes } = server;
+    this.#task.port.postMessage({ type: "listening", urls, maxMessageBytes } satisfies WorkerReport);
   }
 
   #obey(command: WorkerCommand): void {

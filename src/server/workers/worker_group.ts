@@ -2,6 +2,7 @@ import type { Reply } from "../../delivery/failure.js";
 import type { RequestOptions, SendOptions } from "../../delivery/send_options.js";
 import type { CloseOptions } from "../../transport/close.js";
 import type { SendResult } from "../../transport/connection.js";
+import type { PublishResult } from "../publish_result.js";
 import type { ShutdownOptions } from "../shutdown.js";
 import type { ListFilter, SessionList } from "../threads/listing.js";
 import type { WorkerState } from "./worker_slot.js";
@@ -53,15 +54,11 @@ export interface WorkerGroup extends AsyncDisposable {
   /** Sends a message to every session. @returns how many there are where it was handed to. */
   broadcast(message: Uint8Array | string, options?: SendOptions): number;
   /**
-   * Has a worker publish a message, as `Server.publish` does; of one topic always the same worker, while none ends.
-   * @returns what the way there says; who subscribes is not known here.
-   * @throws InvalidArgumentError, FrameTooLargeError
+   * Publishes a message, as `Server.publish` does where another thread numbers the topic's messages: `posted`, and its
+   * `outcome` says what comes of it, or `dropped`. No subscriber is in this thread, so `recipients` is 0.
+   * @throws InvalidArgumentError, FrameTooLargeError; ListenerClosedError once the group is closed
    */
-  publish(
-    topic: string,
-    message: Uint8Array | string,
-    options?: { readonly type?: number },
-  ): SendResult | "gone";
+  publish(topic: string, message: Uint8Array | string, options?: { readonly type?: number }): PublishResult;
   /** Ends a session. False where there is none. */
   closeSession(id: string, options?: CloseOptions): boolean;
   /** Ends all sessions of a client id: they cannot be taken up again. @returns false where none is known by it. */

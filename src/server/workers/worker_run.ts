@@ -23,6 +23,8 @@ export class WorkerRun implements SlotRun {
   readonly listening: Promise<readonly string[]>;
   /** Resolves when it has ended, with why: what it threw, or undefined. */
   readonly ended: Promise<unknown>;
+  /** Of its server; 0 until that listens. */
+  maxMessageBytes = 0;
   readonly #request: RunRequest;
   readonly #worker: Worker;
   readonly #port: MessagePort;
@@ -50,8 +52,9 @@ export class WorkerRun implements SlotRun {
       });
     });
     const listens = new Promise<readonly string[]>((resolve) => {
-      port1.on("message", ({ urls }: WorkerReport) => {
+      port1.on("message", ({ urls, maxMessageBytes }: WorkerReport) => {
         clearTimeout(this.#startTimer);
+        this.maxMessageBytes = maxMessageBytes;
         resolve(urls);
       });
     });

@@ -18,14 +18,20 @@ export interface SlotRun {
   endWithProcess(ended: Int32Array): void;
 }
 
-/** What a slot tells whoever has it. */
-export interface SlotEvents<Run extends SlotRun> {
+/** What became of what ran in a slot. */
+export type SlotEvent =
+  /** It has ended unasked, and is replaced; or it was to end, and something went wrong at that. */
+  | { readonly type: "Exit"; readonly cause: unknown; readonly isReplaced: boolean }
+  /** Another has taken its place, and listens. */
+  | { readonly type: "Restart" }
+  /** It ended right after its beginning several times, and the next one waits. */
+  | { readonly type: "Failing"; readonly cause: unknown; readonly retryMs: number };
+
+/** What a slot has, and whom it tells. */
+export interface SlotOwner<Run extends SlotRun> {
   /** The next one is to be begun. */
   begin(slot: WorkerSlot<Run>): Run;
-  exited(slot: WorkerSlot<Run>, cause: unknown): void;
-  restarted(slot: WorkerSlot<Run>): void;
-  /** It ended right after its beginning several times, and the next one waits. */
-  failing(slot: WorkerSlot<Run>, cause: unknown, retryMs: number): void;
+  told(slot: WorkerSlot<Run>, event: SlotEvent): void;
 }
 
 /** A thread that ends within this time of its beginning has ended at once. */
@@ -44,7 +50,7 @@ export function restartDelayMs(quickEnds: number): number {
 export class WorkerSlot<Run extends SlotRun = SlotRun> {
   /** From 1 on. */
   readonly id: number;
-  readonly #events: SlotEvents<Run>;
+  readonly #owner: SlotOwner<Run>;
   #state: WorkerState = "waiting";
   #run: Run | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -52,9 +58,9 @@ export class WorkerSlot<Run extends SlotRun = SlotRun> {
   #quickEnds = 0;
   restarts = 0;
 
-  constructor(id: number, events: SlotEvents<Run>) {
+  constructor(id: number, owner: SlotOwner<Run>) {
     this.id = id;
-    this.#events = events;
+    this.#owner = owner;
   }
 
   get state(): WorkerState {
@@ -94,29 +100,38 @@ export class WorkerSlot<Run extends SlotRun = SlotRun> {
   #begin(): Run {
     this.#state = "starting";
     this.#startedAt = performance.now();
-    this.#run = this.#events.begin(this);
+    this.#run = this.#owner.begin(this);
     return this.#run;
   }
 
   #onEnd(cause: unknown): void {
-    if (this.#state === "closing" || this.#state === "closed") return;
+    if (this.#state === "closing" || this.#state === "closed") {
+      if (cause !== undefined) this.#owner.told(this, { type: "Exit", cause, isReplaced: false });
+      return;
+    }
     this.#state = "waiting";
     const isQuick = performance.now() - this.#startedAt < quickEndMs;
     this.#quickEnds = isQuick ? this.#quickEnds + 1 : 0;
     const retryMs = restartDelayMs(this.#quickEnds);
     this.#timer = setTimeout(() => this.#restart(), retryMs);
-    this.#events.exited(this, cause);
-    if (retryMs > 0) this.#events.failing(this, cause, retryMs);
+    this.#owner.told(this, { type: "Exit", cause, isReplaced: true });
+    if (retryMs > 0) this.#owner.told(this, { type: "Failing", cause, retryMs });
   }
 
   #restart(): void {
-    const run = this.#begin();
+    let run: Run;
+    try {
+      run = this.#begin();
+    } catch (cause) {
+      this.#onEnd(cause); // there may be room for another later
+      return;
+    }
     this.restarts += 1;
     run.listening.then(
       () => {
         if (this.#state !== "starting") return;
         this.#state = "listening";
-        this.#events.restarted(this);
+        this.#owner.told(this, { type: "Restart" });
       },
       () => {}, // it has ended, which is told below
     );

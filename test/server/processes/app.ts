@@ -6,7 +6,12 @@ import { createServer, type ServerOptions } from "millrace/server";
 export type AppData = Partial<ServerOptions> & Pick<ServerOptions, "listen">;
 
 await createServer(workerData as AppData, {
-  message: (session, message) => void session.send(message.payload),
+  message: (session, message) => {
+    if (message.text() === "throw") throw Object.assign(new RangeError("as it was told"), { code: "E_TOLD" });
+    if (message.text() === "throw an object") throw { nobody: "expects this" };
+    if (message.text() === "exit") process.exit(7);
+    session.send(message.payload);
+  },
   requests: {
     pid: () => String(process.pid),
     thread: () => String(threadId),

@@ -9,7 +9,7 @@ test("a process counts as told where all listen when it knows, and when it has e
   const workers = { module, workers: 1, maxSessions: 16, workerData };
   const [stopped, other] = [1, 2].map((node) => {
     const task = { workers, node, secret: new Uint8Array(32), boundUrls: [], nodes: [] };
-    const run = new ProcessRun({ type: "begin", ...task });
+    const run = new ProcessRun({ type: "begin", ...task }, () => {});
     t.after(() => run.close({ graceful: false }, 0));
     return run;
   }) as [ProcessRun, ProcessRun];

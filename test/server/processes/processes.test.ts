@@ -5,13 +5,14 @@ import { createServer as createTcpServer } from "node:net";
 import { createInterface } from "node:readline";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type ClientOptions, type ClientSession, connectSession } from "millrace/client";
+import { type ClientOptions, type ClientSession, connect } from "millrace/client";
 import {
   type ProcessesBehaviour,
   type ProcessesOptions,
   type ProcessGroup,
   type ProcessInfo,
   startProcesses,
+  type WorkerInfo,
 } from "millrace/server";
 import { until } from "../../kit/until.js";
 import { authority, identity } from "../../transport/suite/kit.js";
@@ -32,7 +33,7 @@ async function startApp(
 }
 
 async function join(t: TestContext, url: string, options: ClientOptions = {}): Promise<ClientSession> {
-  const client = await connectSession(url, { tls: { ca: authority.certificate }, ...options });
+  const client = await connect(url, { tls: { ca: authority.certificate }, reconnect: false, ...options });
   t.after(() => client.close({ graceful: false }));
   return client;
 }
@@ -70,8 +71,8 @@ describe("a server in several processes", () => {
         const thread = await ask(client, "thread");
         for (const other of group.processes) {
           client.abandon();
-          await until("it is detached", () => client.state === "detached");
-          assert.equal(await client.resume(other.urls[0]!), true);
+          await until("it is detached", () => client.state === "disconnected");
+          assert.equal(await client.switchTo(other.urls[0]!), true);
           assert.equal(client.id, id);
           assert.equal(await ask(client, "pid"), String(pid));
           assert.equal(await ask(client, "thread"), thread);
@@ -97,9 +98,9 @@ describe("a server in several processes", () => {
       const client = await join(t, url);
       await ask(client, "pid"); // it has begun
       client.abandon();
-      await until("it is detached", () => client.state === "detached");
+      await until("it is detached", () => client.state === "disconnected");
       const at = group.processes[0]!.urls[index]!;
-      assert.equal(await client.resume(at), true, "by the URL of the same place");
+      assert.equal(await client.switchTo(at), true, "by the URL of the same place");
     }
   });
 
@@ -108,12 +109,12 @@ describe("a server in several processes", () => {
     const [first, second] = group.urls.map((url) => url.replace("0.0.0.0", "127.0.0.1")) as [string, string];
     const client = await join(t, first);
     await ask(client, "pid");
-    assert.equal(await client.resume(second), true);
+    assert.equal(await client.switchTo(second), true);
     const other = await startApp(t, { listen: "tcp://0.0.0.0:0" });
     const [third, fourth] = other.urls.map((url) => url.replace("0.0.0.0", "127.0.0.1")) as [string, string];
     const at = await join(t, third);
     await ask(at, "pid");
-    assert.equal(await at.resume(fourth), true, "the address that the client has come to");
+    assert.equal(await at.switchTo(fourth), true, "the address that the client has come to");
   });
 
   test("has another process in the place of one that is killed, on the same ports, and the others go on", async (t) => {
@@ -143,16 +144,16 @@ describe("a server in several processes", () => {
       { node: 1, pid: 0, state: "listening", restarts: 1, urls: victim.urls },
     );
     assert.notEqual(successor.pid, victim.pid);
-    await until("its client is cut off", () => client.state === "detached");
+    await until("its client is cut off", () => client.state === "disconnected");
     assert.equal(
-      await client.resume(bystander.urls[0]!),
+      await client.switchTo(bystander.urls[0]!),
       false,
       "it is sent to the successor, and begins anew",
     );
     assert.notEqual(client.id, id);
     assert.equal(await ask(client, "pid"), String(successor.pid));
     assert.equal(await ask(other, "pid"), String(bystander.pid));
-    assert.equal(other.state, "open");
+    assert.equal(other.state, "connected");
     for (const url of victim.urls) assert.equal(await ask(await join(t, url), "pid"), String(successor.pid));
   });
 
@@ -167,7 +168,7 @@ describe("a server in several processes", () => {
       group.processes.map(({ state }) => state),
       ["closed", "closed"],
     );
-    await until("it is cut off", () => client.state !== "open");
+    await until("it is cut off", () => client.state !== "connected");
   });
 
   test("that one process asks to end by SIGTERM ends gracefully there, and begins anew", async (t) => {
@@ -187,6 +188,59 @@ describe("a server in several processes", () => {
     process.kill(group.processes[0]!.pid!, "SIGTERM");
     await until("another is there", () => restarts === 1);
     assert.deepEqual(exits, [undefined], "it ended as one that is done");
+  });
+
+  test("tells of a thread that the application ended, whose process goes on", async (t) => {
+    const exits: [ProcessInfo, WorkerInfo, unknown][] = [];
+    const restarts: [ProcessInfo, WorkerInfo][] = [];
+    const group = await startApp(
+      t,
+      { listen: "tcp://127.0.0.1:0" },
+      {},
+      {
+        processExit: () => assert.fail("no process has ended"),
+        workerExit: (...told) => exits.push(told),
+        workerRestart: (...told) => restarts.push(told),
+      },
+    );
+    const { pid, urls } = group.processes[1]!;
+    for (const words of ["throw", "throw an object", "exit"]) {
+      const count = restarts.length + 1;
+      const client = await join(t, urls[0]!);
+      client.send(words);
+      await until("another is there", () => restarts.length === count);
+      const told = restarts.map(([info, worker]) => [info.node, info.pid, worker.id, worker.restarts]).at(-1);
+      assert.deepEqual(told, [2, pid, 1, count]);
+    }
+    const [thrown, object, exited] = exits.map(([, , cause]) => cause) as [RangeError, unknown, unknown];
+    assert.deepEqual(
+      exits.map(([info, worker]) => [info.node, info.state, worker.state]),
+      Array.from({ length: 3 }, () => [2, "listening", "waiting"]),
+    );
+    assert.ok(thrown instanceof Error);
+    assert.deepEqual(
+      { name: thrown.name, message: thrown.message, code: (thrown as { code?: string }).code },
+      { name: "RangeError", message: "as it was told", code: "E_TOLD" },
+    );
+    assert.match(thrown.stack!, /app\.[jt]s/);
+    assert.match(String(object), /nobody: 'expects this'/);
+    assert.equal(exited, undefined);
+    assert.equal(await ask(await join(t, urls[0]!), "pid"), String(pid));
+  });
+
+  test("warns here of a thread that ends again and again there, where nobody asked to be told", async (t) => {
+    const warnings: { code?: string; message: string; detail?: string }[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", onWarning);
+    t.after(() => process.off("warning", onWarning));
+    const crashing = new URL("../threads/crashing.js", import.meta.url);
+    const group = await startProcesses({ module: crashing, processes: 1 });
+    t.after(() => group.close({ graceful: false }));
+    const coded = (code: string) => warnings.find((warning) => warning.code === code);
+    await until("it is told", () => coded("MILLRACE_WORKER_FAILING") !== undefined);
+    assert.match(coded("MILLRACE_WORKER_EXIT")!.message, /^worker 1 of process 1 has ended/);
+    assert.match(coded("MILLRACE_WORKER_EXIT")!.detail!, /Error: not again/);
+    assert.match(coded("MILLRACE_WORKER_FAILING")!.message, /^worker 1 of process 1 ends again and again/);
   });
 
   test("says why a module makes no server, and checks its options", async (t) => {
@@ -256,9 +310,9 @@ describe("the process that began others", () => {
       const { program, pids, urls } = await run(t);
       const client = await join(t, urls[0]!);
       let goAways = 0;
-      const told = await connectSession(
+      const told = await connect(
         urls[1]!,
-        {},
+        { reconnect: false },
         {
           goAway: () => {
             goAways += 1;

@@ -2,17 +2,20 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { AbortedError, CloseCode, InvalidArgumentError, ResourceExhaustedError } from "millrace";
 import type { ClientSession } from "millrace/client";
+import { deflate } from "millrace/compression";
 import { FailureCode, MemoryStore, type Message, type Session, type Store } from "millrace/server";
 import { AckLevel } from "#internal/delivery/ack.js";
 import { readConfirmation } from "#internal/delivery/confirmation.js";
+import { encodeHello } from "#internal/delivery/hello.js";
 import { withMarks } from "#internal/delivery/marks.js";
 import { batchFlag, encodeBatch } from "#internal/frame/batch.js";
-import { Compression, compressPayload } from "#internal/frame/compression.js";
+import { CompressionCode } from "#internal/frame/compressed_payload.js";
+import { compressPayload } from "#internal/frame/compression.js";
 import { Kind } from "#internal/frame/frame.js";
 import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
 import type { SessionKit } from "./kit.js";
-import { RawClient } from "./raw_client.js";
+import { hello, RawClient } from "./raw_client.js";
 
 type Level = "received" | "stored" | "delivered" | "read";
 
@@ -74,6 +77,53 @@ export function describeAcknowledgements(kit: SessionKit): void {
       assert.throws(() => first.confirm("stored" as never), InvalidArgumentError);
     });
 
+    test("are refused by the application: who waits is told why, once, and a client's handler, too", async (t) => {
+      const told: unknown[] = [];
+      const opened = deferred<Session>();
+      const refuse = (message: Message): void => {
+        const [reason, code] = message.text().split(",");
+        if (message.subject === "late") kept.push(message.copy());
+        else if (code === undefined) assert.equal(message.reject(reason!), true);
+        else assert.equal(message.reject(reason!, Number(code)), true);
+        if (message.subject === "late") return;
+        assert.equal(message.reject("again"), false);
+        assert.equal(message.confirm("read"), false, "it is refused");
+      };
+      const kept: Message[] = [];
+      const server = await kit.serve(t, {
+        open: (session) => opened.resolve(session),
+        message: (_session, message) => refuse(message),
+      });
+      const client = await kit.join(
+        t,
+        server,
+        {},
+        {
+          message: (_session, message) => refuse(message),
+          rejected: (_session, { code, reason }) => told.push([code, reason]),
+        },
+      );
+      const failed = { status: "rejected", code: FailureCode.failed, reason: "no" };
+      const other = { status: "rejected", code: 1_005, reason: "never" };
+      for (const side of [client, await opened.promise]) {
+        assert.deepEqual(await side.sendAcked("no", { level: "delivered" }), failed);
+        assert.deepEqual(await side.sendAcked("never,1005", { level: "read" }), other);
+        const late = side.sendAcked("x", { level: "read", subject: "late" });
+        await until("it is kept", () => kept.length === 1);
+        assert.equal(kept.shift()!.reject("no"), true);
+        assert.deepEqual(await late, failed);
+      }
+      client.send("nobody waits");
+      await until("the client is told of all", () => told.length === 4);
+      assert.deepEqual(told.at(-1), [FailureCode.failed, "nobody waits"]);
+      const [last] = await Promise.all([
+        (await opened.promise).sendAcked("x", { level: "read", subject: "late" }),
+        until("it is kept", () => kept.length === 1).then(() => client.close()),
+      ]);
+      assert.deepEqual(last, { status: "lost" });
+      assert.equal(kept[0]!.reject("too late"), false);
+    });
+
     test("survive a change of connection: what was said while there was none is told on the next", async (t) => {
       const kept: Message[] = [];
       const server = await kit.serve(t, { message: (_session, message) => kept.push(message.copy()) });
@@ -86,7 +136,7 @@ export function describeAcknowledgements(kit: SessionKit): void {
       for (let round = 0; round < 3; round += 1) {
         await cutOff(client);
         for (const message of kept) message.confirm(round === 0 ? "delivered" : "read");
-        assert.equal(await client.resume(server.urls[0]!), true);
+        assert.equal(await client.switchTo(server.urls[0]!), true);
         await until("all have come", () => kept.length === count);
         for (const message of kept) message.confirm(round === 0 ? "delivered" : "read");
       }
@@ -122,7 +172,7 @@ export function describeAcknowledgements(kit: SessionKit): void {
       const results = Array.from({ length: 20 }, () =>
         client.sendAcked(new Uint8Array(500), { level: "received" }),
       );
-      assert.equal(await client.resume(server.urls[0]!), true);
+      assert.equal(await client.switchTo(server.urls[0]!), true);
       assert.deepEqual(await expired, { status: "expired" });
       const statuses = (await Promise.all(results)).map(({ status }) => status);
       assert.deepEqual([...new Set(statuses)], ["acknowledged", "dropped"]);
@@ -235,26 +285,30 @@ export function describeAcknowledgements(kit: SessionKit): void {
       await peer.begin();
       const messages = ["a", "b", "c", "d", "e"].map((text, type) => ({ type, payload: Buffer.from(text) }));
       peer.say({ kind: Kind.Message, flags: batchFlag, seq: 1, payload: encodeBatch(messages) });
-      const rejection = await peer.frames.take();
+      const rejection = await peer.next();
       assert.deepEqual([rejection.kind, rejection.type, rejection.ref], [Kind.Ack, AckLevel.rejected, 0]);
       const { lane, sequence, rejection: why } = readConfirmation(rejection);
       assert.deepEqual([lane, sequence, why?.code], [0, 1, FailureCode.overloaded]);
       release.resolve();
-      const handled = await peer.frames.take();
+      const handled = await peer.credit();
       assert.deepEqual([handled.kind, handled.type, handled.seq, handled.ref], [Kind.Ack, 0, 0, 1]);
       await until("those that were taken are handled", () => got.length === 3);
       assert.deepEqual(got, ["0 a", "1 b", "2 c"]);
     });
 
     test("of a compressed message are those of any other", async (t) => {
-      const server = await kit.serve(t, { message: (_session, message) => message.confirm("delivered") });
+      const server = await kit.serve(
+        t,
+        { message: (_session, message) => message.confirm("delivered") },
+        { compression: [deflate()] },
+      );
       const peer = await RawClient.connect(t, kit.under, server);
-      await peer.begin();
-      const payload = compressPayload(new Uint8Array(5_000), Compression.deflate);
+      await peer.begin(encodeHello({ ...hello, compressions: [Uint8Array.of(CompressionCode.deflate)] }));
+      const payload = compressPayload(new Uint8Array(5_000), CompressionCode.deflate);
       const meta = withMarks(undefined, Buffer.from("1"), AckLevel.delivered)!;
       for (const seq of [1, 2]) {
-        peer.say({ kind: Kind.Message, flags: Compression.deflate, seq, payload, meta });
-        const confirmation = readConfirmation(await peer.frames.take());
+        peer.say({ kind: Kind.Message, flags: CompressionCode.deflate, seq, payload, meta });
+        const confirmation = readConfirmation(await peer.next());
         assert.deepEqual(confirmation, { level: AckLevel.delivered, lane: 0, sequence: seq });
       }
     });
@@ -289,7 +343,7 @@ export function describeAcknowledgements(kit: SessionKit): void {
       await cutOff(client);
       client.send("d", { messageId: "d" });
       assert.equal(log.includes("client sent d"), false, "it has not gone out");
-      assert.equal(await client.resume(server.urls[0]!), true);
+      assert.equal(await client.switchTo(server.urls[0]!), true);
       await until("it has gone out", () => log.includes("client sent d"));
       for (const side of ["client", "server"]) {
         const own = log.filter((line) => line.startsWith(side) && !line.includes("received"));
@@ -308,7 +362,7 @@ export function describeAcknowledgements(kit: SessionKit): void {
       const words = (...numbers: number[]) => new Uint8Array(Uint32Array.from(numbers).buffer);
       peer.say({ kind: 7, type: 2, seq: 1, payload: words(0, 99) });
       peer.say({ kind: 4, seq: 2, payload: words(1), meta: [{ key: "ack", value: words(1) }] });
-      const answer = await peer.frames.take();
+      const answer = await peer.next();
       assert.deepEqual([answer.kind, answer.type, answer.seq], [7, 4, 1]);
       assert.deepEqual(answer.payload, words(0, 2));
       peer.say({ kind: 4, seq: 3, meta: [{ key: "ack", value: words(9) }] });
@@ -319,5 +373,5 @@ export function describeAcknowledgements(kit: SessionKit): void {
 
 async function cutOff(client: ClientSession): Promise<void> {
   client.abandon();
-  await until("it is detached", () => client.state === "detached");
+  await until("it is detached", () => client.state === "disconnected");
 }

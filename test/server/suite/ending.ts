@@ -19,9 +19,9 @@ export function describeEnding(kit: SessionKit): void {
       const client = await kit.join(t, server);
       const session = await opened.promise;
       client.abandon();
-      await until("it is detached", () => session.state === "detached" && client.state === "detached");
+      await until("it is detached", () => session.state === "detached" && client.state === "disconnected");
       session.send("x", { messageId: "1" });
-      await client.resume(server.urls[0]!).catch(() => {});
+      await client.switchTo(server.urls[0]!).catch(() => {});
       await client.closed;
       await until("nothing is left", () => server.connectionCount === 0 && server.sessionCount === 0);
       assert.deepEqual([session.state, ends.length], ["closed", 1]);

@@ -30,6 +30,17 @@ export function describeHandshake(kit: SessionKit): void {
       assert.equal(server.sessionCount, 1);
     });
 
+    test("finds a server by a list of URLs, where the first of them may be of no use", async (t) => {
+      const server = await kit.serve(t, {});
+      const [url] = server.urls;
+      const gone = await kit.serve(t, {});
+      const [dead] = gone.urls;
+      await gone.close({ graceful: false });
+      const client = await kit.join(t, { urls: [dead!, url!] }, { connectTimeoutMs: 2_000 });
+      await until("it has begun", () => server.sessionCount === 1);
+      assert.equal(client.state, "connected");
+    });
+
     test("refuses who does not prove itself, whoever that is, in the same words", async (t) => {
       const server = await kit.serve(t, {
         authenticate: async ({ clientId, tokenText }) => {
@@ -116,7 +127,7 @@ export function describeHandshake(kit: SessionKit): void {
         else await second;
         await until("that is settled", () => server.sessionsOf("ali").length === left);
         if (sameClient === "replace") assert.equal((await first.closed).by, "peer");
-        else assert.equal(first.state, "open");
+        else assert.equal(first.state, "connected");
         await server.close({ graceful: false });
       }
     });

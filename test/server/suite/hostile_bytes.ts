@@ -2,16 +2,17 @@ import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { deflateSync } from "node:zlib";
 import { CloseCode } from "millrace";
+import { deflate } from "millrace/compression";
 import type { Server } from "millrace/server";
 import { encodeHello } from "#internal/delivery/hello.js";
 import { sessionVersion } from "#internal/delivery/terms.js";
-import { Compression } from "#internal/frame/compression.js";
+import { CompressionCode } from "#internal/frame/compressed_payload.js";
 import { encodeFrame, Kind } from "#internal/frame/frame.js";
 import { hostileFrames, validFrames } from "../../corpus/frames.js";
 import { seededRandom } from "../../kit/random.js";
 import { until } from "../../kit/until.js";
 import type { SessionKit } from "./kit.js";
-import { RawClient } from "./raw_client.js";
+import { hello, RawClient } from "./raw_client.js";
 
 const MIB = 1024 * 1024;
 const faults: ReadonlySet<number> = new Set([
@@ -58,8 +59,9 @@ export function describeHostileBytes(kit: SessionKit): void {
 
   describe("bytes of strangers", () => {
     test("that a verifier refuses end their connection, before its session has begun and after", async (t) => {
-      const { server, unharmed } = await serve(t, { authenticateTimeoutMs: 300 });
+      const { server, unharmed } = await serve(t);
       for (const begun of [false, true]) {
+        await server.reload({ authenticateTimeoutMs: begun ? 60_000 : 300 });
         for (const [name, bytes] of Object.entries(hostileFrames)) {
           // Of a stream of bytes that is the beginning of a frame; of messages it is a bad one.
           if (begun && name.startsWith("size.")) continue;
@@ -74,7 +76,8 @@ export function describeHostileBytes(kit: SessionKit): void {
     });
 
     test("that were frames before they were spoilt do nothing that is not theirs to do", async (t) => {
-      const { server, unharmed } = await serve(t, { authenticateTimeoutMs: 300 });
+      const { server, unharmed } = await serve(t);
+      await server.reload({ authenticateTimeoutMs: 300 });
       const random = seededRandom(20_260);
       const seeds = Object.values(validFrames).filter((frame) => frame.length < 400);
       const peers: RawClient[] = [];
@@ -105,7 +108,8 @@ export function describeHostileBytes(kit: SessionKit): void {
     });
 
     test("that are a hello cut short anywhere begin nothing, and are let go in their time", async (t) => {
-      const { server, unharmed } = await serve(t, { authenticateTimeoutMs: 200 });
+      const { server, unharmed } = await serve(t);
+      await server.reload({ authenticateTimeoutMs: 200 });
       const said = encodeHello({
         ...{ version: sessionVersion, clientId: "half", token: new Uint8Array(3), resumption: undefined },
         ...{ meta: [], heartbeatMs: 15_000, windowBytes: MIB, maxMessageBytes: MIB },
@@ -122,7 +126,8 @@ export function describeHostileBytes(kit: SessionKit): void {
     });
 
     test("that are small and become large when they are decompressed stop at the limit", async (t) => {
-      const { server, unharmed } = await serve(t, { maxMessageBytes: 65_536 });
+      const compression = [deflate()];
+      const { server, unharmed } = await serve(t, { maxMessageBytes: 65_536, compression });
       const zeros = deflateSync(new Uint8Array(32 * MIB));
       const saidSizes = [32 * MIB, 65_536, 10, 0xffff_ffff];
       for (const size of saidSizes) {
@@ -131,8 +136,8 @@ export function describeHostileBytes(kit: SessionKit): void {
         payload.set(zeros, 4);
         assert.ok(payload.length < 65_536, "small enough to be looked into");
         const peer = await dial(t, server);
-        await peer.begin();
-        peer.say({ kind: Kind.Message, flags: Compression.deflate, seq: 1, payload });
+        await peer.begin(encodeHello({ ...hello, compressions: [Uint8Array.of(CompressionCode.deflate)] }));
+        peer.say({ kind: Kind.Message, flags: CompressionCode.deflate, seq: 1, payload });
         const { code } = await peer.closed;
         const isTold = code === CloseCode.frameTooLarge || code === CloseCode.frameMalformed;
         assert.ok(isTold, `it says ${size} and ended with ${code}`);

@@ -42,7 +42,7 @@ export function describeIdentities(kit: SessionKit): void {
   async function answerTo(t: TestContext, server: Server, frame: Partial<FrameContents>) {
     const peer = await dial(t, server);
     peer.say({ kind: Kind.Hello, type: 1, ...frame });
-    const answer = await peer.frames.take();
+    const answer = await peer.next();
     const { by, code, reason } = await peer.closed;
     return { answer, by, code, reason };
   }
@@ -123,8 +123,7 @@ export function describeIdentities(kit: SessionKit): void {
       }
       assert.equal((await old.closed).code, CloseCode.superseded);
       next.say({ kind: Kind.Request, seq: 2, type: 1, subject: "who" });
-      let answer = await next.frames.take();
-      while (answer.kind === Kind.Ack) answer = await next.frames.take();
+      const answer = await next.next();
       assert.equal(Buffer.from(answer.payload).toString(), "ali");
       assert.deepEqual(got, ["of the new one"]);
     });
@@ -141,7 +140,7 @@ export function describeIdentities(kit: SessionKit): void {
       await attacker.begin(hello("bo", "bo's"));
       await until("both have begun", () => server.sessionCount === 2);
       const asked = server.request({ clientId: "ali" }, "who are you");
-      const { type: id } = await victim.frames.take();
+      const { type: id } = await victim.next();
       let seq = 0;
       const say = (frame: Partial<FrameContents> & { kind: number }) => {
         seq += 1;
@@ -159,6 +158,33 @@ export function describeIdentities(kit: SessionKit): void {
       victim.say({ kind: Kind.Response, seq: 1, type: id, payload: encoder.encode("ali") });
       const reply = await asked;
       assert.equal(reply.status === "success" && Buffer.from(reply.payload).toString(), "ali");
+    });
+
+    // Another thread hears of it in a moment.
+    if (kit.threads > 1) return;
+    test("what still comes on the connection of a session that another has replaced is nobody's", async (t) => {
+      const got: string[] = [];
+      const server = await kit.serve(t, {
+        authenticate,
+        message: (session, message) => got.push(`${session.id} ${message.text()}`),
+      });
+      const old = await dial(t, server);
+      await old.begin(hello("ali", "ali's"));
+      await until("it has begun", () => server.sessionCount === 1);
+      const next = await dial(t, server);
+      const id = Buffer.from(readWelcome(await next.begin(hello("ali", "ali's"))).session).toString("hex");
+      await until("another is in its place", () => server.session(id) !== undefined);
+      try {
+        for (let seq = 1; seq < 4; seq += 1) {
+          old.say({ kind: Kind.Message, seq, payload: encoder.encode("of the old one") });
+        }
+      } catch {
+        // its end has come already
+      }
+      assert.equal((await old.closed).code, CloseCode.superseded);
+      next.say({ kind: Kind.Message, seq: 1, payload: encoder.encode("of the new one") });
+      await until("it has come", () => got.length > 0);
+      assert.deepEqual(got, [`${id} of the new one`]);
     });
 
     test("who is revoked is out at once, in the middle of what it says, and does not come back", async (t) => {
@@ -181,10 +207,10 @@ export function describeIdentities(kit: SessionKit): void {
       assert.equal(server.revoke("ali"), 1);
       assert.deepEqual(server.sessionsOf("ali"), []);
       // What it says at that moment may keep it from hearing why.
-      await until("it has heard", () => revoked.state !== "open");
+      await until("it has heard", () => revoked.state !== "connected");
       assert.equal(afterwards, 0);
       await assert.rejects(
-        revoked.resume(server.urls[0]!),
+        revoked.switchTo(server.urls[0]!),
         (cause) => cause instanceof SessionClosedError || cause instanceof SessionRefusedError,
       );
       await assert.rejects(kit.join(t, server, { clientId: "ali", token: "ali's" }));

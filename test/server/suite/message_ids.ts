@@ -119,9 +119,9 @@ export function describeMessageIds(kit: SessionKit): void {
       await until("it has begun", () => server.sessionCount === 1);
       const reply = client.request("count", "", { messageId: "x" });
       client.abandon();
-      await until("it is detached", () => client.state === "detached");
+      await until("it is detached", () => client.state === "disconnected");
       const again = client.request("count", "", { messageId: "x" });
-      assert.equal(await client.resume(server.urls[0]!), true);
+      assert.equal(await client.switchTo(server.urls[0]!), true);
       for (const one of [await reply, await again]) {
         assert.equal(one.status === "success" && Buffer.from(one.payload).toString(), "1");
       }

@@ -1,6 +1,7 @@
 import type { TestContext } from "node:test";
 import { CloseCode, type CloseInfo, type FrameContents, type TransportConnection } from "millrace";
 import type { Server } from "millrace/server";
+import { AckLevel } from "#internal/delivery/ack.js";
 import type { Hello } from "#internal/delivery/hello.js";
 import { sessionVersion } from "#internal/delivery/terms.js";
 import { encodeFrame, Kind } from "#internal/frame/frame.js";
@@ -33,7 +34,8 @@ export const hello: Hello = {
 export class RawClient extends FrameBehaviour<undefined> {
   /** Answers no pings. */
   isMute = false;
-  readonly frames = new Inbox<FrameContents>("a frame of the server");
+  readonly #frames = new Inbox<FrameContents>("a frame of the server");
+  readonly #credit = new Inbox<FrameContents>("an acknowledgement of what was handled");
   readonly #closed = deferred<CloseInfo>();
   #connection: TransportConnection | undefined = undefined;
 
@@ -79,10 +81,20 @@ export class RawClient extends FrameBehaviour<undefined> {
     this.#connection!.send(bytes);
   }
 
+  /** What comes next. What grants credit has its own way, since a timer of the server's sends it: see {@link credit}. */
+  next(): Promise<FrameContents> {
+    return this.#frames.take();
+  }
+
+  /** The next acknowledgement of what the server has handled, which comes when it may. */
+  credit(): Promise<FrameContents> {
+    return this.#credit.take();
+  }
+
   /** Begins a session, as a good client would. */
   async begin(frame: Partial<FrameContents> = {}): Promise<FrameContents> {
     this.say({ kind: Kind.Hello, type: 1, ...frame });
-    const welcome = await this.frames.take();
+    const welcome = await this.next();
     this.say({ kind: Kind.Commit });
     return welcome;
   }
@@ -106,7 +118,8 @@ export class RawClient extends FrameBehaviour<undefined> {
     }
     const { kind, flags, channel, type, seq, ref, payload, subject, meta = [] } = frame;
     const own = meta.map(({ key, value }) => ({ key, value: new Uint8Array(value) }));
-    this.frames.put({
+    const isCredit = kind === Kind.Ack && type === AckLevel.received;
+    (isCredit ? this.#credit : this.#frames).put({
       kind,
       flags,
       channel,

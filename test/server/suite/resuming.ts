@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { SessionEnd } from "millrace/server";
+import { encodeHello } from "#internal/delivery/hello.js";
+import { readWelcome } from "#internal/delivery/welcome.js";
 import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
 import type { SessionKit } from "./kit.js";
+import { hello, RawClient } from "./raw_client.js";
 
 export function describeResuming(kit: SessionKit): void {
   describe("resuming a session", () => {
@@ -33,8 +36,8 @@ export function describeResuming(kit: SessionKit): void {
           assert.notEqual(server.sendTo(id, `${round * each + i}`), "dropped");
           if (i === each / 2) client.abandon();
         }
-        await until("it is detached", () => client.state === "detached");
-        assert.equal(await client.resume(server.urls[0]!), true);
+        await until("it is detached", () => client.state === "disconnected");
+        assert.equal(await client.switchTo(server.urls[0]!), true);
         assert.equal(client.id, id);
       }
       const expected = Array.from({ length: rounds * each }, (_, i) => String(i));
@@ -64,9 +67,9 @@ export function describeResuming(kit: SessionKit): void {
       const reply = client.request("wait");
       await until("it has begun", () => server.sessionCount === 1);
       client.abandon();
-      await until("it is detached", () => client.state === "detached");
+      await until("it is detached", () => client.state === "disconnected");
       release();
-      assert.equal(await client.resume(server.urls[0]!), true);
+      assert.equal(await client.switchTo(server.urls[0]!), true);
       const answered = await reply;
       assert.equal(answered.status === "success" && Buffer.from(answered.payload).toString(), "done");
     });
@@ -78,7 +81,7 @@ export function describeResuming(kit: SessionKit): void {
       client.send("before");
       // Of two connections nobody says which comes first: its commit is not to be overtaken by the hello that resumes it.
       await until("it has begun", () => server.sessionCount === 1);
-      assert.equal(await client.resume(server.urls[0]!), true);
+      assert.equal(await client.switchTo(server.urls[0]!), true);
       client.send("after");
       await until("both have come", () => got.length === 2);
       assert.deepEqual(got, ["before", "after"]);
@@ -106,11 +109,11 @@ export function describeResuming(kit: SessionKit): void {
       const rounds = 5;
       for (let round = 0; round < rounds; round += 1) {
         client.abandon();
-        await until("it is detached", () => client.state === "detached");
+        await until("it is detached", () => client.state === "disconnected");
         client.send(`${round}`);
         hellos = 0;
         resumed = deferred();
-        const both = [client.resume(url!), client.resume("nowhere"), client.resume(url!)];
+        const both = [client.switchTo(url!), client.switchTo("nowhere"), client.switchTo(url!)];
         const outcomes = await Promise.allSettled(both);
         assert.deepEqual(
           outcomes.map((outcome) => outcome.status === "fulfilled" && outcome.value),
@@ -119,10 +122,10 @@ export function describeResuming(kit: SessionKit): void {
       }
       await until("all have come", () => got.length === rounds);
       assert.deepEqual(got, ["0", "1", "2", "3", "4"]);
-      assert.deepEqual([client.id, client.state], [id, "open"]);
+      assert.deepEqual([client.id, client.state], [id, "connected"]);
       client.abandon();
-      await until("it is detached", () => client.state === "detached");
-      const late = [client.resume(url!), client.resume(url!)];
+      await until("it is detached", () => client.state === "disconnected");
+      const late = [client.switchTo(url!), client.switchTo(url!)];
       const closed = client.close();
       for (const outcome of await Promise.allSettled(late)) assert.equal(outcome.status, "rejected");
       assert.equal((await closed).by, "local");
@@ -137,22 +140,56 @@ export function describeResuming(kit: SessionKit): void {
       client.abandon();
       await until("the session has ended", () => ends.length === 1);
       assert.equal(ends[0]!.by, "expired");
-      assert.equal(await client.resume(server.urls[0]!), false);
+      assert.equal(await client.switchTo(server.urls[0]!), false);
       assert.notEqual(client.id, id);
       client.send("still works");
       await until("it has begun anew", () => server.sessionCount === 1);
     });
 
-    test("is refused to who has not the newest token, or is another client", async (t) => {
-      const server = await kit.serve(t, {});
-      const victim = await kit.join(t, server, { clientId: "victim" });
+    test("answers the server's next session nothing that the last one has asked", async (t) => {
+      const ends: SessionEnd[] = [];
+      const server = await kit.serve(t, { close: (_session, end) => ends.push(end) }, { resumeWindowMs: 50 });
+      const answers = { old: deferred<string>(), new: deferred<string>() };
+      const asked: string[] = [];
+      const answer = (_session: unknown, { subject }: { readonly subject: string }) => {
+        asked.push(subject);
+        return answers[subject as "old" | "new"].promise;
+      };
+      const client = await kit.join(t, server, {}, { request: answer });
       await until("it has begun", () => server.sessionCount === 1);
-      assert.equal(await victim.resume(server.urls[0]!), true);
-      // A token of before the rotation: what a thief may have seen.
-      const thief = await kit.join(t, server, { clientId: "thief" });
-      assert.notEqual(thief.id, victim.id);
-      await until("both have begun", () => server.sessionCount === 2);
-      assert.equal(victim.state, "open");
+      const lost = server.request(client.id, "old");
+      await until("the first is asked", () => asked.length === 1);
+      client.abandon();
+      await until("the session has ended", () => ends.length === 1);
+      assert.equal((await lost).status, "failure");
+      assert.equal(await client.switchTo(server.urls[0]!), false);
+      await until("it has begun anew", () => server.sessionCount === 1);
+      const reply = server.request(client.id, "new"); // by the same number
+      await until("the second is asked", () => asked.length === 2);
+      answers.old.resolve("stale");
+      await answers.old.promise;
+      answers.new.resolve("fresh");
+      const answered = await reply;
+      assert.equal(answered.status === "success" && Buffer.from(answered.payload).toString(), "fresh");
+    });
+
+    test("is refused to who shows a token of before the last, which a thief may have seen", async (t) => {
+      const server = await kit.serve(t, {});
+      const first = await RawClient.connect(t, kit.under, server);
+      const { session, resume: old } = readWelcome(await first.begin());
+      await until("it has begun", () => server.sessionCount === 1);
+      const resumeBy = async (resume: Uint8Array) => {
+        const peer = await RawClient.connect(t, kit.under, server);
+        const resumption = { session, resume, cursors: new Map<number, number>() };
+        return readWelcome(await peer.begin(encodeHello({ ...hello, resumption })));
+      };
+      const next = await resumeBy(old);
+      assert.equal(next.resumed, true);
+      await until("it goes on", () => server.sessions().sessions[0]!.info.resumptions === 1);
+      const stolen = await resumeBy(old);
+      assert.equal(stolen.resumed, false);
+      assert.notDeepEqual(stolen.session, session);
+      assert.equal((await resumeBy(next.resume)).resumed, true);
     });
   });
 }

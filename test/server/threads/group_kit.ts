@@ -1,10 +1,5 @@
 import type { TestContext } from "node:test";
-import {
-  type ClientBehaviour,
-  type ClientOptions,
-  type ClientSession,
-  connectSession,
-} from "millrace/client";
+import { type ClientBehaviour, type ClientOptions, type ClientSession, connect } from "millrace/client";
 import { createServer, type Server, type ServerBehaviour, type ServerOptions } from "millrace/server";
 import { enterGroup } from "#internal/server/threads/group.js";
 import { Peers } from "#internal/server/threads/peers.js";
@@ -42,7 +37,7 @@ export async function serverGroup<Data>(
     ownerOf: ({ id }) => servers.find((server) => server.session(id) !== undefined),
     async join(server, clientOptions = {}, behaviour = {}) {
       const tls = { ca: authority.certificate };
-      const client = await connectSession(server.urls[0]!, { tls, ...clientOptions }, behaviour);
+      const client = await connect(server.urls[0]!, { tls, reconnect: false, ...clientOptions }, behaviour);
       t.after(() => client.close({ graceful: false }));
       await until("it has begun", () => server.session(client.id) !== undefined);
       return client;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer } from "millrace/server";
 import { encodeCommand } from "#internal/server/threads/command.js";
 import { enterGroup } from "#internal/server/threads/group.js";
@@ -37,7 +37,7 @@ test("what another thread writes that is no command, or an impossible one, ends 
     { open: ({ id }) => opened.resolve(id), error: (_session, cause) => faults.push(cause) },
   );
   const heard: string[] = [];
-  const client = await connectSession(
+  const client = await connect(
     server.urls[0]!,
     { clientId: "victim" },
     { message: (_session, message) => void heard.push(message.text()) },
@@ -60,7 +60,7 @@ test("what another thread writes that is no command, or an impossible one, ends 
   const last = encodeCommand({ payload: Buffer.from("still here") });
   assert.equal(patient.post(owner, PeerKind.broadcast, last), true);
   await until("the session has lived through it", () => heard.includes("still here"));
-  assert.equal(client.state, "open");
+  assert.equal(client.state, "connected");
   assert.equal(server.sessionCount, 1);
   assert.deepEqual(faults, []);
   await client.close();
@@ -87,6 +87,33 @@ describe("posts that wait for room", () => {
     assert.equal(patient.post(receiver.environment, 40, new Uint8Array(8)), true, "and there is room again");
     sender.close();
     receiver.close();
+  });
+
+  test("come to the next that has the number, though the end of the one before is told only then", async () => {
+    const sender = Peers.create({ maxSessions: 4, maxEnvironments: 2 });
+    const before = Peers.join(sender.group);
+    const { environment } = before;
+    sender.sessions.maintain();
+    let left = 0;
+    sender.onLeft(() => {
+      left += 1;
+    });
+    const patient = new PatientPosts(sender);
+    const post = (bytes: number) => assert.equal(patient.post(environment, 40, new Uint8Array(bytes)), true);
+    for (let number = 0; number < 300; number += 1) post(20_000);
+    before.close();
+    const successor = Peers.join(sender.group);
+    assert.equal(successor.environment, environment);
+    const got: number[] = [];
+    successor.onPost(40, ({ length }) => got.push(length));
+    for (let number = 0; number < 300; number += 1) post(20_001);
+    sender.sessions.maintain();
+    assert.equal(left, 1);
+    post(1);
+    await until("the last has come", () => got.at(-1) === 1);
+    assert.equal(got.filter((length) => length === 20_001).length, 300);
+    successor.close();
+    sender.close();
   });
 
   test("are forgotten when who they are for has ended", async () => {

@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
-import {
-  type ClientBehaviour,
-  type ClientOptions,
-  type ClientSession,
-  connectSession,
-} from "millrace/client";
+import { type ClientBehaviour, type ClientOptions, type ClientSession, connect } from "millrace/client";
 import { startWorkers, type WorkerGroup, type WorkersBehaviour, type WorkersOptions } from "millrace/server";
 import { until } from "../../kit/until.js";
 import { authority, identity } from "../../transport/suite/kit.js";
@@ -48,9 +43,9 @@ export async function join(
   behaviour: ClientBehaviour = {},
 ): Promise<Member> {
   const heard: string[] = [];
-  const client = await connectSession(
+  const client = await connect(
     url,
-    { tls: { ca: authority.certificate }, ...options },
+    { tls: { ca: authority.certificate }, reconnect: false, ...options },
     { message: (_session, message) => void heard.push(message.text()), ...behaviour },
   );
   t.after(() => client.close({ graceful: false }));

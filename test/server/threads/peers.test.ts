@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, test } from "node:test";
-import { FrameTooLargeError, InternalError, ProtocolViolationError, ResourceExhaustedError } from "millrace";
+import { InternalError, ProtocolViolationError, ResourceExhaustedError } from "millrace";
 import { createServer, FailureCode } from "millrace/server";
 import { encodeCommand, readCommand } from "#internal/server/threads/command.js";
 import { Elsewhere } from "#internal/server/threads/elsewhere.js";
@@ -156,24 +156,5 @@ describe("a server among peers", () => {
     });
     assert.deepEqual((await listed).sessions, []);
     silent.close();
-  });
-
-  it("publishes nothing for others that is longer than its messages may be, and says so", async () => {
-    const main = Peers.create({ maxSessions: 4, maxEnvironments: 2 });
-    enterGroup({ group: main.group, boundUrls: [], acceptsAlone: true, listens: () => {} });
-    const faults: unknown[] = [];
-    const server = await createServer(
-      { listen: "tcp://127.0.0.1:0", maxMessageBytes: 1_024, topics: { history: { ">": { count: 9 } } } },
-      { error: (_session, cause) => faults.push(cause) },
-    );
-    for (const bytes of [1_025, 1_024]) {
-      const command = encodeCommand({ subject: "news", payload: new Uint8Array(bytes) });
-      assert.equal(main.post(main.others[0]!, PeerKind.publish, command), "sent");
-    }
-    await until("one is published", () => server.topicStatistics.historyEntries === 1);
-    assert.equal(faults.length, 1);
-    assert.ok(faults[0] instanceof FrameTooLargeError);
-    await server.close();
-    main.close();
   });
 });

@@ -190,6 +190,23 @@ describe("a relayed connection", () => {
     assert.equal(pair.behaviour.drains, 1);
   });
 
+  test("holds nothing of the owner's at rest, though the edge counts in larger steps", () => {
+    const pair = relayPair({ highWaterMarkBytes: 1_000, edgeMarkBytes: 100_000 });
+    const { hub } = pair;
+    const transport = new EdgeTransport(1e9);
+    const connection = pair.begin(transport);
+    while (connection.send(Buffer.alloc(100)) === "sent");
+    pair.hub.settle();
+    transport.flush();
+    const { posts } = hub;
+    for (let turn = 0; turn < 5; turn += 1) {
+      pair.edge.turn();
+      pair.hub.settle();
+    }
+    assert.deepEqual([connection.bytesQueued, pair.behaviour.drains], [0, 1]);
+    assert.ok(hub.posts <= posts + 2, "that is told once");
+  });
+
   test("does not read while it is paused, and then brings all that came", async () => {
     const pair = relayPair({ windowBytes: 10_000, highWaterMarkBytes: 10_000 });
     const transport = new EdgeTransport();

@@ -14,102 +14,69 @@ import { type RelayPeers, Relays } from "#internal/server/threads/relays.js";
 import type { InboxResult } from "#internal/session/sessions.js";
 import type { CloseOptions } from "#internal/transport/close.js";
 import type { Control } from "#internal/transport/control.js";
+import { endsOf, type Post, Ways } from "./ways.js";
 
-interface Post {
-  readonly kind: number;
-  readonly bytes: Uint8Array;
-}
-
-/** What an environment is to the others. */
-interface Member {
-  readonly handlers: Map<number, (bytes: Uint8Array, sender: number) => void>;
-  readonly left: ((environment: number) => void)[];
-  readonly drained: ((environment: number) => void)[];
-}
-
-/** Environments of one thread: what they post lies in arrays until it is delivered. */
+/** Environments that relay to each other. */
 export class Hub {
-  /** What fits into the way from one to another. */
-  readonly inboxBytes: number;
   /** A chance to damage what is posted, or to lose it: undefined does. */
   damage: (bytes: Uint8Array) => Uint8Array | undefined = (bytes) => bytes;
   posts = 0;
-  readonly #members = new Map<number, Member>();
-  readonly #ways = new Map<string, Post[]>();
-  readonly #blocked = new Set<string>();
+  readonly #ways: Ways;
 
   constructor(inboxBytes = 65_536) {
-    this.inboxBytes = inboxBytes;
+    this.#ways = new Ways(inboxBytes);
+  }
+
+  get inboxBytes(): number {
+    return this.#ways.inboxBytes;
   }
 
   join(environment: number): RelayPeers {
-    const member: Member = { handlers: new Map(), left: [], drained: [] };
-    this.#members.set(environment, member);
     return {
+      ...this.#ways.join(environment),
       post: (receiver, kind, bytes) => this.post(environment, receiver, kind, bytes),
-      onPost: (kind, handler) => member.handlers.set(kind, handler),
-      onLeft: (handler) => member.left.push(handler),
-      onDrain: (handler) => member.drained.push(handler),
     };
   }
 
   /** It ends; the others are told. */
   leave(environment: number): void {
-    this.#members.delete(environment);
-    for (const way of this.#ways.keys()) {
-      const ends = way.split(">").map(Number);
-      if (ends.includes(environment)) this.#ways.delete(way);
-    }
-    for (const { left } of this.#members.values()) for (const handler of left) handler(environment);
+    this.#ways.members.delete(environment);
+    this.#ways.clear((from, to) => from === environment || to === environment);
+    this.#ways.tellLeft(environment);
   }
 
   post(from: number, to: number, kind: number, bytes: Uint8Array): InboxResult {
-    if (!this.#members.has(to)) return "gone";
-    const way = `${from}>${to}`;
-    const posts = this.#ways.get(way) ?? [];
-    this.#ways.set(way, posts);
-    const used = usedBytes(posts);
-    if (used + bytes.length > this.inboxBytes) {
-      this.#blocked.add(way);
-      return "dropped";
-    }
-    this.posts += 1;
-    const posted = this.damage(bytes.slice());
-    if (posted !== undefined) posts.push({ kind, bytes: posted });
-    if (used + bytes.length < this.inboxBytes / 2) return "sent";
-    this.#blocked.add(way);
-    return "blocked";
+    return this.#ways.post(from, to, kind, bytes, (own) => {
+      this.posts += 1;
+      return this.damage(own);
+    });
   }
 
   /** Delivers what lies on one way now. @returns false where nothing did. */
   deliver(from: number, to: number, most = Number.POSITIVE_INFINITY): boolean {
     const way = `${from}>${to}`;
-    const posts = this.#ways.get(way)?.splice(0, most) ?? [];
+    const posts: Post[] = [];
+    for (let post = this.#next(way, posts, most); post !== undefined; post = this.#next(way, posts, most)) {
+      posts.push(post);
+    }
     for (const { kind, bytes } of posts) {
-      this.#members.get(to)?.handlers.get(kind)?.(bytes, from);
+      this.#ways.members.get(to)?.handlers.get(kind)?.(bytes, from);
       bytes.fill(0xdd); // valid during the call only
     }
-    if (this.#blocked.has(way) && usedBytes(this.#ways.get(way) ?? []) < this.inboxBytes / 4) {
-      this.#blocked.delete(way);
-      for (const handler of this.#members.get(from)?.drained ?? []) handler(to);
-    }
+    this.#ways.drain(way);
     return posts.length > 0;
   }
 
   /** Delivers until there is nothing left. */
   settle(): void {
-    for (let isBusy = true; isBusy; ) {
-      isBusy = false;
-      for (const way of [...this.#ways.keys()]) {
-        const [from, to] = way.split(">").map(Number);
-        if (this.deliver(from!, to!)) isBusy = true;
-      }
+    for (let { busy } = this.#ways; busy.length > 0; { busy } = this.#ways) {
+      for (const way of busy) this.deliver(...endsOf(way));
     }
   }
-}
 
-function usedBytes(posts: readonly Post[]): number {
-  return posts.reduce((sum, { bytes }) => sum + bytes.length + 24, 0);
+  #next(way: string, taken: readonly Post[], most: number): Post | undefined {
+    return taken.length < most ? this.#ways.take(way) : undefined;
+  }
 }
 
 /** A client's connection, whose network the test is. */
@@ -227,17 +194,22 @@ export function relayPair({
   highWaterMarkBytes = 65_536,
   windowBytes = 65_536,
   maxUnitBytes = 1_048_576,
+  edgeMarkBytes = highWaterMarkBytes,
 }: {
   readonly inboxBytes?: number;
   readonly highWaterMarkBytes?: number;
   readonly windowBytes?: number;
   readonly maxUnitBytes?: number;
+  readonly edgeMarkBytes?: number;
 } = {}): RelayPair {
   const hub = new Hub(inboxBytes);
   const limits = { highWaterMarkBytes, windowBytes, maxUnitBytes };
   const behaviour = new OwnerBehaviour();
   const owner = new Relays(hub.join(ownerNumber), relayKind, behaviour, limits);
-  const edge = new Relays(hub.join(edgeNumber), relayKind, new OwnerBehaviour(), limits);
+  const edge = new Relays(hub.join(edgeNumber), relayKind, new OwnerBehaviour(), {
+    ...limits,
+    highWaterMarkBytes: edgeMarkBytes,
+  });
   const accepted = { count: 0 };
   return {
     hub,

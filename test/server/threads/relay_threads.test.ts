@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ClientBehaviour, type ClientSession, connectSession } from "millrace/client";
+import { type ClientBehaviour, type ClientSession, connect } from "millrace/client";
 import { Peers } from "#internal/server/threads/peers.js";
 import { seededRandom } from "../../kit/random.js";
 import { until } from "../../kit/until.js";
@@ -53,9 +53,9 @@ for (const url of ["ws://127.0.0.1:0", "tcp://127.0.0.1:0", "quic://127.0.0.1:0"
       ] as const;
       const target = 3_000;
       const counter = new Counter();
-      const client = await connectSession(
+      const client = await connect(
         members[0].url,
-        { tls: { ca: authority.certificate }, queueBytes: 64 * 1024 },
+        { tls: { ca: authority.certificate }, queueBytes: 64 * 1024, reconnect: false },
         counter.behaviour,
       );
       t.after(() => client.close({ graceful: false }));
@@ -71,11 +71,11 @@ for (const url of ["ws://127.0.0.1:0", "tcp://127.0.0.1:0", "quic://127.0.0.1:0"
         if (round % 3 === 2) await until("something has come", () => counter.next > next || next === target);
         if (random(2) === 0) {
           client.abandon();
-          await until("it is detached", () => client.state === "detached");
+          await until("it is detached", () => client.state === "disconnected");
         }
         const at = members[(round + 1) % 3]!;
-        if (round < 40) assert.equal(await client.resume(at.url), true, "the session is the same");
-        else if (client.state === "detached") await client.resume(members[0].url);
+        if (round < 40) assert.equal(await client.switchTo(at.url), true, "the session is the same");
+        else if (client.state === "disconnected") await client.switchTo(members[0].url);
       }
       assert.equal(members[0].heard, target);
       assert.deepEqual(counter.disorders, []);
@@ -92,22 +92,22 @@ for (const url of ["ws://127.0.0.1:0", "tcp://127.0.0.1:0", "quic://127.0.0.1:0"
           await Member.start(t, peers.group, url),
         ];
         const tls = { ca: authority.certificate };
-        const client = await connectSession(owner.url, { tls });
+        const client = await connect(owner.url, { tls, reconnect: false });
         t.after(() => client.close({ graceful: false }));
-        const bystander = await connectSession(other.url, { tls });
+        const bystander = await connect(other.url, { tls, reconnect: false });
         t.after(() => bystander.close({ graceful: false }));
         await Promise.all([begun(client), begun(bystander)]);
         const { id } = client;
-        assert.equal(await client.resume(edge.url), true);
+        assert.equal(await client.switchTo(edge.url), true);
         await edge.end(how);
-        await until("it is cut off", () => client.state === "detached");
-        assert.equal(await client.resume(other.url), true, "its owner lives");
+        await until("it is cut off", () => client.state === "disconnected");
+        assert.equal(await client.switchTo(other.url), true, "its owner lives");
         assert.equal(client.id, id);
         await owner.end(how);
-        await until("it is cut off again", () => client.state === "detached");
-        assert.equal(await client.resume(other.url), false, "its owner does not live any more");
+        await until("it is cut off again", () => client.state === "disconnected");
+        assert.equal(await client.switchTo(other.url), false, "its owner does not live any more");
         assert.notEqual(client.id, id);
-        assert.equal(bystander.state, "open");
+        assert.equal(bystander.state, "connected");
       });
     }
   });

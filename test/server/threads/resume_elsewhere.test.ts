@@ -19,7 +19,7 @@ const urls = [
 
 async function cutOff(client: ClientSession): Promise<void> {
   client.abandon();
-  await until("it is detached", () => client.state === "detached");
+  await until("it is detached", () => client.state === "disconnected");
 }
 
 for (const url of urls) {
@@ -45,9 +45,9 @@ for (const url of urls) {
           assert.notEqual(group.servers[0]!.sendTo(id, `${round * each + i}`), "dropped");
           if (i === each / 2) client.abandon();
         }
-        await until("it is detached", () => client.state === "detached");
+        await until("it is detached", () => client.state === "disconnected");
         const at = group.servers[(round + 1) % 3]!;
-        assert.equal(await client.resume(at.urls[0]!), true);
+        assert.equal(await client.switchTo(at.urls[0]!), true);
         assert.equal(client.id, id);
       }
       const expected = Array.from({ length: rounds * each }, (_, i) => String(i));
@@ -73,7 +73,7 @@ for (const url of urls) {
         message: (_session, message) => atClient.push(check(message.payload)),
       });
       await cutOff(client);
-      assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+      assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), true);
       for (const [i, size] of sizes.entries()) {
         assert.notEqual(client.send(new Uint8Array(size).fill(i)), "dropped");
         assert.notEqual(group.servers[0]!.sendTo(client.id, new Uint8Array(size).fill(i)), "dropped");
@@ -94,7 +94,7 @@ for (const url of urls) {
       const group = await serverGroup(t, url, [behaviourOf(0), behaviourOf(1)]);
       const client = await group.join(group.servers[0]!, { clientId: "me", token: "yes" });
       await cutOff(client);
-      assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+      assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), true);
       const [first, second] = contexts;
       assert.deepEqual([first![0], second![0], second![2]], [0, 0, true]);
       assert.equal(second![1].transport, first![1].transport);
@@ -110,7 +110,7 @@ for (const url of urls) {
       const group = await serverGroup(t, url, [behaviour, behaviour], { codecs });
       const client = await group.join(group.servers[0]!, { codecs: [jsonCodec] });
       await cutOff(client);
-      assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+      assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), true);
       const text = "a line of ten thousand letters ".repeat(300);
       const reply = await client.request("upper", text);
       assert.equal(reply.status === "success" && Buffer.from(reply.payload).toString(), text.toUpperCase());
@@ -130,7 +130,7 @@ for (const url of ["tls://127.0.0.1:0", "wss://127.0.0.1:0", "quic://127.0.0.1:0
     const client = await group.join(group.servers[0]!, {
       tls: { ca: authority.certificate, certificate, privateKey },
     });
-    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), true);
     assert.equal(seen.length, 2);
     assert.equal(seen[0], new X509Certificate(certificate).fingerprint256);
     assert.equal(seen[1], seen[0]);
@@ -145,7 +145,7 @@ test("over QUIC a session has its datagrams and its round trip through another t
     {},
     { message: (_session, message) => void heard.push(message.text()) },
   );
-  assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+  assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), true);
   const session = group.servers[0]!.session(client.id)!;
   await until("it has moved", () => session.info.resumptions === 1);
   assert.ok(session.info.roundTripMs! > 0);
@@ -182,7 +182,7 @@ describe("a session that is taken up again at another thread than its own", () =
     const client = await group.join(group.servers[0]!, { heartbeatMs: 1_000 });
     const reply = client.request("wait");
     await cutOff(client);
-    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), true);
     gate.resolve();
     const answered = await reply;
     assert.equal(answered.status === "success" && Buffer.from(answered.payload).toString(), "done");
@@ -193,23 +193,23 @@ describe("a session that is taken up again at another thread than its own", () =
   test("leaves the relay when it comes to its owner directly", async (t) => {
     const group = await serverGroup(t, url, [{}, {}]);
     const client = await group.join(group.servers[0]!);
-    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), true);
     await until("it is there", () => group.servers[1]!.connectionCount === 1);
-    assert.equal(await client.resume(group.servers[0]!.urls[0]!), true);
+    assert.equal(await client.switchTo(group.servers[0]!.urls[0]!), true);
     await until("the relay is over", () => group.servers[1]!.connectionCount === 0);
     await until("one connection is left", () => group.servers[0]!.connectionCount === 1);
     assert.equal(group.servers[0]!.sessionCount, 1);
-    assert.equal(client.state, "open");
+    assert.equal(client.state, "connected");
   });
 
   test("begins anew where its owner has ended", async (t) => {
     const group = await serverGroup(t, url, [{}, {}]);
     const client = await group.join(group.servers[0]!);
-    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), true);
     const { id } = client;
     await group.servers[0]!.close({ graceful: false });
-    await until("it is cut off", () => client.state === "detached");
-    assert.equal(await client.resume(group.servers[1]!.urls[0]!), false);
+    await until("it is cut off", () => client.state === "disconnected");
+    assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), false);
     assert.notEqual(client.id, id);
     await until("it has begun anew", () => group.servers[1]!.sessionCount === 1);
   });
@@ -217,12 +217,12 @@ describe("a session that is taken up again at another thread than its own", () =
   test("goes on at its owner when the thread that relays it ends", async (t) => {
     const group = await serverGroup(t, url, [{}, {}]);
     const client = await group.join(group.servers[0]!);
-    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), true);
     const { id } = client;
     await group.servers[1]!.close({ graceful: false });
-    await until("it is cut off", () => client.state === "detached");
+    await until("it is cut off", () => client.state === "disconnected");
     await until("its owner knows", () => group.servers[0]!.session(id)!.state === "detached");
-    assert.equal(await client.resume(group.servers[0]!.urls[0]!), true);
+    assert.equal(await client.switchTo(group.servers[0]!.urls[0]!), true);
     assert.equal(client.id, id);
   });
 
@@ -240,26 +240,29 @@ describe("a session that is taken up again at another thread than its own", () =
         },
       },
     );
-    assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), true);
     const session = group.servers[0]!.session(client.id)!;
     await until("it has moved", () => session.info.resumptions === 1);
     for (let i = 0; i < 20; i += 1) group.servers[0]!.sendTo(client.id, new Uint8Array(500_000));
     await Promise.all(group.servers.map((server) => server.close({ graceful: true, deadlineMs: 60_000 })));
     await until("all has come", () => got.length === 20);
     assert.ok(goAways > 0);
-    await until("it is cut off", () => client.state !== "open");
+    await until("it is cut off", () => client.state !== "connected");
   });
 
   test("is refused in time where its owner does not answer", async (t) => {
-    const group = await serverGroup(t, url, [{}, {}], { authenticateTimeoutMs: 300 });
+    const group = await serverGroup(t, url, [{}, {}]);
     const client = await group.join(group.servers[0]!);
     await cutOff(client);
+    await group.servers[1]!.reload({ authenticateTimeoutMs: 300 });
     // An environment that never reads what is posted to it has the session.
     const { sessions } = group.peers;
     const handle = sessions.allocate();
     const words = new Uint32Array(Uint8Array.from(Buffer.from(client.id, "hex")).buffer);
     assert.ok(sessions.open(handle, { transport: 0, connection: 0, id: words }, 1));
-    await assert.rejects(client.resume(group.servers[1]!.urls[0]!), { code: "ERR_MILLRACE_SESSION_REFUSED" });
+    await assert.rejects(client.switchTo(group.servers[1]!.urls[0]!), {
+      code: "ERR_MILLRACE_SESSION_REFUSED",
+    });
     await until("nothing is left of it", () => group.servers[1]!.connectionCount === 0);
     assert.equal(group.servers[1]!.counters.rejected, 1);
   });
@@ -267,7 +270,7 @@ describe("a session that is taken up again at another thread than its own", () =
   test("counts as one who waits to be let in until its owner answers", async (t) => {
     const group = await serverGroup(t, url, [{}, {}], { limits: { unauthenticated: 1 } });
     const client = await group.join(group.servers[0]!);
-    for (let i = 0; i < 3; i += 1) assert.equal(await client.resume(group.servers[1]!.urls[0]!), true);
+    for (let i = 0; i < 3; i += 1) assert.equal(await client.switchTo(group.servers[1]!.urls[0]!), true);
     await group.join(group.servers[1]!);
   });
 });

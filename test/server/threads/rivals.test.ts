@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { until } from "../../kit/until.js";
 import { ask, call, join, startApp, untilHeard } from "./kit.js";
 
@@ -8,12 +8,8 @@ const rounds = 6;
 const rivals = 12;
 
 /** Connects many at once as one client; which thread gets which, the operating system says. */
-async function race(
-  url: string,
-): Promise<PromiseSettledResult<Awaited<ReturnType<typeof connectSession>>>[]> {
-  return Promise.allSettled(
-    Array.from({ length: rivals }, () => connectSession(url, { clientId: "rival" }, {})),
-  );
+async function race(url: string): Promise<PromiseSettledResult<Awaited<ReturnType<typeof connect>>>[]> {
+  return Promise.allSettled(Array.from({ length: rivals }, () => connect(url, { clientId: "rival" }, {})));
 }
 
 describe("one client that connects many times at once, at any of three threads", () => {
@@ -23,11 +19,11 @@ describe("one client that connects many times at once, at any of three threads",
       const results = await race(group.urls[0]!);
       const clients = results.map((result) => {
         assert.equal(result.status, "fulfilled");
-        return (result as PromiseFulfilledResult<Awaited<ReturnType<typeof connectSession>>>).value;
+        return (result as PromiseFulfilledResult<Awaited<ReturnType<typeof connect>>>).value;
       });
-      await until("one is left", () => clients.filter(({ state }) => state === "open").length === 1);
+      await until("one is left", () => clients.filter(({ state }) => state === "connected").length === 1);
       await until("it is known", () => group.sessionCount === 1);
-      const winner = clients.find(({ state }) => state === "open")!;
+      const winner = clients.find(({ state }) => state === "connected")!;
       const { sessions } = await group.list({ clientId: "rival", budget: 65_536 });
       assert.deepEqual(
         sessions.map(({ id }) => id),
@@ -47,9 +43,9 @@ describe("one client that connects many times at once, at any of three threads",
       const results = await race(group.urls[0]!);
       const begun = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
       // A welcome is no promise: of several that were welcomed the one that commits first is let in.
-      await until("one is left", () => begun.filter(({ state }) => state === "open").length === 1);
+      await until("one is left", () => begun.filter(({ state }) => state === "connected").length === 1);
       await until("it is known", () => group.sessionCount === 1);
-      const winner = begun.find(({ state }) => state === "open")!;
+      const winner = begun.find(({ state }) => state === "connected")!;
       assert.equal(group.closeSession(winner.id), true);
       await winner.closed;
       await until("none is left", () => group.sessionCount === 0);

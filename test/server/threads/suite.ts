@@ -118,7 +118,7 @@ export function describeThreads(scheme: string): void {
       const first = await join(t, group.urls[0]!, { clientId: "client" });
       const newest = await joinElsewhere(t, group.urls[1]!, [first.thread], { clientId: "client" });
       newest.client.send("exit");
-      await until("it has ended", () => newest.client.state !== "open");
+      await until("it has ended", () => newest.client.state !== "connected");
       await until("the first is found", () => group.sendTo({ clientId: "client" }, "found") === "sent");
       await untilHeard(first, "found");
       assert.equal(group.revoke("client"), true);

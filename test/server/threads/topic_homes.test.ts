@@ -5,6 +5,7 @@ import { homeOf } from "#internal/server/threads/home_of.js";
 import { seededRandom } from "../../kit/random.js";
 import { HomeHub } from "./home_hub.js";
 import { HomeNode } from "./home_node.js";
+import { endsOf } from "./ways.js";
 
 describe("the home of a topic", () => {
   it("is spread over all, and moves only to who comes or from who ends", () => {
@@ -95,6 +96,55 @@ describe("topics that environments share", () => {
     first.publish(subject, 6);
     await settle(hub);
     assert.deepEqual(late.heard("ann"), [`${subject} 6@6`]);
+  });
+
+  it("go where somebody may want them, and nowhere else", async () => {
+    const hub = new HomeHub();
+    const [home, second, third] = nodesOf(hub, 3, { idleMs: 1_000 }) as [HomeNode, HomeNode, HomeNode];
+    const subject = subjectOf(0, [0, 1, 2, 3]); // so it is of the first three, too
+    const goesTo = (body: number) => {
+      home.publish(subject, body);
+      return hub.ways.filter((way) => endsOf(way)[0] === 0).map((way) => endsOf(way)[1]);
+    };
+    assert.deepEqual(goesTo(1), []);
+    void second.subscribe("ann", subject);
+    await settle(hub);
+    assert.deepEqual(goesTo(2), [1]);
+    await settle(hub);
+    void third.subscribe("bob", "room.*");
+    void third.subscribe("eve", "hall.>");
+    assert.deepEqual(goesTo(3).sort(), [1, 2]);
+    await settle(hub);
+    third.unsubscribe("bob", "room.*");
+    third.sweep(1);
+    third.sweep(2_000); // it knows nothing of the topic any more
+    await settle(hub);
+    assert.deepEqual(goesTo(4), [1]);
+    await settle(hub);
+    assert.deepEqual(third.heard("bob"), [`${subject} 3@3`]);
+    assert.deepEqual(
+      second.heard("ann"),
+      [2, 3, 4].map((body) => `${subject} ${body}@${body}`),
+    );
+    const fourth = new HomeNode(hub, 3, { history: { "room.>": { count: 1 } } });
+    assert.ok(goesTo(5).includes(3), "it keeps what nobody there subscribes to");
+    await settle(hub);
+    assert.equal(fourth.topics.statistics.historyEntries, 1);
+  });
+
+  it("come again to who wants them where another thread has written over that, and what was missed is told", async () => {
+    const hub = new HomeHub();
+    const [home, second] = nodesOf(hub, 2) as [HomeNode, HomeNode];
+    const subject = subjectOf(0, [0, 1]);
+    void second.subscribe("ann", subject);
+    await settle(hub);
+    home.publish(subject, 1);
+    new Uint8Array(hub.interests).fill(0);
+    home.publish(subject, 2);
+    for (let turn = 0; turn < 20; turn += 1) second.sweep();
+    home.publish(subject, 3);
+    await settle(hub);
+    assert.deepEqual(second.heard("ann"), [`${subject} 1@1`, `${subject} gap to 3`, `${subject} 3@3`]);
   });
 
   it("get another home when theirs ends, and everybody is told that something may be missing", async () => {

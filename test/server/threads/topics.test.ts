@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Cursor, Publication, SubscribeFrom } from "millrace/client";
+import type { Cursor, Missed, Publication, SubscribeFrom } from "millrace/client";
 import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
 import { call, joinElsewhere, type Member, startApp } from "./kit.js";
@@ -24,7 +24,7 @@ async function listener(t: T, url: string, threads: readonly string[]): Promise<
   const publication = (_session: unknown, { topic, text, cursor }: Publication) => {
     got.push({ topic, text: text(), cursor });
   };
-  const gap = (_session: unknown, { topic }: { topic: string }) => void gaps.add(topic);
+  const gap = (_session: unknown, { topic }: Missed) => void gaps.add(`${topic}`);
   const member = await joinElsewhere(t, url, threads, {}, { publication, gap });
   return { ...member, got, gaps };
 }

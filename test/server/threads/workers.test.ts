@@ -19,7 +19,7 @@ describe("workers that cannot begin", () => {
   test("are refused with what is wrong with their options", async () => {
     const module = moduleNamed("app");
     const wrong: [object, RegExp][] = [
-      [{}, /module must be a URL or an absolute path/],
+      [{}, /module must be a URL of file:, data: or node:, or an absolute path/],
       [{ module: "./app.js" }, /module must be/],
       [{ module, workers: 0 }, /workers must be an integer from 1 to 63, or "auto"/],
       [{ module, workers: 64 }, /workers/],
@@ -159,18 +159,62 @@ describe("the workers of a group", () => {
     assert.equal(other.heard[0]!.length, 900_000);
   });
 
-  test("publish what the thread that began them wants published", async (t) => {
-    const group = await startApp(t, { listen: "ws://127.0.0.1:0" }, { workers: 1 });
-    const heard: string[] = [];
-    const publication = (_session: unknown, { topic, type, text }: Publication) => {
-      heard.push(`${topic} ${type} ${text()}`);
-    };
-    const { client } = await join(t, group.urls[0]!, {}, { publication });
-    await client.subscribe("news.*");
-    assert.equal(group.publish("news.local", "rain", { type: 4 }), "sent");
-    await until("it has come", () => heard.length > 0);
-    assert.deepEqual(heard, ["news.local 4 rain"]);
+  test("publish what the thread that began them wants published, and say what came of it", async (t) => {
+    const group = await startApp(t, { listen: "ws://127.0.0.1:0", maxMessageBytes: 65_536 });
+    const heard: string[][] = [[], []];
+    const publication = (to: string[]) => ({
+      publication: (_session: unknown, { topic, type, text }: Publication) => {
+        to.push(`${topic} ${type} ${text()}`);
+      },
+    });
+    const first = await join(t, group.urls[0]!, {}, publication(heard[0]!));
+    const second = await joinElsewhere(t, group.urls[0]!, [first.thread], {}, publication(heard[1]!));
+    for (const { client } of [first, second]) await client.subscribe("news.*");
+    // Whichever threads number them.
+    const topics = Array.from({ length: 8 }, (_, index) => `news.${index}`);
+    for (const sequence of [1, 2]) {
+      const published = topics.map((topic) => group.publish(topic, `rain ${sequence}`, { type: 4 }));
+      for (const { status, cursor, recipients } of published) {
+        assert.deepEqual([status, cursor, recipients], ["posted", undefined, 0]);
+      }
+      for (const { outcome } of published) {
+        const { status, cursor } = (await outcome)!;
+        assert.deepEqual([status, cursor?.sequence], ["published", sequence]);
+      }
+    }
+    const expected = topics.flatMap((topic) => [`${topic} 4 rain 1`, `${topic} 4 rain 2`]);
+    for (const one of heard) {
+      await until("all have come", () => one.length === expected.length);
+      assert.deepEqual([...one].sort(), expected);
+    }
     assert.throws(() => group.publish("news.*", "rain"), { code: "ERR_MILLRACE_INVALID_ARGUMENT" });
+    assert.throws(() => group.publish("news.1", new Uint8Array(65_537)), {
+      code: "ERR_MILLRACE_FRAME_TOO_LARGE",
+      message: /maxMessageBytes/,
+    });
+    await group.close();
+    assert.throws(() => group.publish("news.1", "too late"), { code: "ERR_MILLRACE_LISTENER_CLOSED" });
+  });
+
+  test("leave nobody in doubt of what was published where a thread does not keep up, and then ends", async (t) => {
+    const group = await startApp(t, { listen: "tcp://127.0.0.1:0" }, { workers: 1 });
+    const member = await join(t, group.urls[0]!);
+    const first = await group.publish("news.local", "rain").outcome;
+    assert.equal(first!.status, "published");
+    member.client.send("spin");
+    let answers = true;
+    while (answers) {
+      answers = await group.list({ timeoutMs: 1_000 }).then(
+        () => true,
+        () => false,
+      );
+    }
+    const results = Array.from({ length: 40 }, () => group.publish("news.local", new Uint8Array(500_000)));
+    assert.deepEqual([...new Set(results.map(({ status }) => status))], ["posted", "dropped"]);
+    await group.close({ graceful: false });
+    for (const { status, outcome } of results) {
+      assert.deepEqual((await outcome)?.status, status === "posted" ? "lost" : undefined);
+    }
   });
 
   test("say blocked and dropped where a thread does not keep up, and lose nothing that was taken", async (t) => {
@@ -206,7 +250,7 @@ describe("a group that closes", () => {
     assert.deepEqual(first.heard, ["last words"]);
     assert.deepEqual(second.heard, ["last words"]);
     await until("their connections have ended", () =>
-      [first, second].every(({ client }) => client.state === "detached"),
+      [first, second].every(({ client }) => client.state === "disconnected"),
     );
     assert.deepEqual(told.sort(), ["first", "second"]);
     assert.deepEqual(new Set(group.workers.map(({ state }) => state)), new Set(["closed"]));
