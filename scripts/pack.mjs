@@ -26,7 +26,8 @@ await runMain(async () => {
 
 function packMain() {
   const folder = stage("millrace");
-  const { name, version, description, license, keywords, type, exports, bin, files, engines } = manifest;
+  const { name, version, description, license, keywords, type, sideEffects, exports, bin, files, engines } =
+    manifest;
   const { dependencies, peerDependencies, peerDependenciesMeta } = manifest;
   const included = files.filter((path) => !path.startsWith("!"));
   for (const path of [...included, "README.md", "LICENSE"]) {
@@ -36,7 +37,7 @@ function packMain() {
   // No scripts and no binding.gyp: npm has nothing to run and nothing to compile.
   const optionalDependencies = Object.fromEntries(published.map((each) => [`@millrace/${each}`, version]));
   pack(folder, {
-    ...{ name, version, description, license, keywords, type, exports, bin, files, engines },
+    ...{ name, version, description, license, keywords, type, sideEffects, exports, bin, files, engines },
     ...{ dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta },
   });
 }

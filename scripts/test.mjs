@@ -9,6 +9,8 @@ import { setUp } from "./setup.mjs";
 
 /** Longer than the slowest test by far: a test that hangs fails, and does not stop CI for ever. */
 const testTimeoutMs = 600_000;
+/** Files that run at a time: they wait more than they compute. */
+const filesAtOnce = 2;
 
 await runMain(async () => {
   const given = process.argv.slice(2);
@@ -25,7 +27,7 @@ await runMain(async () => {
   const runner = [
     "--test",
     "--test-reporter=spec",
-    "--test-concurrency=1",
+    `--test-concurrency=${filesAtOnce}`,
     `--test-timeout=${testTimeoutMs}`,
     ...options,
   ];
