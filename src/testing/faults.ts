@@ -1,6 +1,7 @@
 import type { Complete } from "../options/complete.js";
 import { readOptions } from "../options/read.js";
 import { number, object, optional } from "../options/schema.js";
+import { changesOf, type Direction, delayMs, inWays, type Ways } from "./ways.js";
 
 /** What a relay does to the datagrams of one direction. Rates are probabilities from 0 to 1, a datagram each. */
 export interface Faults {
@@ -26,16 +27,10 @@ export interface Faults {
 }
 
 /** Faults of both directions at once; a direction's own come before them. */
-export interface RelayFaults extends Faults {
-  readonly toServer?: Faults | undefined;
-  readonly toClient?: Faults | undefined;
-}
+export interface RelayFaults extends Faults, Ways<Faults> {}
 
 /** Faults with nothing left out. */
 export type FullFaults = Complete<Faults>;
-
-/** The way a datagram goes. */
-export type Direction = "toServer" | "toClient";
 
 /** A line without faults. */
 export const noFaults: FullFaults = {
@@ -49,9 +44,6 @@ export const noFaults: FullFaults = {
   queueBytes: 256 * 1024,
 };
 
-const MAX_DELAY_MS = 600_000;
-
-const delayMs = optional(number(0, MAX_DELAY_MS));
 const rate = optional(number(0, 1));
 
 const faultOptions = {
@@ -66,12 +58,9 @@ const faultOptions = {
 } satisfies Record<keyof Faults, unknown>;
 
 /** How {@link RelayFaults} are read, for the objects that have more. */
-export const relayFaultOptions = {
-  ...faultOptions,
-  toServer: optional(object(faultOptions)),
-  toClient: optional(object(faultOptions)),
-} satisfies Record<keyof RelayFaults, unknown>;
+export const relayFaultOptions = inWays(faultOptions);
 
+const names = Object.keys(faultOptions) as (keyof Faults)[];
 const schema = object(relayFaultOptions);
 
 /** @throws InvalidArgumentError naming the fault and what is allowed. */
@@ -81,9 +70,5 @@ export function readFaults(faults: RelayFaults): RelayFaults {
 
 /** The faults of one direction after a change that was read: what is not named stays. */
 export function changeFaults(before: FullFaults, change: RelayFaults, direction: Direction): FullFaults {
-  const after = { ...before };
-  for (const name of Object.keys(faultOptions) as (keyof Faults)[]) {
-    after[name] = change[direction]?.[name] ?? change[name] ?? before[name];
-  }
-  return after;
+  return { ...before, ...changesOf<Faults>(change, names, direction) };
 }

@@ -26,7 +26,7 @@ export interface LinkCounters {
   /** Those that came in and never went out. */
   readonly dropped: number;
   /**
-   * The same by cause: `lossRate`, `maxDatagramBytes`, the line's queue, `blockUdp`, too many clients at once, and
+   * The same by cause: `lossRate`, `maxDatagramBytes`, the line's queue, `block`, too many clients at once, and
    * what the operating system refused to send.
    */
   readonly droppedBy: Readonly<Record<DropCause, number>>;

@@ -1,6 +1,6 @@
 import type { SocketAddress } from "../transport/address.js";
-import type { Direction } from "./faults.js";
 import type { Fate } from "./link.js";
+import type { Direction } from "./ways.js";
 
 /** A datagram as it came in at the relay. */
 export interface RecordedDatagram {

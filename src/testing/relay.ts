@@ -1,25 +1,27 @@
 import type { Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { performance } from "node:perf_hooks";
-import { InvalidArgumentError } from "../errors.js";
-import { show } from "../options/read.js";
 import type { SocketAddress } from "../transport/address.js";
 import { resolveHost } from "../transport/resolve.js";
 import { socketAddress } from "../transport/socket_address.js";
-import { changeFaults, type Direction, noFaults, type RelayFaults, readFaults } from "./faults.js";
+import { changeFaults, noFaults, type RelayFaults, readFaults } from "./faults.js";
 import { Flow } from "./flow.js";
 import { type Fate, Link, type LinkCounters } from "./link.js";
 import { Random } from "./random.js";
 import { type RecordedDatagram, Recording } from "./recording.js";
 import {
   type ReadRelayOptions,
+  type RelayEndpoint,
   type RelayOptions,
   readDirection,
   readRebind,
   readRelayOptions,
+  readTarget,
 } from "./relay_options.js";
 import { realTime, type Scheduler } from "./scheduler.js";
+import { checkSource, loopbackOf, resolveTarget } from "./target.js";
 import { bindSocket, udpSocket } from "./udp_socket.js";
+import type { Direction } from "./ways.js";
 
 /** One client of a relay. */
 export interface RelayFlow {
@@ -51,10 +53,16 @@ export interface Relay extends AsyncDisposable {
    * @throws InvalidArgumentError; AddressUnavailableError
    */
   rebind(options?: { readonly address?: string | undefined }): Promise<void>;
-  /** Drops everything that comes in from now on, in one direction or both. */
-  blockUdp(direction?: Direction): void;
-  /** Takes {@link blockUdp} back. */
-  unblockUdp(direction?: Direction): void;
+  /**
+   * Another server is at the address from now on, as after a restart: it gets what clients send, those that are there as
+   * well, whom it sees at new ports.
+   * @throws InvalidArgumentError; AddressUnavailableError
+   */
+  retarget(target: RelayEndpoint): Promise<void>;
+  /** A black hole: drops everything that comes in from now on, in one direction or both. */
+  block(direction?: Direction): void;
+  /** Takes {@link block} back. */
+  unblock(direction?: Direction): void;
   /** Closes its sockets; what is under way is lost. Idempotent. */
   close(): Promise<void>;
 }
@@ -70,13 +78,9 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
 /** {@link createRelay} with a time of the caller's. */
 export async function openRelay(given: RelayOptions, time: Scheduler): Promise<Relay> {
   const options = readRelayOptions(given);
-  const { target, sourceAddress } = options;
-  const [targetAddress] = await resolveHost(target.address);
-  const server = socketAddress(reachable(targetAddress), target.port);
-  if (sourceAddress !== undefined) checkSource("sourceAddress", sourceAddress, server);
-  const [listenAddress] = await resolveHost(
-    options.listen?.address ?? (isIPv6(targetAddress) ? "::1" : "127.0.0.1"),
-  );
+  const server = await resolveTarget(options.target);
+  checkSource("sourceAddress", options.sourceAddress, server);
+  const [listenAddress] = await resolveHost(options.listen?.address ?? loopbackOf(server));
   const socket = udpSocket(listenAddress);
   try {
     await bindSocket(socket, listenAddress, options.listen?.port ?? 0);
@@ -84,29 +88,23 @@ export async function openRelay(given: RelayOptions, time: Scheduler): Promise<R
     socket.close();
     throw error;
   }
-  return new UdpRelay(socket, server, sourceAddress ?? anyAddress(server), options, time);
+  return new UdpRelay(socket, server, options, time);
 }
 
 class UdpRelay implements Relay {
   readonly address: SocketAddress;
   readonly #socket: Socket;
-  readonly #target: SocketAddress;
+  #target: SocketAddress;
   readonly #links: Readonly<Record<Direction, Link>>;
   readonly #flows = new Map<string, Flow>();
   readonly #maxClients: number;
   readonly #recording: Recording | undefined;
   readonly #startedAt = performance.now();
-  #sourceAddress: string;
+  #sourceAddress: string | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(
-    socket: Socket,
-    target: SocketAddress,
-    sourceAddress: string,
-    options: ReadRelayOptions,
-    time: Scheduler,
-  ) {
-    const { seed, record, maxRecordedBytes, maxClients } = options;
+  constructor(socket: Socket, target: SocketAddress, options: ReadRelayOptions, time: Scheduler) {
+    const { sourceAddress, seed, record, maxRecordedBytes, maxClients } = options;
     const bound = socket.address();
     this.address = socketAddress(bound.address, bound.port);
     this.#socket = socket;
@@ -152,22 +150,29 @@ class UdpRelay implements Relay {
       checkSource("address", address, this.#target);
       this.#sourceAddress = address;
     }
-    await Promise.all([...this.#flows.values()].map((flow) => flow.rebind(this.#sourceAddress)));
+    const source = this.#source;
+    await Promise.all([...this.#flows.values()].map((flow) => flow.rebind(source)));
   }
 
-  blockUdp(direction?: Direction): void {
+  async retarget(given: RelayEndpoint): Promise<void> {
+    const target = await resolveTarget(readTarget(given));
+    checkSource("target", target.address, this.#target);
+    this.#target = target;
+    this.#forgetFlows();
+  }
+
+  block(direction?: Direction): void {
     this.#setBlocked(direction, true);
   }
 
-  unblockUdp(direction?: Direction): void {
+  unblock(direction?: Direction): void {
     this.#setBlocked(direction, false);
   }
 
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
       for (const link of Object.values(this.#links)) link.clear();
-      for (const flow of this.#flows.values()) flow.close();
-      this.#flows.clear();
+      this.#forgetFlows();
       this.#socket.close(() => resolve());
     });
     return this.#closed;
@@ -175,6 +180,15 @@ class UdpRelay implements Relay {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #forgetFlows(): void {
+    for (const flow of this.#flows.values()) flow.close();
+    this.#flows.clear();
+  }
+
+  get #source(): string {
+    return this.#sourceAddress ?? (this.#target.family === "ipv6" ? "::" : "0.0.0.0");
   }
 
   #setBlocked(direction: Direction | undefined, blocked: boolean): void {
@@ -213,9 +227,7 @@ class UdpRelay implements Relay {
     if (known !== undefined || this.#flows.size >= this.#maxClients) return known;
     // As the socket names it, and not in canonical form: answers are sent to this.
     const client: SocketAddress = { address, family: isIPv6(address) ? "ipv6" : "ipv4", port };
-    const flow = new Flow(client, this.#target, this.#sourceAddress, (from, bytes) =>
-      this.#fromServer(from, bytes),
-    );
+    const flow = new Flow(client, this.#target, this.#source, (from, bytes) => this.#fromServer(from, bytes));
     this.#flows.set(key, flow);
     return flow;
   }
@@ -224,22 +236,4 @@ class UdpRelay implements Relay {
     const atMs = performance.now() - this.#startedAt;
     this.#recording?.add({ direction, client, atMs, bytes, fate });
   }
-}
-
-/** @throws InvalidArgumentError */
-function checkSource(name: string, address: string, target: SocketAddress): void {
-  if (isIPv6(address) === (target.family === "ipv6")) return;
-  throw new InvalidArgumentError(
-    `${name} must be an address of the target's family, and not ${show(address)}`,
-  );
-}
-
-/** A server that listens on all addresses answers from the loopback one. */
-function reachable(address: string): string {
-  if (address === "0.0.0.0") return "127.0.0.1";
-  return address === "::" ? "::1" : address;
-}
-
-function anyAddress(target: SocketAddress): string {
-  return target.family === "ipv6" ? "::" : "0.0.0.0";
 }

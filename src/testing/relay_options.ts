@@ -9,7 +9,8 @@ import {
   optional,
   withDefault,
 } from "../options/schema.js";
-import { type Direction, type RelayFaults, relayFaultOptions } from "./faults.js";
+import { type RelayFaults, relayFaultOptions } from "./faults.js";
+import type { Direction } from "./ways.js";
 
 /** A name or numeric address, and a port: a listener's `address` is one. */
 export interface RelayEndpoint {
@@ -50,12 +51,19 @@ const MAX_SEED = 2 ** 32 - 1;
 const MIB = 1024 * 1024;
 const address = option<string>("a name or an address", (value) => typeof value === "string" && value !== "");
 
-const schema = object({
-  ...relayFaultOptions,
-  target: objectWith({ address, port: integer(1, 65_535) }), // of a SocketAddress, which has a family too
+const target = objectWith({ address, port: integer(1, 65_535) }); // of a SocketAddress, which has a family too
+
+/** What relays of datagrams and of streams have alike. */
+export const endpointOptions = {
+  target,
   listen: optional(objectWith({ address: optional(address), port: withDefault(integer(0, 65_535), 0) })),
   sourceAddress: optional(address),
   seed: withDefault(integer(0, MAX_SEED), 1),
+};
+
+const schema = object({
+  ...relayFaultOptions,
+  ...endpointOptions,
   record: withDefault(flag, false),
   maxRecordedBytes: withDefault(integer(0, Number.MAX_SAFE_INTEGER), 64 * MIB),
   maxClients: withDefault(integer(1, 60_000), 1_000),
@@ -73,6 +81,10 @@ export function readRebind(options: { readonly address?: string | undefined }): 
   address?: string | undefined;
 } {
   return readOptions(rebindSchema, options);
+}
+
+export function readTarget(given: RelayEndpoint): RelayEndpoint {
+  return readOptions(target, given, "target", "target.");
 }
 
 /** One direction, or both where none is named. */

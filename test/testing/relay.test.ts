@@ -138,17 +138,31 @@ describe("a relay", () => {
     const server = await Peer.open(t, "127.0.0.1", true);
     const relay = await relayTo(t, server);
     const client = await Peer.open(t);
-    relay.blockUdp();
+    relay.block();
     client.send("blocked", relay.address);
     await until("it is dropped", () => relay.counters.toServer.droppedBy.blocked === 1);
-    relay.unblockUdp("toServer");
+    relay.unblock("toServer");
     client.send("half", relay.address);
     await until("its answer is dropped", () => relay.counters.toClient.droppedBy.blocked === 1);
-    relay.unblockUdp();
+    relay.unblock();
     client.send("whole", relay.address);
     await until("it is answered", () => client.received.length === 1);
     assert.deepEqual(client.texts, ["whole"]);
     assert.deepEqual(server.texts, ["half", "whole"]);
+  });
+
+  test("takes clients to another server, as after a restart at the same address", async (t) => {
+    const [first, second] = [await Peer.open(t), await Peer.open(t, "127.0.0.1", true)];
+    const relay = await relayTo(t, first);
+    const client = await Peer.open(t);
+    client.send("before", relay.address);
+    await until("the first has it", () => first.received.length === 1);
+    await relay.retarget(second.address);
+    client.send("after", relay.address);
+    await until("the second answers", () => client.received.length === 1);
+    assert.deepEqual([first.texts, second.texts], [["before"], ["after"]]);
+    await assert.rejects(relay.retarget({ address: "::1", port: 1 }), InvalidArgumentError);
+    await assert.rejects(relay.retarget({ address: "127.0.0.1", port: 0 }), InvalidArgumentError);
   });
 
   test("records what comes in, with its fate, as far as it may", async (t) => {
@@ -234,6 +248,6 @@ describe("a relay", () => {
     await assert.rejects(createRelay({ target, listen: { address: "192.0.2.1" } }), AddressUnavailableError);
     const relay = await relayTo(t, server, { lossRate: 0.5 });
     assert.throws(() => relay.set({ lossRate: 0, toClient: { delayMs: -1 } }), InvalidArgumentError);
-    assert.throws(() => relay.blockUdp("up" as "toServer"), InvalidArgumentError);
+    assert.throws(() => relay.block("up" as "toServer"), InvalidArgumentError);
   });
 });
