@@ -2,7 +2,7 @@ import { userInfo } from "node:os";
 import { createInterface, type Interface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
-import { connectSession } from "../client/index.js";
+import { connect } from "../client/index.js";
 import { InvalidArgumentError } from "../index.js";
 import { parseTransportUrl } from "../transport/address.js";
 import { ChatEvents } from "./chat_events.js";
@@ -19,8 +19,8 @@ interface ChatOptions {
 
 /** How long a server may take to answer that we join: it may be no room at all. */
 const enterWithinMs = 10_000;
-/** How long the room is looked for when the connection is lost. */
-const comeBackWithinMs = 10_000;
+/** How often the room is looked for when the connection is lost: for about ten seconds, with what lies between. */
+const attempts = 6;
 /** How long to wait, when leaving, until the room has repeated the last line. */
 const farewellMs = 2_000;
 
@@ -39,7 +39,7 @@ export function chatCommand(): Command {
       "after",
       `
 In the room: /who lists who is there, /quit leaves, so do Ctrl-C and Ctrl-D. A connection that is lost is tried
-again for ${comeBackWithinMs / 1_000} seconds; what you typed meanwhile is then sent, and what the others said follows, unless
+again ${attempts} times, for some ten seconds; what you typed meanwhile is then sent, and what the others said follows, unless
 the room was restarted: it has forgotten. Where a line was not sent, you are told.`,
     )
     .action(chat);
@@ -56,7 +56,7 @@ async function chat(url: string, { name, ca, insecure = false }: ChatOptions): P
   const screen = new Screen(process.stdout);
   const events = new ChatEvents(screen);
   const client = { signal, connectTimeoutMs: enterWithinMs, ...(trust?.tls && { tls: trust.tls }) };
-  const room = await enter(url, { name, comeBackWithinMs, client }, events);
+  const room = await enter(url, { name, attempts, client }, events);
   if (signal.aborted) return room.leave();
   const input = createInterface({
     input: process.stdin,
@@ -74,10 +74,10 @@ async function chat(url: string, { name, ca, insecure = false }: ChatOptions): P
   process.stderr.write(`the room is gone: ${cause.message}\n`);
 }
 
-/** @throws as `connectSession`; InvalidArgumentError where it is no room */
+/** @throws as `connect`; InvalidArgumentError where it is no room */
 async function enter(url: string, options: RoomClientOptions, events: ChatEvents): Promise<RoomClient> {
   try {
-    return await RoomClient.enter(connectSession, url, options, events);
+    return await RoomClient.enter(connect, url, options, events);
   } catch (cause) {
     if (cause instanceof RefusedByRoom) throw new InvalidArgumentError(`${url} is no room: ${cause.message}`);
     throw cause;

@@ -1,4 +1,4 @@
-import type { LogFields, Logger, LogLevel } from "../middleware/index.js";
+import type { LogFields, LogLevel } from "../middleware/index.js";
 import { colours } from "./terminal.js";
 
 /** What `--log` takes: the least grave that is written, or nothing. */
@@ -10,15 +10,20 @@ const paint = { debug: "dim", info: "cyan", warn: "yellow", error: "red" } as co
   "dim" | "cyan" | "yellow" | "red"
 >;
 
-/** A logger that writes to stderr: lines for people, or of JSON for machines. Undefined for `silent`. */
-export function stderrLogger(least: LogChoice, json: boolean): Logger | undefined {
-  if (least === "silent") return undefined;
-  const line = json ? jsonLine : peopleLine;
-  const at = (level: LogLevel) => (fields: LogFields, event: string) => {
-    if (logLevels.indexOf(level) >= logLevels.indexOf(least))
-      process.stderr.write(`${line(level, event, fields)}\n`);
+/** Writes to stderr what is grave enough, which may be another level later: lines for people, or of JSON for machines. */
+export class StderrLog {
+  level: LogChoice;
+  readonly #line: typeof jsonLine;
+
+  constructor(level: LogChoice, json: boolean) {
+    this.level = level;
+    this.#line = json ? jsonLine : peopleLine;
+  }
+
+  readonly write = (level: LogLevel, event: string, fields: LogFields): void => {
+    if (logLevels.indexOf(level) < logLevels.indexOf(this.level)) return;
+    process.stderr.write(`${this.#line(level, event, fields)}\n`);
   };
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
 function jsonLine(level: LogLevel, event: string, fields: LogFields): string {

@@ -1,4 +1,4 @@
-import { type ClientSession, connectSession } from "../client/index.js";
+import { type ClientSession, connect } from "../client/index.js";
 import type { MillraceError } from "../index.js";
 import type { ServerIdentity } from "./identity.js";
 import { RoomServer } from "./room_server.js";
@@ -38,7 +38,7 @@ export async function runOnce(
     httpPort: 0,
     tcpPort: 0,
     tls,
-    messagesPerSecond: 1e6,
+    settings: { messagesPerSecond: 1e6 },
   });
   const measurements: Measurement[] = [];
   const failures: Failure[] = [];
@@ -69,7 +69,7 @@ async function measure(
   const meta = [{ key: "name", value: new TextEncoder().encode(`${transport} client`) }];
   const requests = { [subjects.ping]: () => undefined };
   const startedAt = performance.now();
-  const session = await connectSession(url, { tls, signal, meta }, { requests });
+  const session = await connect(url, { tls, signal, meta }, { requests });
   const handshakeMs = performance.now() - startedAt;
   try {
     const sorted = (await sampleRoundTrips(session, signal)).sort();

@@ -49,14 +49,15 @@ export class Room implements ServerBehaviour<Member> {
     [subjects.say]: (session: Session<Member>, request: ServerRequest) => this.#say(session, request.text()),
     [subjects.ping]: () => undefined,
   };
-  readonly #linesPerSecond: number;
+  /** How many lines of a member are taken for long, as each is told that enters. */
+  linesPerSecond: number;
   readonly #now: () => number;
   #server: RoomServerPart | undefined = undefined;
   #lastId = 0;
 
   /** @param now milliseconds that only grow; tests bring their own. */
   constructor(linesPerSecond: number, now: () => number = () => performance.now()) {
-    this.#linesPerSecond = linesPerSecond;
+    this.linesPerSecond = linesPerSecond;
     this.#now = now;
   }
 
@@ -117,7 +118,7 @@ export class Room implements ServerBehaviour<Member> {
   }
 
   #welcome(session: Session<Member>): string {
-    const entrance: Entrance = { you: participant(session), linesPerSecond: this.#linesPerSecond };
+    const entrance: Entrance = { you: participant(session), linesPerSecond: this.linesPerSecond };
     return JSON.stringify(entrance);
   }
 

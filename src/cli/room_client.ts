@@ -2,13 +2,12 @@ import type {
   ClientBehaviour,
   ClientOptions,
   ClientSession,
+  Connected,
   Cursor,
-  GoAway,
   Missed,
   Publication,
 } from "../client/index.js";
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
-import { firstApplicationReject, RejectCode } from "../delivery/reject.js";
 import {
   type Entrance,
   type Line,
@@ -20,9 +19,9 @@ import {
   topics,
 } from "./room_words.js";
 
-/** `connectSession` of `millrace/client`, of Node.js or of a browser. */
+/** `connect` of `millrace/client`, of Node.js or of a browser. */
 export type Connect = (
-  url: string,
+  urls: string | readonly string[],
   options: ClientOptions,
   behaviour: ClientBehaviour,
 ) => Promise<ClientSession>;
@@ -48,8 +47,8 @@ export interface RoomEvents {
 
 export interface RoomClientOptions {
   readonly name: string;
-  /** How long to try again when the connection is lost; for ever where it is left out. */
-  readonly comeBackWithinMs?: number;
+  /** How often to try again when the connection is lost; for ever where it is left out. */
+  readonly attempts?: number;
   /** What `connect` takes beside. */
   readonly client?: ClientOptions;
 }
@@ -66,11 +65,8 @@ const decoder = new TextDecoder();
 /** One in the room: what is said comes to its events, over whichever connection; the page runs this, too. */
 export class RoomClient implements ClientBehaviour {
   readonly requests = { [subjects.ping]: () => undefined };
-  readonly #url: string;
   readonly #events: RoomEvents;
-  readonly #comeBackWithinMs: number;
   #session!: ClientSession;
-  #goAway: GoAway | undefined = undefined;
   #id = 0;
   /** Where in what was said. */
   #cursor: Cursor | undefined = undefined;
@@ -84,23 +80,22 @@ export class RoomClient implements ClientBehaviour {
   #endAway: (() => void) | undefined = undefined;
   #isOver = false;
 
-  private constructor(url: string, events: RoomEvents, comeBackWithinMs: number) {
-    this.#url = url;
+  private constructor(events: RoomEvents) {
     this.#events = events;
-    this.#comeBackWithinMs = comeBackWithinMs;
   }
 
   /** Connects and enters. @throws as `connect`; SessionRefusedError where the room will not have that name */
   static async enter(
     connect: Connect,
     url: string,
-    { name, comeBackWithinMs = Number.POSITIVE_INFINITY, client }: RoomClientOptions,
+    { name, attempts = Number.POSITIVE_INFINITY, client }: RoomClientOptions,
     events: RoomEvents,
   ): Promise<RoomClient> {
-    const room = new RoomClient(url, events, comeBackWithinMs);
+    const room = new RoomClient(events);
     const meta = [{ key: "name", value: encoder.encode(name) }];
     const maxMessageBytes = maxRoomMessageBytes;
-    room.#session = await connect(url, { ...client, meta, heartbeatMs, maxMessageBytes }, room);
+    const reconnect = { delayMs: firstDelayMs, maxDelayMs: longestDelayMs, jitter: 0.5, attempts };
+    room.#session = await connect(url, { ...client, meta, heartbeatMs, maxMessageBytes, reconnect }, room);
     void room.#session.closed.then(({ error, reason }) => {
       room.#over(error ?? new RefusedByRoom(`the room has ended it: ${reason || "it does not say why"}`));
     });
@@ -152,12 +147,13 @@ export class RoomClient implements ClientBehaviour {
   }
 
   /** What has been missed is kept by the room for a while. */
-  gap(_session: ClientSession, { topic, after }: Missed): void {
-    if (topic === topics.lines || topic === "") this.#catchUp(after ?? this.#cursor).catch(() => {});
+  gap(_session: ClientSession, missed: Missed): void {
+    if (missed.topic !== topics.lines && missed.topic !== "") return;
+    const { after = this.#cursor } = missed;
+    if (this.#away === undefined) this.#catchUp(after).catch(() => {}); // else who comes back asks for all
   }
 
-  goAway(_session: ClientSession, goAway: GoAway): void {
-    this.#goAway = goAway;
+  goAway(): void {
     this.#events.leaving();
   }
 
@@ -166,38 +162,27 @@ export class RoomClient implements ClientBehaviour {
     this.#fail(cause as Error);
   }
 
-  detached(): void {
+  disconnected(): void {
     if (this.#isOver) return;
+    this.#losses += 1;
     this.#away ??= new Promise((resolve) => {
       this.#endAway = resolve;
     });
     this.#events.lost();
-    void this.#comeBack();
   }
 
-  /** Soon at first, then ever later, and not all members in the same instant. */
-  async #comeBack(): Promise<void> {
-    this.#losses += 1;
-    const loss = this.#losses;
-    const until = performance.now() + this.#comeBackWithinMs;
-    for (let attempt = 0; ; attempt += 1) {
-      const longest = Math.min(longestDelayMs, firstDelayMs * 2 ** attempt);
-      const { target = this.#url, retryAfterMs = longest * (0.5 + Math.random() / 2) } = this.#goAway ?? {};
-      this.#goAway = undefined;
-      await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
-      if (this.#session.state === "closed" || loss !== this.#losses) return;
-      try {
-        const resumed = await this.#session.resume(target);
-        if (resumed) this.#events.back();
-        await this.#introduce(resumed);
-        this.#isBack();
-        return;
-      } catch (cause) {
-        if (loss !== this.#losses) return; // lost once more, which is seen to
-        if (performance.now() < until && !isRefusal(cause)) continue;
-        this.#fail(cause as Error);
-        return;
-      }
+  connected(session: ClientSession, { resumed }: Connected): void {
+    if (this.#session === session) void this.#comeBack(resumed); // else it is the first time, which `enter` sees to
+  }
+
+  async #comeBack(resumed: boolean): Promise<void> {
+    const losses = this.#losses;
+    try {
+      if (resumed) this.#events.back();
+      await this.#introduce(resumed);
+      if (losses === this.#losses) this.#isBack();
+    } catch (cause) {
+      if (losses === this.#losses) this.#fail(cause as Error); // else it is lost once more, which is seen to
     }
   }
 
@@ -269,15 +254,6 @@ export class RefusedByRoom extends Error {}
 
 /** The room is gone, or was restarted while a line was on its way. The message has the line. */
 export class NotSaid extends Error {}
-
-/** A name that will not do now will not do later; a room that is full or stops may be tried again. */
-function isRefusal(cause: unknown): boolean {
-  const { rejectCode } = cause as { readonly rejectCode?: number };
-  return (
-    rejectCode === RejectCode.unauthenticated ||
-    (rejectCode !== undefined && rejectCode >= firstApplicationReject)
-  );
-}
 
 function read(payload: Uint8Array): unknown {
   return JSON.parse(decoder.decode(payload));

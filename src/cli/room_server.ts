@@ -1,11 +1,20 @@
 import type { ServerTlsOptions } from "../index.js";
-import { type Logger, logging, rateLimit } from "../middleware/index.js";
+import {
+  type LoggingMiddleware,
+  type LogLevel,
+  logging,
+  type RateLimitMiddleware,
+  type RateLimitOptions,
+  rateLimit,
+} from "../middleware/index.js";
 import { createServer, type Server } from "../server/index.js";
 import { urlHost } from "./argument.js";
 import { isLoopback } from "./identity.js";
+import type { LogChoice, StderrLog } from "./log.js";
 import { loadPage } from "./page.js";
 import { type Member, Room } from "./room.js";
 import { maxRoomMessageBytes, topics } from "./room_words.js";
+import type { Settings } from "./settings.js";
 
 const measureEveryMs = 2_000;
 /** Who lost its connection is waited for so long. */
@@ -26,12 +35,21 @@ export interface RoomServerOptions {
   /** Of plain TCP. */
   readonly tcpPort: number;
   readonly tls: ServerTlsOptions;
-  /** What a member may send for long; twice that at once. 10 by default. */
-  readonly messagesPerSecond?: number;
-  /** Hears of members that come, go, and are refused. */
-  readonly log?: Logger | undefined;
-  /** Whether it hears of every message, too. */
-  readonly logMessages?: boolean | undefined;
+  /** Where it is told of members that come, go, and are refused; of `debug`, of every message, too. */
+  readonly log?: StderrLog;
+  readonly settings?: Partial<Settings>;
+}
+
+/** What a room is made of, as far as it may change. */
+interface Parts {
+  readonly server: Server<Member>;
+  readonly room: Room;
+  /** Refuses what is too much. */
+  readonly polite: RateLimitMiddleware<Member>;
+  /** Sends away who goes on in spite of that. */
+  readonly rude: RateLimitMiddleware<Member>;
+  readonly log: StderrLog | undefined;
+  readonly logging: LoggingMiddleware<Member> | undefined;
 }
 
 /** Where the room is, one URL for each way in. */
@@ -47,20 +65,24 @@ export interface RoomUrls {
 /** The room, served over every transport at once, and its page. */
 export class RoomServer {
   readonly urls: RoomUrls;
-  readonly #server: Server<Member>;
+  readonly #parts: Parts;
   readonly #measuring: NodeJS.Timeout;
 
-  private constructor(urls: RoomUrls, server: Server<Member>, measuring: NodeJS.Timeout) {
+  private constructor(urls: RoomUrls, parts: Parts) {
     this.urls = urls;
-    this.#server = server;
-    this.#measuring = measuring;
+    this.#parts = parts;
+    this.#measuring = setInterval(() => parts.room.measure(), measureEveryMs);
   }
 
   /** @throws what `createServer` throws. */
   static async start(options: RoomServerOptions): Promise<RoomServer> {
-    const { port, httpPort, tcpPort, tls, messagesPerSecond = 10 } = options;
+    const { port, httpPort, tcpPort, tls, log, settings = {} } = options;
+    const { messagesPerSecond = 10, limits } = settings;
     const host = urlHost(options.host);
     const room = new Room(messagesPerSecond / 2);
+    const polite = rateLimit<Member>({ ...politeRates(messagesPerSecond), exceeded: "drop" });
+    const rude = rateLimit<Member>({ ...rudeRates(messagesPerSecond), exceeded: "close" });
+    const logged = log && logging<Member>({ logger: log.write, level: leastOf(log.level), messages: true });
     let urls: RoomUrls | undefined;
     const server = await createServer<Member>(
       {
@@ -73,15 +95,9 @@ export class RoomServer {
         maxMessageBytes: maxRoomMessageBytes,
         maxSessions: maxMembers,
         resumeWindowMs,
+        limits,
         topics: { history: { [topics.lines]: { count: linesKept }, [topics.roster]: { count: 1 } } },
-        middleware: [
-          ...(options.log === undefined
-            ? []
-            : [logging<Member>({ logger: options.log, messages: options.logMessages })]),
-          // Who floods is refused, and sent away when it goes on in spite of that.
-          rateLimit<Member>({ messagesPerSecond: 10 * messagesPerSecond, exceeded: "close" }),
-          rateLimit<Member>({ messagesPerSecond, messagesBurst: 2 * messagesPerSecond, exceeded: "drop" }),
-        ],
+        middleware: [...(logged === undefined ? [] : [logged]), rude, polite],
         plugins: [{ name: "room", setup: (attached) => room.attach(attached) }],
       },
       room,
@@ -96,18 +112,38 @@ export class RoomServer {
       https: `https://${shown}:${wssPort}/`,
       http: `http://${shown}:${wsPort}/`,
     };
-    return new RoomServer(
-      urls,
-      server,
-      setInterval(() => room.measure(), measureEveryMs),
-    );
+    return new RoomServer(urls, { server, room, polite, rude, log, logging: logged });
+  }
+
+  /** Goes on by other settings, for members that are there, too. @throws what `reload` throws: then all is as it was */
+  async reload(tls: ServerTlsOptions, { log, messagesPerSecond, limits }: Settings): Promise<void> {
+    const { server, room, polite, rude, log: written, logging: logged } = this.#parts;
+    await server.reload({ tls, limits });
+    polite.update(politeRates(messagesPerSecond));
+    rude.update(rudeRates(messagesPerSecond));
+    room.linesPerSecond = messagesPerSecond / 2;
+    if (written !== undefined) written.level = log;
+    if (logged !== undefined) logged.level = leastOf(log);
   }
 
   /** Tells everybody, finishes what is asked, sends what is queued, and frees the ports. */
   async close(): Promise<void> {
     clearInterval(this.#measuring);
-    await this.#server.close({ graceful: true, deadlineMs: closeDeadlineMs, spreadMs });
+    await this.#parts.server.close({ graceful: true, deadlineMs: closeDeadlineMs, spreadMs });
   }
+}
+
+function politeRates(messagesPerSecond: number): Omit<RateLimitOptions, "exceeded"> {
+  return { messagesPerSecond, messagesBurst: 2 * messagesPerSecond };
+}
+
+function rudeRates(messagesPerSecond: number): Omit<RateLimitOptions, "exceeded"> {
+  return { messagesPerSecond: 10 * messagesPerSecond };
+}
+
+/** What is written of nothing has some level, too. */
+function leastOf(level: LogChoice): LogLevel {
+  return level === "silent" ? "error" : level;
 }
 
 /** A name that people reach it by: the development certificate is for `localhost`. */

@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import type { MillraceError } from "../index.js";
 import { parsePort } from "./argument.js";
 import { formatFingerprint } from "./certificate.js";
 import {
@@ -7,11 +8,12 @@ import {
   serverIdentity,
   withCertificateOptions,
 } from "./identity.js";
-import { type LogChoice, logLevels, stderrLogger } from "./log.js";
+import { type LogChoice, logLevels, StderrLog } from "./log.js";
 import { runOnce } from "./once.js";
 import { RoomServer, type RoomUrls } from "./room_server.js";
+import { readSettings, type Settings } from "./settings.js";
 import { colours, printJson } from "./terminal.js";
-import { untilSignal } from "./until_signal.js";
+import { onHangUp, untilSignal } from "./until_signal.js";
 
 interface ServeOptions extends CertificateOptions {
   readonly host: string;
@@ -19,6 +21,7 @@ interface ServeOptions extends CertificateOptions {
   readonly httpPort: number;
   readonly tcpPort: number;
   readonly log: LogChoice;
+  readonly settings?: string;
   readonly once?: boolean;
   readonly json?: boolean;
 }
@@ -39,33 +42,64 @@ export function serveCommand(): Command {
         .choices(logLevels)
         .default("warn"),
     )
+    .option("--settings <file>", "JSON with log, messagesPerSecond and limits, as those of createServer")
     .option("--once", "start on free ports, measure a client over each transport, and exit")
     .option("--json", "print JSON for machines, the log too")
     .addHelpText(
       "after",
-      "\nSIGTERM, SIGINT and Ctrl-C tell all members and finish what they asked; a second one ends it at once.",
+      `
+SIGTERM, SIGINT and Ctrl-C tell all members and finish what they asked; a second one ends it at once. SIGHUP has it read
+the settings and the certificate again, where its output is no terminal: who is there stays, and where something is wrong
+with them, all is as it was.`,
     );
   return withCertificateOptions(command).action(async (options: ServeOptions) => {
     const identity = await serverIdentity(options, command);
     if (options.once) await runOnce(identity, options);
-    else await serve(identity, options);
+    else await serve(identity, options, () => serverIdentity(options, command));
   });
 }
 
-async function serve(identity: ServerIdentity, options: ServeOptions): Promise<void> {
+async function serve(
+  identity: ServerIdentity,
+  options: ServeOptions,
+  identityNow: () => Promise<ServerIdentity>,
+): Promise<void> {
   const { host, port, httpPort, tcpPort, json = false } = options;
   const stopping = untilSignal();
+  const settings = () => readSettings(options.settings, options.log);
+  const first = await settings();
   const server = await RoomServer.start({
     ...{ host, port, httpPort, tcpPort },
     tls: identity.tls,
-    log: stderrLogger(options.log, json),
-    logMessages: options.log === "debug",
+    log: new StderrLog(first.log, json),
+    settings: first,
   });
+  const endReloading = onHangUp(() => reload(server, identityNow, settings, json));
   if (json) printJson({ urls: server.urls, certificate: describeCertificate(identity) });
   else printAddresses(server.urls, identity);
   const signal = await stopping;
+  endReloading();
   if (!json) process.stdout.write(`\n${signal}: closing\n`);
   await server.close();
+}
+
+/** Has the room go on by what its files say now; says so, or what is wrong with them. */
+async function reload(
+  server: RoomServer,
+  identityNow: () => Promise<ServerIdentity>,
+  settings: () => Promise<Settings>,
+  json: boolean,
+): Promise<void> {
+  try {
+    const { tls } = await identityNow();
+    await server.reload(tls, await settings());
+    if (json) printJson({ reloaded: true });
+    else process.stdout.write("SIGHUP: goes on by the settings and the certificate as they are now\n");
+  } catch (cause) {
+    const { name, message, code = name } = cause as Partial<MillraceError>;
+    if (json) printJson({ reloaded: false, code, message });
+    else process.stderr.write(`SIGHUP: all is as it was: ${message} (${code})\n`);
+  }
 }
 
 function printAddresses(urls: RoomUrls, { development }: ServerIdentity): void {

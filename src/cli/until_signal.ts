@@ -13,3 +13,18 @@ export function untilSignal(): Promise<NodeJS.Signals> {
     process.on("SIGTERM", onSignal);
   });
 }
+
+/**
+ * Calls a function at each SIGHUP, one at a time, where nobody sits before it: a terminal sends that when it is closed, and
+ * so does Windows to a program whose time is over.
+ * @returns ends that
+ */
+export function onHangUp(act: () => Promise<void>): () => void {
+  if (process.stdout.isTTY || process.platform === "win32") return () => {};
+  let last = Promise.resolve();
+  const onSignal = (): void => {
+    last = last.then(act);
+  };
+  process.on("SIGHUP", onSignal);
+  return () => void process.off("SIGHUP", onSignal);
+}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { CloseCode } from "millrace";
-import { type ClientOptions, type ClientSession, connectSession, FailureCode } from "millrace/client";
+import { type ClientOptions, type ClientSession, connect, FailureCode } from "millrace/client";
 import { type Connect, RoomClient, type RoomEvents } from "#internal/cli/room_client.js";
 import { RoomServer } from "#internal/cli/room_server.js";
 import type { Entrance, Line, Move, Participant } from "#internal/cli/room_words.js";
@@ -28,15 +28,15 @@ class Guest implements RoomEvents {
   client!: RoomClient;
   session!: ClientSession;
 
-  static async enter(t: TestContext, url: string, name: string, comeBackWithinMs?: number): Promise<Guest> {
+  static async enter(t: TestContext, url: string, name: string, attempts?: number): Promise<Guest> {
     const guest = new Guest();
     const client: ClientOptions = { tls: { ca: authority.certificate } };
-    const connect: Connect = async (...given) => {
-      guest.session = await connectSession(...given);
+    const connectGuest: Connect = async (...given) => {
+      guest.session = await connect(...given);
       return guest.session;
     };
-    const options = comeBackWithinMs === undefined ? { name, client } : { name, client, comeBackWithinMs };
-    guest.client = await RoomClient.enter(connect, url, options, guest);
+    const options = attempts === undefined ? { name, client } : { name, client, attempts };
+    guest.client = await RoomClient.enter(connectGuest, url, options, guest);
     t.after(() => guest.client.leave());
     return guest;
   }
@@ -141,7 +141,7 @@ describe("the room", () => {
     await assert.rejects(session.subscribe("room.>"), { code: FailureCode.forbidden });
     await assert.rejects(session.publish("room.lines", "not said"), { code: FailureCode.forbidden });
     await assert.rejects(Guest.enter(t, urls.tcp, "n".repeat(33)), /"name" is longer than 32/);
-    await assert.rejects(connectSession(urls.tcp), /"name" is missing/);
+    await assert.rejects(connect(urls.tcp), /"name" is missing/);
     await mallory.client.say("done");
     await until("that is heard", () => grace.lines.length === 1);
     assert.deepEqual(grace.heard, ["mallory: done"]);
@@ -206,7 +206,7 @@ describe("a member of the room", () => {
 
   test("gives up where the room stays away, and says why", async (t) => {
     const server = await RoomServer.start(free);
-    const ada = await Guest.enter(t, server.urls.tcp, "ada", 100);
+    const ada = await Guest.enter(t, server.urls.tcp, "ada", 2);
     await server.close();
     await until("it is over", () => ada.ends.length === 1);
     assert.match(ada.ends[0]!.message, /nothing listens|closed the connection/);

@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { CloseCode } from "millrace";
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { MillraceProcess, runMillrace } from "../kit/command.js";
 import { temporaryFolder } from "../kit/folder.js";
 import { silentUdp } from "../kit/silent_peer.js";
@@ -87,16 +87,17 @@ test("serve tells who is connected that it stops, over every transport, and answ
     const members = await Promise.all(
       [urls.quic, urls.wss, urls.ws, urls.tcp].map(async (url) => {
         const told: string[] = [];
-        const session = await connectSession(
+        const session = await connect(
           url,
           {
+            reconnect: false,
             meta: [{ key: "name", value: Buffer.from("member") }],
             ...(/^(quic|wss)/.test(url) && { tls: { ca: certificate.path } }),
           },
           {
             goAway: (_session, { retryAfterMs }) =>
               void told.push(`goaway, come in ${retryAfterMs! <= 1_000}`),
-            detached: (_session, { by, code }) => void told.push(`${by} ${code}`),
+            disconnected: (_session, { by, code }) => void told.push(`${by} ${code}`),
           },
         );
         return { session, told };
@@ -106,7 +107,7 @@ test("serve tells who is connected that it stops, over every transport, and answ
     assert.equal((await answers[0]!).status, "success");
     assert.equal(await server.stop(signal), 0, server.stderr);
     for (const { session, told } of members) {
-      await until("the connection is gone", () => session.state === "detached");
+      await until("the connection is gone", () => session.state === "disconnected");
       assert.deepEqual(told, ["goaway, come in true", `peer ${CloseCode.goingAway}`]);
       await session.close();
     }

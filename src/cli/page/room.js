@@ -1,4 +1,4 @@
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { NotSaid, RefusedByRoom, RoomClient } from "#internal/cli/room_client.js";
 import { formatRoundTrip } from "#internal/cli/room_words.js";
 
@@ -10,6 +10,7 @@ const [join, name, say, text] = ["join", "name", "say", "text"].map(find);
 const linesKept = 500;
 const url = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`;
 
+/** A promise of it: a line may be said as soon as we are in, and the roster is still to come. */
 let room;
 let me;
 
@@ -50,7 +51,7 @@ say.addEventListener("submit", async (event) => {
   if (line.trim() === "" || status.dataset.state !== "connected") return;
   text.value = "";
   try {
-    await room.say(line);
+    await (await room).say(line);
   } catch (cause) {
     if (cause instanceof NotSaid) addNote(cause.message);
     else if (cause instanceof RefusedByRoom) addNote(`refused: ${cause.message}`);
@@ -58,7 +59,12 @@ say.addEventListener("submit", async (event) => {
 });
 
 // So that the others see at once that we are gone; a page that is shown again, as by "back", begins anew.
-addEventListener("pagehide", () => void room?.leave());
+addEventListener("pagehide", () => {
+  room?.then(
+    (entered) => entered.leave(),
+    () => {},
+  );
+});
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
 async function enter(wanted) {
@@ -66,9 +72,11 @@ async function enter(wanted) {
   button.disabled = true;
   showStatus("connecting", "connecting…");
   try {
-    room = await RoomClient.enter(connectSession, url, { name: wanted }, events);
+    room = RoomClient.enter(connect, url, { name: wanted }, events);
+    await room;
     sessionStorage.setItem("name", wanted);
   } catch (cause) {
+    room = undefined;
     sessionStorage.removeItem("name");
     showStatus("lost", cause.message);
     button.disabled = false;
