@@ -1,8 +1,8 @@
 // A codec of one's own under sessions: lines of words that somebody can type. What is typed here, `nc` can type as well.
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect as connectSocket } from "node:net";
 import { createInterface } from "node:readline";
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer } from "millrace/server";
 import { wordsCodec } from "./words_codec.js";
 
@@ -15,7 +15,7 @@ const server = await createServer(
 );
 
 // $ nc localhost PORT
-const socket = connect(server.addresses[0].port, "127.0.0.1");
+const socket = connectSocket(server.addresses[0].port, "127.0.0.1");
 socket.write("MILLRACE millrace-words/1\n"); // what it speaks; the server answers what it chose
 socket.write("hello type=1 subject=ada\n"); // version 1 of sessions, and who it is
 socket.write("commit\n"); // the welcome is accepted, whatever it says
@@ -28,7 +28,7 @@ socket.destroy();
 
 // A client of millrace's own has all that sessions have: requests, and here a connection that is cut off.
 const heard = new EventTarget();
-const client = await connectSession(
+const client = await connect(
   server.urls[0],
   { clientId: "bob", codecs: [wordsCodec] },
   {
@@ -41,7 +41,7 @@ const client = await connectSession(
 client.abandon();
 const answered = once(heard, "message");
 client.send("kept, and sent over the next connection");
-await client.resume(server.urls[0]);
+await client.switchTo(server.urls[0]);
 await answered;
 const reply = await client.request("shout", "and a request\nof two lines");
 console.log(new TextDecoder().decode(reply.payload));

@@ -1,5 +1,5 @@
 // A server whose middleware asks who is there, what they may do, and whether what they send is what it should be.
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { access, logging, rateLimit, sharedSecret, validation } from "millrace/middleware";
 import { createServer } from "millrace/server";
 import * as v from "valibot";
@@ -37,8 +37,8 @@ const server = await createServer(
 );
 
 const [url] = server.urls;
-await connectSession(url, { clientId: "eve", token: "guess" }).catch((error) => console.log(error.code));
-const client = await connectSession(url, { clientId: "ada", token: "correct horse" });
+await connect(url, { clientId: "eve", token: "guess" }).catch((error) => console.log(error.code));
+const client = await connect(url, { clientId: "ada", token: "correct horse" });
 for (const [subject, payload] of [
   ["orders.place", '{"item":"teapot"}'],
   ["orders.place", '{"item":7}'],

@@ -1,5 +1,5 @@
 // A middleware of one's own: it binds client ids, keeps clients out of what staff alone may ask, and counts what goes out.
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer, RequestFailure, refuse } from "millrace/server";
 
 const badges = new Map([["b-17", "ada"]]);
@@ -41,12 +41,12 @@ const server = await createServer(
   },
 );
 
-const client = await connectSession(server.urls[0], { clientId: "root", token: "b-17" });
+const client = await connect(server.urls[0], { clientId: "root", token: "b-17" });
 console.log((await client.request("whoami")).text());
 const { status, reason } = await client.request("staff.keys");
 console.log(`staff.keys: ${status}: ${reason}`);
 await client.close();
 await closed;
 console.log(`${sentBytes} bytes went out`);
-await connectSession(server.urls[0], { token: "b-18" }).catch((error) => console.log(error.code));
+await connect(server.urls[0], { token: "b-18" }).catch((error) => console.log(error.code));
 await server.close();

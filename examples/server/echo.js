@@ -1,5 +1,5 @@
 // One application on two transports; a client that loses its connection, goes on over another, and misses nothing.
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer, refuse } from "millrace/server";
 
 const server = await createServer(
@@ -18,7 +18,7 @@ let allCame;
 const done = new Promise((resolve) => {
   allCame = resolve;
 });
-const client = await connectSession(
+const client = await connect(
   overWebSocket,
   { clientId: "ada", token: "sesame" },
   {
@@ -32,7 +32,7 @@ client.send("one");
 client.send("two");
 client.abandon(); // as when a network goes away
 client.send("three"); // kept until there is a connection again
-await client.resume(overTcp);
+await client.switchTo(overTcp);
 client.send("four");
 await done;
 console.log(echoes.join(", "));

@@ -2,7 +2,7 @@
 import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer } from "millrace/server";
 
 const folder = await mkdtemp(join(tmpdir(), "orders-"));
@@ -24,7 +24,7 @@ const server = await createServer(
   { message: (_session, message) => kitchen.push(message.copy()) },
 );
 
-const till = await connectSession(server.urls[0], { clientId: "till" });
+const till = await connect(server.urls[0], { clientId: "till" });
 const stored = await till.sendAcked("two teas", { level: "stored", messageId: "order 1" });
 console.log(`stored: ${stored.status}`);
 // Not sure whether it got through? The same id is the same order.

@@ -1,5 +1,5 @@
 // Requests both ways: a result, a failure with its reason, or no answer in time; none of them is an exception.
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer, RequestFailure } from "millrace/server";
 
 const stock = new Map([["teapot", 3]]);
@@ -22,14 +22,14 @@ const server = await createServer(
   },
 );
 
-const client = await connectSession(
+const client = await connect(
   server.urls[0],
   { clientId: "till" },
   { requests: { "till.cash": () => "41.50" } },
 );
 
 const show = (subject, reply) => {
-  const text = reply.status === "success" ? new TextDecoder().decode(reply.payload) : (reply.reason ?? "");
+  const text = reply.status === "success" ? reply.text() : (reply.reason ?? "");
   console.log(`${subject}: ${reply.status} ${text}`.trimEnd());
 };
 show("stock.count", await client.request("stock.count", "teapot"));

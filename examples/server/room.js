@@ -1,6 +1,6 @@
 // A chat room: what is said goes to all who listen as the same bytes, and who comes late hears what was said before.
 import { once } from "node:events";
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer } from "millrace/server";
 
 const server = await createServer(
@@ -18,7 +18,7 @@ const server = await createServer(
 
 const heard = new EventTarget();
 async function enter(clientId) {
-  const member = await connectSession(
+  const member = await connect(
     server.urls[0],
     { clientId },
     {

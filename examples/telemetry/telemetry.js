@@ -4,7 +4,7 @@
 //   node examples/telemetry/telemetry.js [--devices 10000] [--readings 5] [--json]
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer } from "millrace/server";
 import { Authority } from "millrace/testing";
 import { MemoryTransport } from "../transport/memory.js";
@@ -76,7 +76,7 @@ function sendArchive(session) {
 const shown = new Map(); // the newest that the dashboard knows of each device
 const delaysMs = [];
 let [updates, chunks] = [0, 0];
-const dashboard = await connectSession(
+const dashboard = await connect(
   server.urls[1],
   { clientId: dashboardId },
   {
@@ -105,7 +105,7 @@ const connectMs = performance.now() - connectedAt;
 function connectDevice(n) {
   const tls = { ca: authority.certificate };
   const url = server.urls[n % 10 === 0 ? 0 : 1 + (n % 3)];
-  return connectSession(url, { clientId: `device-${n}`, tls, transports, heartbeatMs: 60_000 });
+  return connect(url, { clientId: `device-${n}`, tls, transports, heartbeatMs: 60_000 });
 }
 
 const sentAt = performance.now();
@@ -144,4 +144,5 @@ const summary = {
 };
 if (values.json) console.log(JSON.stringify(summary));
 else for (const [name, value] of Object.entries(summary)) console.log(name.padEnd(18), value);
+await Promise.all([dashboard, ...sessions].map((session) => session.close({ graceful: false })));
 await server.close({ graceful: false });

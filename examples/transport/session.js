@@ -1,6 +1,6 @@
 // A session over a transport of one's own, in memory: it goes on over TCP when that is gone, as over any other.
 import { once } from "node:events";
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer } from "millrace/server";
 import { MemoryTransport } from "./memory.js";
 
@@ -14,7 +14,7 @@ const server = await createServer(
 const [inMemory = "", overTcp = ""] = server.urls;
 
 const answers = new EventTarget();
-const client = await connectSession(
+const client = await connect(
   inMemory,
   { transports },
   {
@@ -30,7 +30,7 @@ await first;
 const second = once(answers, "answer");
 client.abandon();
 client.send("still here");
-await client.resume(overTcp);
+await client.switchTo(overTcp);
 await second;
 await client.close();
 await server.close();

@@ -1,17 +1,12 @@
-import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { testPrograms } from "./kit.js";
 
-const root = fileURLToPath(new URL("../../../", import.meta.url));
-const folder = join(root, "examples", "quic");
-const run = promisify(execFile);
-
-/** What each example prints; a port or a size differs from run to run. */
-const printed: Readonly<Record<string, RegExp>> = {
+/** A port or a size differs from run to run. */
+testPrograms("quic", {
   "echo.js": /^echo over echo: hello, QUIC\n$/,
   "request_response.js": /^100 requests at once; the sum of the squares is 328350\n$/,
   "file_transfer.js": /^( {0,2}\d+ % of \d+ bytes\n){10,}the file arrived whole\n$/,
@@ -22,25 +17,9 @@ const printed: Readonly<Record<string, RegExp>> = {
   "mutual_tls.js": /^device-1: welcome, device-1\ndevice-2: ERR_MILLRACE_CERTIFICATE_REFUSED\n$/,
   "worker_threads.js": /^9 connections over 3 threads: 3, 3, 3\n$/,
   "migration.js": /^the server sees port \d+ become \d+\none stream over two addresses: before, and after\n$/,
-};
-
-for (const [file, expected] of Object.entries(printed)) {
-  test(`examples/quic/${file} prints what the guide promises, and ends`, async () => {
-    const { stdout, stderr } = await run(process.execPath, [join(folder, file)], { timeout: 60_000 });
-    assert.match(stdout, expected);
-    assert.equal(stderr, "");
-  });
-}
-
-test("every example is run", () => {
-  assert.deepEqual(
-    readdirSync(folder)
-      .filter((name) => name.endsWith(".js"))
-      .sort(),
-    Object.keys(printed).sort(),
-  );
 });
 
 test("the guide shows the examples as they are", async () => {
-  await run(process.execPath, [join(root, "scripts", "guide.mjs"), "--check"]);
+  const root = fileURLToPath(new URL("../../../", import.meta.url));
+  await promisify(execFile)(process.execPath, [join(root, "scripts", "guide.mjs"), "--check"]);
 });

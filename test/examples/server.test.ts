@@ -24,6 +24,21 @@ const programs: Readonly<Record<string, readonly string[]>> = {
     'stock.order: success {"item":"teapot","left":1}',
     "till.cash: success 41.50",
   ],
+  "early_data.js": [
+    "connected; early data accepted: none sent",
+    "41.50 for ada's tea",
+    "connected; early data accepted: true",
+    "41.50 for ada's milk, early",
+  ],
+  "large.js": [
+    "the server takes Metropolis, by ada",
+    "25 %",
+    "50 %",
+    "75 %",
+    "100 %",
+    "all of it",
+    "Heimat: 1413, the other side does not take it: that is too long",
+  ],
   "orders.js": [
     "stored: acknowledged",
     "again: acknowledged; the kitchen has 1",

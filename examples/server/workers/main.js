@@ -1,5 +1,5 @@
 // One server in two threads: its clients reach each other in whichever they are, and this thread reaches all of them.
-import { connectSession } from "millrace/client";
+import { connect } from "millrace/client";
 import { startWorkers } from "millrace/server";
 
 const group = await startWorkers(
@@ -18,7 +18,7 @@ async function enter(clientId) {
     heard[clientId].push(message.text());
     if (heard.ada.length === 1 && heard.bob.length === 2) allCame();
   };
-  const client = await connectSession(group.urls[0], { clientId }, { message });
+  const client = await connect(group.urls[0], { clientId }, { message });
   return { client, thread: await ask(client, "thread") };
 }
 
