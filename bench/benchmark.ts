@@ -1,3 +1,4 @@
+import type { ClientOptions } from "millrace/client";
 import { median } from "./statistics.js";
 
 /** What somebody promised of a comparison. */
@@ -38,6 +39,12 @@ export interface BenchmarkOptions {
   readonly events: number;
   /** Of the session table. */
   readonly sessions: number;
+  /** Clients whose server is begun anew. */
+  readonly clients: number;
+  /** Of the networks between clients and servers. */
+  readonly roundTripsMs: readonly number[];
+  /** How a client notices that nothing comes any more; what is left out is as it is by default. */
+  readonly clientPace: ClientOptions;
   progress(step: string): void;
 }
 

@@ -4,9 +4,9 @@ import protobuf from "protobufjs";
 import { Bench } from "tinybench";
 import { hotHeadBytes, writeHotHead } from "#internal/frame/codec.js";
 import { decodeFrame, decodePlaced, encodeFrame, FrameView } from "#internal/frame/frame.js";
-import { Frame } from "#internal/frame/generated/millrace/wire/frame.js";
-import { Header } from "#internal/frame/generated/millrace/wire/header.js";
 import { verifyFrame } from "#internal/frame/verifier.js";
+import { Frame } from "../test/frame/generated/millrace/wire/frame.js";
+import { Header } from "../test/frame/generated/millrace/wire/header.js";
 import { type Benchmark, type BenchmarkOptions, type Comparison, inTurn, type Target } from "./benchmark.js";
 
 /** As a frame in the middle of a conversation has it. */

@@ -24,6 +24,8 @@ export interface Held {
   readonly node: boolean;
   /** The program that holds them, with its flags. */
   readonly client: readonly string[];
+  /** How many one process of that program can hold, by its open files; all, by default. */
+  readonly eachHolds?: number;
 }
 
 /** Starts the server, opens so many connections to it, and stops both. */
@@ -34,9 +36,9 @@ export async function footprint(subject: Held, connections: number): Promise<Foo
   const clients: BenchProcess[] = [];
   try {
     const before = await residentBytes(subject, server);
-    clients.push(await hold(subject, server, first));
+    await hold(subject, server, first, clients);
     const between = await residentBytes(subject, server);
-    clients.push(await hold(subject, server, rest));
+    await hold(subject, server, rest, clients);
     const after = await residentBytes(subject, server);
     return { average: (after - before) / connections, further: (after - between) / rest };
   } finally {
@@ -45,11 +47,20 @@ export async function footprint(subject: Held, connections: number): Promise<Foo
   }
 }
 
-/** Resolves once so many connections are idle; they last as long as the client. */
-async function hold(subject: Held, server: BenchServer, connections: number): Promise<BenchProcess> {
-  const command = [...subject.client, "--port", String(server.port), "--connections", String(connections)];
+/** Resolves once so many connections are idle; they last as long as the clients that are added. */
+async function hold(
+  subject: Held,
+  server: BenchServer,
+  connections: number,
+  clients: BenchProcess[],
+): Promise<void> {
   const options = { core: clientCore, deadlineMs: connectDeadlineMs };
-  return (await BenchProcess.start(command, options)).process;
+  const most = subject.eachHolds ?? connections;
+  for (let left = connections; left > 0; left -= most) {
+    const share = String(Math.min(left, most));
+    const command = [...subject.client, "--port", String(server.port), "--connections", share];
+    clients.push((await BenchProcess.start(command, options)).process);
+  }
 }
 
 async function residentBytes(subject: Held, server: BenchServer): Promise<number> {

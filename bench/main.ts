@@ -3,7 +3,11 @@ import { join } from "node:path";
 import { Argument, Command, InvalidArgumentError } from "commander";
 import pc from "picocolors";
 import type { Benchmark, BenchmarkOptions, Comparison } from "./benchmark.js";
+import { clientConnect } from "./client_connect.js";
+import { clientFailover } from "./client_failover.js";
+import { clientStorm } from "./client_storm.js";
 import { codec } from "./codec.js";
+import { compression } from "./compression.js";
 import { delivery } from "./delivery.js";
 import { describeMachine } from "./machine.js";
 import { memory } from "./memory.js";
@@ -20,6 +24,7 @@ import { type BenchmarkResult, writeResult } from "./results.js";
 import { ring } from "./ring.js";
 import { root } from "./root.js";
 import { sessionConnect } from "./session_connect.js";
+import { sessionEarly } from "./session_early.js";
 import { sessionEcho } from "./session_echo.js";
 import { sessionLatency } from "./session_latency.js";
 import { sessionMemory } from "./session_memory.js";
@@ -34,6 +39,7 @@ import { webSocketEcho } from "./websocket_echo.js";
 const benchmarks: readonly Benchmark[] = [
   ring,
   codec,
+  compression,
   delivery,
   sessionTable,
   topics,
@@ -50,9 +56,13 @@ const benchmarks: readonly Benchmark[] = [
   sessionRequests,
   sessionPublish,
   sessionConnect,
+  sessionEarly,
   sessionMillion,
   sessionLatency,
   sessionThreads,
+  clientConnect,
+  clientFailover,
+  clientStorm,
   memory,
 ];
 
@@ -64,6 +74,9 @@ const measured: Omit<BenchmarkOptions, "progress" | "repetitions"> = {
   busySessions: 100,
   events: 5_000_000,
   sessions: 1_000_000,
+  clients: 2_000,
+  roundTripsMs: [50, 150],
+  clientPace: {},
 };
 /** Just enough to see that everything still runs. */
 const smoke: Omit<BenchmarkOptions, "progress"> = {
@@ -75,6 +88,9 @@ const smoke: Omit<BenchmarkOptions, "progress"> = {
   busySessions: 10,
   events: 200_000,
   sessions: 20_000,
+  clients: 50,
+  roundTripsMs: [20],
+  clientPace: { heartbeatMs: 1_000, autoSwitch: { stallMs: 500 } },
 };
 
 interface Flags {

@@ -1,14 +1,20 @@
-// Puts the figures of a run into docs/benchmarks.md, and those that have a target into README.md, between the pages' two
-// figures marks: no figure there that was not measured. Argument: the JSON file of a run.
+// Puts the figures of runs into docs/benchmarks.md, and those that have a target into README.md, between the pages' two
+// figures marks: no figure there that was not measured. Arguments: the JSON files of the runs, oldest first; where several
+// have the same benchmark, the last one's figures stand. With --part NAME they go between that name's marks in
+// docs/benchmarks.md alone.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import type { Comparison } from "./benchmark.js";
 import { formatOutcome, formatSpread, formatStanding, formatTarget } from "./print.js";
 import { type BenchmarkResult, type RunResult, readResult } from "./results.js";
 import { root } from "./root.js";
 
-const begin = "<!-- figures:begin -->";
-const end = "<!-- figures:end -->";
+/** Those of the whole run, or of one part of it. */
+function marksOf(part: string | undefined): readonly [begin: string, end: string] {
+  const name = part === undefined ? "" : ` ${part}`;
+  return [`<!-- figures:begin${name} -->`, `<!-- figures:end${name} -->`];
+}
 
 function describeRun({ date, machine, pinning, repetitions }: RunResult): string {
   return (
@@ -43,17 +49,40 @@ function renderFigures(result: RunResult): string {
   return [describeRun(result), ...result.benchmarks.map(table)].join("\n\n");
 }
 
-/** What has a target, in one table. */
+const shortHead = "| what | ours | beside, and the target |\n|---|---|---|";
+
+/** What has a target, in one table: a row for each figure of ours, beside all that it is held to. */
 function renderSummary(result: RunResult): string {
-  const rows = result.benchmarks.flatMap(({ title, comparisons }) =>
-    comparisons
-      .filter(({ target }) => target !== undefined)
-      .map((comparison) => row({ ...comparison, title: `${title.split(":")[0]}; ${comparison.title}` })),
-  );
-  return [describeRun(result), [head, ...rows].join("\n")].join("\n\n");
+  const rows = result.benchmarks.flatMap(({ title, comparisons }) => {
+    const figures = new Map<string, Comparison[]>();
+    for (const comparison of comparisons.filter(({ target }) => target !== undefined)) {
+      const figure = `${comparison.title} of ${comparison.ours.name}`;
+      figures.set(figure, [...(figures.get(figure) ?? []), comparison]);
+    }
+    return [...figures.values()].map((beside) => shortRow(title.split(":")[0]!, beside));
+  });
+  return rows.length === 0 ? "" : `${describeRun(result)}\n\n${[shortHead, ...rows].join("\n")}\n\n`;
 }
 
-async function fill(page: string, figures: string): Promise<void> {
+function shortRow(benchmark: string, comparisons: readonly Comparison[]): string {
+  const { title, unit, ours } = comparisons[0]!;
+  const beside = comparisons.map(
+    (comparison) =>
+      `${formatStanding(comparison)} ${comparison.peer.name} (${formatTarget(comparison.target!)}, ${formatOutcome(comparison)})`,
+  );
+  return `| ${benchmark}; ${title}, ${unit} | ${ours.name}: ${formatSpread(ours.values)} | ${beside.join("; ")} |`;
+}
+
+/** The runs without what a later one measured again; none of which nothing is left. */
+function standing(runs: readonly RunResult[]): RunResult[] {
+  const last = new Map(runs.flatMap((run) => run.benchmarks.map(({ name }) => [name, run] as const)));
+  return runs
+    .map((run) => ({ ...run, benchmarks: run.benchmarks.filter(({ name }) => last.get(name) === run) }))
+    .filter(({ benchmarks }) => benchmarks.length > 0);
+}
+
+async function fill(page: string, figures: string, part?: string): Promise<void> {
+  const [begin, end] = marksOf(part);
   const text = await readFile(join(root, page), "utf8");
   const from = text.indexOf(begin);
   const to = text.indexOf(end);
@@ -61,12 +90,15 @@ async function fill(page: string, figures: string): Promise<void> {
   await writeFile(join(root, page), `${text.slice(0, from + begin.length)}\n${figures}\n${text.slice(to)}`);
 }
 
-const [file] = process.argv.slice(2);
-if (file === undefined) {
-  console.error("usage: node out/bench/report.js RESULT.json");
+const { values, positionals: files } = parseArgs({
+  options: { part: { type: "string" } },
+  allowPositionals: true,
+});
+if (files.length === 0) {
+  console.error("usage: node out/bench/report.js [--part NAME] RESULT.json...");
   process.exitCode = 2;
 } else {
-  const result = await readResult(file);
-  await fill(join("docs", "benchmarks.md"), renderFigures(result));
-  await fill("README.md", renderSummary(result));
+  const runs = standing(await Promise.all(files.map(readResult)));
+  await fill(join("docs", "benchmarks.md"), runs.map(renderFigures).join("\n\n"), values.part);
+  if (values.part === undefined) await fill("README.md", runs.map(renderSummary).join("").trimEnd());
 }

@@ -1,7 +1,7 @@
 import { type BenchmarkOptions, type Comparison, inTurn, type Target } from "./benchmark.js";
 import { describeServers, type LoadResult } from "./load.js";
-import { stopAll } from "./servers.js";
-import { isInstalled, type Loaded, ours, type Subject } from "./session_subjects.js";
+import { type Identity, makeIdentity, stopAll } from "./servers.js";
+import { isInstalled, type Loaded, ours, type SessionTransport, type Subject } from "./session_subjects.js";
 
 /** What is compared of the results. */
 export interface Row<Result> {
@@ -10,6 +10,21 @@ export interface Row<Result> {
   value(result: Result): number;
   /** What was promised beside a peer; undefined where nothing was. */
   target?(peer: string): Target | undefined;
+}
+
+/** Compares over one transport after the other. @param compare is given a certificate for those that need one */
+export async function overTransports(
+  transports: readonly SessionTransport[],
+  compare: (transport: SessionTransport, identity: Identity) => Promise<readonly Comparison[]>,
+): Promise<Comparison[]> {
+  const identity = await makeIdentity();
+  try {
+    const comparisons: Comparison[] = [];
+    for (const transport of transports) comparisons.push(...(await compare(transport, identity)));
+    return comparisons;
+  } finally {
+    await identity.remove();
+  }
 }
 
 /**

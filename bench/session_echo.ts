@@ -1,31 +1,24 @@
 import type { Benchmark, BenchmarkOptions, Comparison, Target } from "./benchmark.js";
 import { loadEcho } from "./echo.js";
 import type { LoadResult } from "./load.js";
-import { type Identity, makeIdentity } from "./servers.js";
-import { beside, type Row, withServers } from "./session_comparison.js";
+import type { Identity } from "./servers.js";
+import { beside, overTransports, type Row, withServers } from "./session_comparison.js";
 import { type SessionTransport, sessionSubjects } from "./session_subjects.js";
 
 const sizes = [64, 1024];
 const depths = [1, 16];
-const transports: readonly SessionTransport[] = ["WebSocket", "TCP", "QUIC"];
 
 /** Messages through a session's handler, beside floors, and libraries that promise what sessions do. */
 export const sessionEcho: Benchmark = {
   name: "session-echo",
   title: "Sessions, echo: through a session's handler over each transport",
-  async run(options) {
-    const identity = await makeIdentity();
-    try {
+  run: (options) =>
+    overTransports(["WebSocket", "TCP", "QUIC"], async (transport, identity) => {
       const comparisons: Comparison[] = [];
-      for (const transport of transports) {
-        for (const sizeBytes of sizes)
-          comparisons.push(...(await compare(options, transport, sizeBytes, identity)));
-      }
+      for (const sizeBytes of sizes)
+        comparisons.push(...(await compare(options, transport, sizeBytes, identity)));
       return comparisons;
-    } finally {
-      await identity.remove();
-    }
-  },
+    }),
 };
 
 async function compare(

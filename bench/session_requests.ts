@@ -1,7 +1,7 @@
 import type { Benchmark, BenchmarkOptions, Comparison, Target } from "./benchmark.js";
 import { type LoadResult, load } from "./load.js";
-import { type Identity, makeIdentity } from "./servers.js";
-import { beside, type Row, withServers } from "./session_comparison.js";
+import type { Identity } from "./servers.js";
+import { beside, overTransports, type Row, withServers } from "./session_comparison.js";
 import { type Loaded, type SessionTransport, sessionSubjects } from "./session_subjects.js";
 
 const sizeBytes = 64;
@@ -15,17 +15,8 @@ const kinds = [
 export const sessionRequests: Benchmark = {
   name: "session-requests",
   title: "Sessions, requests: by subject, each with its answer",
-  async run(options) {
-    const identity = await makeIdentity();
-    try {
-      const comparisons: Comparison[] = [];
-      for (const transport of ["WebSocket", "TCP"] as const)
-        comparisons.push(...(await compare(options, transport, identity)));
-      return comparisons;
-    } finally {
-      await identity.remove();
-    }
-  },
+  run: (options) =>
+    overTransports(["WebSocket", "TCP"], (transport, identity) => compare(options, transport, identity)),
 };
 
 /** Those that have requests. */

@@ -110,5 +110,6 @@ export function sessionOpening(transport: "WebSocket" | "TCP" | "QUIC"): string[
   const opening = `${helloFrame()},-,${commitFrame()}`;
   if (transport === "QUIC") return ["--framing", "sized", "--opening", opening];
   if (transport === "WebSocket") return ["--subprotocol", "millrace.v1", "--opening", opening];
-  return ["--framing", "sized", "--opening", `=${Buffer.from(overTcp).toString("hex")},/,${opening}`];
+  const greeted = `=${Buffer.from(overTcp).toString("hex")}${helloFrame()},/,-,${commitFrame()}`;
+  return ["--framing", "sized", "--opening", greeted];
 }

@@ -5,8 +5,8 @@ import { createInterface } from "node:readline";
  * What every server here does beside echoing: says where it listens, collects its garbage when it is told to
  * (so that only what it holds counts as its memory), and ends with its standard input.
  */
-export function announce(port: number): void {
-  say({ port });
+export function announce(port: number, more: object = {}): void {
+  say({ port, ...more });
   createInterface({ input: process.stdin })
     .on("line", (command) => {
       if (command === "gc") void collectGarbage();

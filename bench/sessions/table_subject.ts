@@ -1,7 +1,7 @@
 import type { SessionHandle } from "#internal/session/handle.js";
 import { IdKind, Sessions } from "#internal/session/sessions.js";
 import { SessionNumber } from "#internal/session/table.js";
-import { IdleSweep } from "#internal/session/walk.js";
+import { IdleSweep } from "../../test/session/walk.js";
 import { Order, type Subject, writeId } from "./figures.js";
 
 /** What millrace ships: the table in shared memory, the directory and the index in native memory. */
