@@ -23,6 +23,7 @@ export {
 } from "./transport/close.js";
 export { peerCloseError } from "./transport/close_error.js";
 export {
+  type ConnectionFigures,
   type ConnectionId,
   type ConnectionState,
   nextConnectionId,

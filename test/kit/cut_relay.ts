@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { resetSocket } from "#internal/transport/reset.js";
 
 /** Stands between TCP clients and a server, and cuts what goes through. */
 export class CutRelay {
@@ -40,7 +41,7 @@ export class CutRelay {
 
   /** Cuts all connections; new ones go through. */
   cut(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) resetSocket(socket);
   }
 
   async close(): Promise<void> {

@@ -37,7 +37,7 @@ export async function earlyRelay(
     relay,
     ticket,
     connectUnanswered(behaviour = {}) {
-      relay.blockUdp("toClient");
+      relay.block("toClient");
       for (const { client } of relay.recorded) earlierClients.add(client.port);
       const resumption = { store: ticket, earlyData: true };
       // The client tries again soon, so that nothing waits long once the answers come through.
@@ -48,6 +48,6 @@ export async function earlyRelay(
       await until("the first flight has left", () => bytes() > 1_200 + streamBytes);
       return sent();
     },
-    release: () => relay.unblockUdp("toClient"),
+    release: () => relay.unblock("toClient"),
   };
 }

@@ -7,6 +7,11 @@ export class VirtualTime {
     return this.#nowMs;
   }
 
+  /** How much is to be done at some time. */
+  get pending(): number {
+    return this.#tasks.length;
+  }
+
   at(atMs: number, task: () => void): () => void {
     const entry = { atMs, task };
     this.#tasks.push(entry);

@@ -106,6 +106,7 @@ describe("the published packages", () => {
     const binary = readdirSync(platformFolder()).filter((name) => name.endsWith(".node"));
     assert.deepEqual(binary, ["millrace.node"]);
     assert.deepEqual(manifest.peerDependenciesMeta, {
+      fflate: { optional: true },
       jose: { optional: true },
       msgpackr: { optional: true },
     });

@@ -4,6 +4,7 @@ import { cpSync, existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../kit/folder.js";
+import { sabotages } from "../proof/sabotage.js";
 
 const repository = resolve(import.meta.dirname, "../../..");
 /** A clone as far as these scripts read it. It has no packages, and nothing is built: set-up would begin with that. */
@@ -27,6 +28,34 @@ function run(script: string, ...args: string[]) {
   return { status, stdout, stderr };
 }
 
+describe("npm run prove:client", () => {
+  it("says in its help what it takes, and builds nothing", () => {
+    const { status, stdout } = run("prove-client.mjs", "--help");
+    assert.equal(status, 0);
+    for (const option of ["--drops", "--seed", "--transports", "--history", "--sabotage", "--json"]) {
+      assert.ok(stdout.includes(option), stdout);
+    }
+  });
+
+  it("refuses what its program would not take, and builds nothing", () => {
+    const wrong: readonly (readonly [RegExp, ...string[]])[] = [
+      [/Unknown option '--fast'/, "--fast"],
+      [/--drops must be 1\.\.1000000000, not none/, "--drops=none"],
+      [/--seed must be 0\.\.2147483647, not -1/, "--seed=-1"],
+      [/--transports has no "udp"; there are quic, ws, tcp/, "--transports=quic,udp"],
+      [
+        new RegExp(`--sabotage has no "all"; there are ${Object.keys(sabotages).join(", ")}`),
+        "--sabotage=all",
+      ],
+    ];
+    for (const [message, ...args] of wrong) {
+      const { status, stderr } = run("prove-client.mjs", ...args);
+      assert.equal(status, 1);
+      assert.match(stderr, message);
+    }
+  });
+});
+
 describe("npm run bench", () => {
   it("says in its help all benchmarks and options that its program takes, and builds nothing", () => {
     const { status, stdout } = run("bench.mjs", "--help");
@@ -46,7 +75,7 @@ describe("npm run bench", () => {
 
   it("refuses a benchmark, an option or a number that its program would not take, and builds nothing", () => {
     const wrong: readonly (readonly [RegExp, ...string[]])[] = [
-      [/there is no benchmark rings; there are codec, /, "ring", "rings"],
+      [/there is no benchmark rings; there are client-connect, /, "ring", "rings"],
       [/Unknown option '--fast'/, "--fast"],
       [/--repetitions must be 1\.\.100, not 0/, "--repetitions", "0"],
     ];
