@@ -8,6 +8,8 @@ const dayMs = 24 * 60 * 60 * 1000;
 const lifetimeMs = 13 * dayMs;
 /** A server that starts now should not outlive its certificate within the day. */
 const renewBeforeMs = 2 * dayMs;
+/** A spent pair takes two; more only where other processes set ours aside in the same moment. */
+const maxAttempts = 20;
 const names = ["localhost"];
 const addresses = ["127.0.0.1", "::1"];
 
@@ -63,10 +65,15 @@ export async function developmentCertificate(
 ): Promise<DevelopmentCertificate> {
   const cached = await findDevelopmentCertificate(options);
   if (cached) return cached;
-  await replacePair(pairDirectory(options), await makePair(options.now ?? new Date()));
-  const made = await findDevelopmentCertificate(options);
-  if (!made) throw new Error(`the development certificate could not be kept in ${pairDirectory(options)}`);
-  return { ...made, created: true };
+  const pair = await makePair(options.now ?? new Date());
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const kept = await keepPair(pairDirectory(options), pair);
+    const found = await findDevelopmentCertificate(options);
+    if (found) return { ...found, created: kept };
+    // What is there is spent, or another process is about to put its own there.
+    await setAside(pairDirectory(options));
+  }
+  throw new Error(`the development certificate could not be kept in ${pairDirectory(options)}`);
 }
 
 /** SHA-256 as people compare it: `AB:CD:…`. */
@@ -89,25 +96,33 @@ interface Pair {
 
 /**
  * Puts certificate and key in place together, by renaming the folder that holds both: a process that
- * starts at the same moment sees the old pair or the new one, never halves.
+ * starts at the same moment sees a whole pair or none, never halves.
+ * @returns false where another pair is there.
  */
-async function replacePair(directory: string, pair: Pair): Promise<void> {
-  const fresh = `${directory}.${randomBytes(6).toString("hex")}`;
+async function keepPair(directory: string, pair: Pair): Promise<boolean> {
+  const fresh = besides(directory);
   await mkdir(fresh, { recursive: true, mode: 0o700 });
   await writeFile(join(fresh, "certificate.pem"), pair.certificate, { mode: 0o644 });
   await writeFile(join(fresh, "key.pem"), pair.privateKey, { mode: 0o600 });
-  const old = `${fresh}.old`;
-  await rename(directory, old).catch(() => undefined);
   try {
     await rename(fresh, directory);
+    return true;
   } catch (cause) {
-    // Another process was quicker; its pair is as good as ours.
     await rm(fresh, { recursive: true, force: true });
     const code = (cause as NodeJS.ErrnoException).code;
-    if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "EPERM") throw cause;
-  } finally {
-    await rm(old, { recursive: true, force: true });
+    if (code === "ENOTEMPTY" || code === "EEXIST" || code === "EPERM") return false;
+    throw cause;
   }
+}
+
+async function setAside(directory: string): Promise<void> {
+  const old = besides(directory);
+  await rename(directory, old).catch(() => undefined);
+  await rm(old, { recursive: true, force: true });
+}
+
+function besides(directory: string): string {
+  return `${directory}.${randomBytes(6).toString("hex")}`;
 }
 
 async function makePair(now: Date): Promise<Pair> {

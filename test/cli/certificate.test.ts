@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
@@ -43,13 +43,21 @@ test("is kept for the next start, and made anew two days before it expires", asy
   assert.notEqual(renewed.sha256, first.sha256);
 });
 
-test("is one pair, even when several processes make it at once", async () => {
-  const directory = temporaryFolder();
-  await Promise.all(Array.from({ length: 8 }, () => developmentCertificate({ directory })));
-  const kept = await findDevelopmentCertificate({ directory });
-  const certificate = new X509Certificate(readFileSync(kept!.certificatePath));
-  assert.ok(certificate.checkPrivateKey(createPrivateKey(readFileSync(kept!.privateKeyPath))));
-});
+for (const [before, spent] of [
+  ["nothing was there", false],
+  ["a spent one was there", true],
+] as const) {
+  test(`is one pair, even when several make it at once where ${before}`, async () => {
+    const directory = temporaryFolder();
+    const now = new Date(Date.now() + 12 * day);
+    if (spent) await developmentCertificate({ directory });
+    await Promise.all(Array.from({ length: 8 }, () => developmentCertificate({ directory, now })));
+    const kept = await findDevelopmentCertificate({ directory, now });
+    const certificate = new X509Certificate(readFileSync(kept!.certificatePath));
+    assert.ok(certificate.checkPrivateKey(createPrivateKey(readFileSync(kept!.privateKeyPath))));
+    assert.deepEqual(readdirSync(directory), ["development"]);
+  });
+}
 
 test("lies in the user's cache folder", () => {
   assert.equal(developmentCacheDirectory({ XDG_CACHE_HOME: "/caches" }), join("/caches", "millrace"));
