@@ -1,16 +1,11 @@
 // Sets the tree up and runs the tests: all, or those whose path contains one of the given words.
-// Arguments that begin with -- go to node's test runner. Help, and what is wrong with the arguments, is told before anything
-// is built.
-import { spawnSync } from "node:child_process";
+// Arguments that begin with -- go to node's test runner, but for --again. Help, and what is wrong with the arguments, is
+// told before anything is built.
 import { runMain } from "./setup/failure.mjs";
 import { checkTestArguments, isMeant, readTestArguments } from "./setup/test_arguments.mjs";
+import { runTests } from "./setup/test_run.mjs";
 import { listFiles, root } from "./setup/tree.mjs";
 import { setUp } from "./setup.mjs";
-
-/** Longer than the slowest test by far: a test that hangs fails, and does not stop CI for ever. */
-const testTimeoutMs = 600_000;
-/** Files that run at a time: they wait more than they compute. */
-const filesAtOnce = 2;
 
 await runMain(async () => {
   const given = process.argv.slice(2);
@@ -20,17 +15,9 @@ await runMain(async () => {
     return;
   }
   await setUp({ tests: true });
-  const { words, options } = readTestArguments(given);
+  const { words, options, again } = readTestArguments(given);
   const files = listFiles(["out/test"], {
     take: (path) => path.endsWith(".test.js") && isMeant(path, words),
   });
-  const runner = [
-    "--test",
-    "--test-reporter=spec",
-    `--test-concurrency=${filesAtOnce}`,
-    `--test-timeout=${testTimeoutMs}`,
-    ...options,
-  ];
-  const { status } = spawnSync(process.execPath, [...runner, ...files], { cwd: root, stdio: "inherit" });
-  process.exitCode = status ?? 1;
+  process.exitCode = (await runTests(files, { options, again, cwd: root })) ? 0 : 1;
 });

@@ -7,14 +7,17 @@ const help = `Usage: npm test [-- [options of node's test runner] [words...]]
 Sets up and builds what the tests need, which takes minutes the first time, and runs them: all, or those files whose
 path has one of the words, such as frame/ or quic/raw.
 
+--again runs files that failed once more, alone, where they are three at most. What passes then fails only beside
+others: it is named, and the run counts as passed.
+
 Options begin with --, and have their values behind a =: --test-name-pattern=WORDS, --test-only …; \`node --help\` has
 all of them. -h or --help says this, and builds nothing.`;
 
 /** What the arguments of `npm test` say. */
 export function readTestArguments(given) {
   const words = given.filter((argument) => !argument.startsWith("-"));
-  const options = given.filter((argument) => argument.startsWith("-"));
-  return { words, options };
+  const options = given.filter((argument) => argument.startsWith("-") && argument !== "--again");
+  return { words, options, again: given.includes("--again") };
 }
 
 /** Whether a test is meant, by its path. */
