@@ -76,7 +76,7 @@ export function describeShutdown({ under, serve }: SessionKit): void {
       const session = await opened.promise;
       session.send(new Uint8Array(200));
       session.send("the last");
-      session.close();
+      await session.close(); // where another thread has it, what a client says now could be first
       client.say({ kind: Kind.Request, seq: 1, type: 5, subject: "late" });
       client.say({ kind: Kind.Request, seq: 2, type: 6, subject: "late", ref: 1 });
       const answers: unknown[] = [];
