@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createInterface, type Interface } from "node:readline";
 import { onCore } from "./pinning.js";
+import { nameOf } from "./program_name.js";
+import { root } from "./root.js";
 
 const readyDeadlineMs = 20_000;
 const stopDeadlineMs = 10_000;
@@ -18,7 +20,7 @@ export class BenchProcess {
 
   private constructor(command: readonly string[], core: number | undefined) {
     const [program, ...arguments_] = core === undefined ? command : onCore(core, command);
-    this.#name = command.join(" ");
+    this.#name = nameOf(command);
     this.#child = spawn(program!, arguments_, { stdio: ["pipe", "pipe", "pipe"] });
     this.#lines = createInterface({ input: this.#child.stdout! });
     this.#child.stderr!.on("data", (chunk: Buffer) => {
@@ -107,7 +109,9 @@ export class BenchProcess {
       controller.abort();
     }
   }
+
   #failure(what: string): Error {
-    return new Error(`"${this.#name}" ${what}: ${this.#errors.trim() || "it said nothing about why"}`);
+    const why = this.#errors.trim().replaceAll(`${root}/`, ""); // it is recorded: where the tree lies is no part of it
+    return new Error(`"${this.#name}" ${what}: ${why || "it said nothing about why"}`);
   }
 }
