@@ -38,7 +38,27 @@ async function bind(
   options: ResolvedListenOptions,
 ): Promise<TransportListener> {
   const transport = await transportOf(url, options.transports);
-  const { tls, http, admit, abandoned, origins, allowMissingOrigin, reusePort, earlyData } = options;
-  const own = { tls, http, admit, abandoned, origins, allowMissingOrigin, reusePort, earlyData };
+  const {
+    tls,
+    http,
+    admit,
+    abandoned,
+    origins,
+    allowMissingOrigin,
+    permessageDeflate,
+    reusePort,
+    earlyData,
+  } = options;
+  const own = {
+    tls,
+    http,
+    admit,
+    abandoned,
+    origins,
+    allowMissingOrigin,
+    permessageDeflate,
+    reusePort,
+    earlyData,
+  };
   return transport.listen({ ...transportOptions(transport, options), ...own, url }, behaviour);
 }

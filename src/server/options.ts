@@ -86,6 +86,11 @@ export interface ServerOptions<Data = any> {
   readonly origins?: readonly string[] | undefined;
   /** Of WebSocket: whether clients may connect that name no origin, which are no browsers; true by default. */
   readonly allowMissingOrigin?: boolean | undefined;
+  /**
+   * Of WebSocket: whether messages of 1 KiB and more are compressed (permessage-deflate, RFC 7692) where the client offers
+   * it, as browsers do; false by default. `compression` compresses over every transport, and knows dictionaries.
+   */
+  readonly permessageDeflate?: boolean | undefined;
   /** How frames are written, the most wanted first; `[frameCodec]` by default. */
   readonly codecs?: readonly Codec[] | undefined;
   /** Transports beside those that are built in. */
@@ -193,6 +198,7 @@ const schema = object({
   http: listenerOptions.http,
   origins: listenerOptions.origins,
   allowMissingOrigin: listenerOptions.allowMissingOrigin,
+  permessageDeflate: listenerOptions.permessageDeflate,
   codecs: optional(listOf<Codec>("a list of at least one Codec object", 1, isCodec)),
   transports: optional(listOf<Transport>("a list of Transport objects", 0, isTransport)),
   compression: compressionOption,
@@ -225,6 +231,7 @@ type Optional =
   | "http"
   | "origins"
   | "allowMissingOrigin"
+  | "permessageDeflate"
   | "codecs"
   | "transports"
   | "topics"

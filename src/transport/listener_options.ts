@@ -14,6 +14,7 @@ export const listenerOptions = {
     listOf<string>("a list of origins as browsers write them, like https://example.com", 0, isOrigin),
   ),
   allowMissingOrigin: optional(flag),
+  permessageDeflate: optional(flag),
   reusePort: optional(flag),
 } satisfies Record<
   Exclude<keyof TransportListenOptions, "url" | "earlyData" | keyof TransportOptions>,

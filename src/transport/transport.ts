@@ -51,6 +51,11 @@ export interface TransportListenOptions extends TransportOptions, AdmissionOptio
   /** Whether a WebSocket may be opened by who names no origin, which no browser does; true by default. */
   readonly allowMissingOrigin?: boolean | undefined;
   /**
+   * Of WebSocket: agrees to permessage-deflate (RFC 7692) with clients that offer it, as browsers do, without context
+   * takeover, so that no connection holds a window. False by default. What frames carry compressed gains nothing by it.
+   */
+  readonly permessageDeflate?: boolean | undefined;
+  /**
    * Takes early data (0-RTT), where the transport has any: the behaviour's `open` is then called for a connection that
    * `isEarly`, and `confirmed` when it is not any more. False by default.
    */
@@ -74,6 +79,8 @@ export interface TransportConnectOptions extends TransportOptions {
    * `isEarly`, before anything was sent. What is to go with its first packets is to be sent at once.
    */
   readonly earlyData?: EarlyDataOptions | undefined;
+  /** Of WebSocket: offers permessage-deflate (RFC 7692), without context takeover. False by default. */
+  readonly permessageDeflate?: boolean | undefined;
 }
 
 /** Accepts connections on one endpoint. */

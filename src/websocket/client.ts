@@ -19,6 +19,7 @@ import type { TransportConnectOptions } from "../transport/transport.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
 import type { WebSocketBehaviour } from "./behaviour.js";
 import { WebSocketContext } from "./context.js";
+import { deflate } from "./permessage_deflate.js";
 import { WsConnection } from "./ws_connection.js";
 
 /** Opens a WebSocket. @see Transport.connect */
@@ -125,7 +126,7 @@ class Handshake {
 }
 
 function createSocket(
-  { url, protocols, maxFrameBytes }: TransportConnectOptions,
+  { url, protocols, maxFrameBytes, permessageDeflate }: TransportConnectOptions,
   credential: ClientCredential | undefined,
   onSecure: (certificate: X509Certificate | undefined) => void,
 ): WebSocket {
@@ -133,7 +134,7 @@ function createSocket(
   try {
     return new WebSocket(`${url.scheme}://${host}:${url.port}${url.path}`, [...protocols], {
       maxPayload: maxFrameBytes,
-      perMessageDeflate: false,
+      perMessageDeflate: deflate(permessageDeflate),
       ...(credential && nodeClientTls(credential)),
       ...(credential && { finishRequest: watchTls(credential, onSecure) }),
     });

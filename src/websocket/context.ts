@@ -7,6 +7,8 @@ export class WebSocketContext {
   readonly behaviour: WebSocketBehaviour;
   readonly maxFrameBytes: number;
   readonly highWaterMarkBytes: number;
+  /** From which size on messages are deflated where the peer has agreed to that. */
+  readonly deflatedFromBytes: number = Number.POSITIVE_INFINITY;
   /** Undefined where nobody watches, or where the library does it. */
   readonly liveness: Liveness | undefined;
   /** Connections opened and not yet closed. */

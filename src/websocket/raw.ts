@@ -22,6 +22,8 @@ export interface WebSocketListenOptions
 export interface WebSocketConnectOptions extends WebSocketOptions {
   readonly tls?: ClientTlsOptions;
   readonly signal?: AbortSignal;
+  /** Offers permessage-deflate (RFC 7692), without context takeover; false by default. */
+  readonly permessageDeflate?: boolean;
 }
 
 const MIB = 1024 * 1024;
@@ -44,10 +46,11 @@ const listenSchema = object({ ...shared, ...listenerOptions } satisfies Record<
   unknown
 >);
 
-const connectSchema = object({ ...shared, ...connectorOptions } satisfies Record<
-  keyof WebSocketConnectOptions,
-  unknown
->);
+const connectSchema = object({
+  ...shared,
+  ...connectorOptions,
+  permessageDeflate: listenerOptions.permessageDeflate,
+} satisfies Record<keyof WebSocketConnectOptions, unknown>);
 
 const handlers: readonly (keyof WebSocketBehaviour)[] = ["open", "frame", "text", "drain", "close"];
 

@@ -23,7 +23,7 @@ export interface WebSocketTransport extends Transport {
 }
 
 /**
- * WebSocket (RFC 6455): one binary message is one frame. Compression is never negotiated. A server's
+ * WebSocket (RFC 6455): one binary message is one frame. permessage-deflate is negotiated where both sides are told to. A server's
  * handshake timeout depends on its library: ws keeps `handshakeTimeoutMs`, uWebSockets.js 10 s.
  */
 export const webSocketTransport: WebSocketTransport = {

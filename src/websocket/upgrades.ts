@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { WebSocketServer } from "ws";
 import { socketAddress } from "../transport/socket_address.js";
 import { negotiate, noRoom, type Refusal, statusLine } from "./handshake.js";
+import { deflate } from "./permessage_deflate.js";
 import type { ServerRequest } from "./server.js";
 import type { ServerContext } from "./server_context.js";
 import { WsConnection } from "./ws_connection.js";
@@ -22,7 +23,7 @@ export class Upgrades {
     this.#sockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      perMessageDeflate: false,
+      perMessageDeflate: deflate(options.permessageDeflate),
       maxPayload: options.maxFrameBytes,
       handleProtocols: () => this.#chosen || false,
     });

@@ -24,6 +24,10 @@ const maxIdleSeconds = 960;
  */
 const oversizeFactor = 4;
 
+/** What the library exports and its types leave out: one window for all connections and each direction. */
+const { SHARED_COMPRESSOR, SHARED_DECOMPRESSOR } = uws as unknown as Readonly<Record<string, number>>;
+const sharedDeflate = SHARED_COMPRESSOR! | SHARED_DECOMPRESSOR!;
+
 /** Another process may take a port between probing and binding it. */
 const bindAttempts = 3;
 
@@ -46,6 +50,7 @@ export const uwsLibrary: ServerLibrary = {
       idleTimeout,
       sendPingsAutomatically: idleTimeout > 0,
       maxPayloadLength: Math.min(options.maxFrameBytes * oversizeFactor, 0x7fffffff),
+      compression: options.permessageDeflate ? sharedDeflate : 0,
       maxBackpressure: 0, // no limit: the connection's high-water mark is one
     });
     return new UwsServer(listenSocket, port, context);
@@ -105,7 +110,8 @@ function upgradeHandler(
     const opening = openings.of(protocol, origin, path);
     const connection = new UwsConnection(context, opening, localAddress, address);
     const key = request.getHeader("sec-websocket-key");
-    response.upgrade<UwsUserData>({ connection }, key, protocol, "", socketContext); // calls `open`
+    const extensions = request.getHeader("sec-websocket-extensions"); // of which the library takes what it was told to
+    response.upgrade<UwsUserData>({ connection }, key, protocol, extensions, socketContext); // calls `open`
   };
 }
 

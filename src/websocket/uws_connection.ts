@@ -142,7 +142,9 @@ export class UwsConnection extends BaseConnection {
 
   protected write(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): void {
     const message = payload === undefined ? head : join(head, payload);
-    if (this.#socket !== undefined) this.#pressed = this.#socket.send(message, binary) !== SENT;
+    if (this.#socket === undefined) return;
+    const deflated = message.length >= this.context.deflatedFromBytes;
+    this.#pressed = this.#socket.send(message, binary, deflated) !== SENT;
   }
 
   protected shutDown(wireCode: number, reason: string): void {

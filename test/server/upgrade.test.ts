@@ -39,12 +39,14 @@ describe("an upgrade to a server of sessions", () => {
     }
   });
 
-  test("agrees on no compression, so that nothing small becomes large", async (t) => {
-    const server = await serve(t);
+  test("agrees on permessage-deflate only where the server is told to, so that nothing small becomes large", async (t) => {
     const offer = { "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits" };
-    const answer = await (await dial(t, server)).upgrade("/", { ...protocol, ...offer });
-    assert.match(answer, /^HTTP\/1\.1 101 /);
-    assert.doesNotMatch(answer, /sec-websocket-extensions/i);
+    for (const permessageDeflate of [undefined, false, true]) {
+      const server = await serve(t, { permessageDeflate });
+      const answer = await (await dial(t, server)).upgrade("/", { ...protocol, ...offer });
+      assert.match(answer, /^HTTP\/1\.1 101 /);
+      assert.equal(/sec-websocket-extensions: permessage-deflate/i.test(answer), permessageDeflate === true);
+    }
   });
 
   test("that is begun and never ended is let go, a byte now and then as well", async (t) => {

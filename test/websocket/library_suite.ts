@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, type TestContext, test } from "node:test";
 import { CloseCode, type CloseInfo } from "millrace";
-import { Authority } from "millrace/testing";
+import { Authority, createStreamRelay } from "millrace/testing";
 import {
   connect,
   listen,
@@ -214,6 +214,80 @@ export function describeServerLibrary(library: "uws" | "ws"): void {
         if (bytes === 1001) assert.ok(seen.error instanceof FrameTooLargeError);
         else assert.notEqual(seen.error, undefined);
       }
+    });
+
+    test("agrees to permessage-deflate where it is told to and the client offers it, and to nothing otherwise", async (t) => {
+      const header = "Sec-WebSocket-Extensions";
+      for (const [permessageDeflate, offer, agreed] of [
+        [true, "permessage-deflate; client_max_window_bits", true],
+        [true, "permessage-bzip2", false],
+        [true, "", false],
+        [false, "permessage-deflate", false],
+        [undefined, "permessage-deflate", false],
+      ] as const) {
+        const { port } = await serve(t, { permessageDeflate });
+        const client = await RawClient.connect(port);
+        t.after(() => client.socket.destroy());
+        const head = await client.upgrade("/", offer === "" ? {} : { [header]: offer });
+        const answer = /^sec-websocket-extensions: (.*)\r$/im.exec(head)?.[1] ?? "";
+        assert.match(head, /^HTTP\/1\.1 101 /);
+        assert.equal(
+          answer.includes("permessage-deflate"),
+          agreed,
+          `${permessageDeflate}, ${offer}: ${answer}`,
+        );
+        if (agreed) assert.match(answer, /server_no_context_takeover/);
+      }
+    });
+
+    test("deflates what is worth it, binary and text, both ways", async (t) => {
+      const { listener } = await serve(t, { permessageDeflate: true });
+      const relay = await createStreamRelay({ target: listener.address });
+      t.after(() => relay.close());
+      const url = `ws://127.0.0.1:${relay.address.port}/`;
+      for (const [permessageDeflate, most] of [
+        [true, 10_000],
+        [false, Number.POSITIVE_INFINITY],
+      ] as const) {
+        const { behaviour, next } = collector();
+        const before = relay.counters;
+        const connection = await connect(url, behaviour, { permessageDeflate });
+        t.after(() => connection.close({ graceful: false }));
+        const large = Buffer.alloc(200_000, "again and ");
+        connection.send(Buffer.from("head "), large);
+        assert.deepEqual((await next()).bytes, Buffer.concat([Buffer.from("head "), large]));
+        connection.sendText(large);
+        assert.deepEqual(await next(), { text: true, bytes: large });
+        connection.send(Buffer.from("short"));
+        assert.equal((await next()).bytes.toString(), "short");
+        const up = relay.counters.toServer.forwardedBytes - before.toServer.forwardedBytes;
+        const down = relay.counters.toClient.forwardedBytes - before.toClient.forwardedBytes;
+        assert.ok(up < most && down < most, `${up} and ${down} bytes`);
+        if (!permessageDeflate) assert.ok(up > 400_000 && down > 400_000, `${up} and ${down} bytes`);
+      }
+    });
+
+    test("refuses by its size what is small only as long as it is deflated", async (t) => {
+      const { listener, nextEnd } = await serve(t, { permessageDeflate: true, maxFrameBytes: 10_000 });
+      for (const bytes of [10_001, 50_000_000]) {
+        const { behaviour, closed } = collector();
+        const connection = await connect(listener.url, behaviour, { permessageDeflate: true });
+        connection.send(new Uint8Array(bytes));
+        const { info } = await nextEnd();
+        assert.equal(info.code, CloseCode.frameTooLarge);
+        await closed;
+      }
+    });
+
+    test("closes a peer that sends what deflate cannot read", async (t) => {
+      const { port, nextEnd } = await serve(t, { permessageDeflate: true });
+      const client = await RawClient.connect(port);
+      t.after(() => client.socket.destroy());
+      await client.upgrade("/", { "Sec-WebSocket-Extensions": "permessage-deflate" });
+      client.sendFrame(0x40 | opcode.binary, Buffer.from([0xff, 0xff, 0xff, 0xff]));
+      const { info } = await nextEnd();
+      assert.notEqual(info.error, undefined);
+      await client.closed;
     });
 
     test("closes a connection that goes silent, and keeps one that only answers pings", async (t) => {
