@@ -29,6 +29,7 @@ const browser: Platform = {
   clock: clientClock,
   watchNetwork: watchPage,
   fetchDocument: fetchedDocument,
+  experience: async () => new (await import("./experience.js")).Experience(),
 };
 
 /**

@@ -3,10 +3,8 @@ import type { Complete } from "../options/complete.js";
 import type { Flight } from "./carried.js";
 import { checkEarlyData } from "./early_data.js";
 import { type Asking, EarlyFlight } from "./early_flight.js";
-import { Journal, type Totals } from "./journal.js";
 import { NetworkMemory, type NetworkMemoryOptions } from "./network_memory.js";
 import type { ReadClientOptions } from "./options.js";
-import { Pace } from "./pace.js";
 import { probeUrls } from "./probe.js";
 import { RouteWatch, type Watched } from "./route_watch.js";
 import type { AutoSwitchOptions } from "./switch_policy.js";
@@ -16,8 +14,6 @@ export interface Choice {
   readonly probe: typeof probeUrls;
   watch(options: Complete<AutoSwitchOptions>, clock: Clock, watched: Watched): RouteWatch;
   memory(options: NetworkMemoryOptions): NetworkMemory;
-  journal(clock: Clock, totals: () => Totals): Journal;
-  pace(): Pace;
   /** @throws InvalidArgumentError where they cannot be kept */
   check(options: ReadClientOptions, urls: readonly string[]): void;
   /** What a session asks with a hello that is early data. */
@@ -38,8 +34,6 @@ export const choice: Choice = {
   probe: probeUrls,
   watch: (options, clock, watched) => new RouteWatch(options, clock, watched),
   memory: (options) => new NetworkMemory(options),
-  journal: (clock, totals) => new Journal(clock, totals),
-  pace: () => new Pace(),
   check: checkEarlyData,
   flight: (session) => new EarlyFlight(session),
 };

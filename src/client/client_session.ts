@@ -47,7 +47,7 @@ import type { ReadClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { Reconnection } from "./reconnection.js";
 import type { ClientSession } from "./session.js";
-import { type SessionStatistics, statisticsOf } from "./session_statistics.js";
+import type { SessionStatistics } from "./session_statistics.js";
 import type { SubscribeFrom, Subscription } from "./subscription.js";
 import { Topics } from "./topics.js";
 
@@ -133,8 +133,13 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
     };
   }
 
-  async statistics(): Promise<SessionStatistics> {
-    return statisticsOf(this, this.#handlers.errors, await this.#reconnection.statistics());
+  /** Faults of handlers, and what else was told to `error`. */
+  get errors(): number {
+    return this.#handlers.errors;
+  }
+
+  statistics(): Promise<SessionStatistics> {
+    return this.#reconnection.statistics(this);
   }
 
   /** Whether the behaviour has a handler for messages of all subjects. */

@@ -4,7 +4,7 @@ import { Kind } from "../frame/frame.js";
 import { sendFrame } from "../frame/unit.js";
 import { unref } from "../transport/timer.js";
 import type { Dialled } from "./dial.js";
-import type { Pace } from "./pace.js";
+import type { Learning } from "./learning.js";
 
 const ping = contentsOf(Kind.Ping, {});
 /** No server agrees to other heartbeats. One that says so would keep its client busy; a timer of weeks fires at once. */
@@ -15,7 +15,7 @@ const mostMs = 3_600_000;
 export class Heartbeat {
   readonly #dialled: Dialled;
   readonly #clock: Clock;
-  readonly #pace: Pace | undefined;
+  readonly #learning: Pick<Learning, "everyMs" | "tell">;
   #timer: NodeJS.Timeout | undefined = undefined;
   #everyMs = 0;
   #heard = 0;
@@ -29,10 +29,10 @@ export class Heartbeat {
   pings = 0;
   #hasHeard = false;
 
-  constructor(dialled: Dialled, clock: Clock, pace: Pace | undefined) {
+  constructor(dialled: Dialled, clock: Clock, learning: Pick<Learning, "everyMs" | "tell">) {
     this.#dialled = dialled;
     this.#clock = clock;
-    this.#pace = pace;
+    this.#learning = learning;
     this.#next();
   }
 
@@ -85,7 +85,7 @@ export class Heartbeat {
   end(): void {
     clearTimeout(this.#timer);
     const isBySilence = this.#silentSinceMs !== undefined && this.#wasQuiet;
-    if (isBySilence) this.#pace?.lost(this.#everyMs, this.#clock.now());
+    if (isBySilence) this.#learning.tell(({ pace }, { nowMs }) => pace.lost(this.#everyMs, nowMs));
   }
 
   /** Looks in the middle between two pings, too: what came behind that was no answer to the one before. */
@@ -93,7 +93,7 @@ export class Heartbeat {
     const { heartbeatMs } = this.#dialled.welcome;
     if (heartbeatMs === undefined) return;
     const agreedMs = Math.min(Math.max(heartbeatMs, leastMs), mostMs);
-    this.#everyMs = this.#pace?.everyMs(agreedMs, this.#clock.now()) ?? agreedMs;
+    this.#everyMs = this.#learning.everyMs(agreedMs);
     this.#wait(() => {
       const heard = this.#heard;
       const sinceMs = this.#clock.now();

@@ -9,6 +9,7 @@ import { beginProbe } from "./begin_probe.js";
 import type { ClientBehaviour } from "./behaviour.js";
 import { choice } from "./choice.js";
 import { clientClock } from "./clock.js";
+import { Experience } from "./experience.js";
 import { httpsDocument } from "./https_document.js";
 import type { ClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
@@ -25,6 +26,7 @@ const node: Platform = {
   fetchDocument: httpsDocument,
   clock: clientClock,
   watchNetwork: watchWake,
+  experience: () => new Experience(),
   choice,
 };
 

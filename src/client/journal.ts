@@ -1,4 +1,3 @@
-import type { Clock } from "../dispatch/clock.js";
 import type { ConnectionFigures, TransportConnection } from "../transport/connection.js";
 import type { Route } from "./carried.js";
 import type { SwitchReason } from "./switch_policy.js";
@@ -53,14 +52,22 @@ export interface TransportStatistics extends Totals {
   readonly retransmissions: number | undefined;
 }
 
+/** When something happened, and what the session had done until then. */
+export interface Moment {
+  /** By the clock of its timers. */
+  readonly nowMs: number;
+  /** Milliseconds since 1970, by this machine's clock. */
+  readonly dateMs: number;
+  readonly totals: Totals;
+}
+
 type Tally = { -readonly [Key in keyof TransportStatistics]: TransportStatistics[Key] };
 
 /** The connection that there is, and what was done before it. */
 interface Current {
   readonly tally: Tally;
   readonly connection: TransportConnection;
-  readonly sinceMs: number;
-  readonly before: Totals;
+  readonly since: Moment;
 }
 
 const totals = ["messagesSent", "bytesSent", "messagesReceived", "bytesReceived"] as const;
@@ -70,19 +77,11 @@ const maxSwitches = 100;
 /** Keeps what a session has done over which transport, and how it came from one to another. */
 export class Journal {
   readonly switches: SwitchRecord[] = [];
-  readonly #clock: Clock;
-  readonly #totals: () => Totals;
   readonly #tallies = new Map<string, Tally>();
   #current: Current | undefined = undefined;
   #route: Route | undefined = undefined;
   /** Figures of connections that have ended are on their way. */
   #figures: Promise<void> = Promise.resolve();
-
-  /** @param totals what the session has done until now. */
-  constructor(clock: Clock, totals: () => Totals) {
-    this.#clock = clock;
-    this.#totals = totals;
-  }
 
   /** A try has failed. */
   failed(transport: string): void {
@@ -90,26 +89,25 @@ export class Journal {
   }
 
   /** A connection is to carry the session from now on. */
-  begin(connection: TransportConnection): void {
+  begin(connection: TransportConnection, since: Moment): void {
     const tally = this.#of(connection.transport);
     tally.connections += 1;
-    this.#current = { tally, connection, sinceMs: this.#clock.now(), before: this.#totals() };
+    this.#current = { tally, connection, since };
   }
 
   /** It does. */
-  arrived(route: Route, reason: SwitchCause): void {
-    if (this.#route !== undefined)
-      this.switches.push({ at: Date.now(), from: this.#route, to: route, reason });
+  arrived(route: Route, reason: SwitchCause, { dateMs }: Moment): void {
+    if (this.#route !== undefined) this.switches.push({ at: dateMs, from: this.#route, to: route, reason });
     if (this.switches.length > maxSwitches) this.switches.shift();
     this.#route = route;
   }
 
   /** It carries it no longer. @param roundTripMs the last that its heartbeat has measured. */
-  end(roundTripMs: number | undefined): void {
+  end(roundTripMs: number | undefined, now: Moment): void {
     const current = this.#current;
     if (current === undefined) return;
     this.#current = undefined;
-    this.#add(current.tally, current, roundTripMs);
+    add(current, now, roundTripMs);
     const figures = figuresOf(current);
     this.#figures = this.#figures.then(async () => addFigures(current.tally, await figures));
   }
@@ -119,26 +117,26 @@ export class Journal {
     this.#of(transport).losses += 1;
   }
 
-  /** What is known by now. @param roundTripMs the last that the heartbeat has measured. */
-  async transports(roundTripMs: number | undefined): Promise<readonly TransportStatistics[]> {
+  /**
+   * What is known by now.
+   * @param roundTripMs the last that the heartbeat has measured.
+   * @param now asked when the figures of the transports have come
+   */
+  async transports(
+    roundTripMs: number | undefined,
+    now: () => Moment,
+  ): Promise<readonly TransportStatistics[]> {
     const current = this.#current;
     const figures = current && (await figuresOf(current));
     await this.#figures;
     return Array.from(this.#tallies.values(), (tally) => {
       const copy = { ...tally };
       if (current !== undefined && current === this.#current && current.tally === tally) {
-        this.#add(copy, current, roundTripMs);
+        add({ ...current, tally: copy }, now(), roundTripMs);
         addFigures(copy, figures);
       }
       return copy;
     });
-  }
-
-  #add(tally: Tally, { sinceMs, before }: Current, roundTripMs: number | undefined): void {
-    const now = this.#totals();
-    for (const name of totals) tally[name] += now[name] - before[name];
-    tally.connectedMs += this.#clock.now() - sinceMs;
-    tally.roundTripMs = roundTripMs ?? tally.roundTripMs;
   }
 
   #of(transport: string): Tally {
@@ -153,6 +151,13 @@ export class Journal {
     }
     return tally;
   }
+}
+
+/** What was done over a connection between its beginning and now. */
+function add({ tally, since }: Current, now: Moment, roundTripMs: number | undefined): void {
+  for (const name of totals) tally[name] += now.totals[name] - since.totals[name];
+  tally.connectedMs += now.nowMs - since.nowMs;
+  tally.roundTripMs = roundTripMs ?? tally.roundTripMs;
 }
 
 /** Undefined where the transport does not tell, or not of this one. */

@@ -3,6 +3,7 @@ import type { TransportUrl } from "../transport/address.js";
 import type { Transport } from "../transport/transport.js";
 import type { Choice } from "./choice.js";
 import type { FetchDocument } from "./discovery.js";
+import type { ExperienceSource } from "./learning.js";
 
 /** What a client's sessions need of where they run: all that is not the same in Node.js and in a browser. */
 export interface Platform {
@@ -12,6 +13,7 @@ export interface Platform {
   readonly fetchDocument: FetchDocument;
   /** Calls `changed` where the machine has woken, or has another network. @returns ends that. */
   readonly watchNetwork?: (changed: () => void) => () => void;
+  readonly experience: ExperienceSource;
   /** Missing where there is but one transport. */
   readonly choice?: Choice;
 }

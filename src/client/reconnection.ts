@@ -13,14 +13,14 @@ import { Connector } from "./connector.js";
 import type { Dialled } from "./dial.js";
 import type { ClientHandlers } from "./handlers.js";
 import { Heartbeat } from "./heartbeat.js";
-import type { Journal, SwitchCause } from "./journal.js";
+import type { SwitchCause } from "./journal.js";
+import { Learning } from "./learning.js";
 import { Leaving } from "./leaving.js";
 import type { ReadClientOptions } from "./options.js";
-import type { Pace } from "./pace.js";
 import type { Platform } from "./platform.js";
 import { endOf, mayRetry, meaningOf, retryAfterOf } from "./retrying.js";
 import type { RouteWatch, Watched } from "./route_watch.js";
-import type { ConnectionStatistics } from "./session_statistics.js";
+import type { SessionCounts, SessionStatistics } from "./session_statistics.js";
 import type { Move } from "./switch_policy.js";
 import { isSameScheme } from "./urls.js";
 
@@ -43,8 +43,7 @@ export class Reconnection implements Watched {
   readonly #connector: Connector;
   readonly #backoff: Backoff | undefined;
   readonly #watch: RouteWatch | undefined;
-  readonly #journal: Journal | undefined;
-  readonly #pace: Pace | undefined;
+  readonly #learning: Learning;
   readonly #leaving: Leaving;
   readonly #endNetworkWatch: (() => void) | undefined;
   #state: ClientState = "connecting";
@@ -90,7 +89,7 @@ export class Reconnection implements Watched {
       report: (cause) => {
         if (handlers.hasErrorHandler) handlers.report(cause);
       },
-      failed: (transport) => this.#journal?.failed(transport),
+      failed: (transport) => this.#learning.tell(({ journal }) => journal.failed(transport)),
       probed: (result) => handlers.call("probed", result),
     });
     const { reconnect, autoSwitch } = options;
@@ -100,8 +99,7 @@ export class Reconnection implements Watched {
     const go = (target: string) => void this.switchTo(target, "goAway").catch(() => {});
     this.#leaving = new Leaving(clock, () => session.isQuiet && this.#dialled !== undefined, go);
     if (reconnect !== undefined) this.#endNetworkWatch = platform.watchNetwork?.(() => this.refresh());
-    this.#pace = platform.choice?.pace();
-    this.#journal = platform.choice?.journal(clock, () => session.totals);
+    this.#learning = new Learning(platform.experience, clock, () => session.totals);
     if (autoSwitch !== undefined) this.#watch = platform.choice?.watch(autoSwitch, clock, this);
   }
 
@@ -128,15 +126,10 @@ export class Reconnection implements Watched {
   }
 
   /** See `ClientSession.statistics`. */
-  async statistics(): Promise<ConnectionStatistics> {
-    const journal = this.#journal;
-    const roundTripMs = this.#heartbeat?.roundTripMs;
-    return {
-      heartbeats: this.#pings + (this.#heartbeat?.pings ?? 0),
-      roundTripMs,
-      transports: (await journal?.transports(roundTripMs)) ?? [],
-      switches: [...(journal?.switches ?? [])],
-    };
+  async statistics(counts: SessionCounts): Promise<SessionStatistics> {
+    const experience = await this.#learning.experience();
+    const pings = this.#pings + (this.#heartbeat?.pings ?? 0);
+    return experience.statistics(counts, pings, this.#heartbeat?.roundTripMs, () => this.#learning.now());
   }
 
   /** Connects for the first time. @throws why that has failed */
@@ -319,7 +312,7 @@ export class Reconnection implements Watched {
     const isFirst = this.#state === "connecting";
     this.#release();
     this.#dialled = dialled;
-    this.#journal?.begin(dialled.connection);
+    this.#learning.tell(({ journal }, now) => journal.begin(dialled.connection, now));
     before?.connection.close({ code: CloseCode.superseded, graceful: false });
     let lost: LostSession | undefined;
     try {
@@ -333,12 +326,13 @@ export class Reconnection implements Watched {
     this.#backoff?.connected();
     this.#connector.connected(dialled.url);
     this.#retryAfterMs = 0;
-    this.#heartbeat = new Heartbeat(dialled, this.#platform.clock, this.#pace);
+    this.#heartbeat = new Heartbeat(dialled, this.#platform.clock, this.#learning);
     this.#watch?.begin(dialled.url, this.#heartbeat, dialled.connection);
     if (!this.#pongs.isEmpty) this.#heartbeat.ping();
     const { resumed } = dialled.welcome;
     const route = routeOf(dialled);
-    this.#journal?.arrived(route, reason);
+    this.#learning.tell(({ journal }, now) => journal.arrived(route, reason, now));
+    this.#learning.begin();
     if (before === undefined) this.#handlers.call("connected", { ...route, resumed, ...earlyOf(dialled) });
     else this.#handlers.call("switched", routeOf(before), route, reason);
     if (lost !== undefined) this.#handlers.call("gap", lost);
@@ -364,7 +358,7 @@ export class Reconnection implements Watched {
       this.#over(meaning === "failed" ? "failed" : "disconnected", info);
       return;
     }
-    this.#journal?.lost(dialled.connection.transport);
+    this.#learning.tell(({ journal }) => journal.lost(dialled.connection.transport));
     this.#session.pause();
     this.#upgrade?.callOff(new SessionClosedError("its connection was lost"));
     this.#state = this.#backoff === undefined && this.#waitingMoves === 0 ? "disconnected" : "reconnecting";
@@ -403,7 +397,8 @@ export class Reconnection implements Watched {
   /** Lets go of the connection. */
   #release(): void {
     this.#dialled = undefined;
-    this.#journal?.end(this.#heartbeat?.roundTripMs);
+    const roundTripMs = this.#heartbeat?.roundTripMs;
+    this.#learning.tell(({ journal }, now) => journal.end(roundTripMs, now));
     this.#pings += this.#heartbeat?.pings ?? 0;
     this.#heartbeat?.end();
     this.#heartbeat = undefined;

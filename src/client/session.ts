@@ -92,7 +92,10 @@ export interface ClientSession<Events = unknown> extends AsyncDisposable {
    * @throws TimeoutError, AbortedError; SessionClosedError where the session is over, or ends meanwhile
    */
   ping(options?: WaitOptions): Promise<number>;
-  /** What the session has done, and over which transports; also when it is over. */
+  /**
+   * What the session has done, and over which transports; also when it is over.
+   * @throws in a page, what loading the code for it has failed of
+   */
   statistics(): Promise<SessionStatistics>;
   /** Cuts the connection off, as a network would; the session comes back, unless `reconnect` is false. */
   abandon(): void;

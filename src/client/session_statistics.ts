@@ -1,4 +1,4 @@
-import type { ResumableSession } from "./client_session.js";
+import type { Outbound } from "../delivery/outbound.js";
 import type { SwitchRecord, Totals, TransportStatistics } from "./journal.js";
 
 /** What a session has done since it began, over all of its connections. */
@@ -21,10 +21,21 @@ export interface SessionStatistics extends Totals {
   readonly roundTripMs: number | undefined;
   /** Packets that were lost, and sent again, as far as transports tell: QUIC does. Undefined where none has. */
   readonly retransmissions: number | undefined;
-  /** What was done over which transport. None in a page, which has one. */
+  /** What was done over which transport. */
   readonly transports: readonly TransportStatistics[];
-  /** The last 100 changes of connections, the oldest first. None in a page. */
+  /** The last 100 changes of connections, the oldest first. */
   readonly switches: readonly SwitchRecord[];
+}
+
+/** What a session knows of itself. */
+export interface SessionCounts {
+  readonly outbound: Pick<
+    Outbound,
+    "bytesQueued" | "bytesUnacknowledged" | "messagesDropped" | "messagesExpired"
+  >;
+  readonly totals: Totals;
+  readonly requestsPending: number;
+  readonly errors: number;
 }
 
 /** What is known of what keeps a session connected. */
@@ -35,8 +46,7 @@ export type ConnectionStatistics = Pick<
 
 /** Puts together what a session knows of itself, and of its connections. */
 export function statisticsOf(
-  { outbound, totals, requestsPending }: Pick<ResumableSession, "outbound" | "totals" | "requestsPending">,
-  errors: number,
+  { outbound, totals, requestsPending, errors }: SessionCounts,
   connections: ConnectionStatistics,
 ): SessionStatistics {
   const { bytesQueued, bytesUnacknowledged, messagesDropped, messagesExpired } = outbound;

@@ -12,13 +12,40 @@ const page = 'export { connect } from "millrace/client";';
 /** What a page may cost that speaks sessions: what it costs now, and no more. It is to be 25 KB. */
 const mostGzipBytes = 38 * 1024;
 
+/** The same, and what is loaded later. */
+const mostLaterBytes = 40 * 1024;
+
 /** What it costs more that compresses. */
 const mostCompressionBytes = 7 * 1024;
 
+/** What a page loads before it runs. */
 interface Bundle {
-  readonly code: string | Uint8Array;
+  readonly code: string;
   /** What it was made of, from the project's root. */
   readonly sources: readonly string[];
+  /** What it loads when it needs it. */
+  readonly later: { readonly code: string; readonly sources: readonly string[] };
+}
+
+/** A file that a bundler has made. */
+interface Chunk {
+  readonly code: string;
+  readonly sources: readonly string[];
+  /** Those that it cannot be without, by their names. */
+  readonly imports: readonly string[];
+}
+
+function bundleOf(entry: string, chunks: ReadonlyMap<string, Chunk>): Bundle {
+  const first = new Set([entry]);
+  for (const name of first) for (const other of chunks.get(name)!.imports) first.add(other);
+  const gather = (isWanted: (name: string) => boolean) => {
+    const wanted = [...chunks].filter(([name]) => isWanted(name)).map(([, chunk]) => chunk);
+    return {
+      code: wanted.map(({ code }) => code).join(""),
+      sources: wanted.flatMap(({ sources }) => sources),
+    };
+  };
+  return { ...gather((name) => first.has(name)), later: gather((name) => !first.has(name)) };
 }
 
 async function bundledByEsbuild(contents: string): Promise<Bundle> {
@@ -28,12 +55,19 @@ async function bundledByEsbuild(contents: string): Promise<Bundle> {
     platform: "browser",
     format: "esm",
     minify: true,
+    splitting: true,
+    outdir: root,
     write: false,
     metafile: true,
     logLevel: "silent", // what cannot be resolved, as Node's own modules, is thrown
   });
-  const [made] = Object.values(metafile.outputs);
-  return { code: outputFiles[0]!.contents, sources: Object.keys(made!.inputs) };
+  const chunks = Object.entries(metafile.outputs).map(([path, { inputs, imports }]): [string, Chunk] => {
+    const { text: code } = outputFiles.find((file) => relative(root, file.path) === path)!;
+    const needed = imports.filter(({ kind }) => kind === "import-statement").map((one) => one.path);
+    return [path, { code, sources: Object.keys(inputs), imports: needed }];
+  });
+  const [entry] = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === "<stdin>")!;
+  return bundleOf(entry, new Map(chunks));
 }
 
 async function bundledByVite(contents: string): Promise<Bundle> {
@@ -55,9 +89,12 @@ async function bundledByVite(contents: string): Promise<Bundle> {
       rollupOptions: { input: "page.js", preserveEntrySignatures: "strict" },
     },
   })) as Rollup.RollupOutput;
-  const [{ code, modules }, ...others] = built.output;
-  assert.deepEqual(others, [], "one file is all");
-  return { code, sources: Object.keys(modules).map((path) => relative(root, path)) };
+  const output = built.output.filter((file) => file.type === "chunk");
+  const chunks = output.map(({ fileName, code, modules, imports }): [string, Chunk] => {
+    const sources = Object.keys(modules).map((path) => relative(root, path));
+    return [fileName, { code, sources, imports }];
+  });
+  return bundleOf(output.find(({ isEntry }) => isEntry)!.fileName, new Map(chunks));
 }
 
 for (const [bundler, bundled] of [
@@ -74,6 +111,17 @@ for (const [bundler, bundled] of [
       assert.deepEqual(unwanted, []);
       const { length } = gzipSync(code, { level: 9 });
       assert.ok(length <= mostGzipBytes, `${length} bytes`);
+    });
+
+    test("loads what a session learns of its connections when it is open, and not before", async () => {
+      const { code, sources, later } = await bundled(page);
+      const learned = ["experience", "journal", "pace", "session_statistics"];
+      for (const name of learned.map((one) => `dist/client/${one}.js`)) {
+        assert.ok(!sources.includes(name), `${name} is loaded at first`);
+        assert.ok(later.sources.includes(name), `${name} is not there`);
+      }
+      const { length } = gzipSync(code + later.code, { level: 9 });
+      assert.ok(length <= mostLaterBytes, `${length} bytes`);
     });
 
     test("has large messages only where they are used, and nothing of Node.js for them", async () => {

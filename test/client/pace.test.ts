@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createPair, installFakeClock } from "millrace/testing";
+import { connect } from "millrace/client";
+import { createServer } from "millrace/server";
+import { createStreamRelay, installFakeClock } from "millrace/testing";
+import { connect as connectInPage } from "#internal/client/browser.js";
 import { Heartbeat } from "#internal/client/heartbeat.js";
 import { Pace } from "#internal/client/pace.js";
 import { systemClock } from "#internal/dispatch/clock.js";
+import { providePageSocket } from "../kit/page_socket.js";
 import { until } from "../kit/until.js";
 
+providePageSocket();
+
 const hourMs = 3_600_000;
+const asAgreed = { everyMs: (agreedMs: number) => agreedMs, tell: () => {} };
 
 describe("how often a client says that it is there", () => {
   test("is twice as often where silence cost it a connection, and hourly less again", () => {
@@ -37,41 +44,52 @@ describe("how often a client says that it is there", () => {
     ] as const) {
       const connection = { state: "open", send: () => "sent" };
       const dialled = { connection, codec: undefined, welcome: { heartbeatMs } };
-      const heartbeat = new Heartbeat(dialled as never, systemClock, undefined);
+      const heartbeat = new Heartbeat(dialled as never, systemClock, asAgreed);
       await clock.advance(hourMs + 500);
       heartbeat.end();
       assert.equal(heartbeat.pings, pings);
     }
   });
 
-  test("suits a network that forgets who is silent, after one connection", async (t) => {
-    const clock = installFakeClock();
-    t.after(() => clock.uninstall());
-    let losses = 0;
-    await using pair = await createPair({
-      relay: true,
-      client: { reconnect: { delayMs: 100, jitter: 0 } },
-      clientBehaviour: {
-        disconnected: () => {
-          losses += 1;
+  for (const [where, connectThere, scheme] of [
+    ["Node.js", connect, "tcp"],
+    ["a page", connectInPage, "ws"],
+  ] as const) {
+    test(`suits a network that forgets who is silent, after one connection, in ${where}`, async (t) => {
+      const clock = installFakeClock();
+      t.after(() => clock.uninstall());
+      const server = await createServer({ listen: `${scheme}://127.0.0.1:0` }, {});
+      t.after(() => server.close({ graceful: false }));
+      const relay = await createStreamRelay({ target: server.addresses[0]! });
+      t.after(() => relay.close());
+      let losses = 0;
+      const client = await connectThere(
+        `${scheme}://127.0.0.1:${relay.address.port}`,
+        { reconnect: { delayMs: 100, jitter: 0 } },
+        {
+          disconnected: () => {
+            losses += 1;
+          },
         },
-      },
+      );
+      t.after(() => client.close({ graceful: false }));
+      await client.statistics(); // a page has loaded what it learns by
+      const forgetsAfterS = 12; // a client that is not told otherwise is heard of each 15 s
+      let bytes = 0;
+      let silentS = 0;
+      for (let second = 0; second < 300; second += 1) {
+        await clock.advance(1_000);
+        const [flow] = relay.flows;
+        const passed = (flow?.forwardedBytes.toServer ?? 0) + (flow?.forwardedBytes.toClient ?? 0);
+        silentS = passed === bytes ? silentS + 1 : 0;
+        bytes = passed;
+        if (silentS === forgetsAfterS) flow?.resetAfter("toServer", 1);
+      }
+      await until("it is connected", async () => {
+        await clock.advance(10);
+        return client.state === "connected";
+      });
+      assert.equal(losses, 1);
     });
-    const forgetsAfterS = 12; // a client that is not told otherwise is heard of each 15 s
-    let bytes = 0;
-    let silentS = 0;
-    for (let second = 0; second < 300; second += 1) {
-      await clock.advance(1_000);
-      const flow = pair.relay!.flows[0];
-      const passed = (flow?.forwardedBytes.toServer ?? 0) + (flow?.forwardedBytes.toClient ?? 0);
-      silentS = passed === bytes ? silentS + 1 : 0;
-      bytes = passed;
-      if (silentS === forgetsAfterS) flow?.resetAfter("toServer", 1);
-    }
-    await until("it is connected", async () => {
-      await clock.advance(10);
-      return pair.client.state === "connected";
-    });
-    assert.equal(losses, 1);
-  });
+  }
 });

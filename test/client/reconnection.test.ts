@@ -16,6 +16,7 @@ import { type ClientBehaviour, type ClientOptions, type ClientSession, connect }
 import { createServer, RejectCode, refuse, type Server, type ServerBehaviour } from "millrace/server";
 import { createStreamRelay } from "millrace/testing";
 import { beginSession } from "#internal/client/begin.js";
+import { Experience } from "#internal/client/experience.js";
 import type { Platform } from "#internal/client/platform.js";
 import { transportOf } from "#internal/frame/transports.js";
 import { tcpTransport } from "#internal/tcp/transport.js";
@@ -58,6 +59,7 @@ class Line {
         return () => void this.told.delete(changed);
       },
       fetchDocument: () => Promise.reject(new Error("nothing is fetched here")),
+      experience: () => new Experience(),
     };
     const url = server.urls[0]!.replace(/^tcp/, "line");
     const session = await beginSession(
