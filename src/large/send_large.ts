@@ -18,6 +18,7 @@ import {
   oneOf,
   option,
   optional,
+  type Read,
   withDefault,
 } from "../options/schema.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
@@ -83,7 +84,7 @@ const schema = object({
   idleTimeoutMs: withDefault(integer(1, 0x7fff_ffff), 60_000),
 } satisfies Record<keyof SendLargeOptions, unknown>);
 
-type ReadOptions = ReturnType<typeof readOptions<typeof schema>>;
+type ReadOptions = Read<typeof schema>;
 
 /** The numbers that the large messages of each session have had. */
 const lastIds = new WeakMap<object, number>();

@@ -20,7 +20,6 @@ import {
   option,
   optional,
   withDefault,
-  withItems,
 } from "../options/schema.js";
 import type { TopicsOptions } from "../topic/options.js";
 import type { HttpHandler } from "../transport/http.js";
@@ -187,11 +186,9 @@ const limits = object({
 } satisfies Record<keyof LimitOptions, unknown>);
 
 const schema = object({
-  listen: withItems(
-    option<string | readonly string[]>(
-      "a URL, or a list of at least one",
-      (value) => isText(value) || (isListOf(value, isText) && value.length > 0),
-    ),
+  listen: option<string | readonly string[]>(
+    "a URL, or a list of at least one",
+    (value) => isText(value) || (isListOf(value, isText) && value.length > 0),
     isText,
   ),
   tls: listenerOptions.tls,

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import type * as v from "valibot";
-import { flag, object, optional, withDefault } from "../../options/schema.js";
+import { flag, object, optional, type Read, withDefault } from "../../options/schema.js";
 import type { ClientCredential } from "../../transport/credential.js";
 import { checkEarlyTrust, type TicketStore, ticketStore } from "../../transport/early_data.js";
 import { throwIfAborted, type WaitOptions, within } from "../../transport/wait.js";
@@ -27,7 +26,7 @@ const schema = object({
 export const clientResumptionOption = optional(schema);
 
 /** Options with every default filled in. */
-export type ReadClientResumption = v.InferOutput<typeof schema>;
+export type ReadClientResumption = Read<typeof schema>;
 
 const sharedStore = new MemoryTicketStore();
 
