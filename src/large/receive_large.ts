@@ -10,7 +10,8 @@ import type { ServerBehaviour } from "../server/behaviour.js";
 import type { Session } from "../server/session.js";
 import { callGuarded, throwUncaught } from "../transport/uncaught.js";
 import type { LargeMessage } from "./large_message.js";
-import { anyBytes, maxWindowBytes, minWindowBytes } from "./offer.js";
+import { anyBytes } from "./offer.js";
+import { pacingOptions } from "./pacing.js";
 import { Receiving } from "./receiving.js";
 
 /** How large messages are received. */
@@ -38,8 +39,7 @@ const schema = object({
   maxBytes: withDefault(anyBytes, Number.MAX_SAFE_INTEGER),
   maxTransfers: withDefault(integer(1, 1_000_000), 256),
   maxTransfersPerSession: withDefault(integer(1, 1_000), 8),
-  windowBytes: withDefault(integer(minWindowBytes, maxWindowBytes), 512 * 1_024),
-  idleTimeoutMs: withDefault(integer(1, 0x7fff_ffff), 60_000),
+  ...pacingOptions,
 } satisfies Record<keyof ReceiveLargeOptions<unknown>, unknown>);
 
 /** What both behaviours have, as far as it matters here. */

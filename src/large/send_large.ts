@@ -22,15 +22,8 @@ import {
   withDefault,
 } from "../options/schema.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
-import {
-  anyBytes,
-  anything,
-  encodeOffer,
-  maxWindowBytes,
-  minWindowBytes,
-  type Offer,
-  readAcceptance,
-} from "./offer.js";
+import { anyBytes, anything, encodeOffer, type Offer, readAcceptance } from "./offer.js";
+import { pacingOptions } from "./pacing.js";
 import { partOverheadBytes } from "./part.js";
 import { type LargeSession, type Port, portOf } from "./port.js";
 import { Sending, tellAbort } from "./sending.js";
@@ -80,8 +73,7 @@ const schema = object({
   signal: optional(abortSignal),
   priority: withDefault(oneOf("control", "high", "normal", "bulk"), "bulk"),
   chunkBytes: withDefault(integer(KIB, KIB * KIB), 64 * KIB),
-  windowBytes: withDefault(integer(minWindowBytes, maxWindowBytes), 512 * KIB),
-  idleTimeoutMs: withDefault(integer(1, 0x7fff_ffff), 60_000),
+  ...pacingOptions,
 } satisfies Record<keyof SendLargeOptions, unknown>);
 
 type ReadOptions = Read<typeof schema>;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { type ClientBehaviour, type ClientOptions, connect } from "millrace/client";
 import { createServer, type Server, type ServerBehaviour } from "millrace/server";
 import { createRelay, type Relay } from "millrace/testing";
 import { deferred } from "../kit/deferred.js";
 import { until } from "../kit/until.js";
-import { authority, identity } from "../transport/suite/kit.js";
+import { identity } from "../transport/suite/kit.js";
+import { joined } from "./joined.js";
 
 /** A server behind a relay on the way by QUIC, and without one by WebSocket. */
 async function network(t: TestContext, behaviour: ServerBehaviour = {}) {
@@ -22,21 +22,6 @@ async function network(t: TestContext, behaviour: ServerBehaviour = {}) {
   return { server, relay, urls: [`quic://127.0.0.1:${relay.address.port}`, wss] as const };
 }
 
-async function join(
-  t: TestContext,
-  urls: readonly string[],
-  options: ClientOptions,
-  behaviour: ClientBehaviour = {},
-) {
-  const session = await connect(
-    urls,
-    { tls: { ca: authority.certificate }, networkStore: new Map(), ...options } as ClientOptions,
-    behaviour,
-  );
-  t.after(() => session.close({ graceful: false }));
-  return session;
-}
-
 describe("a session with several URLs", () => {
   it("goes over to its first choice when that answers at last, with nothing lost, and nothing twice", async (t) => {
     const atServer: number[] = [];
@@ -45,7 +30,7 @@ describe("a session with several URLs", () => {
     });
     relay.block();
     const switches: string[] = [];
-    const session = await join(
+    const session = await joined(
       t,
       urls,
       { headStartMs: 10, connectTimeoutMs: 2_000, autoSwitch: { upgradeAfterMs: 20, stallMs: 100 } },
@@ -70,7 +55,7 @@ describe("a session with several URLs", () => {
   it("leaves a connection on which nothing is answered, long before that is lost", async (t) => {
     const { server, relay, urls } = await network(t, { requests: { ask: () => "answer" } });
     const left = deferred<string>();
-    const session = await join(
+    const session = await joined(
       t,
       urls,
       { headStartMs: 60_000, heartbeatMs: 3_600_000, autoSwitch: { stallMs: 100 } },
@@ -92,7 +77,7 @@ describe("a session with several URLs", () => {
     const { relay, urls } = await network(t, {
       message: (_session, message) => atServer.push(Number(message.text())),
     });
-    const session = await join(t, urls, {
+    const session = await joined(t, urls, {
       headStartMs: 60_000,
       // Nothing else is a reason here.
       autoSwitch: { lossRate: 0.1, badForMs: 500, slowerBy: 100, stallMs: 600_000 },
@@ -119,7 +104,7 @@ describe("a session with several URLs", () => {
 
   it("stays with a connection that loses a little", async (t) => {
     const { relay, urls } = await network(t);
-    const session = await join(t, urls, {
+    const session = await joined(t, urls, {
       headStartMs: 60_000,
       autoSwitch: { lossRate: 0.5, badForMs: 0, slowerBy: 100, stallMs: 600_000 },
     });
@@ -139,7 +124,7 @@ describe("a session with several URLs", () => {
     const other = `quic://127.0.0.1:${silent.address.port}`;
     silent.block();
     const ends: unknown[] = [];
-    const session = await join(
+    const session = await joined(
       t,
       [quic, other],
       { headStartMs: 60_000, autoSwitch: { stallMs: 100, badForMs: 0 }, connectTimeoutMs: 300 },

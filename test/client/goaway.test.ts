@@ -1,26 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import type { Transport } from "millrace";
-import { type ClientBehaviour, type ClientOptions, connect } from "millrace/client";
 import { createServer } from "millrace/server";
 import { tcpTransport } from "#internal/tcp/transport.js";
 import { until } from "../kit/until.js";
+import { joined } from "./joined.js";
 
 async function serve(t: TestContext, listen: string | readonly string[]) {
   const server = await createServer({ listen }, {});
   t.after(() => server.close({ graceful: false }));
   return server;
-}
-
-async function join(
-  t: TestContext,
-  urls: readonly string[],
-  options: ClientOptions,
-  behaviour: ClientBehaviour = {},
-) {
-  const client = await connect(urls, options, behaviour);
-  t.after(() => client.close({ graceful: false }));
-  return client;
 }
 
 /** What a client was told by a server that ends, and how it has tried to come back. */
@@ -48,7 +37,7 @@ describe("clients of a server that ends and names no other", () => {
     const server = await serve(t, "tcp://127.0.0.1:0");
     const clients = Array.from({ length: count }, () => new Returning());
     for (const client of clients) {
-      await join(
+      await joined(
         t,
         server.urls,
         { transports: [client.transport], reconnect: { delayMs: 20, maxDelayMs: 100 } },
@@ -72,7 +61,7 @@ describe("clients of a server that ends and names no other", () => {
     const server = await serve(t, ["tcp://127.0.0.1:0", "ws://127.0.0.1:0"]);
     const [tcp, ws] = server.urls as [string, string];
     const routes: string[] = [];
-    await join(
+    await joined(
       t,
       [tcp, ws],
       { preferredTransport: "tcp", headStartMs: 60_000, reconnect: { delayMs: 5, maxDelayMs: 50 } },

@@ -2,23 +2,18 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, type TestContext, test } from "node:test";
 import { InvalidArgumentError } from "millrace";
-import { type ClientOptions, connect } from "millrace/client";
+import { connect } from "millrace/client";
 import { createServer, type ServerBehaviour } from "millrace/server";
 import { createRelay } from "millrace/testing";
 import { until } from "../kit/until.js";
-import { authority, identity } from "../transport/suite/kit.js";
+import { identity } from "../transport/suite/kit.js";
+import { joined } from "./joined.js";
 
 async function serve(t: TestContext, listen: string, behaviour: ServerBehaviour) {
   const tls = listen.startsWith("quic") || listen.startsWith("wss") ? { tls: identity } : {};
   const server = await createServer({ listen, ...tls }, behaviour);
   t.after(() => server.close({ graceful: false }));
   return server.urls[0]!;
-}
-
-async function join(t: TestContext, url: string, options: ClientOptions = {}) {
-  const session = await connect(url, { tls: { ca: authority.certificate }, ...options });
-  t.after(() => session.close({ graceful: false }));
-  return session;
 }
 
 /** A server by QUIC that counts messages, behind a relay that counts packets. */
@@ -40,7 +35,7 @@ describe("a session that is to linger", () => {
     const packets: number[] = [];
     for (const lingerMs of [0, 2_000]) {
       const { got, relay, url } = await counted(t);
-      const session = await join(t, url, { lingerMs });
+      const session = await joined(t, url, { lingerMs });
       await session.ping();
       const before = relay.counters.toServer.received;
       for (let i = 0; i < 30; i += 1) {
@@ -61,7 +56,7 @@ describe("a session that is to linger", () => {
 
   test("does not keep a request waiting, nor what was sent before it", async (t) => {
     const { url } = await counted(t);
-    const session = await join(t, url, { lingerMs: 10_000 });
+    const session = await joined(t, url, { lingerMs: 10_000 });
     session.send("a");
     session.send("b");
     const reply = await session.request("count", "", { timeoutMs: 5_000 });
@@ -72,7 +67,7 @@ describe("a session that is to linger", () => {
     for (const listen of ["tcp://127.0.0.1:0", "ws://127.0.0.1:0", "quic://127.0.0.1:0"]) {
       const got: string[] = [];
       const url = await serve(t, listen, { message: (_session, message) => got.push(message.text()) });
-      const session = await join(t, url, { lingerMs: 10_000 });
+      const session = await joined(t, url, { lingerMs: 10_000 });
       for (const text of ["a", "b", "c"]) session.send(text);
       await session.close();
       await until("all have come", () => got.length === 3);
@@ -97,7 +92,7 @@ describe("what a session sends in one turn", { skip: process.platform !== "linux
     test(`leaves in a few writes, over ${new URL(listen).protocol}`, async (t) => {
       let got = 0;
       const url = await serve(t, listen, { message: () => (got += 1) });
-      const session = await join(t, url);
+      const session = await joined(t, url);
       await session.ping();
       const before = writes();
       for (let i = 0; i < 200; i += 1) session.send(`${i}`);
@@ -109,7 +104,7 @@ describe("what a session sends in one turn", { skip: process.platform !== "linux
 
   test("leaves in a few packets, over quic:", async (t) => {
     const { got, relay, url } = await counted(t);
-    const session = await join(t, url);
+    const session = await joined(t, url);
     await session.ping();
     const before = relay.counters.toServer.received;
     for (let i = 0; i < 200; i += 1) session.send(`${i}`);

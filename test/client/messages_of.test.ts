@@ -5,7 +5,6 @@ import {
   type ClientBehaviour,
   type ClientOptions,
   type ClientSession,
-  connect,
   type Messages,
   messagesOf,
   type ReceivedMessage,
@@ -13,7 +12,8 @@ import {
 import { createServer, type ServerBehaviour, type Session } from "millrace/server";
 import { deferred } from "../kit/deferred.js";
 import { until } from "../kit/until.js";
-import { authority, identity } from "../transport/suite/kit.js";
+import { identity } from "../transport/suite/kit.js";
+import { joined } from "./joined.js";
 
 interface Said {
   readonly events: { readonly liked: { readonly likes: number }; readonly joined: { readonly name: string } };
@@ -29,17 +29,6 @@ async function serve(t: TestContext, behaviour: ServerBehaviour = {}, listen = t
   return server;
 }
 
-async function join(
-  t: TestContext,
-  url: string,
-  options: ClientOptions = {},
-  behaviour: ClientBehaviour = {},
-): Promise<ClientSession> {
-  const session = await connect(url, { tls: { ca: authority.certificate }, ...options }, behaviour);
-  t.after(() => session.close({ graceful: false }));
-  return session;
-}
-
 /** A server, and a client of it whose messages are read, and the server's end of its session. */
 async function reading(
   t: TestContext,
@@ -49,7 +38,7 @@ async function reading(
 ) {
   const opened = deferred<Session>();
   const server = await serve(t, { open: (session) => opened.resolve(session) }, listen);
-  const session = await join(t, server.urls[0]!, options, behaviour);
+  const session = await joined(t, server.urls[0]!, options, behaviour);
   const messages = messagesOf(session);
   return { server, session, messages, peer: await opened.promise };
 }
@@ -79,7 +68,7 @@ for (const listen of [tcp, "ws://127.0.0.1:0", "quic://127.0.0.1:0"]) {
   describe(`the loop over a session's messages, over ${protocol}`, () => {
     test("has all from the first on, in order, and they keep", async (t) => {
       const server = await serve(t, { open: (peer) => sendAll(peer, 500) }, listen);
-      const session = await join(t, server.urls[0]!);
+      const session = await joined(t, server.urls[0]!);
       const kept: ReceivedMessage[] = [];
       for await (const message of messagesOf(session)) if (kept.push(message) === 500) break;
       assert.deepEqual(
@@ -252,7 +241,7 @@ describe("a loop over a session's messages", () => {
     assert.deepEqual(await take(messages, 1), ["for the loop"]);
     assert.deepEqual(heard, ["for the handler"]);
     const server = await serve(t);
-    const session = await join(t, server.urls[0]!, {}, { message() {} });
+    const session = await joined(t, server.urls[0]!, {}, { message() {} });
     assert.throws(() => messagesOf(session), InvalidArgumentError);
   });
 

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { type ClientBehaviour, type ClientOptions, connect, type NetworkNote, probe } from "millrace/client";
+import { type ClientOptions, type NetworkNote, probe } from "millrace/client";
 import { createServer, refuse, type Server, type ServerBehaviour, wellKnown } from "millrace/server";
 import { createRelay } from "millrace/testing";
 import { silentUdp } from "../kit/silent_peer.js";
 import { until } from "../kit/until.js";
 import { authority, identity } from "../transport/suite/kit.js";
+import { joined } from "./joined.js";
 
 const listen = ["quic://127.0.0.1:0", "wss://127.0.0.1:0", "tls://127.0.0.1:0"];
 const tls = { ca: authority.certificate };
@@ -19,21 +20,6 @@ async function serve(t: TestContext, behaviour: ServerBehaviour = {}): Promise<S
   return server;
 }
 
-async function join(
-  t: TestContext,
-  urls: string | readonly string[],
-  options: ClientOptions = {},
-  behaviour: ClientBehaviour = {},
-) {
-  const session = await connect(
-    urls,
-    { tls, networkStore: new Map(), ...options } as ClientOptions,
-    behaviour,
-  );
-  t.after(() => session.close({ graceful: false }));
-  return session;
-}
-
 /** A port of this machine where nothing ever answers QUIC. */
 async function blockedUdp(t: TestContext): Promise<string> {
   const silent = await silentUdp();
@@ -45,7 +31,7 @@ describe("a session by several URLs", () => {
   it("is over QUIC where that answers in its head start, and no other is tried", async (t) => {
     const server = await serve(t);
     const [quic, wss, tcp] = server.urls as [string, string, string];
-    const session = await join(t, [wss, tcp, quic], { headStartMs: 60_000 });
+    const session = await joined(t, [wss, tcp, quic], { headStartMs: 60_000 });
     assert.equal(session.transport, "quic");
     assert.equal(server.connectionCount, 1);
   });
@@ -53,13 +39,13 @@ describe("a session by several URLs", () => {
   it("is over the transport that is preferred", async (t) => {
     const server = await serve(t);
     const options = { headStartMs: 60_000, preferredTransport: "tcp" };
-    assert.equal((await join(t, server.urls, options)).transport, "tcp");
+    assert.equal((await joined(t, server.urls, options)).transport, "tcp");
   });
 
   it("is one session on one connection, however many have raced", async (t) => {
     const server = await serve(t);
     for (let i = 0; i < 5; i += 1) {
-      const session = await join(t, server.urls, { headStartMs: 0 });
+      const session = await joined(t, server.urls, { headStartMs: 0 });
       assert.equal((await session.request("nothing")).status, "failure");
       await until("the losers are gone", () => server.connectionCount === i + 1);
       assert.equal(server.sessionCount, i + 1);
@@ -70,7 +56,7 @@ describe("a session by several URLs", () => {
     const server = await serve(t);
     const urls = [await blockedUdp(t), server.urls[1]!];
     const networkStore = new Map<string, NetworkNote>();
-    const first = await join(t, urls, {
+    const first = await joined(t, urls, {
       headStartMs: 50,
       networkStore,
       network: () => "train",
@@ -79,14 +65,14 @@ describe("a session by several URLs", () => {
     await until("it is remembered", () => networkStore.size === 1);
     assert.deepEqual([...networkStore.keys()], [`train ${urls[0]}`]);
     const options = { headStartMs: 60_000, networkStore, network: () => "train" } as ClientOptions;
-    assert.equal((await join(t, urls, options)).transport, "websocket");
+    assert.equal((await joined(t, urls, options)).transport, "websocket");
   });
 
   it("is tried with the head start again when that memory has expired", async (t) => {
     const server = await serve(t);
     const [quic, wss] = server.urls as [string, string];
     const networkStore = new Map([[` ${quic}`, { udpBlockedUntilMs: Date.now() }]]);
-    const session = await join(t, [quic, wss], { networkStore, headStartMs: 60_000 } as ClientOptions);
+    const session = await joined(t, [quic, wss], { networkStore, headStartMs: 60_000 } as ClientOptions);
     assert.equal(session.transport, "quic");
     await until("that QUIC answers is remembered", () => networkStore.get(` ${quic}`) === undefined);
   });
@@ -99,15 +85,15 @@ describe("a session by several URLs", () => {
       throw failure;
     };
     const networkStore = { get: fail, set: fail };
-    await join(t, server.urls, { networkStore }, { error: (_session, cause) => errors.push(cause) });
+    await joined(t, server.urls, { networkStore }, { error: (_session, cause) => errors.push(cause) });
     await until("it is told", () => errors.length > 0);
     assert.equal(errors[0], failure);
-    await join(t, server.urls, { networkStore });
+    await joined(t, server.urls, { networkStore });
   });
 
   it("is refused once, whatever the number of URLs", async (t) => {
     const server = await serve(t, { authenticate: () => refuse("who are you?", { code: 300 }) });
-    await assert.rejects(join(t, server.urls), { code: "ERR_MILLRACE_SESSION_REFUSED", rejectCode: 300 });
+    await assert.rejects(joined(t, server.urls), { code: "ERR_MILLRACE_SESSION_REFUSED", rejectCode: 300 });
   });
 
   it("fails with what each has failed with", async (t) => {
@@ -115,7 +101,7 @@ describe("a session by several URLs", () => {
     const urls = server.urls.slice(1);
     await server.close();
     await assert.rejects(
-      join(t, urls),
+      joined(t, urls),
       (error: Error & { errors: { url: string; error: { code: string } }[] }) => {
         assert.deepEqual(
           error.errors.map(({ url, error: { code } }) => [url, code]),
@@ -129,10 +115,10 @@ describe("a session by several URLs", () => {
   it("is found by the host alone", async (t) => {
     const server = await serve(t);
     const host = new URL(server.urls[1]!.replace("wss:", "https:")).origin;
-    const session = await join(t, host, { headStartMs: 60_000 });
+    const session = await joined(t, host, { headStartMs: 60_000 });
     assert.equal(session.transport, "quic");
     assert.equal(await session.switchTo("tcp"), true, "the host has named that, too");
-    await assert.rejects(join(t, host, { tls: undefined }), { code: "ERR_MILLRACE_CERTIFICATE_UNTRUSTED" });
+    await assert.rejects(joined(t, host, { tls: undefined }), { code: "ERR_MILLRACE_CERTIFICATE_UNTRUSTED" });
   });
 });
 
@@ -199,7 +185,7 @@ describe("a probe", () => {
     t.after(() => relay.close());
     const far = `quic://127.0.0.1:${relay.address.port}`;
     const ordered: string[][] = [];
-    const session = await join(
+    const session = await joined(
       t,
       [far, wss],
       { probe: { messages: 3, throughputBytes: 0 }, headStartMs: 60_000 },
@@ -207,7 +193,7 @@ describe("a probe", () => {
     );
     assert.deepEqual(ordered, [[wss, far]]);
     assert.equal(session.transport, "websocket");
-    const without = await join(t, [far, wss], { headStartMs: 60_000 });
+    const without = await joined(t, [far, wss], { headStartMs: 60_000 });
     assert.equal(without.transport, "quic");
   });
 

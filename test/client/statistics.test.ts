@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
-import { type ClientBehaviour, type ClientOptions, connect, type SessionStatistics } from "millrace/client";
+import type { SessionStatistics } from "millrace/client";
 import { createServer, type ServerBehaviour } from "millrace/server";
 import { createRelay } from "millrace/testing";
 import { until } from "../kit/until.js";
-import { authority, identity } from "../transport/suite/kit.js";
+import { identity } from "../transport/suite/kit.js";
+import { joined } from "./joined.js";
 
 async function serve(t: TestContext, behaviour: ServerBehaviour, ...listen: string[]) {
   const tls = listen.some((url) => url.startsWith("quic")) ? { tls: identity } : {};
@@ -13,17 +14,8 @@ async function serve(t: TestContext, behaviour: ServerBehaviour, ...listen: stri
   return server;
 }
 
-async function join(
-  t: TestContext,
-  urls: string | readonly string[],
-  options: ClientOptions = {},
-  behaviour: ClientBehaviour = {},
-) {
-  const tls = { ca: authority.certificate };
-  const session = await connect(urls, { tls, heartbeatMs: 3_600_000, ...options }, behaviour);
-  t.after(() => session.close({ graceful: false }));
-  return session;
-}
+/** No heartbeat is among what is counted. */
+const quiet = { heartbeatMs: 3_600_000 };
 
 function over(statistics: SessionStatistics, transport: string) {
   const found = statistics.transports.find((one) => one.transport === transport);
@@ -43,7 +35,8 @@ describe("the statistics of a session", () => {
       "ws://127.0.0.1:0",
     );
     const [tcp, ws] = server.urls as [string, string];
-    const session = await join(t, [tcp, ws], {
+    const session = await joined(t, [tcp, ws], {
+      ...quiet,
       autoSwitch: false,
       preferredTransport: "tcp",
       headStartMs: 60_000,
@@ -80,7 +73,7 @@ describe("the statistics of a session", () => {
 
   test("count publications, which nobody acknowledges", async (t) => {
     const server = await serve(t, { subscribe: () => true }, "tcp://127.0.0.1:0");
-    const session = await join(t, server.urls[0]!);
+    const session = await joined(t, server.urls[0]!, quiet);
     await session.subscribe("news");
     const before = await session.statistics();
     server.publish("news", "12345");
@@ -95,7 +88,7 @@ describe("the statistics of a session", () => {
 
   test("have heartbeats, and the round trip that they measure", async (t) => {
     const server = await serve(t, {}, "tcp://127.0.0.1:0");
-    const session = await join(t, server.urls[0]!);
+    const session = await joined(t, server.urls[0]!, quiet);
     const none = await session.statistics();
     assert.deepEqual([none.heartbeats, none.roundTripMs], [0, undefined]);
     const tookMs = await session.ping();
@@ -112,25 +105,20 @@ describe("the statistics of a session", () => {
   test("count what handlers throw", async (t) => {
     const server = await serve(t, { open: (session) => session.send("go") }, "tcp://127.0.0.1:0");
     const causes: unknown[] = [];
-    const session = await join(
-      t,
-      server.urls[0]!,
-      {},
-      {
-        message: () => {
-          throw new Error("a fault");
-        },
-        error: (_session, cause) => causes.push(cause),
+    const session = await joined(t, server.urls[0]!, quiet, {
+      message: () => {
+        throw new Error("a fault");
       },
-    );
+      error: (_session, cause) => causes.push(cause),
+    });
     await until("it has thrown", () => causes.length === 1);
     assert.equal((await session.statistics()).errors, 1);
   });
 
   test("have what waits, what was dropped, and what has expired", async (t) => {
     const server = await serve(t, {}, "tcp://127.0.0.1:0");
-    const session = await join(t, server.urls[0]!, {
-      ...{ reconnect: false, queueBytes: 2_000, queuePolicy: "drop-oldest" },
+    const session = await joined(t, server.urls[0]!, {
+      ...{ ...quiet, reconnect: false, queueBytes: 2_000, queuePolicy: "drop-oldest" },
     });
     session.abandon();
     await until("it is lost", () => session.state === "disconnected");
@@ -149,8 +137,8 @@ describe("the statistics of a session", () => {
     const [tcp, ws] = server.urls as [string, string];
     const dead = await serve(t, {}, "tcp://127.0.0.1:0");
     await dead.close({ graceful: false });
-    const session = await join(t, [dead.urls[0]!, ws], {
-      ...{ autoSwitch: false, preferredTransport: "tcp", reconnect: { delayMs: 1 } },
+    const session = await joined(t, [dead.urls[0]!, ws], {
+      ...{ ...quiet, autoSwitch: false, preferredTransport: "tcp", reconnect: { delayMs: 1 } },
     });
     const connected = await session.statistics();
     assert.deepEqual([over(connected, "tcp").failures, over(connected, "websocket").failures], [1, 0]);
@@ -177,7 +165,7 @@ describe("the statistics of a session", () => {
     const [quic, tcp] = server.urls as [string, string];
     const relay = await createRelay({ target: { address: "127.0.0.1", port: Number(new URL(quic).port) } });
     t.after(() => relay.close());
-    const session = await join(t, `quic://127.0.0.1:${relay.address.port}`);
+    const session = await joined(t, `quic://127.0.0.1:${relay.address.port}`, quiet);
     await session.ping();
     relay.set({ toServer: { lossRate: 0.3 } });
     let sent = 0;
