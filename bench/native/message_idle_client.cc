@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/native/hold.h"
 #include "bench/native/message_connection.h"
 #include "bench/native/options.h"
 
@@ -61,10 +62,7 @@ int Run(Options options) {
   for (uint32_t i = 0; i < kInFlight; i += 1) threads.emplace_back(open_some);
   for (std::thread& thread : threads) thread.join();
   if (failed) return 1;
-  std::printf("{\"connections\":%zu}\n", held.size());
-  std::fflush(stdout);
-  while (std::getchar() != EOF) {
-  }
+  HoldUntilInputEnds(held.size());
   return 0;
 }
 

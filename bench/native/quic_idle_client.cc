@@ -3,13 +3,13 @@
 // server opens and finishes. It prints one line of JSON when all are idle and hold no stream, and ends with
 // its standard input.
 
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "bench/native/crowd.h"
+#include "bench/native/hold.h"
 #include "bench/native/options.h"
 
 namespace millrace::bench {
@@ -104,10 +104,7 @@ int Run(Options options) {
   settings.IsSet.KeepAliveIntervalMs = 1;
   Crowd crowd(alpn, settings, std::move(server));
   crowd.Open(connections, [&] { return std::make_unique<IdleConnection>(crowd, burst); });
-  std::printf("{\"connections\":%zu}\n", crowd.ready());
-  std::fflush(stdout);
-  while (std::getchar() != EOF) {
-  }
+  HoldUntilInputEnds(crowd.ready());
   std::_Exit(0);  // closing them one by one would take seconds, and the server ends next
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/native/hold.h"
 #include "bench/native/load_client.h"
 #include "bench/native/message_format.h"
 
@@ -235,10 +236,7 @@ int Run(Options options) {
   if (!hold) return client.Run<SessionConnection>();
   client.Open<SessionConnection>();
   for (uint32_t i = 0; i < load.connections; i += 1) client.resting.acquire();
-  std::printf("{\"connections\":%u}\n", load.connections);
-  std::fflush(stdout);
-  while (std::getchar() != EOF) {
-  }
+  HoldUntilInputEnds(load.connections);
   std::_Exit(0);  // closing them one by one would take seconds, and the server ends next
 }
 

@@ -16,16 +16,11 @@
 namespace millrace {
 namespace {
 
-constexpr SessionIdentity kIdentity{.transport = 1, .connection = 2, .id = {3, 4, 5, 6}};
 constexpr SessionNumber kNumbers[] = {
     SessionNumber::kLastActivity, SessionNumber::kRoundTripUs,     SessionNumber::kQueuedBytes,
     SessionNumber::kSendSequence, SessionNumber::kReceiveSequence, SessionNumber::kAckSequence,
     SessionNumber::kMessages,
 };
-
-bool Release(SessionTable& table, SessionHandle handle, SessionClaim claim) {
-  return table.StartClose(handle) && table.FinishClose(handle, claim) && table.Release(handle, claim);
-}
 
 TEST(SessionNumbers, AreKeptForASessionAndNotForTheNextOne) {
   TableMemory memory(2);

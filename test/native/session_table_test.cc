@@ -18,12 +18,6 @@
 namespace millrace {
 namespace {
 
-constexpr SessionIdentity kIdentity{.transport = 1, .connection = 2, .id = {3, 4, 5, 6}};
-
-bool Release(SessionTable& table, SessionHandle handle, SessionClaim claim) {
-  return table.StartClose(handle) && table.FinishClose(handle, claim) && table.Release(handle, claim);
-}
-
 TEST(SessionTable, TakesASessionThroughItsStatesAndRefusesAnyOtherWay) {
   TableMemory memory(4);
   SessionTable table = memory.Table();

@@ -17,7 +17,6 @@
 namespace millrace {
 namespace {
 
-constexpr SessionIdentity kIdentity{.transport = 1, .connection = 2, .id = {3, 4, 5, 6}};
 constexpr SessionIdentity kElse{.transport = 9, .connection = 9, .id = {9, 9, 9, 9}};
 
 enum Stage : uint32_t { kOpening, kOpen, kClosing, kClosed, kReleased };

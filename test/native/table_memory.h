@@ -11,6 +11,14 @@
 
 namespace millrace {
 
+// Some session's.
+inline constexpr SessionIdentity kIdentity{.transport = 1, .connection = 2, .id = {3, 4, 5, 6}};
+
+// Closes an open session, and gives its slot back.
+inline bool Release(SessionTable& table, SessionHandle handle, SessionClaim claim) {
+  return table.StartClose(handle) && table.FinishClose(handle, claim) && table.Release(handle, claim);
+}
+
 // What createTableMemory of src/session/table_memory.ts makes. An exact allocation, so that ASan sees any
 // access outside.
 class TableMemory {

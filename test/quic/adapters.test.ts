@@ -34,6 +34,19 @@ function echoed(t: Parameters<typeof openPair>[1]) {
   return openPair(loopback, t, { behaviour });
 }
 
+/** A stream of ours, and the codes by which its peer's side is told of a reset and a stop. */
+async function streamWithCodes(t: Parameters<typeof openPair>[1]) {
+  const codes = { reset: deferred<number>(), stopped: deferred<number>() };
+  const { client } = await openPair(loopback, t, {
+    behaviour: {
+      data: () => {},
+      reset: (_, code) => codes.reset.resolve(code),
+      stopped: (_, code) => codes.stopped.resolve(code),
+    },
+  });
+  return { stream: client.openStream(), codes };
+}
+
 /** A stream of ours whose peer takes no more than 64 KiB before it reads. */
 async function narrow(
   t: Parameters<typeof openPair>[1],
@@ -114,15 +127,7 @@ describe("a stream as a Node Duplex", () => {
   });
 
   test("resets and stops with the code of the error that destroys it", async (t) => {
-    const codes = { reset: deferred<number>(), stopped: deferred<number>() };
-    const { client } = await openPair(loopback, t, {
-      behaviour: {
-        data: () => {},
-        reset: (_, code) => codes.reset.resolve(code),
-        stopped: (_, code) => codes.stopped.resolve(code),
-      },
-    });
-    const stream = client.openStream();
+    const { stream, codes } = await streamWithCodes(t);
     const duplex = stream.toDuplex();
     duplex.write("begun");
     await until("it arrived", () => stream.bytesQueued === 0);
@@ -238,15 +243,7 @@ describe("a stream as Web Streams", () => {
   });
 
   test("turns cancel and abort into a stop and a reset with their code", async (t) => {
-    const codes = { reset: deferred<number>(), stopped: deferred<number>() };
-    const { client } = await openPair(loopback, t, {
-      behaviour: {
-        data: () => {},
-        reset: (_, code) => codes.reset.resolve(code),
-        stopped: (_, code) => codes.stopped.resolve(code),
-      },
-    });
-    const stream = client.openStream();
+    const { stream, codes } = await streamWithCodes(t);
     const { readable, writable } = stream.toWebStreams();
     const writer = writable!.getWriter();
     await writer.write(new Uint8Array(1));

@@ -20,17 +20,30 @@ before(async () => {
   loopback = await Loopback.make();
 });
 
+/** Collects the outcomes of datagrams by their tags. */
+function collected() {
+  const outcomes = new Map<number, quic.OutcomeOfDatagram[]>();
+  const behaviour: quic.QuicBehaviour = {
+    datagramOutcome(_, tag, outcome) {
+      outcomes.set(tag, [...(outcomes.get(tag) ?? []), outcome]);
+    },
+  };
+  return { outcomes, behaviour };
+}
+
 /** A client whose datagrams' outcomes are collected, by tag. */
 async function told(t: Parameters<typeof openPair>[1], server: Parameters<typeof openPair>[2] = {}) {
-  const outcomes = new Map<number, quic.OutcomeOfDatagram[]>();
-  const pair = await openPair(loopback, t, server, {
-    behaviour: {
-      datagramOutcome(_, tag, outcome) {
-        outcomes.set(tag, [...(outcomes.get(tag) ?? []), outcome]);
-      },
-    },
-  });
-  return { ...pair, outcomes };
+  const { outcomes, behaviour } = collected();
+  return { ...(await openPair(loopback, t, server, { behaviour })), outcomes };
+}
+
+/** The same through a relay. */
+async function throughRelay(t: Parameters<typeof openPair>[1]) {
+  const listener = await loopback.listenRaw(t, {});
+  const relay = await createRelay({ target: listener.address });
+  t.after(() => relay.close());
+  const { outcomes, behaviour } = collected();
+  return { relay, client: await loopback.connectRaw(t, relay.address.port, behaviour), outcomes };
 }
 
 describe("a datagram with a tag", () => {
@@ -63,15 +76,7 @@ describe("a datagram with a tag", () => {
   });
 
   test("that the path loses was sent and then lost, once each, and the next is acknowledged", async (t) => {
-    const listener = await loopback.listenRaw(t, {});
-    const relay = await createRelay({ target: listener.address });
-    t.after(() => relay.close());
-    const outcomes = new Map<number, quic.OutcomeOfDatagram[]>();
-    const client = await loopback.connectRaw(t, relay.address.port, {
-      datagramOutcome(_, tag, outcome) {
-        outcomes.set(tag, [...(outcomes.get(tag) ?? []), outcome]);
-      },
-    });
+    const { relay, client, outcomes } = await throughRelay(t);
     relay.set({ toServer: { lossRate: 1 } });
     const before = relay.counters.toServer.receivedBytes;
     const tags = Array.from({ length: 10 }, (_, tag) => tag);
@@ -93,15 +98,7 @@ describe("a datagram with a tag", () => {
   });
 
   test("is cancelled where the connection ends before it was sent", async (t) => {
-    const listener = await loopback.listenRaw(t, {});
-    const relay = await createRelay({ target: listener.address });
-    t.after(() => relay.close());
-    const outcomes = new Map<number, quic.OutcomeOfDatagram[]>();
-    const client = await loopback.connectRaw(t, relay.address.port, {
-      datagramOutcome(_, tag, outcome) {
-        outcomes.set(tag, [...(outcomes.get(tag) ?? []), outcome]);
-      },
-    });
+    const { relay, client, outcomes } = await throughRelay(t);
     // Nothing is acknowledged, so most of them wait for the congestion window.
     relay.block();
     for (let tag = 0; tag < 200; tag++) client.sendDatagram(new Uint8Array(1_000), { tag });

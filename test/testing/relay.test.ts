@@ -3,13 +3,9 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { describe, type TestContext, test } from "node:test";
 import { createRelay, type Relay, type RelayOptions } from "millrace/testing";
-import {
-  AddressInUseError,
-  AddressUnavailableError,
-  InvalidArgumentError,
-  type MillraceError,
-} from "#internal/errors.js";
+import { AddressInUseError, AddressUnavailableError, InvalidArgumentError } from "#internal/errors.js";
 import { until } from "../kit/until.js";
+import { refusesEach } from "./refusals.js";
 
 interface Received {
   readonly text: string;
@@ -236,13 +232,7 @@ describe("a relay", () => {
       [{ target, sourceAddress: 1 }, /sourceAddress/],
       [{ target, sourceAddress: "::1" }, /sourceAddress/],
     ];
-    for (const [options, message] of refused) {
-      await assert.rejects(createRelay(options as RelayOptions), (error: MillraceError) => {
-        assert.ok(error instanceof InvalidArgumentError, `${error}`);
-        assert.match(error.message, message);
-        return true;
-      });
-    }
+    await refusesEach(createRelay, refused);
     const listen = { port: target.port };
     await assert.rejects(createRelay({ target, listen }), AddressInUseError);
     await assert.rejects(createRelay({ target, listen: { address: "192.0.2.1" } }), AddressUnavailableError);

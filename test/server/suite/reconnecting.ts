@@ -5,21 +5,21 @@ import type { Connected, Missed } from "millrace/client";
 import { FailureCode, type Session } from "millrace/server";
 import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
+import { Exchange } from "./exchange.js";
 import type { SessionKit } from "./kit.js";
 
 export function describeReconnecting(kit: SessionKit): void {
   describe("a client that comes back by itself", () => {
     test("loses nothing and repeats nothing, however often its connection is cut", async (t) => {
-      const atServer: string[] = [];
-      const server = await kit.serve(t, { message: (_session, message) => atServer.push(message.text()) });
-      const atClient: string[] = [];
+      const exchange = new Exchange();
+      const server = await kit.serve(t, exchange.serverBehaviour);
       const course: string[] = [];
       const client = await kit.join(
         t,
         server,
         { reconnect: { delayMs: 1 } },
         {
-          message: (_session, message) => atClient.push(message.text()),
+          ...exchange.clientBehaviour,
           connected: (session, { transport, url, resumed }) => {
             assert.deepEqual([transport, url], [session.transport, server.urls[0]]);
             course.push(`${session.state} ${resumed}`);
@@ -28,29 +28,15 @@ export function describeReconnecting(kit: SessionKit): void {
         },
       );
       await until("it has begun", () => server.sessionCount === 1);
-      const { id } = client;
       const rounds = 5;
-      const each = 100;
-      for (let round = 0; round < rounds; round += 1) {
-        for (let i = 0; i < each; i += 1) {
-          assert.notEqual(client.send(`${round * each + i}`), "dropped");
-          assert.notEqual(server.sendTo(id, `${round * each + i}`), "dropped");
-          if (i === each / 2) client.abandon();
-        }
-        await until("it is back", () => course.length === 3 + 2 * round);
-      }
-      const expected = Array.from({ length: rounds * each }, (_, i) => String(i));
-      await until(
-        "all has come",
-        () => atServer.length >= expected.length && atClient.length >= expected.length,
+      await exchange.run(client, server, { rounds, each: 100 }, (round) =>
+        until("it is back", () => course.length === 3 + 2 * round),
       );
-      assert.deepEqual(atServer, expected);
-      assert.deepEqual(atClient, expected);
+      await exchange.isWhole();
       assert.deepEqual(course, [
         "connected false",
         ...Array.from({ length: rounds }, () => ["reconnecting local", "connected true"]).flat(),
       ]);
-      assert.equal(client.id, id);
     });
 
     test("is told what is lost where the server has lost the session, and has the rest in the next one", async (t) => {

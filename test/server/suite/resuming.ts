@@ -5,48 +5,29 @@ import { encodeHello } from "#internal/delivery/hello.js";
 import { readWelcome } from "#internal/delivery/welcome.js";
 import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
+import { Exchange } from "./exchange.js";
 import type { SessionKit } from "./kit.js";
 import { hello, RawClient } from "./raw_client.js";
 
 export function describeResuming(kit: SessionKit): void {
   describe("resuming a session", () => {
     test("goes on where it was cut off: nothing lost, nothing twice, in order, both ways", async (t) => {
-      const atServer: string[] = [];
+      const exchange = new Exchange();
       let resumed = 0;
       const server = await kit.serve(t, {
-        message: (_session, message) => atServer.push(message.text()),
+        ...exchange.serverBehaviour,
         resumed: () => {
           resumed += 1;
         },
       });
-      const atClient: string[] = [];
-      const client = await kit.join(
-        t,
-        server,
-        {},
-        { message: (_session, message) => atClient.push(message.text()) },
-      );
+      const client = await kit.join(t, server, {}, exchange.clientBehaviour);
       await until("it has begun", () => server.sessionCount === 1);
-      const { id } = client;
       const rounds = 5;
-      const each = 200;
-      for (let round = 0; round < rounds; round += 1) {
-        for (let i = 0; i < each; i += 1) {
-          assert.notEqual(client.send(`${round * each + i}`), "dropped");
-          assert.notEqual(server.sendTo(id, `${round * each + i}`), "dropped");
-          if (i === each / 2) client.abandon();
-        }
+      await exchange.run(client, server, { rounds, each: 200 }, async () => {
         await until("it is detached", () => client.state === "disconnected");
         assert.equal(await client.switchTo(server.urls[0]!), true);
-        assert.equal(client.id, id);
-      }
-      const expected = Array.from({ length: rounds * each }, (_, i) => String(i));
-      await until(
-        "all has come",
-        () => atServer.length >= expected.length && atClient.length >= expected.length,
-      );
-      assert.deepEqual(atServer, expected);
-      assert.deepEqual(atClient, expected);
+      });
+      await exchange.isWhole();
       assert.ok(resumed >= 1 && resumed <= rounds, "a commit may be lost with its connection");
     });
 

@@ -7,6 +7,7 @@ import { type AuthenticateContext, refuse, type ServerBehaviour } from "millrace
 import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
 import { authority, identity } from "../../transport/suite/kit.js";
+import { Exchange } from "../suite/exchange.js";
 import { serverGroup } from "./group_kit.js";
 
 const urls = [
@@ -25,38 +26,16 @@ async function cutOff(client: ClientSession): Promise<void> {
 for (const url of urls) {
   describe(`a session over ${url.split(":")[0]} that is taken up again at another thread than its own`, () => {
     test("goes on: nothing lost, nothing twice, in order, both ways", async (t) => {
-      const atServer: string[] = [];
-      const behaviour: ServerBehaviour<unknown> = {
-        message: (_session, message) => atServer.push(message.text()),
-      };
-      const group = await serverGroup(t, url, [behaviour, behaviour, behaviour]);
-      const atClient: string[] = [];
-      const client = await group.join(
-        group.servers[0]!,
-        {},
-        { message: (_session, message) => atClient.push(message.text()) },
-      );
-      const { id } = client;
-      const rounds = 7;
-      const each = 200;
-      for (let round = 0; round < rounds; round += 1) {
-        for (let i = 0; i < each; i += 1) {
-          assert.notEqual(client.send(`${round * each + i}`), "dropped");
-          assert.notEqual(group.servers[0]!.sendTo(id, `${round * each + i}`), "dropped");
-          if (i === each / 2) client.abandon();
-        }
+      const exchange = new Exchange();
+      const { serverBehaviour } = exchange;
+      const group = await serverGroup(t, url, [serverBehaviour, serverBehaviour, serverBehaviour]);
+      const client = await group.join(group.servers[0]!, {}, exchange.clientBehaviour);
+      await exchange.run(client, group.servers[0]!, { rounds: 7, each: 200 }, async (round) => {
         await until("it is detached", () => client.state === "disconnected");
         const at = group.servers[(round + 1) % 3]!;
         assert.equal(await client.switchTo(at.urls[0]!), true);
-        assert.equal(client.id, id);
-      }
-      const expected = Array.from({ length: rounds * each }, (_, i) => String(i));
-      await until(
-        "all has come",
-        () => atServer.length >= expected.length && atClient.length >= expected.length,
-      );
-      assert.deepEqual(atServer, expected);
-      assert.deepEqual(atClient, expected);
+      });
+      await exchange.isWhole();
       assert.equal(group.ownerOf(client), group.servers[0], "the owner stays");
     });
 
