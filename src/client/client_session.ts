@@ -7,7 +7,7 @@ import {
 } from "../delivery/compression.js";
 import type { Confirmation, Rejection } from "../delivery/confirmation.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
-import { FailureCode, RequestFailure } from "../delivery/failure.js";
+import { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
 import { costOf } from "../delivery/frame_cost.js";
 import { readGoAway } from "../delivery/goaway.js";
 import { halfContext } from "../delivery/half_options.js";
@@ -16,7 +16,13 @@ import { MessageView, OwnMessage } from "../delivery/message.js";
 import type { Outgoing } from "../delivery/outgoing.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
 import { takeRest } from "../delivery/rest.js";
-import { type ClientRequestOptions, type MessageId, readClientRequest } from "../delivery/send_options.js";
+import {
+  type ClientRequestOptions,
+  type MessageId,
+  type RetryOptions,
+  readClientRequest,
+} from "../delivery/send_options.js";
+import type { AskOptions } from "../delivery/session_half.js";
 import { idText } from "../delivery/session_id.js";
 import { SpeakingHalf } from "../delivery/speaking_half.js";
 import type { Welcome } from "../delivery/welcome.js";
@@ -46,6 +52,7 @@ import type { MessageInbox } from "./message_inbox.js";
 import type { ReadClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { Reconnection } from "./reconnection.js";
+import { Repeater } from "./repeater.js";
 import type { ClientSession } from "./session.js";
 import type { SessionStatistics } from "./session_statistics.js";
 import type { SubscribeFrom, Subscription } from "./subscription.js";
@@ -72,6 +79,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   #welcome: Welcome | undefined = undefined;
   readonly #answering = new Answering();
   readonly #choice: Choice | undefined;
+  readonly #repeater: Repeater;
   /** What is asked on this connection, and not in the session. */
   #flight: Flight | undefined = undefined;
   #life = 0;
@@ -93,6 +101,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
     super(halfContext(options, requests, options.queuePolicy));
     this.#options = options;
     this.#choice = platform.choice;
+    this.#repeater = new Repeater(options, platform.clock, requests);
     this.#handlers = new ClientHandlers(behaviour, this);
     this.#reconnection = new Reconnection(urls, options, platform, this, this.#handlers);
     this.#topics = new Topics((...asked) => this.#asked(...asked), this.#handlers);
@@ -289,6 +298,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
     clearTimeout(this.#acks);
     this.#answering.clear();
     clearInterval(this.#aging);
+    this.#repeater.end();
     this.endHalf(`the session ended: ${info.reason || info.by}`);
     this.#handlers.call("close", info);
     this.#resolveClosed(info);
@@ -356,7 +366,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
           ? cause
           : new RequestFailure("a fault of the client", FailureCode.internal);
       if (cause !== told) this.#handlers.report(cause);
-      if (isAsked()) this.fail(id, told.code, told.message);
+      if (isAsked()) this.fail(id, told.code, told.message, told.retryAfterMs);
     }
   }
 
@@ -404,6 +414,21 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
 
   protected override onDrain(): void {
     this.#handlers.call("drain");
+  }
+
+  /** What may be done twice may be sent later, too. */
+  override ask(
+    kind: number,
+    subject: string,
+    payload: Uint8Array,
+    options: AskOptions & RetryOptions,
+  ): Promise<Reply> {
+    if (options.idempotent !== true) return super.ask(kind, subject, payload, options);
+    const own = payload.slice();
+    return this.#repeater.ask(
+      (timeoutMs) => super.ask(kind, subject, own, { ...options, timeoutMs }),
+      options,
+    );
   }
 
   protected override readRequest(subject: string, options: ClientRequestOptions) {

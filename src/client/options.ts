@@ -2,6 +2,7 @@ import { type Compression, compressionOption } from "../delivery/compression.js"
 import { halfOptions, queuePolicy } from "../delivery/half_options.js";
 import { metaEntries } from "../delivery/meta.js";
 import type { QueuePolicy } from "../delivery/outgoing.js";
+import { retries, retryDelayMs } from "../delivery/send_options.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { MetaEntry } from "../frame/frame.js";
 import { type Codec, isCodec } from "../frame/message_codec.js";
@@ -121,6 +122,10 @@ export interface ClientOptions {
   readonly offlineMaxAgeMs?: number | undefined;
   /** How long a request waits for its answer, where it does not say; 30,000 by default. */
   readonly requestTimeoutMs?: number | undefined;
+  /** How often an `idempotent` request is asked again that was refused for a while, where it does not say; 0 by default. */
+  readonly requestRetries?: number | undefined;
+  /** The longest wait before the first time, where it does not say, 1..60,000; 200 by default. */
+  readonly requestRetryDelayMs?: number | undefined;
   /** Messages that may wait to be acknowledged (`sendAcked`), 1..10,000,000; 1,000 by default. */
   readonly maxAwaitedAcks?: number | undefined;
   /** Requests that may wait for answers; 10,000 by default. */
@@ -166,6 +171,8 @@ const schema = object({
   lingerMs: withDefault(integer(0, 10_000), 0),
   lingerBytes: withDefault(integer(1, 65_536), 1_200),
   offlineMaxAgeMs: optional(integer(1, 86_400_000)),
+  requestRetries: withDefault(retries, 0),
+  requestRetryDelayMs: withDefault(retryDelayMs, 200),
   maxPendingRequests: withDefault(integer(1, 10_000_000), 10_000),
 } satisfies Record<keyof ClientOptions, unknown>);
 

@@ -1,4 +1,5 @@
 import type { MetaEntry } from "../frame/frame.js";
+import { u32 } from "./meta.js";
 
 /** Why a request failed, or a message was rejected, as it is on the wire. An application's own are from 1,000 on. */
 export const FailureCode = {
@@ -39,12 +40,24 @@ export const FailureCode = {
 export class RequestFailure extends Error {
   /** See {@link FailureCode}. */
   readonly code: number;
+  /** When it may be asked again; undefined where that is not said. */
+  readonly retryAfterMs: number | undefined;
 
-  /** @param reason text for people; who asked gets it, up to 1,024 characters. */
-  constructor(reason: string, code: number = FailureCode.failed) {
+  /**
+   * @param reason text for people; who asked gets it, up to 1,024 characters.
+   * @param options `retryAfterMs`, 0..2^32-1: from then on asking again may help.
+   * @throws InvalidArgumentError
+   */
+  constructor(
+    reason: string,
+    code: number = FailureCode.failed,
+    options: { readonly retryAfterMs?: number | undefined } = {},
+  ) {
     super(reason);
     this.name = "RequestFailure";
     this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
+    if (this.retryAfterMs !== undefined) u32(this.retryAfterMs, "retryAfterMs");
   }
 }
 
@@ -62,6 +75,14 @@ export interface Success<Value = unknown> {
 /** What became of a request. */
 export type Reply<Value = unknown> =
   | Success<Value>
-  /** `code` is one of {@link FailureCode}, or the application's. */
-  | { readonly status: "failure"; readonly code: number; readonly reason: string }
+  /**
+   * `code` is one of {@link FailureCode}, or the application's. `retryAfterMs` is there where who answered has said when
+   * asking again may help.
+   */
+  | {
+      readonly status: "failure";
+      readonly code: number;
+      readonly reason: string;
+      readonly retryAfterMs?: number | undefined;
+    }
   | { readonly status: "timeout" };

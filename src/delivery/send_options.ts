@@ -48,8 +48,22 @@ export interface RequestOptions extends WaitOptions {
   readonly messageId?: MessageId | undefined;
 }
 
+/** How often a request is asked again that was refused for a while. */
+export interface RetryOptions {
+  /**
+   * So many times at the most, 0..100, within `timeoutMs`: where the other side is overloaded, took too long or is about to
+   * stop, and where it says when to come again. `requestRetries` of `connect` by default; only with `idempotent`.
+   */
+  readonly retries?: number | undefined;
+  /**
+   * The longest wait before the first of them, 1..60,000; it doubles with each, and how much of it is waited for is left to
+   * chance. `requestRetryDelayMs` of `connect` by default.
+   */
+  readonly retryDelayMs?: number | undefined;
+}
+
 /** How a client makes one. */
-export interface ClientRequestOptions extends RequestOptions {
+export interface ClientRequestOptions extends RequestOptions, RetryOptions {
   /**
    * Doing it twice is as good as once: where the server has lost the session it is asked of the new one, within its time.
    * Otherwise it has failed then, with `FailureCode.lost`. False by default.
@@ -89,10 +103,14 @@ const sendingAcked = object({
 } satisfies Record<keyof SendAckedOptions, unknown>);
 const askSchema = { ...waitOptions, priority, messageId } satisfies Record<keyof RequestOptions, unknown>;
 const asking = object(askSchema);
-const clientAsking = object({ ...askSchema, idempotent: optional(flag) } satisfies Record<
-  keyof ClientRequestOptions,
-  unknown
->);
+export const retries = integer(0, 100);
+export const retryDelayMs = integer(1, 60_000);
+const clientAsking = object({
+  ...askSchema,
+  idempotent: optional(flag),
+  retries: optional(retries),
+  retryDelayMs: optional(retryDelayMs),
+} satisfies Record<keyof ClientRequestOptions, unknown>);
 
 /** A message as it was asked to be sent. */
 export interface ReadMessage {
@@ -134,7 +152,11 @@ export function readRequest(subject: unknown, options: RequestOptions) {
 /** The same of a client's. @throws InvalidArgumentError */
 export function readClientRequest(subject: unknown, options: ClientRequestOptions) {
   checkSubjectText(subject);
-  return asked(readOptions(clientAsking, options));
+  const read = readOptions(clientAsking, options);
+  if (read.retries && read.idempotent !== true) {
+    throw new InvalidArgumentError("retries are of a request that may be done twice: say idempotent, too");
+  }
+  return asked(read);
 }
 
 function asked<Options extends RequestOptions>({ messageId: id, ...read }: Options) {

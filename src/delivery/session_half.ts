@@ -28,7 +28,7 @@ import { PendingRequests, type Repeatable } from "./pending_requests.js";
 import type { MessageId, ReadMessage } from "./send_options.js";
 
 /** How something is asked. */
-interface AskOptions extends WaitOptions {
+export interface AskOptions extends WaitOptions {
   /** Asked again where the peer has lost the session. */
   readonly idempotent?: boolean | undefined;
   readonly priority?: Priority | undefined;
@@ -177,9 +177,9 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
     else this.answer({ kind: Kind.Response, type: id, payload, ...(meta && { meta }) }, true);
   }
 
-  /** Says that a request failed. @param code see {@link FailureCode}. */
-  fail(id: number, code: number, reason: string): void {
-    this.answer(failureAnswer(id, code, reason), code !== FailureCode.overloaded);
+  /** Says that a request failed. @param code see {@link FailureCode}. @param retryAfterMs when it may be asked again. */
+  fail(id: number, code: number, reason: string, retryAfterMs?: number): void {
+    this.answer(failureAnswer(id, code, reason, retryAfterMs), code !== FailureCode.overloaded);
   }
 
   /** Counts how often the peer has lost the session, where it may. */

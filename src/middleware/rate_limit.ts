@@ -38,6 +38,8 @@ export interface RateLimitMiddleware<Data> extends Middleware<Data> {
 
 /** So long a session that is closed has to hear why. */
 const closeDeadlineMs = 1000;
+/** Who has to wait for longer is told a day. */
+const longestMs = 86_400_000;
 
 const perSecond = optional(number(0.001, 1e9));
 const burst = optional(number(1, 1e12));
@@ -118,14 +120,15 @@ export function rateLimit<Data = any>(
       const nowMs = now();
       const { messages, bytes } = allowanceOf(session, nowMs);
       const size = incoming.payload.length;
-      if ((messages?.waitMs(1, nowMs) ?? 0) === 0 && (bytes?.waitMs(size, nowMs) ?? 0) === 0) {
+      const waitMs = Math.max(messages?.waitMs(1, nowMs) ?? 0, bytes?.waitMs(size, nowMs) ?? 0);
+      if (waitMs === 0) {
         messages?.take(1, nowMs);
         bytes?.take(size, nowMs);
         return next();
       }
       if (exceeded === "close")
         session.close({ code: CloseCode.policy, reason: "too much was sent", deadlineMs: closeDeadlineMs });
-      return refuse(incoming);
+      return refuse(incoming, waitMs);
     },
   };
 }
@@ -155,7 +158,8 @@ function rateOf(perSecond: number | undefined, burst: number | undefined): Rate 
   throw new InvalidArgumentError("a burst needs its rate: messagesPerSecond, or bytesPerSecond");
 }
 
-function refuse({ kind }: Incoming): undefined {
+function refuse({ kind }: Incoming, waitMs: number): undefined {
   if (kind === "message") return undefined;
-  throw new RequestFailure("too much was sent", FailureCode.overloaded);
+  const retryAfterMs = Math.min(Math.ceil(waitMs), longestMs);
+  throw new RequestFailure("too much was sent", FailureCode.overloaded, { retryAfterMs });
 }

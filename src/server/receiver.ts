@@ -188,7 +188,7 @@ export class Receiver<Data> {
     if (!isTold) this.#handlers.report(session, cause);
     if (session.state === "closed") return;
     if (incoming.kind === "message") this.#refuseMessage(session, incoming);
-    else if (isTold) session.fail(incoming.id, cause.code, cause.message);
+    else if (isTold) session.fail(incoming.id, cause.code, cause.message, cause.retryAfterMs);
     else if (cause instanceof HandlerTimeoutError)
       session.fail(incoming.id, FailureCode.timeout, "it took too long");
     else session.fail(incoming.id, FailureCode.internal, "a fault of the server");

@@ -22,7 +22,10 @@ describe("the rate limit middleware", () => {
     for (const kind of ["request", "publish", "subscribe"] as const) {
       assert.throws(
         () => pass(middleware, session, incoming(kind, "a")),
-        (error) => error instanceof RequestFailure && error.code === FailureCode.overloaded,
+        (error) =>
+          error instanceof RequestFailure &&
+          error.code === FailureCode.overloaded &&
+          error.retryAfterMs === 100,
       );
     }
     assert.equal(pass(middleware, new FakeSession(), message()), "handled", "another session has its own");
