@@ -59,8 +59,12 @@ export abstract class FrameBehaviour<Owner> implements TransportBehaviour {
   }
 
   placedFrame(transport: TransportConnection, frame: PlacedFrame): void {
-    const owner = this.of(transport);
     const codec = this.codecOf(transport);
+    if (codec !== undefined && !carriesFrames(transport)) {
+      this.frame(transport, frame.bytes());
+      return;
+    }
+    const owner = this.of(transport);
     try {
       const decoded = decodePlaced(frame, transport.framesVerified, view);
       this.take(owner, transport, codec === undefined ? decoded : decodeUnit(codec, decoded.payload));

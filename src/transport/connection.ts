@@ -154,10 +154,11 @@ export interface Publisher {
   publish(connections: readonly TransportConnection[], head: Uint8Array, payload: Uint8Array): number;
 }
 
-/** A frame among others in one memory, valid during the call that brings it. */
+/** A frame where it lies in a memory, often among others, valid during the call that brings it. */
 export interface PlacedFrame {
-  /** The memory, and the same as words; other threads may write there. */
-  readonly ring: SharedArrayBuffer;
+  /** The memory, where other threads may write. */
+  readonly ring: ArrayBufferLike;
+  /** The same as words, at least to the end of the head that a frame has before its payload (48 bytes). */
   readonly words: Int32Array;
   /** Where in it the frame begins, a multiple of 8. */
   readonly offset: number;
@@ -178,7 +179,10 @@ export interface TransportBehaviour {
   confirmed?(connection: TransportConnection): void;
   /** A whole frame, verified where the connection says so. */
   frame(connection: TransportConnection, frame: Uint8Array): void;
-  /** The same, from a transport whose frames share a memory; `frame` is called where this is missing. */
+  /**
+   * The same, from a transport that knows where in a memory its frames lie, which a view of each would have to be asked
+   * for; `frame` is called where this is missing.
+   */
   placedFrame?(connection: TransportConnection, frame: PlacedFrame): void;
   /**
    * A text message, as UTF-8, where the transport has such messages. Where this is missing, a peer that sends text is

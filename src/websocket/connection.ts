@@ -15,7 +15,12 @@ import {
   defaultCloseDeadlineMs,
   readCloseOptions,
 } from "../transport/close.js";
-import { type ConnectionState, nextConnectionId, type SendResult } from "../transport/connection.js";
+import {
+  type ConnectionState,
+  nextConnectionId,
+  type PlacedFrame,
+  type SendResult,
+} from "../transport/connection.js";
 import type { Watched } from "../transport/liveness.js";
 import { callGuarded, throwUncaught } from "../transport/uncaught.js";
 import type { WebSocketConnection } from "./behaviour.js";
@@ -138,14 +143,9 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
   /** The library received a message. */
   protected receive(bytes: Uint8Array, binary: boolean): void {
     if (this.#state !== "open") return;
-    const { behaviour, maxFrameBytes } = this.context;
-    if (bytes.length > maxFrameBytes) {
-      const what = `the peer sent a message of ${bytes.length} bytes; at most ${maxFrameBytes} are taken`;
-      this.beginClose(
-        localFault(CloseCode.frameTooLarge, "message too large", new FrameTooLargeError(what)),
-        WireCode.messageTooBig,
-      );
-    } else if ((binary ? behaviour.frame : behaviour.text) !== undefined) {
+    const { behaviour } = this.context;
+    if (bytes.length > this.context.maxFrameBytes) this.#refuseSize(bytes.length);
+    else if ((binary ? behaviour.frame : behaviour.text) !== undefined) {
       this.#deliver(bytes, binary);
     } else {
       const [sent, taken] = binary ? ["binary", "text"] : ["text", "binary"];
@@ -155,6 +155,28 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
       const code = CloseCode.protocolViolation;
       this.beginClose(localFault(code, `${sent} message`, error), toWireCode(code));
     }
+  }
+
+  /** The same of a frame for a behaviour that takes it where it lies. */
+  protected receivePlaced(frame: PlacedFrame): void {
+    if (this.#state !== "open") return;
+    const { behaviour, maxFrameBytes } = this.context;
+    if (frame.length > maxFrameBytes) {
+      this.#refuseSize(frame.length);
+      return;
+    }
+    try {
+      behaviour.placedFrame!(this, frame);
+    } catch (cause) {
+      throwUncaught(cause);
+    }
+  }
+
+  #refuseSize(bytes: number): void {
+    const most = this.context.maxFrameBytes;
+    const what = `the peer sent a message of ${bytes} bytes; at most ${most} are taken`;
+    const info = localFault(CloseCode.frameTooLarge, "message too large", new FrameTooLargeError(what));
+    this.beginClose(info, WireCode.messageTooBig);
   }
 
   /** What a handler throws must not reach the library: ws would read no further from the socket. */

@@ -1,10 +1,15 @@
+import type { TransportBehaviour } from "../transport/connection.js";
 import { Liveness } from "../transport/liveness.js";
 import type { TransportOptions } from "../transport/transport.js";
 import type { WebSocketBehaviour } from "./behaviour.js";
 
+type PlacedFrames = Pick<TransportBehaviour, "placedFrame">;
+
 /** What the connections of one listener, or of one connect, share. */
 export class WebSocketContext {
-  readonly behaviour: WebSocketBehaviour;
+  readonly behaviour: WebSocketBehaviour & PlacedFrames;
+  /** Binary messages are frames, and whoever takes them does so where they lie. */
+  readonly placesFrames: boolean;
   readonly maxFrameBytes: number;
   readonly highWaterMarkBytes: number;
   /** From which size on messages are deflated where the peer has agreed to that. */
@@ -14,8 +19,14 @@ export class WebSocketContext {
   /** Connections opened and not yet closed. */
   connectionCount = 0;
 
-  constructor(options: TransportOptions, behaviour: WebSocketBehaviour, libraryWatches: boolean) {
+  constructor(
+    options: TransportOptions,
+    behaviour: WebSocketBehaviour & PlacedFrames,
+    libraryWatches: boolean,
+  ) {
     this.behaviour = behaviour;
+    // What is asked for by `millrace/websocket` is plain messages, whatever else its behaviour can do.
+    this.placesFrames = options.stream !== undefined && behaviour.placedFrame !== undefined;
     this.maxFrameBytes = options.maxFrameBytes;
     this.highWaterMarkBytes = options.highWaterMarkBytes;
     this.liveness =

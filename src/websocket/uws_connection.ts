@@ -10,6 +10,7 @@ import { BaseConnection, localFault } from "./connection.js";
 import type { WebSocketContext } from "./context.js";
 import { HeldMessages } from "./held.js";
 import type { Opening } from "./opening.js";
+import { PlacedMessage } from "./placed_message.js";
 
 /** What uWebSockets.js keeps beside its socket. */
 export interface UwsUserData {
@@ -32,6 +33,9 @@ const SENT = 1;
 let scratch = new Uint8Array(64 * 1024);
 /** The part of it that the last message took: one after the other is often of the same size. */
 let joined = scratch;
+
+/** Each message lies in a memory of its own until its handler returns: one object shows where, for all of them. */
+const placed = new PlacedMessage();
 
 /** A connection that uWebSockets.js accepted. */
 export class UwsConnection extends BaseConnection {
@@ -109,6 +113,7 @@ export class UwsConnection extends BaseConnection {
   onMessage(message: ArrayBuffer, binary: boolean): void {
     this.#heard = true;
     if (this.#paused || this.#held !== undefined) this.#hold(message, binary);
+    else if (binary && this.context.placesFrames && placed.holds(message)) this.receivePlaced(placed);
     else this.receive(new Uint8Array(message), binary);
   }
 

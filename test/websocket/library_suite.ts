@@ -98,6 +98,19 @@ export function describeServerLibrary(library: "uws" | "ws"): void {
   }
 
   describe(`a WebSocket server by ${library}`, () => {
+    test("brings plain messages to frame, though their handler has members with the names of others", async (t) => {
+      const behaviour = {
+        frame: (connection: WebSocketConnection, bytes: Uint8Array) => void connection.send(bytes),
+        placedFrame: () => assert.fail("a member of the application's own"),
+      };
+      const listener = await listen("ws://127.0.0.1:0/", behaviour);
+      t.after(() => listener.close());
+      const client = await openRaw(t, listener.address.port);
+      const payload = Buffer.alloc(64, 7); // longer than a frame's head
+      client.sendFrame(opcode.binary, payload);
+      assert.deepEqual(await client.readFrame(), { opcode: opcode.binary, payload });
+    });
+
     test("echoes binary as binary and text as text, each in one message", async (t) => {
       const { port } = await serve(t);
       const client = await openRaw(t, port);
