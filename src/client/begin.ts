@@ -1,12 +1,12 @@
 import { InvalidArgumentError } from "../errors.js";
 import { checkHandlers, checkHandlersBySubject } from "../options/handlers.js";
 import type { ClientBehaviour } from "./behaviour.js";
-import { choiceOptions } from "./choice.js";
 import { ResumableSession } from "./client_session.js";
-import { type ClientOptions, readClientOptions } from "./options.js";
+import { type ClientOptions, choiceOptions, type ReadClientOptions, readClientOptions } from "./options.js";
+import { loadWithin } from "./part.js";
 import type { Platform } from "./platform.js";
 import type { ClientSession } from "./session.js";
-import { readUrls } from "./urls.js";
+import { isHost, readUrls } from "./urls.js";
 
 const handlerNames = [
   "message",
@@ -37,13 +37,24 @@ export async function beginSession<Events>(
   checkHandlers(behaviour, handlerNames);
   checkHandlersBySubject(behaviour, "requests", "events");
   if (platform.choice === undefined) refuseChoice(options);
-  const read = readClientOptions(options);
+  const read = readClientOptions(options, platform.choice);
   const all = readUrls(urls);
   platform.choice?.check(read, all);
   const untyped = behaviour as unknown as ClientBehaviour; // what is carried is for the compiler alone
+  const { extras } = platform;
+  if (extras.here === undefined && needsExtras(read, all, untyped)) await loadWithin(extras, read);
   const session = new ResumableSession(all, read, untyped, platform);
   await session.begin();
   return session as unknown as ClientSession<Events>;
+}
+
+/** Whether a session has what a page loads at need from its begin on: else it is loaded where it is first asked for. */
+function needsExtras(
+  { lingerMs }: ReadClientOptions,
+  urls: readonly string[],
+  { publication, gap }: ClientBehaviour,
+): boolean {
+  return urls.length > 1 || urls.some(isHost) || lingerMs > 0 || (publication ?? gap) !== undefined;
 }
 
 /** @throws InvalidArgumentError */

@@ -14,7 +14,10 @@ export async function beginPool<Events>(
   platform: Platform,
 ): Promise<Pool<Events>> {
   const { pool: own, sessions } = readPoolOptions(options);
-  const { reconnect = readClientOptions({}).reconnect!, signal } = readClientOptions(sessions);
+  const { reconnect = readClientOptions({}).reconnect!, signal } = readClientOptions(
+    sessions,
+    platform.choice,
+  );
   const { clock } = platform;
   const untyped = behaviour as unknown as ClientBehaviour; // what is carried is for the compiler alone
   const pool = new SessionPool(own, {

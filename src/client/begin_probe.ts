@@ -1,12 +1,14 @@
-import { Connector, type ConnectorEvents } from "./connector.js";
+import { choiceReading } from "./choice_reading.js";
+import { type DialEvents, dial } from "./dial.js";
 import { greetingOf } from "./greeting.js";
 import { type ClientOptions, readClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { type ProbeResult, probeUrls, readProbe } from "./probe.js";
+import type { DialUrl } from "./routes.js";
 import { readUrls } from "./urls.js";
 
 /** There is no session. */
-const nobody: ConnectorEvents = { take() {}, drain() {}, lose() {}, failed() {}, report() {}, probed() {} };
+const nobody: DialEvents = { take() {}, drain() {}, lose() {} };
 
 /** Measures, as `probe` does. */
 export async function beginProbe(
@@ -14,10 +16,14 @@ export async function beginProbe(
   options: ClientOptions,
   platform: Platform,
 ): Promise<ProbeResult> {
-  const read = readClientOptions(options);
+  const read = readClientOptions(options, choiceReading);
   const all = readUrls(urls);
   platform.choice?.check(read, all);
-  const connector = new Connector(all, read, platform, nobody);
   const { probe: how = readProbe(true), signal } = read;
-  return connector.measure(probeUrls, how, () => greetingOf(read, undefined), signal);
+  const hello = () => greetingOf(read, undefined);
+  const dialUrl: DialUrl = (url, each, events = nobody) =>
+    dial(url, platform, { ...read, signal: each }, hello, events);
+  const { makeRoutes } = platform.extras.here ?? (await platform.extras.load());
+  const routes = makeRoutes(all, read, platform, { report() {}, probed() {} });
+  return routes.measure(probeUrls, how, dialUrl, signal);
 }

@@ -10,8 +10,8 @@ import { beginPool } from "./begin_pool.js";
 import { beginProbe } from "./begin_probe.js";
 import type { ClientBehaviour } from "./behaviour.js";
 import { clientClock } from "./clock.js";
-import { fetchedDocument } from "./fetched_document.js";
 import type { ClientOptions } from "./options.js";
+import { atNeed } from "./part.js";
 import type { Platform } from "./platform.js";
 import type { Pool, PoolOptions } from "./pool.js";
 import type { ProbeResult } from "./probe.js";
@@ -28,7 +28,7 @@ const browser: Platform = {
   transportOf: (url, added = []) => chooseTransport(url, added, builtIn),
   clock: clientClock,
   watchNetwork: watchPage,
-  fetchDocument: fetchedDocument,
+  extras: atNeed(async () => (await import("./page_extras.js")).pageExtras),
   experience: async () => new (await import("./experience.js")).Experience(),
 };
 

@@ -4,13 +4,13 @@ import type { Flight } from "./carried.js";
 import { checkEarlyData } from "./early_data.js";
 import { type Asking, EarlyFlight } from "./early_flight.js";
 import { NetworkMemory, type NetworkMemoryOptions } from "./network_memory.js";
-import type { ReadClientOptions } from "./options.js";
-import { probeUrls } from "./probe.js";
+import type { ChoiceReading, ReadClientOptions } from "./options.js";
+import { probeUrls, readProbe } from "./probe.js";
 import { RouteWatch, type Watched } from "./route_watch.js";
-import type { AutoSwitchOptions } from "./switch_policy.js";
+import { type AutoSwitchOptions, readAutoSwitch } from "./switch_policy.js";
 
 /** What a client has that can choose between transports. A page cannot, and pays for each kilobyte: it does without. */
-export interface Choice {
+export interface Choice extends ChoiceReading {
   readonly probe: typeof probeUrls;
   watch(options: Complete<AutoSwitchOptions>, clock: Clock, watched: Watched): RouteWatch;
   memory(options: NetworkMemoryOptions): NetworkMemory;
@@ -20,17 +20,9 @@ export interface Choice {
   flight(session: Asking): Flight;
 }
 
-/** The options of sessions that need it. */
-export const choiceOptions = [
-  "probe",
-  "autoSwitch",
-  "network",
-  "networkStore",
-  "udpBlockedForMs",
-  "earlyData",
-] as const;
-
 export const choice: Choice = {
+  readProbe,
+  readAutoSwitch,
   probe: probeUrls,
   watch: (options, clock, watched) => new RouteWatch(options, clock, watched),
   memory: (options) => new NetworkMemory(options),

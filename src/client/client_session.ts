@@ -44,19 +44,21 @@ import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
 import type { Carried, ClientState, Flight, LostSession } from "./carried.js";
 import type { Choice } from "./choice.js";
 import type { Dialled } from "./dial.js";
+import type { Extras } from "./extras.js";
 import { greetingOf } from "./greeting.js";
 import { ClientHandlers } from "./handlers.js";
 import type { Totals } from "./journal.js";
-import { Linger } from "./linger.js";
+import type { Linger } from "./linger.js";
 import type { MessageInbox } from "./message_inbox.js";
 import type { ReadClientOptions } from "./options.js";
+import type { Part } from "./part.js";
 import type { Platform } from "./platform.js";
 import { Reconnection } from "./reconnection.js";
 import { Repeater } from "./repeater.js";
 import type { ClientSession } from "./session.js";
 import type { SessionStatistics } from "./session_statistics.js";
 import type { SubscribeFrom, Subscription } from "./subscription.js";
-import { Topics } from "./topics.js";
+import type { Topics } from "./topics.js";
 
 /** Acknowledgements that no message has carried are sent so often. */
 const turnMs = 50;
@@ -74,7 +76,8 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   readonly #handlers: ClientHandlers;
   readonly #options: ReadClientOptions;
   readonly #reconnection: Reconnection;
-  readonly #topics: Topics;
+  readonly #extras: Part<Extras>;
+  #topics: Topics | undefined = undefined;
   readonly #linger: Linger | undefined;
   #welcome: Welcome | undefined = undefined;
   readonly #answering = new Answering();
@@ -104,8 +107,10 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
     this.#repeater = new Repeater(options, platform.clock, requests);
     this.#handlers = new ClientHandlers(behaviour, this);
     this.#reconnection = new Reconnection(urls, options, platform, this, this.#handlers);
-    this.#topics = new Topics((...asked) => this.#asked(...asked), this.#handlers);
-    if (options.lingerMs > 0) this.#linger = new Linger(options, platform.clock, this);
+    this.#extras = platform.extras;
+    const extras = platform.extras.here;
+    if (extras !== undefined) this.#addTopics(extras);
+    if (options.lingerMs > 0) this.#linger = new extras!.Linger(options, platform.clock, this);
   }
 
   get id(): string {
@@ -187,15 +192,25 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   }
 
   subscribe(pattern: string, options: { readonly from?: SubscribeFrom } = {}): Promise<Subscription> {
-    return this.#topics.subscribe(pattern, options);
+    return this.#withTopics((topics) => topics.subscribe(pattern, options));
   }
 
   unsubscribe(pattern: string): Promise<void> {
-    return this.#topics.unsubscribe(pattern);
+    return this.#withTopics((topics) => topics.unsubscribe(pattern));
   }
 
   publish(topic: string, message: Uint8Array | string): Promise<void> {
-    return this.#topics.publish(topic, message);
+    return this.#withTopics((topics) => topics.publish(topic, message));
+  }
+
+  /** A page loads them here, unless its session has a handler for them. */
+  async #withTopics<T>(call: (topics: Topics) => Promise<T>): Promise<T> {
+    return call(this.#topics ?? this.#addTopics(await this.#extras.load()));
+  }
+
+  #addTopics({ Topics }: Extras): Topics {
+    this.#topics ??= new Topics((...asked) => this.#asked(...asked), this.#handlers);
+    return this.#topics;
   }
 
   async close(options: CloseOptions = {}): Promise<CloseInfo> {
@@ -220,7 +235,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   #resumption(): Hello["resumption"] {
     if (this.#welcome === undefined) return undefined;
     const { session, resume } = this.#welcome;
-    const places = this.#topics.positions.places(this.#maxPlacesBytes);
+    const places = this.#topics?.positions.places(this.#maxPlacesBytes);
     return { session, resume, cursors: this.inbound.cursors(), places };
   }
 
@@ -247,7 +262,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
     this.#attach(welcome, welcome.resumed ? welcome.cursors : noCursors, wasPaused);
     this.sendAcks(true); // what the server was told on the connection before, it may never hear
     this.pump(this.nowMs);
-    if (isLost) this.#topics.renew(this.#maxPlacesBytes);
+    if (isLost) this.#topics?.renew(this.#maxPlacesBytes);
     return lost;
   }
 
@@ -373,7 +388,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   protected override onPublication(frame: Readonly<FrameContents>): void {
     if (frame.seq === 0) this.count(frame.payload.length);
     this.handled(frame.channel, frame.seq, costOf(frame));
-    this.#topics.take(frame);
+    this.#topics?.take(frame); // else nobody hears of topics
   }
 
   protected override onOther(frame: Readonly<FrameContents>): void {

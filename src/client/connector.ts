@@ -1,23 +1,17 @@
 import { ConnectFailedError, InvalidArgumentError } from "../errors.js";
 import { parseTransportUrl } from "../transport/address.js";
+import { within } from "../transport/wait.js";
 import { type DialEvents, type Dialled, dial, type Greeting } from "./dial.js";
-import { Discovery, isHost } from "./discovery.js";
-import type { NetworkMemory } from "./network_memory.js";
 import type { ReadClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
-import { byPreference, transportNameOf } from "./preference.js";
-import type { ProbeResult, probeUrls, ReadProbeOptions } from "./probe.js";
-import { race } from "./race.js";
+import { transportNameOf } from "./preference.js";
 import { isElsewhere } from "./retrying.js";
+import type { DialUrl, RouteEvents, Routes } from "./routes.js";
 
 /** What a connector tells of what it does. */
-export interface ConnectorEvents extends DialEvents {
-  /** What the application has passed in has thrown; connecting goes on without. */
-  report(cause: unknown): void;
+export interface ConnectorEvents extends DialEvents, RouteEvents {
   /** A try over a transport has failed. */
   failed(transport: string): void;
-  /** The URLs have been measured. */
-  probed(result: ProbeResult): void;
 }
 
 /**
@@ -26,23 +20,18 @@ export interface ConnectorEvents extends DialEvents {
  */
 const maxInVain = 3;
 
-/** Connects to one server by whichever of its URLs is the first to answer. */
+/** Connects to one server, by the URL that it has or by whichever of its routes is the first to answer. */
 export class Connector {
   /** Where the server that has the session can be reached, which may be another one than those of the list. */
   home: string | undefined = undefined;
-  /** As they were given: hosts among them. */
   readonly #given: readonly string[];
-  /** Those that can be dialled, the most wanted first. */
-  #urls: readonly string[];
   readonly #options: ReadClientOptions;
   readonly #platform: Platform;
   readonly #events: ConnectorEvents;
-  readonly #discovery: Discovery;
-  readonly #memory: NetworkMemory | undefined;
+  /** Undefined where one URL is all that there is, and where it is not there. */
+  readonly #routes: Routes | undefined;
   /** How many tries were sent on in vain since the last connection. */
   #inVain = 0;
-  /** The order that a probe has found. */
-  #probed: readonly string[] | undefined = undefined;
 
   constructor(
     urls: readonly string[],
@@ -50,32 +39,23 @@ export class Connector {
     platform: Platform,
     events: ConnectorEvents,
   ) {
-    const { tls, connectTimeoutMs: timeoutMs, preferredTransport } = options;
-    const { networkStore: store, network, udpBlockedForMs } = options;
-    const { fetchDocument, clock } = platform;
     this.#given = urls;
-    this.#urls = byPreference(
-      urls.filter((url) => !isHost(url)),
-      preferredTransport,
-    );
     this.#options = options;
     this.#platform = platform;
     this.#events = events;
-    this.#discovery = new Discovery({ fetchDocument, tls, timeoutMs, clock });
-    const report = (cause: unknown) => events.report(cause);
-    this.#memory = platform.choice?.memory({ store, network, expiryMs: udpBlockedForMs, report });
+    this.#routes = platform.extras.here?.makeRoutes(urls, options, platform, events);
   }
 
   /** Those that can be dialled, as far as they are known, the most wanted first. */
   get urls(): readonly string[] {
-    return this.#urls;
+    return this.#routes?.urls ?? this.#given;
   }
 
   /**
    * Connects to where the session is, and where that fails, next time to any of all. Where its server cannot be reached
    * again and again, though others can, they are asked for a new one: see {@link maxInVain}.
    * @returns as `connect`
-   * @throws as `Discovery.resolve` and `race`
+   * @throws as `Routes.candidates` and `connect`
    */
   async seek(hello: Greeting, signal: AbortSignal): Promise<Dialled> {
     const urls = await this.#candidates(hello, signal);
@@ -89,59 +69,17 @@ export class Connector {
     }
   }
 
-  /**
-   * What is to be tried now.
-   * @throws as `Discovery.resolve`
-   */
-  async #candidates(hello: Greeting, signal: AbortSignal): Promise<readonly string[]> {
+  /** What is to be tried now. */
+  #candidates(hello: Greeting, signal: AbortSignal): readonly string[] | Promise<readonly string[]> {
     const { home } = this;
     this.home = undefined;
     if (home !== undefined) return [home];
-    await this.#discover(signal);
-    const { probe } = this.#options;
-    if (probe !== undefined && this.#probed === undefined && this.#urls.length > 1) {
-      const result = await this.#measure(this.#platform.choice!.probe, probe, hello, signal);
-      this.#probed = result.urls.map(({ url }) => url);
-      this.#events.probed(result);
-    }
-    if (this.#probed !== undefined) this.#urls = inOrderOf(this.#probed, this.#urls);
-    return this.#urls;
-  }
-
-  /** Measures all URLs. @throws as `Discovery.resolve` and `probeUrls` */
-  async measure(
-    measure: typeof probeUrls,
-    options: ReadProbeOptions,
-    hello: Greeting,
-    signal: AbortSignal | undefined,
-  ): Promise<ProbeResult> {
-    await this.#discover(signal);
-    return this.#measure(measure, options, hello, signal);
-  }
-
-  async #discover(signal: AbortSignal | undefined): Promise<void> {
-    if (!this.#given.some(isHost)) return;
-    const found = await this.#discovery.resolve(this.#given, signal);
-    this.#urls = byPreference(found, this.#options.preferredTransport);
-  }
-
-  #measure(
-    measure: typeof probeUrls,
-    options: ReadProbeOptions,
-    hello: Greeting,
-    signal: AbortSignal | undefined,
-  ): Promise<ProbeResult> {
-    const { clock } = this.#platform;
-    return measure(this.#urls, options, {
-      dial: (url, each, events) => this.#dial(url, hello, each, events),
-      clock,
-      signal,
-    });
+    return this.#routes?.candidates(this.#dialler(hello), signal) ?? this.#given;
   }
 
   /** A connection is there. */
   connected(url: string): void {
-    this.home = this.#urls.includes(url) ? undefined : url;
+    this.home = this.urls.includes(url) ? undefined : url;
     this.#inVain = 0;
   }
 
@@ -151,7 +89,7 @@ export class Connector {
    */
   find(where: string): string {
     if (typeof where === "string" && !where.includes(":")) {
-      const found = this.#urls.find((url) => this.#isOf(url, where));
+      const found = this.urls.find((url) => url.startsWith(`${where}:`) || this.#nameOf(url) === where);
       if (found !== undefined) return found;
       throw new InvalidArgumentError(`"${where}" is no URL, and none of those given to connect is of it`);
     }
@@ -161,37 +99,28 @@ export class Connector {
 
   /**
    * @returns a connection on which the server has said welcome; nothing is committed.
-   * @throws as `race`
+   * @throws as `race`: its own error where there is but one URL; AbortedError at once when the signal fires
    */
-  async connect(urls: readonly string[], hello: Greeting, signal: AbortSignal): Promise<Dialled> {
-    const { headStartMs } = this.#options;
-    const result = await race(urls, {
-      headStartMs,
-      noHeadStart: urls.length > 1 ? this.#memory?.blocksUdp(urls) : undefined,
-      signal,
-      clock: this.#platform.clock,
-      dial: (url, each) => this.#try(url, hello, each),
-      discard: ({ connection }) => connection.close({ graceful: false }),
-    });
-    void this.#memory?.learn(result, headStartMs);
-    return result.value;
+  connect(urls: readonly string[], hello: Greeting, signal: AbortSignal): Promise<Dialled> {
+    const dialUrl = this.#tries(this.#dialler(hello));
+    return this.#routes?.first(urls, dialUrl, signal) ?? alone(dialUrl(urls[0]!, signal), signal);
   }
 
-  async #try(url: string, hello: Greeting, signal: AbortSignal): Promise<Dialled> {
-    try {
-      return await this.#dial(url, hello, signal, this.#events);
-    } catch (cause) {
-      if (!signal.aborted) this.#events.failed(this.#nameOf(url));
-      throw cause;
-    }
+  #dialler(hello: Greeting): DialUrl {
+    const options = this.#options;
+    return (url, signal, events = this.#events) =>
+      dial(url, this.#platform, { ...options, signal }, hello, events);
   }
 
-  #dial(url: string, hello: Greeting, signal: AbortSignal, events: DialEvents): Promise<Dialled> {
-    return dial(url, this.#platform, { ...this.#options, signal }, hello, events);
-  }
-
-  #isOf(url: string, name: string): boolean {
-    return url.startsWith(`${name}:`) || this.#nameOf(url) === name;
+  #tries(dialUrl: DialUrl): DialUrl {
+    return async (url, signal) => {
+      try {
+        return await dialUrl(url, signal);
+      } catch (cause) {
+        if (!signal.aborted) this.#events.failed(this.#nameOf(url));
+        throw cause;
+      }
+    };
   }
 
   #nameOf(url: string): string {
@@ -201,14 +130,17 @@ export class Connector {
   }
 }
 
+/** What comes in spite of the signal is closed. */
+function alone(dialling: Promise<Dialled>, signal: AbortSignal): Promise<Dialled> {
+  const discard = ({ connection }: Dialled) => {
+    if (signal.aborted) connection.close({ graceful: false });
+  };
+  dialling.then(discard, () => {});
+  return within(dialling, "connecting", { signal });
+}
+
 /** Whether a server that can be reached has sent the client to one that cannot. */
 function isInVain(cause: unknown): boolean {
   if (cause instanceof ConnectFailedError) return cause.errors.some(({ error }) => isElsewhere(error));
   return isElsewhere(cause);
-}
-
-/** Those that were not there when it was found come last. */
-function inOrderOf(order: readonly string[], urls: readonly string[]): readonly string[] {
-  const placeOf = (url: string) => (order.indexOf(url) + order.length + 1) % (order.length + 1);
-  return [...urls].sort((a, b) => placeOf(a) - placeOf(b));
 }

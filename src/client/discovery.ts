@@ -1,9 +1,10 @@
 import { maxWellKnownBytes, readWellKnown, wellKnownPath } from "../delivery/well_known.js";
 import type { Clock } from "../dispatch/clock.js";
-import { DiscoveryFailedError, InvalidArgumentError } from "../errors.js";
+import { DiscoveryFailedError } from "../errors.js";
 import { connectTimedOut } from "../transport/connect_error.js";
 import type { ClientTlsOptions } from "../transport/tls.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
+import { isHost } from "./urls.js";
 
 /** A document as HTTPS answers with it. */
 export interface FetchedDocument {
@@ -36,18 +37,6 @@ export interface DiscoveryOptions {
 interface Known {
   readonly urls: readonly string[];
   readonly untilMs: number;
-}
-
-/** Whether a URL stands for those that its host names: `https://example.com`. */
-export function isHost(url: string): boolean {
-  return /^https:/i.test(url);
-}
-
-/** @throws InvalidArgumentError where it names more than a host and a port */
-export function checkHost(url: string): void {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed !== undefined && parsed.href === `${parsed.origin}/`) return;
-  throw new InvalidArgumentError(`"${url}" must be a host alone, like https://example.com; it says the rest`);
 }
 
 /**

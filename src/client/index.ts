@@ -10,8 +10,10 @@ import type { ClientBehaviour } from "./behaviour.js";
 import { choice } from "./choice.js";
 import { clientClock } from "./clock.js";
 import { Experience } from "./experience.js";
+import { extrasWith } from "./extras.js";
 import { httpsDocument } from "./https_document.js";
 import type { ClientOptions } from "./options.js";
+import { present } from "./part.js";
 import type { Platform } from "./platform.js";
 import type { Pool, PoolOptions } from "./pool.js";
 import type { ProbeResult } from "./probe.js";
@@ -23,7 +25,7 @@ export * from "./contract.js";
 
 const node: Platform = {
   transportOf,
-  fetchDocument: httpsDocument,
+  extras: present(extrasWith(httpsDocument)),
   clock: clientClock,
   watchNetwork: watchWake,
   experience: () => new Experience(),
@@ -52,7 +54,7 @@ export async function connect<Events = unknown>(
  * @throws InvalidArgumentError
  */
 export function createWebSocketClass(options: ClientOptions = {}): SessionSocketClass {
-  return webSocketClass(connect, options);
+  return webSocketClass(connect, options, choice);
 }
 
 /**

@@ -26,8 +26,8 @@ import type { ClientTlsOptions } from "../transport/tls.js";
 import { isTransport, type Transport } from "../transport/transport.js";
 import { type BackoffOptions, backoffEntries } from "./backoff.js";
 import { isNetworkStore, type NetworkStore } from "./network_memory.js";
-import { type ProbeOptions, type ReadProbeOptions, readProbe } from "./probe.js";
-import { type AutoSwitchOptions, readAutoSwitch } from "./switch_policy.js";
+import type { ProbeOptions, ReadProbeOptions, readProbe } from "./probe.js";
+import type { AutoSwitchOptions, readAutoSwitch } from "./switch_policy.js";
 import { isToken, type TokenSource, tokenWords } from "./token.js";
 
 /** How a client comes back: see {@link BackoffOptions}. */
@@ -202,8 +202,24 @@ export type ReadClientOptions = Complete<
     readonly earlyData: EarlyDataOptions | undefined;
   };
 
-/** @throws InvalidArgumentError */
-export function readClientOptions(options: ClientOptions): ReadClientOptions {
+/** The options of who can choose between transports. */
+export const choiceOptions = [
+  "probe",
+  "autoSwitch",
+  "network",
+  "networkStore",
+  "udpBlockedForMs",
+  "earlyData",
+] as const;
+
+/** How options are read that only who can choose between transports has. */
+export interface ChoiceReading {
+  readonly readProbe: typeof readProbe;
+  readonly readAutoSwitch: typeof readAutoSwitch;
+}
+
+/** @param choice missing where there is but one transport. @throws InvalidArgumentError */
+export function readClientOptions(options: ClientOptions, choice?: ChoiceReading): ReadClientOptions {
   const { reconnect, probe, autoSwitch, earlyData, heartbeatTimeoutMs, ...read } = readOptions(
     schema,
     options,
@@ -218,9 +234,9 @@ export function readClientOptions(options: ClientOptions): ReadClientOptions {
   return {
     ...read,
     heartbeatTimeoutMs: timeoutMs,
-    probe: probe === false ? undefined : readProbe(probe),
+    probe: probe === false ? undefined : choice?.readProbe(probe),
     earlyData: earlyData === true ? {} : earlyData || undefined,
-    autoSwitch: autoSwitch === false ? undefined : readAutoSwitch(autoSwitch),
+    autoSwitch: autoSwitch === false ? undefined : choice?.readAutoSwitch(autoSwitch),
     reconnect:
       reconnect === false ? undefined : readOptions(reconnectSchema, reconnect, "reconnect", "reconnect."),
   };

@@ -2,15 +2,17 @@ import type { Clock } from "../dispatch/clock.js";
 import type { TransportUrl } from "../transport/address.js";
 import type { Transport } from "../transport/transport.js";
 import type { Choice } from "./choice.js";
-import type { FetchDocument } from "./discovery.js";
+import type { Extras } from "./extras.js";
 import type { ExperienceSource } from "./learning.js";
+import type { Part } from "./part.js";
 
 /** What a client's sessions need of where they run: all that is not the same in Node.js and in a browser. */
 export interface Platform {
   /** The transport for a URL's scheme, the application's own first. @throws UnknownTransportError */
   transportOf(url: TransportUrl, added: readonly Transport[] | undefined): Promise<Transport>;
   readonly clock: Clock;
-  readonly fetchDocument: FetchDocument;
+  /** What not every session needs. */
+  readonly extras: Part<Extras>;
   /** Calls `changed` where the machine has woken, or has another network. @returns ends that. */
   readonly watchNetwork?: (changed: () => void) => () => void;
   readonly experience: ExperienceSource;

@@ -8,7 +8,7 @@ import {
 import { type CloseInfo, defaultCloseDeadlineMs } from "../transport/close.js";
 import { toWireCode, WireCode } from "../websocket/close_code.js";
 import type { ClientBehaviour } from "./behaviour.js";
-import { type ClientOptions, readClientOptions } from "./options.js";
+import { type ChoiceReading, type ClientOptions, readClientOptions } from "./options.js";
 import type { ClientSession } from "./session.js";
 import {
   bytesOfData,
@@ -251,8 +251,12 @@ export interface SessionSocketClass {
 }
 
 /** The class whose sockets are sessions that begin so. */
-export function webSocketClass(connect: Connect, options: ClientOptions): SessionSocketClass {
-  readClientOptions(options);
+export function webSocketClass(
+  connect: Connect,
+  options: ClientOptions,
+  choice?: ChoiceReading,
+): SessionSocketClass {
+  readClientOptions(options, choice);
   return class WebSocket extends SessionSocket {
     constructor(url: string | URL, protocols: string | readonly string[] = []) {
       super(connect, options, url, protocols);

@@ -17,6 +17,8 @@ import { createServer, RejectCode, refuse, type Server, type ServerBehaviour } f
 import { createStreamRelay } from "millrace/testing";
 import { beginSession } from "#internal/client/begin.js";
 import { Experience } from "#internal/client/experience.js";
+import { extrasWith } from "#internal/client/extras.js";
+import { present } from "#internal/client/part.js";
 import type { Platform } from "#internal/client/platform.js";
 import { transportOf } from "#internal/frame/transports.js";
 import { tcpTransport } from "#internal/tcp/transport.js";
@@ -58,7 +60,7 @@ class Line {
         this.told.add(changed);
         return () => void this.told.delete(changed);
       },
-      fetchDocument: () => Promise.reject(new Error("nothing is fetched here")),
+      extras: present(extrasWith(() => Promise.reject(new Error("nothing is fetched here")))),
       experience: () => new Experience(),
     };
     const url = server.urls[0]!.replace(/^tcp/, "line");

@@ -1,0 +1,19 @@
+import type { FetchDocument } from "./discovery.js";
+import { Linger } from "./linger.js";
+import { type MakeRoutes, routesBy } from "./routes.js";
+import { Topics } from "./topics.js";
+
+/** What not every session needs: see {@link Part}. */
+export interface Extras {
+  /** Where there may be several ways to the server. */
+  readonly makeRoutes: MakeRoutes;
+  /** Where topics are subscribed to or published in. */
+  readonly Topics: typeof Topics;
+  /** Where small messages wait for others. */
+  readonly Linger: typeof Linger;
+}
+
+/** All of it, where documents are fetched so. */
+export function extrasWith(fetchDocument: FetchDocument): Extras {
+  return { makeRoutes: routesBy(fetchDocument), Topics, Linger };
+}

@@ -1,0 +1,47 @@
+import { ConnectionLostError } from "../errors.js";
+import { within } from "../transport/wait.js";
+
+/**
+ * What not every session needs. In Node.js it is there from the start; a page, which pays for each kilobyte before it
+ * can connect, loads it when something asks for it.
+ */
+export interface Part<T> {
+  /** Undefined until it has been loaded. */
+  readonly here: T | undefined;
+  /** @throws ConnectionLostError where the page's server does not give it; it may be asked again. */
+  load(): Promise<T>;
+}
+
+/** One that is there. */
+export function present<T>(here: T): Part<T> {
+  return { here, load: async () => here };
+}
+
+/** One that is loaded at need, by `import()`. */
+export function atNeed<T>(load: () => Promise<T>): Part<T> {
+  let here: T | undefined;
+  return {
+    get here() {
+      return here;
+    },
+    async load() {
+      try {
+        here ??= await load();
+        return here;
+      } catch (cause) {
+        throw new ConnectionLostError("a part of millrace/client could not be loaded", { cause });
+      }
+    },
+  };
+}
+
+/**
+ * Loads what a session is to have before it connects.
+ * @throws ConnectionLostError; TimeoutError, AbortedError
+ */
+export async function loadWithin(
+  part: Part<unknown>,
+  { signal, connectTimeoutMs: timeoutMs }: { signal?: AbortSignal | undefined; connectTimeoutMs: number },
+): Promise<void> {
+  await within(part.load(), "loading a part of millrace/client", { signal, timeoutMs });
+}

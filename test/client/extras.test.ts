@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { ConnectionLostError } from "millrace";
+import type { ClientBehaviour, ClientOptions, ClientSession } from "millrace/client";
+import { createServer, type ServerBehaviour } from "millrace/server";
+import { beginSession } from "#internal/client/begin.js";
+import { clientClock } from "#internal/client/clock.js";
+import { Experience } from "#internal/client/experience.js";
+import { type Extras, extrasWith } from "#internal/client/extras.js";
+import { atNeed, type Part } from "#internal/client/part.js";
+import { transportOf } from "#internal/frame/transports.js";
+import { deferred } from "../kit/deferred.js";
+import { until } from "../kit/until.js";
+
+const all = extrasWith(() => Promise.reject(new Error("nothing is fetched here")));
+
+/** A session that has to load what not every one needs. */
+async function join(
+  t: TestContext,
+  extras: Part<Extras>,
+  options: ClientOptions = {},
+  behaviour: ClientBehaviour = {},
+  served: ServerBehaviour = {},
+): Promise<ClientSession> {
+  const server = await createServer({ listen: ["tcp://127.0.0.1:0", "tcp://127.0.0.1:0"] }, served);
+  t.after(() => server.close({ graceful: false }));
+  const urls = options.headStartMs === undefined ? server.urls[0]! : server.urls;
+  const platform = { transportOf, clock: clientClock, experience: () => new Experience(), extras };
+  const session = await beginSession(urls, options, behaviour, platform);
+  t.after(() => session.close({ graceful: false }));
+  return session;
+}
+
+describe("what not every session needs", () => {
+  it("is loaded once, and asked for again where that has failed", async () => {
+    let asked = 0;
+    const part = atNeed(async () => {
+      asked += 1;
+      if (asked === 1) throw new TypeError("no network");
+      return "it";
+    });
+    await assert.rejects(part.load(), (cause: Error) => {
+      return cause instanceof ConnectionLostError && cause.cause instanceof TypeError;
+    });
+    assert.equal(part.here, undefined);
+    assert.equal(await part.load(), "it");
+    assert.equal(await part.load(), "it");
+    assert.equal(part.here, "it");
+    assert.equal(asked, 2);
+  });
+
+  it("is not loaded for a session that has one URL, and sends, asks and comes back", async (t) => {
+    const extras = atNeed<Extras>(() => assert.fail("it is loaded"));
+    const session = await join(t, extras, {}, {}, { requests: { ask: () => "answer" } });
+    assert.equal(session.send("said"), "sent");
+    assert.equal((await session.request("ask")).status, "success");
+    await session.ping();
+    await session.sendAcked("said, too");
+    session.abandon();
+    await until("it is back", () => session.state === "connected" && session.transport !== undefined);
+    assert.equal((await session.request("ask")).status, "success");
+  });
+
+  for (const [what, options, behaviour] of [
+    ["several URLs", { headStartMs: 0 }, {}],
+    ["a linger", { lingerMs: 1 }, {}],
+    ["a handler of publications", {}, { publication() {} }],
+    ["a handler of gaps", {}, { gap() {} }],
+  ] satisfies [string, ClientOptions, ClientBehaviour][]) {
+    it(`is loaded before a session with ${what} connects, which fails where it cannot be`, async (t) => {
+      const course: string[] = [];
+      const extras = atNeed(async () => {
+        course.push("loaded");
+        return all;
+      });
+      const connecting = () => void course.push("connecting");
+      await join(t, extras, options, { ...behaviour, connecting });
+      assert.deepEqual(course, ["loaded", "connecting"]);
+      const none = atNeed<Extras>(() => Promise.reject(new TypeError("no network")));
+      await assert.rejects(join(t, none, options, behaviour), ConnectionLostError);
+    });
+  }
+
+  it("is loaded for the first topic, and what is asked meanwhile keeps its order", async (t) => {
+    const course: string[] = [];
+    const loading = deferred<Extras>();
+    const served: ServerBehaviour = {
+      subscribe: (_session, pattern) => {
+        course.push(`subscribe ${pattern}`);
+        return true;
+      },
+      publish: (_session, topic) => {
+        course.push(`publish ${topic}`);
+        return true;
+      },
+    };
+    const session = await join(
+      t,
+      atNeed(() => loading.promise),
+      {},
+      {},
+      served,
+    );
+    const asked = [session.subscribe("a"), session.publish("b", "x"), session.unsubscribe("a")];
+    loading.resolve(all);
+    await Promise.all(asked);
+    assert.deepEqual(course, ["subscribe a", "publish b"]);
+  });
+
+  it("that cannot be loaded fails a subscription, and not the session", async (t) => {
+    let isThere = false;
+    const extras = atNeed(async () => {
+      if (!isThere) throw new TypeError("no network");
+      return all;
+    });
+    const session = await join(t, extras, {}, {}, { subscribe: () => true });
+    await assert.rejects(session.subscribe("a"), ConnectionLostError);
+    assert.equal(session.state, "connected");
+    isThere = true;
+    await session.subscribe("a");
+  });
+});
