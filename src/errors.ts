@@ -22,9 +22,12 @@ export abstract class MillraceError extends Error {
   abstract readonly code: `ERR_MILLRACE_${string}`;
   readonly retryable: boolean = false;
 
-  constructor(message: string, options?: MillraceErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
+  /** The class's own, also where a page's bundler has renamed the class: made of the code, so `TimeoutError` of `…_TIMEOUT`. */
+  override get name(): string {
+    const words = this.code
+      .slice(12)
+      .replace(/_(.)([A-Z]+)/g, (_, initial, rest) => initial + rest.toLowerCase());
+    return `${words}Error`;
   }
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, it } from "node:test";
+import { build } from "esbuild";
 import * as errors from "#internal/errors.js";
 
 const page = readFileSync(join(resolve(import.meta.dirname, "../.."), "docs", "errors.md"), "utf8");
@@ -45,6 +46,24 @@ describe("the errors", () => {
       const error = new each("what to do", { cause });
       assert.ok(error instanceof MillraceError && error instanceof Error);
       assert.deepEqual([error.message, error.cause, error.name], ["what to do", cause, each.name]);
+    }
+  });
+
+  it("keep their names in pages whose bundlers rename all classes", async () => {
+    const { outputFiles } = await build({
+      entryPoints: [join(resolve(import.meta.dirname, "../.."), "dist", "errors.js")],
+      bundle: true,
+      format: "esm",
+      minify: true,
+      write: false,
+    });
+    const code = outputFiles[0]!.text;
+    assert.ok(!/class TimeoutError/.test(code), "nothing is renamed");
+    const minified = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as typeof errors;
+    for (const { name } of classes) {
+      const Minified = minified[name as keyof typeof errors] as ErrorClass;
+      const error = new Minified("what to do");
+      assert.deepEqual([error.name, String(error)], [name, `${name}: what to do`]);
     }
   });
 });
