@@ -12,14 +12,16 @@ interface Node<Value> {
 }
 
 /**
- * Values by pattern, found by the subjects that the patterns match. A search visits at most those prefixes of patterns
- * that match a prefix of the subject: for a subject of n tokens no more than 2^n, and never more than n for each
- * pattern that somebody put there. So it takes long only where the subject goes to many.
+ * Values by pattern, found by the subjects that the patterns match. A search visits those prefixes of patterns that match
+ * a prefix of the subject: one for each choice of places where they have a `*`. A sound pattern has no more than four, so
+ * a subject of 8 tokens visits 381 nodes at worst, and one of 16 tokens 9,401, whatever anybody subscribes to; and never
+ * more than n + 1 for each pattern.
  */
 export class PatternTrie<Value extends object> {
   readonly #root: Node<Value> = emptyNode();
   #size = 0;
   #nodes = 0;
+  #visits = 0;
 
   get size(): number {
     return this.#size;
@@ -28,6 +30,11 @@ export class PatternTrie<Value extends object> {
   /** What it takes: about 150 B each. */
   get nodeCount(): number {
     return this.#nodes;
+  }
+
+  /** How many nodes all searches have visited: what they have cost. */
+  get visitCount(): number {
+    return this.#visits;
   }
 
   get(pattern: string): Value | undefined {
@@ -65,7 +72,7 @@ export class PatternTrie<Value extends object> {
   /** The values of all patterns that match a subject, in no particular order. */
   match(subject: string): Value[] {
     const found: Value[] = [];
-    if (this.#size > 0) collect(this.#root, subject.split("."), 0, found);
+    if (this.#size > 0) this.#visits += collect(this.#root, subject.split("."), 0, found);
     return found;
   }
 
@@ -123,15 +130,17 @@ function childOf<Value>(node: Node<Value>, token: string): Node<Value> | undefin
   return token === "*" ? node.any : node.children?.get(token);
 }
 
-// Patterns have at most 16 tokens, so neither this nor removing goes deep.
-function collect<Value>(node: Node<Value>, tokens: readonly string[], depth: number, found: Value[]): void {
+/** Patterns have at most 16 tokens, so neither this nor removing goes deep. @returns how many nodes were visited. */
+function collect<Value>(node: Node<Value>, tokens: readonly string[], depth: number, found: Value[]): number {
   const token = tokens[depth];
   if (token === undefined) {
     if (node.value !== undefined) found.push(node.value);
-    return;
+    return 1;
   }
   if (node.rest !== undefined) found.push(node.rest);
+  let visits = 1;
   const child = node.children?.get(token);
-  if (child !== undefined) collect(child, tokens, depth + 1, found);
-  if (node.any !== undefined) collect(node.any, tokens, depth + 1, found);
+  if (child !== undefined) visits += collect(child, tokens, depth + 1, found);
+  if (node.any !== undefined) visits += collect(node.any, tokens, depth + 1, found);
+  return visits;
 }

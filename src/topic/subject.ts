@@ -5,7 +5,7 @@ import { utf8Length } from "../options/utf8_length.js";
 /**
  * Subjects name topics: tokens with a dot between them, like `chat.room.42`. Patterns are what is subscribed to and
  * what access rules name: subjects in which a token may be `*`, any one token, and the last may be `>`, one or more.
- * (NATS's rules, so that a subject can cross into it unchanged.)
+ * (NATS's rules, so that a subject can cross into it unchanged; but a pattern has no more than four `*`.)
  *
  * **Nothing is rewritten.** A subject has one spelling: what is not in Unicode's normalisation form C is refused, as
  * are white space, control characters and lone surrogates anywhere, `*` and `>` inside of other tokens, and empty
@@ -18,6 +18,9 @@ export const maxSubjectBytes = 256;
 
 /** The most tokens of a subject or pattern. */
 export const maxSubjectTokens = 16;
+
+/** The most `*` of a pattern. It bounds what a publish costs, whatever others subscribe to (pattern_trie.ts). */
+export const maxPatternStars = 4;
 
 const dot = 0x2e;
 const star = 0x2a;
@@ -143,6 +146,7 @@ function faultOf(value: unknown, allowWildcards: boolean): string | undefined {
   if (value.length > maxSubjectBytes) return tooLong;
   let tokens = 1;
   let tokenStart = 0;
+  let stars = 0;
   let isAscii = true;
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i);
@@ -155,12 +159,14 @@ function faultOf(value: unknown, allowWildcards: boolean): string | undefined {
     } else if (code === star || code === rest) {
       if (!allowWildcards) return "must have no wildcard";
       if (i !== tokenStart || !endsAt(value, i + 1, code)) return misplacedWildcard;
+      if (code === star) stars += 1;
     } else if (code > 0x7f) {
       isAscii = false;
     }
   }
   if (tokenStart === value.length) return emptyToken;
   if (tokens > maxSubjectTokens) return `must have at most ${maxSubjectTokens} tokens`;
+  if (stars > maxPatternStars) return `must have at most ${maxPatternStars} \`*\``;
   return isAscii ? undefined : faultBeyondAscii(value);
 }
 

@@ -29,7 +29,7 @@ const sound = [
   "__proto__.constructor",
   "\u06cc\u200c\u06a9",
 ];
-const soundPatterns = ["*", ">", "*.*", "a.*.c", "a.>", "*.>", "a.*.>"];
+const soundPatterns = ["*", ">", "*.*", "a.*.c", "a.>", "*.>", "a.*.>", "*.a.*.*.*", "*.*.*.*.>"];
 
 const unsound: Readonly<Record<string, readonly unknown[]>> = {
   "at least one token": [undefined, null, 7, "", {}, ["a"], Symbol("a"), new String("a")],
@@ -152,6 +152,13 @@ describe("a pattern", () => {
   it("has wildcards as whole tokens only, and > nowhere but at the end", () => {
     for (const pattern of unsoundPatterns) {
       assert.equal(isPattern(pattern), false, pattern);
+      assert.throws(() => checkPattern(pattern), InvalidArgumentError);
+    }
+  });
+
+  it("has few wildcards, since each doubles what a publish may cost", () => {
+    for (const pattern of ["*.*.*.*.*", "*.a.*.b.*.c.*.d.*", "*.*.*.*.*.>"]) {
+      assert.equal(patternFault(pattern), "must have at most 4 `*`");
       assert.throws(() => checkPattern(pattern), InvalidArgumentError);
     }
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { PatternTrie } from "#internal/topic/pattern_trie.js";
-import { matches } from "#internal/topic/subject.js";
+import { isPattern, matches, maxPatternStars, maxSubjectTokens } from "#internal/topic/subject.js";
 import { Subscriptions } from "#internal/topic/subscriptions.js";
 import { patterns, subjects } from "./patterns.js";
 
@@ -124,18 +124,49 @@ describe("subscriptions", () => {
   });
 });
 
+/** Every pattern with as many `*` as one may have that matches these tokens. */
+function patternsOver(tokens: readonly string[]): string[] {
+  const choices = Array.from({ length: 2 ** tokens.length }, (_, wild) =>
+    tokens.map((token, i) => (wild & (1 << i) ? "*" : token)).join("."),
+  );
+  return choices.filter(isPattern);
+}
+
+/** How many ways there are to choose the places of so many `*`, in prefixes of so many tokens and of fewer. */
+function choicesOf(tokens: number, stars: number): number {
+  if (tokens < 0) return 0;
+  let ways = 1;
+  let sum = 1;
+  for (let chosen = 1; chosen <= stars; chosen += 1) {
+    ways = (ways * (tokens - chosen + 1)) / chosen;
+    sum += ways;
+  }
+  return sum + choicesOf(tokens - 1, stars);
+}
+
 describe("the trie", () => {
-  it("finds every one of a thousand patterns that match one subject", () => {
+  it("finds every one of many patterns that match one subject", () => {
     const trie = new PatternTrie<{ pattern: string }>();
-    const subject = Array.from({ length: 10 }, (_, i) => `t${i}`);
-    for (let wild = 0; wild < 1_024; wild += 1) {
-      const pattern = subject.map((token, i) => (wild & (1 << i) ? "*" : token)).join(".");
-      trie.set(pattern, { pattern });
-    }
-    const found = new Set(trie.match(subject.join(".")).map(({ pattern }) => pattern));
-    assert.equal(found.size, 1_024);
-    // A prefix is a node once, however many patterns go on from it.
-    assert.equal(trie.nodeCount, 2_046);
+    const tokens = Array.from({ length: 10 }, (_, i) => `t${i}`);
+    const all = patternsOver(tokens);
+    for (const pattern of all) trie.set(pattern, { pattern });
+    const found = new Set(trie.match(tokens.join(".")).map(({ pattern }) => pattern));
+    assert.deepEqual(found, new Set(all));
+    assert.equal(all.length, 386);
+    // A prefix is a node once, however many patterns go on from it; the root is none.
+    assert.equal(trie.nodeCount, choicesOf(10, maxPatternStars) - 1);
+  });
+
+  it("visits a bounded number of nodes for a subject, however many patterns begin as it does", () => {
+    const tokens = Array.from({ length: maxSubjectTokens }, (_, i) => `t${i}`);
+    const trie = new PatternTrie<{ pattern: string }>();
+    for (const pattern of patternsOver(tokens.slice(0, -1))) trie.set(`${pattern}.nobody`, { pattern });
+    assert.deepEqual(trie.match(tokens.join(".")), []);
+    assert.equal(trie.visitCount, choicesOf(maxSubjectTokens - 1, maxPatternStars));
+    for (const pattern of patternsOver(tokens)) trie.set(pattern, { pattern });
+    const before = trie.visitCount;
+    assert.ok(trie.match(tokens.join(".")).length > 2_000);
+    assert.equal(trie.visitCount - before, 9_401);
   });
 
   it("has no node left when the last pattern has gone", () => {
