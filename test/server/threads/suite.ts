@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FailureCode } from "millrace/server";
+import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
 import { ask, call, eventsOf, join, joinElsewhere, type Member, startApp, untilHeard } from "./kit.js";
 
@@ -114,16 +115,15 @@ export function describeThreads(scheme: string): void {
     });
 
     test("finds the sessions of a client whose newest has ended with its thread", async (t) => {
-      const group = await startApp(t, { listen, sameClient: "allow" }, {}, { workerExit: () => {} });
+      const exited = deferred();
+      const behaviour = { workerExit: () => exited.resolve() };
+      const group = await startApp(t, { listen, sameClient: "allow" }, {}, behaviour);
       const first = await join(t, group.urls[0]!, { clientId: "client" });
       const newest = await joinElsewhere(t, group.urls[1]!, [first.thread], { clientId: "client" });
       newest.client.send("exit");
-      await until("it has ended", () => newest.client.state !== "connected");
-      // Until it is known that the thread is gone, what is sent goes there, and nowhere.
-      await until("the first is found", () => {
-        group.sendTo({ clientId: "client" }, "found");
-        return first.heard.includes("found");
-      });
+      await exited.promise; // until then it is the newest that is found, and sent to for nothing
+      await until("the first is found", () => group.sendTo({ clientId: "client" }, "found") === "sent");
+      await untilHeard(first, "found");
       assert.equal(group.revoke("client"), true);
       await first.client.closed;
     });
