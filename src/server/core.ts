@@ -124,7 +124,6 @@ export class ServerCore<Data> {
     const { middleware, limits, authenticateTimeoutMs } = options;
     this.handlers = new Handlers(behaviour, plugins);
     this.dispatcher = new Dispatcher(options.dispatcher);
-    this.early = new EarlyDesk(behaviour, this.handlers, this.dispatcher);
     this.topics = new ServerTopics(options.topics, this.codecOf, peers, options.maxMessageBytes);
     this.storing = new Storing(
       options,
@@ -179,6 +178,7 @@ export class ServerCore<Data> {
       maxUnitBytes: maxFrameBytes(options.maxMessageBytes, options.codecs),
     });
     this.elsewhere = new Elsewhere(peers, this.half);
+    this.early = new EarlyDesk(behaviour, this.handlers, this.dispatcher, peers, this.elsewhere);
     this.listing = new Listing(peers, this.elsewhere);
     this.registry = new Registry(peers, (clientId) => this.#unnamed(clientId));
     peers.onLeft(() => {

@@ -9,15 +9,15 @@ import { Kind } from "../frame/frame.js";
 import type { EarlyClient, EarlyRequestHandler, ServerBehaviour } from "./behaviour.js";
 import type { Handlers } from "./handlers.js";
 import { OwnIncoming } from "./own_incoming.js";
+import { type EarlyAnswer as Answer, EarlyElsewhere } from "./threads/early_elsewhere.js";
+import type { Elsewhere } from "./threads/elsewhere.js";
+import type { Peers } from "./threads/peers.js";
 
 /** What is remembered of early requests, those of all clients together. */
 const limits = { maxIds: 10_000, maxAgeMs: 120_000, maxAnswerBytes: 4 * 1024 * 1024 };
 
 /** An early request is nobody's of whom more is to be heard. */
 const nobody = { life: 0, confirmMessage: () => false, rejectMessage: () => false };
-
-/** An answer that does not say yet to which of several equal requests. */
-type Answer = Omit<Outgoing, "type">;
 
 /**
  * Answers early requests. What is asked may be a copy of what a client asks, or may ask later: so each is done once, and
@@ -29,8 +29,16 @@ export class EarlyDesk<Data> {
   readonly #dispatcher: Dispatcher;
   readonly #bySubject: ReadonlyMap<string, EarlyRequestHandler<Data>>;
   readonly #done = new Dedupe<Promise<Answer>>(limits);
+  readonly #others: EarlyElsewhere;
 
-  constructor(behaviour: ServerBehaviour<Data>, handlers: Handlers<Data>, dispatcher: Dispatcher) {
+  constructor(
+    behaviour: ServerBehaviour<Data>,
+    handlers: Handlers<Data>,
+    dispatcher: Dispatcher,
+    peers: Peers,
+    elsewhere: Elsewhere,
+  ) {
+    this.#others = new EarlyElsewhere(peers, elsewhere, (key, body) => this.#known(key, body));
     this.#behaviour = behaviour;
     this.#handlers = handlers;
     this.#dispatcher = dispatcher;
@@ -65,19 +73,29 @@ export class EarlyDesk<Data> {
     if (this.#done.size >= limits.maxIds && !this.#done.has(key)) {
       return failure(FailureCode.tooEarly, "too many are remembered");
     }
-    const known = this.#done.check(key, body, now);
-    if (known === "conflict") return failure(FailureCode.conflict, "the id is another request's");
-    if (known === "duplicate") {
-      return this.#done.answerTo(key) ?? failure(FailureCode.forgotten, "the answer is kept no more");
-    }
+    const known = this.#known(key, body);
+    if (known !== undefined) return known;
+    const owner = this.#others.claim(key);
+    if (owner === undefined) return failure(FailureCode.tooEarly, "too many are remembered");
+    if (owner !== "own") return this.#others.ask(owner, key, body); // it is a copy of what comes here, or this is
     const answered = this.#run(handler, client, frame, maxBytes);
     if (answered === undefined) {
-      this.#done.forget(key);
+      this.#others.release(key);
       return failure(FailureCode.tooEarly, "too much waits already");
     }
+    this.#done.check(key, body, now);
     this.#done.answered(key, answered, 0);
     void answered.then((answer) => this.#done.answered(key, answered, answer.payload.length));
     return answered;
+  }
+
+  /** Undefined where it was not asked here. */
+  #known(key: string, body: number): Answer | Promise<Answer> | undefined {
+    if (!this.#done.has(key)) return undefined;
+    if (this.#done.check(key, body, performance.now()) === "conflict") {
+      return failure(FailureCode.conflict, "the id is another request's");
+    }
+    return this.#done.answerTo(key) ?? failure(FailureCode.forgotten, "the answer is kept no more");
   }
 
   /** @returns undefined where the dispatcher is full. */
@@ -109,13 +127,13 @@ export class EarlyDesk<Data> {
   }
 
   #failed(cause: unknown): Answer {
-    if (cause instanceof RequestFailure) return failure(cause.code, cause.message);
+    if (cause instanceof RequestFailure) return failure(cause.code, cause.message, cause.retryAfterMs);
     this.#handlers.report(undefined, cause);
     if (cause instanceof HandlerTimeoutError) return failure(FailureCode.timeout, "it took too long");
     return failure(FailureCode.internal, "a fault of the server");
   }
 }
 
-function failure(code: number, reason: string): Answer {
-  return failureAnswer(0, code, reason);
+function failure(code: number, reason: string, retryAfterMs?: number): Answer {
+  return failureAnswer(0, code, reason, retryAfterMs);
 }

@@ -8,6 +8,7 @@ import type { ServerSession } from "../server_session.js";
 import { type Command, encodeCommand, fromJson, messageOptions, readCommand } from "./command.js";
 import { readRange } from "./listing.js";
 import { PeerKind } from "./peer_kind.js";
+import { encodeFittingReply, encodeReply, failure } from "./reply_command.js";
 
 /** So that they fit into the smallest inbox. */
 const infosPerRecord = 20;
@@ -58,18 +59,9 @@ export class Answers<Data> {
     const { session: _, messageId, ...rest } = details;
     const options = { ...rest, messageId: fromJson(messageId) } as RequestOptions;
     session.request(command.subject ?? "", command.payload, options).then(
-      (reply) => answer(this.#fitting(id, reply)),
+      (reply) => answer(encodeFittingReply(id, reply, this.#core.sessions.maxPostBytes)),
       (cause: unknown) => answer(encodeReply(id, failureOf(cause))),
     );
-  }
-
-  /** A reply, or that it is too large. */
-  #fitting(id: number, reply: Reply): Uint8Array {
-    const bytes = encodeReply(id, reply);
-    const most = this.#core.sessions.maxPostBytes;
-    if (bytes.length <= most) return bytes;
-    const reason = `the answer takes ${bytes.length} bytes on its way to another thread, and ${most} find room (inboxBytes)`;
-    return encodeReply(id, failure(FailureCode.overloaded, reason));
   }
 
   #onClose(command: Command): void {
@@ -131,17 +123,6 @@ function send<Data>(
     // The client takes smaller ones only: that is no fault of the others, who get it.
     if (!(cause instanceof MillraceError) || cause instanceof InvalidArgumentError) throw cause;
   }
-}
-
-function encodeReply(id: number, reply: Reply): Uint8Array {
-  if (reply.status === "success") {
-    return encodeCommand({ id, payload: reply.payload, meta: reply.meta, details: { status: "success" } });
-  }
-  return encodeCommand({ id, details: reply });
-}
-
-function failure(code: number, reason: string): Reply {
-  return { status: "failure", code, reason };
 }
 
 /** What `request` throws in this thread is an answer in another. */

@@ -14,6 +14,7 @@ import type { Claim } from "../../session/claim.js";
 import type { SessionHandle } from "../../session/handle.js";
 import { IdKind, type InboxResult } from "../../session/sessions.js";
 import { type CloseOptions, readCloseOptions } from "../../transport/close.js";
+import type { WaitOptions } from "../../transport/wait.js";
 import { clientWords, idWords } from "../session_id.js";
 import { asJson, encodeCommand, encodeMessage, readCommand } from "./command.js";
 import { PatientPosts } from "./patient_posts.js";
@@ -127,11 +128,26 @@ export class Elsewhere {
   ): Promise<Reply> {
     const read = checkRequestOptions(subject, options);
     const { signal, priority, messageId, timeoutMs = this.#limits.requestTimeoutMs } = read;
-    const requests = this.#requestsTo(owner);
     const details = { session: handle, priority, timeoutMs, messageId: asJson(messageId) };
-    return requests.ask({ signal, timeoutMs }, (id) => {
-      const bytes = this.#fitting(encodeCommand({ id, subject, payload, details }));
-      const result = this.#post(owner, PeerKind.request, bytes);
+    return this.ask(owner, PeerKind.request, { signal, timeoutMs }, (id) =>
+      this.#fitting(encodeCommand({ id, subject, payload, details })),
+    );
+  }
+
+  /**
+   * Asks another environment, which answers by a `reply`.
+   * @param encode makes what is asked, of the number by which the answer is known.
+   * @throws ResourceExhaustedError, AbortedError; what `encode` throws
+   */
+  async ask(
+    owner: number,
+    kind: number,
+    wait: WaitOptions,
+    encode: (id: number) => Uint8Array,
+  ): Promise<Reply> {
+    const requests = this.#requestsTo(owner);
+    return requests.ask(wait, (id) => {
+      const result = this.#post(owner, kind, encode(id));
       if (result === "gone") {
         const reason = "the thread of its session has ended";
         queueMicrotask(() => requests.answer(id, { status: "failure", code: FailureCode.lost, reason }));
@@ -241,13 +257,14 @@ export class Elsewhere {
 
   #onReply(bytes: Uint8Array, sender: number): void {
     const { id, payload, meta, details } = readCommand(bytes);
-    const { status, code, reason } = details;
+    const { status, code, reason, retryAfterMs } = details;
     if (status === "success") {
       this.#requests.get(sender)?.requests.answer(id, new SuccessfulReply(payload.slice(), meta));
     } else if (status === "timeout") {
       this.#requests.get(sender)?.requests.answer(id, { status });
     } else if (typeof code === "number" && typeof reason === "string") {
-      this.#requests.get(sender)?.requests.answer(id, { status: "failure", code, reason });
+      const when = typeof retryAfterMs === "number" ? { retryAfterMs } : {};
+      this.#requests.get(sender)?.requests.answer(id, { status: "failure", code, reason, ...when });
     } else {
       throw new ProtocolViolationError("a reply says nothing");
     }

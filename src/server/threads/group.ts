@@ -22,6 +22,8 @@ export interface Group {
   readonly homes: SharedArrayBuffer;
   /** What each wants of what is published: see `Interests`. */
   readonly interests: SharedArrayBuffer;
+  /** Which of them does an early request: see `EarlyClaims`. Undefined where there is but one. */
+  readonly earlyClaims: SharedArrayBuffer | undefined;
   /** Undefined where the process is the only one. */
   readonly node?: GroupNode | undefined;
 }

@@ -23,6 +23,8 @@ export const PeerKind = {
   /** Asks for figures of sessions; and some of them. */
   list: 10,
   listed: 11,
+  /** Asks what became of an early request, which that environment does; a `reply` says it. */
+  early: 12,
   /** 32 to 63. */
   relay: 32,
   /** 64 to 95. */

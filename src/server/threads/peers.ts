@@ -8,6 +8,7 @@ import {
 import type { SessionHandle } from "../../session/handle.js";
 import { type InboxResult, Sessions, type SessionsBehaviour } from "../../session/sessions.js";
 import { TABLE_MAX_ENVIRONMENTS } from "../../session/table_layout.js";
+import { createEarlyClaims } from "./early_claims.js";
 import type { Group } from "./group.js";
 import { createHomes } from "./home_members.js";
 import { createInterests } from "./interests.js";
@@ -48,6 +49,7 @@ export class Peers {
       sessionCounts = newCounts(),
       homes = createHomes(),
       interests,
+      earlyClaims,
       node,
     }: Partial<Group> = {},
   ) {
@@ -67,6 +69,7 @@ export class Peers {
     this.group = {
       ...{ sessions: shared, resumeSecret, sessionCounts, homes, node },
       interests: interests ?? createInterests(shared.maxEnvironments),
+      earlyClaims: earlyClaims ?? createEarlyClaims(shared.maxEnvironments),
     };
     this.countSessions(0);
   }
