@@ -36,10 +36,15 @@ export function withRoom(block: Block | undefined, bytes: number): Block {
   return larger;
 }
 
+/** The largest that lies there, so that what follows has room too and nothing need be moved; if none does, the smallest. */
 function takeBlock(bytes: number): Block {
-  let index = 0;
-  while (sizes[index]! < bytes) index += 1;
-  return free[index]!.pop() ?? new Block(sizes[index]!);
+  let smallest = 0;
+  while (sizes[smallest]! < bytes) smallest += 1;
+  for (let index = sizes.length - 1; index >= smallest; index -= 1) {
+    const block = free[index]!.pop();
+    if (block !== undefined) return block;
+  }
+  return new Block(sizes[smallest]!);
 }
 
 /** Gives one back that nobody reads any more. */

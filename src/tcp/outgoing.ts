@@ -26,6 +26,8 @@ export class Outgoing {
   #parts: Uint8Array[] = [];
   #block: Block | undefined = undefined;
   #heldBytes = 0;
+  /** The operating system may not have all that the socket was given: otherwise the socket need not be asked. */
+  #isBehind = true;
   /** How much at the beginning of that is not to be dropped. */
   #openingBytes = 0;
   /** True from `blocked` or `dropped` until `drain`. */
@@ -40,7 +42,14 @@ export class Outgoing {
   }
 
   get bytesQueued(): number {
-    return this.#heldBytes + this.#socket.writableLength;
+    return this.#isBehind ? this.#heldBytes + this.#socketBytes() : this.#heldBytes;
+  }
+
+  /** What the socket holds. */
+  #socketBytes(): number {
+    const bytes = this.#socket.writableLength;
+    this.#isBehind = bytes > 0;
+    return bytes;
   }
 
   /** Whether one more is accepted; one that is not is `dropped`. */
@@ -120,7 +129,7 @@ export class Outgoing {
       this.#forget();
       this.#socket.write(block.bytes.subarray(0, block.end), written);
       // The operating system has all of it by now, most often.
-      if (this.#socket.writableLength === 0) freeBlock(block);
+      if (this.#socketBytes() === 0) freeBlock(block);
       return;
     }
     this.#closeBlock();
@@ -128,6 +137,7 @@ export class Outgoing {
     const bytes = this.#heldBytes;
     this.#forget();
     writeParts(this.#socket, parts, bytes, written);
+    this.#socketBytes();
   }
 
   /** What was copied goes among the parts. */
