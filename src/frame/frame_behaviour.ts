@@ -67,7 +67,8 @@ export abstract class FrameBehaviour<Owner> implements TransportBehaviour {
     const owner = this.of(transport);
     try {
       const decoded = decodePlaced(frame, transport.framesVerified, view);
-      this.take(owner, transport, codec === undefined ? decoded : decodeUnit(codec, decoded.payload));
+      const isUnit = codec !== undefined && decoded.kind === Kind.Message;
+      this.take(owner, transport, isUnit ? decodeUnit(codec, decoded.payload) : decoded);
     } catch (error) {
       this.#refuse(owner, transport, error);
     }

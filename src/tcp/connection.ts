@@ -19,6 +19,7 @@ import { peerCloseError } from "../transport/close_error.js";
 import {
   type ConnectionState,
   nextConnectionId,
+  type PlacedFrame,
   type Publisher,
   type SendResult,
 } from "../transport/connection.js";
@@ -250,6 +251,18 @@ export class TcpConnection implements Recipient, Watched, Sender, Receiver, Sock
 
   onTooLarge(error: FrameTooLargeError): void {
     this.#refuse(CloseCode.frameTooLarge, "message too large", error);
+  }
+
+  get takesPlaced(): boolean {
+    return !this.#lines && this.#context.behaviour.placedFrame !== undefined;
+  }
+
+  onPlaced(frame: PlacedFrame): void {
+    try {
+      this.#context.behaviour.placedFrame!(this, frame);
+    } catch (cause) {
+      throwUncaught(cause); // as of other units
+    }
   }
 
   onUnit(unit: Uint8Array): void {

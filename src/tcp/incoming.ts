@@ -1,5 +1,7 @@
 import type { FrameTooLargeError } from "../errors.js";
+import type { PlacedFrame } from "../transport/connection.js";
 import type { FrameDeadlines, Unfinished } from "./frame_deadlines.js";
+import { PlacedUnit } from "./placed_unit.js";
 import type { Splitter } from "./splitter.js";
 
 /** Whom what has come is for. */
@@ -7,11 +9,16 @@ export interface Receiver {
   /** False from the moment on that nothing is to be delivered any more. */
   readonly isOpen: boolean;
   onUnit(unit: Uint8Array): void;
+  /** Whether units are frames, which {@link onPlaced} takes where they lie. */
+  readonly takesPlaced: boolean;
+  onPlaced(frame: PlacedFrame): void;
   /** The peer sent a unit above the limit: there are no more. */
   onTooLarge(error: FrameTooLargeError): void;
   /** The peer left a unit unfinished for too long. */
   onUnfinished(): void;
 }
+
+const placed = new PlacedUnit();
 
 /** What one connection receives: units, one after the other, for as long as their reader takes them. */
 export class Incoming implements Unfinished {
@@ -70,14 +77,21 @@ export class Incoming implements Unfinished {
 
   /** Delivers what is whole. */
   deliver(): void {
+    const places = this.#receiver.takesPlaced;
     let delivered = 0;
-    while (this.flowing && this.#receiver.isOpen) {
-      const unit = this.#next();
-      if (unit === undefined) break;
-      delivered += 1;
-      this.#receiver.onUnit(unit);
-    }
+    while (this.flowing && this.#receiver.isOpen && this.#deliverNext(places)) delivered += 1;
     this.#watchUnfinished(delivered > 0);
+  }
+
+  /** @returns false where no more is whole. */
+  #deliverNext(places: boolean): boolean {
+    if (places && this.#splitter.place(placed)) {
+      this.#receiver.onPlaced(placed);
+      return true;
+    }
+    const unit = this.#next();
+    if (unit !== undefined) this.#receiver.onUnit(unit);
+    return unit !== undefined;
   }
 
   /** The peer sends no more: delivers the beginning of a unit, where that is one. */

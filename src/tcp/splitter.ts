@@ -1,5 +1,6 @@
 import { FrameTooLargeError } from "../errors.js";
 import type { StreamFraming } from "../transport/control.js";
+import type { PlacedUnit } from "./placed_unit.js";
 
 const newline = 0x0a;
 const nothing = new Uint8Array(0);
@@ -59,11 +60,33 @@ export class Splitter {
     const chunk = this.#chunk;
     if (chunk === undefined) return undefined;
     const unit = this.#lines ? this.#nextLine(chunk) : this.#nextFrame(chunk);
-    if (this.#offset === chunk.length) {
-      this.#chunk = undefined;
-      this.#memory = nothing.buffer;
-    }
+    if (this.#offset === chunk.length) this.#forget();
     return unit;
+  }
+
+  /**
+   * The same of a frame that lies in one chunk, at a multiple of 4, without a view of it being made.
+   * @param into shows it until the next call.
+   * @returns false, with nothing changed, where {@link next} is to be asked.
+   */
+  place(into: PlacedUnit): boolean {
+    const chunk = this.#chunk;
+    const at = this.#memoryOffset + this.#offset;
+    if (chunk === undefined || this.#assembled > 0 || (at & 3) !== 0) return false;
+    const available = chunk.length - this.#offset;
+    if (available < this.#framing.prefixBytes) return false;
+    const bytes = this.#framing.frameBytes(chunk, this.#offset);
+    if (bytes > available || bytes > this.#maxBytes) return false;
+    into.show(this.#memory, at, bytes);
+    this.#offset += bytes;
+    if (bytes === available) this.#forget();
+    return true;
+  }
+
+  /** All of the chunk is taken. */
+  #forget(): void {
+    this.#chunk = undefined;
+    this.#memory = nothing.buffer;
   }
 
   /** The beginning of a unit, at the stream's end: the last line may lack its newline. */

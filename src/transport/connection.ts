@@ -160,7 +160,7 @@ export interface PlacedFrame {
   readonly ring: ArrayBufferLike;
   /** The same as words, at least to the end of the head that a frame has before its payload (48 bytes). */
   readonly words: Int32Array;
-  /** Where in it the frame begins, a multiple of 8. */
+  /** Where in it the frame begins, a multiple of 4. */
   readonly offset: number;
   /** Bytes of the frame. */
   readonly length: number;

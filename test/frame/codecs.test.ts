@@ -28,6 +28,8 @@ import { Authority } from "millrace/testing";
 import { WebSocket } from "ws";
 import { checkMessagePack } from "#internal/frame/message_pack_shape.js";
 import { deferred } from "../kit/deferred.js";
+import { until } from "../kit/until.js";
+import { echo, frame, framesIn, Kind, RawPeer, serve } from "../tcp/kit.js";
 
 const codecs: readonly Codec[] = [frameCodec, jsonCodec, messagePackCodec];
 /** A listener's certificate, made once. */
@@ -320,6 +322,22 @@ describe("MessagePack", () => {
     const { socket, ended } = await stranger(t, "millrace.msgpack.v1");
     socket.send(Uint8Array.of(0x93, 1, 2, 3));
     assert.equal((await ended).code, CloseCode.frameMalformed);
+  });
+});
+
+describe("units of a codec in frames", () => {
+  it("leave other frames what they are, such as pings over TCP", async (t) => {
+    const listener = await serve(t, echo, { codecs: [messagePackCodec] });
+    const peer = await RawPeer.dial(t, listener);
+    peer.write("MILLRACE millrace-msgpack/1\n");
+    await until("it is greeted", () => peer.text.includes("\n"));
+    const greeted = peer.received.length;
+    peer.write(frame("", Kind.ping));
+    await until("it is answered", () => framesIn(peer.received.subarray(greeted)).length > 0);
+    assert.deepEqual(
+      framesIn(peer.received.subarray(greeted)).map(({ kind }) => kind),
+      [Kind.pong],
+    );
   });
 });
 

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { FrameTooLargeError } from "#internal/errors.js";
 import { frameBytesByPrefix, sizePrefixBytes } from "#internal/frame/codec.js";
+import { PlacedUnit } from "#internal/tcp/placed_unit.js";
 import { Splitter } from "#internal/tcp/splitter.js";
 import type { StreamFraming } from "#internal/transport/control.js";
 import { validFrames } from "../corpus/frames.js";
@@ -14,16 +16,29 @@ const framing: StreamFraming = {
   encodeControl: () => new Uint8Array(0),
 };
 
+/** The next unit, as whoever takes frames where they lie has it. */
+function nextPlaced(splitter: Splitter): Uint8Array | undefined {
+  const placed = new PlacedUnit();
+  if (!splitter.place(placed)) return splitter.next();
+  const { ring, words, offset, length } = placed;
+  assert.equal(words[offset >> 2]! + sizePrefixBytes, length);
+  return new Uint8Array(ring, offset, length);
+}
+
 /** Cuts a stream at the places given, and gives the parts to a splitter, each in a buffer of its own. */
-function split(splitter: Splitter, stream: Buffer, cuts: readonly number[]): Buffer[] {
+function split(
+  splitter: Splitter,
+  stream: Buffer,
+  cuts: readonly number[],
+  next = (from: Splitter) => from.next(),
+): Buffer[] {
   const places = [...new Set(cuts.map((cut) => cut % (stream.length + 1)))].sort((a, b) => a - b);
   const units: Buffer[] = [];
   let from = 0;
   for (const to of [...places, stream.length]) {
     if (to > from) splitter.push(Buffer.from(stream.subarray(from, to)));
     from = to;
-    for (let unit = splitter.next(); unit !== undefined; unit = splitter.next())
-      units.push(Buffer.from(unit));
+    for (let unit = next(splitter); unit !== undefined; unit = next(splitter)) units.push(Buffer.from(unit));
   }
   return units;
 }
@@ -40,8 +55,31 @@ describe("the splitter", () => {
         const splitter = new Splitter(framing, false, 2000);
         assert.deepEqual(split(splitter, Buffer.concat([...frames, rest]), places), frames);
         assert.deepEqual(Buffer.from(splitter.rest() ?? []), Buffer.from(rest));
+        const placing = new Splitter(framing, false, 2000);
+        assert.deepEqual(split(placing, Buffer.concat([...frames, rest]), places, nextPlaced), frames);
+        assert.deepEqual(Buffer.from(placing.rest() ?? []), Buffer.from(rest));
       }),
     );
+  });
+
+  test("shows frames where they lie, but for those in several chunks, at no multiple of 4, or too large", () => {
+    const splitter = new Splitter(framing, false, 100);
+    const placed = new PlacedUnit();
+    const [even, odd, last] = [frame("four"), frame("seven.."), frame("last")];
+    splitter.push(Buffer.concat([even, odd, last, even.subarray(0, 20)]));
+    for (const each of [even, odd]) {
+      assert.equal(splitter.place(placed), true);
+      assert.deepEqual(Buffer.from(placed.bytes()), each);
+    }
+    assert.equal(splitter.place(placed), false); // behind an odd one
+    assert.deepEqual(Buffer.from(splitter.next()!), last);
+    assert.equal(splitter.place(placed), false); // its end is missing
+    assert.equal(splitter.next(), undefined);
+    splitter.push(Buffer.concat([even.subarray(20), frame(Buffer.alloc(100))]));
+    assert.equal(splitter.place(placed), false);
+    assert.deepEqual(Buffer.from(splitter.next()!), even);
+    assert.equal(splitter.place(placed), false);
+    assert.throws(() => splitter.next(), FrameTooLargeError);
   });
 
   test("finds the valid frames of the corpus wherever their stream is cut", () => {

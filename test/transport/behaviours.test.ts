@@ -3,6 +3,7 @@ import { before, describe, type TestContext, test } from "node:test";
 import {
   type CloseInfo,
   frameCodec,
+  type PlacedFrame,
   type Transport,
   type TransportBehaviour,
   type TransportConnection,
@@ -58,6 +59,11 @@ class Throwing implements TransportBehaviour {
 
   frame(_connection: TransportConnection, frame: Uint8Array): void {
     if (frame.length > 1_000) this.#throw("frame"); // not for what a connection on TCP says for itself
+  }
+
+  /** As the layer above takes them: from transports that know where they lie. */
+  placedFrame(connection: TransportConnection, frame: PlacedFrame): void {
+    this.frame(connection, frame.bytes());
   }
 
   drain(): void {
