@@ -31,3 +31,33 @@ export class Attempt {
     this.#outer?.removeEventListener("abort", this.#onAbort);
   }
 }
+
+/** Those of one session, of which one goes on at a time. */
+export class Attempts {
+  readonly #outer: AbortSignal | undefined;
+  #current: Attempt | undefined = undefined;
+
+  constructor(outer: AbortSignal | undefined) {
+    this.#outer = outer;
+  }
+
+  /** Whether one goes on. */
+  get isTrying(): boolean {
+    return this.#current !== undefined;
+  }
+
+  begin(): Attempt {
+    this.#current = new Attempt(this.#outer);
+    return this.#current;
+  }
+
+  callOff(reason: Error): void {
+    this.#current?.callOff(reason);
+  }
+
+  /** One has come to its end, in whose place there may be another. */
+  finish(attempt: Attempt): void {
+    attempt.end();
+    if (this.#current === attempt) this.#current = undefined;
+  }
+}

@@ -52,9 +52,14 @@ export async function beginSession<Events>(
 function needsExtras(
   { lingerMs }: ReadClientOptions,
   urls: readonly string[],
-  { publication, gap }: ClientBehaviour,
+  { publication, gap, requests, request }: ClientBehaviour,
 ): boolean {
-  return urls.length > 1 || urls.some(isHost) || lingerMs > 0 || (publication ?? gap) !== undefined;
+  return (
+    urls.length > 1 ||
+    urls.some(isHost) ||
+    lingerMs > 0 ||
+    (publication ?? gap ?? requests ?? request) !== undefined
+  );
 }
 
 /** @throws InvalidArgumentError */

@@ -1,76 +1,48 @@
 import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
 import { encodeCommit } from "../delivery/commit.js";
-import {
-  type CompressionFigures,
-  commonCompression,
-  type SessionCompression,
-} from "../delivery/compression.js";
+import { agreedCompression, type CompressionFigures } from "../delivery/compression.js";
 import type { Confirmation, Rejection } from "../delivery/confirmation.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
-import { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
+import { FailureCode, type Reply } from "../delivery/failure.js";
 import { costOf } from "../delivery/frame_cost.js";
 import { readGoAway } from "../delivery/goaway.js";
-import { halfContext } from "../delivery/half_options.js";
 import type { Hello } from "../delivery/hello.js";
-import { MessageView, OwnMessage } from "../delivery/message.js";
-import type { Outgoing } from "../delivery/outgoing.js";
-import { RequestBudget } from "../delivery/pending_requests.js";
+import { MessageView } from "../delivery/message.js";
 import { takeRest } from "../delivery/rest.js";
-import {
-  type ClientRequestOptions,
-  type MessageId,
-  type RetryOptions,
-  readClientRequest,
-} from "../delivery/send_options.js";
-import type { AskOptions } from "../delivery/session_half.js";
+import type { MessageId } from "../delivery/send_options.js";
 import { idText } from "../delivery/session_id.js";
-import { SpeakingHalf } from "../delivery/speaking_half.js";
 import type { Welcome } from "../delivery/welcome.js";
-import {
-  ProtocolViolationError,
-  ResourceExhaustedError,
-  SessionClosedError,
-  TimeoutError,
-} from "../errors.js";
+import { ProtocolViolationError, ResourceExhaustedError, SessionClosedError } from "../errors.js";
 import { CodecCarrier } from "../frame/codec_carrier.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { sendFrame } from "../frame/unit.js";
 import { CloseCode, type CloseInfo, type CloseOptions } from "../transport/close.js";
-import type { SendResult } from "../transport/connection.js";
-import { unref } from "../transport/timer.js";
 import { readWait, type WaitOptions } from "../transport/wait.js";
-import { Answering } from "./answering.js";
-import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
+import type { Answering } from "./answering.js";
+import type { ClientBehaviour } from "./behaviour.js";
 import type { Carried, ClientState, Flight, LostSession } from "./carried.js";
 import type { Choice } from "./choice.js";
+import { ClientHalf } from "./client_half.js";
 import type { Dialled } from "./dial.js";
 import type { Extras } from "./extras.js";
 import { greetingOf } from "./greeting.js";
-import { ClientHandlers } from "./handlers.js";
+import { ClientHandlers, nobodyAnswers } from "./handlers.js";
 import type { Totals } from "./journal.js";
-import type { Linger } from "./linger.js";
 import type { MessageInbox } from "./message_inbox.js";
 import type { ReadClientOptions } from "./options.js";
 import type { Part } from "./part.js";
 import type { Platform } from "./platform.js";
 import { Reconnection } from "./reconnection.js";
-import { Repeater } from "./repeater.js";
 import type { ClientSession } from "./session.js";
 import type { SessionStatistics } from "./session_statistics.js";
 import type { SubscribeFrom, Subscription } from "./subscription.js";
 import type { Topics } from "./topics.js";
 
-/** Acknowledgements that no message has carried are sent so often. */
-const turnMs = 50;
-/** How often it is looked for what has waited too long without a connection. */
-const agingMs = 1_000;
-/** What a frame says of the topics that a client has heard takes so much at the most. */
 const maxPlacesBytes = 16 * 1_024;
 const view = new MessageView();
-const nothing = new Uint8Array(0);
 
-/** A {@link ClientSession}: what is said in it; what keeps it connected is its {@link Reconnection}. */
-export class ResumableSession extends SpeakingHalf implements ClientSession, Carried {
+/** A {@link ClientSession}: what is said in it. Its {@link Reconnection} keeps it connected. */
+export class ResumableSession extends ClientHalf implements ClientSession, Carried {
   /** Takes the messages that no handler takes, and says itself when they are handled: see `messagesOf`. */
   inbox: MessageInbox | undefined = undefined;
   readonly #handlers: ClientHandlers;
@@ -78,17 +50,13 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   readonly #reconnection: Reconnection;
   readonly #extras: Part<Extras>;
   #topics: Topics | undefined = undefined;
-  readonly #linger: Linger | undefined;
   #welcome: Welcome | undefined = undefined;
-  readonly #answering = new Answering();
+  /** Missing where there is no handler of requests, and what answers them was not loaded. */
+  readonly #answering: Answering | undefined;
   readonly #choice: Choice | undefined;
-  readonly #repeater: Repeater;
   /** What is asked on this connection, and not in the session. */
   #flight: Flight | undefined = undefined;
   #life = 0;
-  /** Looks whether what waits without a connection is too old. */
-  #aging: NodeJS.Timeout | undefined = undefined;
-  #acks: NodeJS.Timeout | undefined = undefined;
   #resolveClosed!: (info: CloseInfo) => void;
   readonly closed: Promise<CloseInfo> = new Promise((resolve) => {
     this.#resolveClosed = resolve;
@@ -100,21 +68,20 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
     behaviour: ClientBehaviour,
     platform: Platform,
   ) {
-    const requests = new RequestBudget(options.maxPendingRequests);
-    super(halfContext(options, requests, options.queuePolicy));
+    super(options, platform.clock);
     this.#options = options;
     this.#choice = platform.choice;
-    this.#repeater = new Repeater(options, platform.clock, requests);
     this.#handlers = new ClientHandlers(behaviour, this);
     this.#reconnection = new Reconnection(urls, options, platform, this, this.#handlers);
     this.#extras = platform.extras;
-    const extras = platform.extras.here;
+    const { here: extras } = platform.extras;
     if (extras !== undefined) this.#addTopics(extras);
-    if (options.lingerMs > 0) this.#linger = new extras!.Linger(options, platform.clock, this);
+    this.#answering = extras && new extras.Answering(this, this.#handlers);
+    if (options.lingerMs > 0) this.linger = new extras!.Linger(options, platform.clock, this);
   }
 
   get id(): string {
-    return idText(this.#welcome?.session ?? nothing);
+    return this.#welcome === undefined ? "" : idText(this.#welcome.session);
   }
 
   override get life(): number {
@@ -153,7 +120,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   }
 
   statistics(): Promise<SessionStatistics> {
-    return this.#reconnection.statistics(this);
+    return this.#reconnection.pulse.statistics(this);
   }
 
   /** Whether the behaviour has a handler for messages of all subjects. */
@@ -171,7 +138,6 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
     try {
       await this.#reconnection.begin();
     } catch (cause) {
-      clearInterval(this.#aging);
       this.endHalf("the session did not begin"); // what was sent meanwhile, if anything
       throw cause;
     }
@@ -184,11 +150,11 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   async ping(options: WaitOptions = {}): Promise<number> {
     const { signal, timeoutMs = this.#options.requestTimeoutMs } = readWait(options);
     this.checkOpen();
-    return this.#reconnection.ping({ signal, timeoutMs });
+    return this.#reconnection.pulse.ping({ signal, timeoutMs });
   }
 
   abandon(): void {
-    this.#reconnection.abandon();
+    this.#reconnection.dialled?.connection.close({ code: CloseCode.goingAway, graceful: false });
   }
 
   subscribe(pattern: string, options: { readonly from?: SubscribeFrom } = {}): Promise<Subscription> {
@@ -215,7 +181,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
 
   async close(options: CloseOptions = {}): Promise<CloseInfo> {
     this.sendAcks(true);
-    this.#linger?.flush();
+    this.linger?.flush();
     this.#reconnection.close(options);
     return this.closed;
   }
@@ -235,19 +201,15 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   #resumption(): Hello["resumption"] {
     if (this.#welcome === undefined) return undefined;
     const { session, resume } = this.#welcome;
-    const places = this.#topics?.positions.places(this.#maxPlacesBytes);
+    const places = this.#topics?.positions.places(placesBytes(this));
     return { session, resume, cursors: this.inbound.cursors(), places };
-  }
-
-  get #maxPlacesBytes(): number {
-    return Math.min(maxPlacesBytes, this.peerMaxBytes / 2);
   }
 
   carryOn(dialled: Dialled): LostSession | undefined {
     const { connection, welcome, codec } = dialled;
-    const compression = this.#agreed(welcome);
+    const compression = agreedCompression(this.#options.compression, welcome.compression);
     const wasPaused = this.carrier === undefined;
-    clearInterval(this.#aging);
+    this.stopAging();
     this.#flight?.land();
     const isLost = this.#welcome !== undefined && !welcome.resumed;
     const lost = isLost ? this.#restart() : undefined;
@@ -262,15 +224,8 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
     this.#attach(welcome, welcome.resumed ? welcome.cursors : noCursors, wasPaused);
     this.sendAcks(true); // what the server was told on the connection before, it may never hear
     this.pump(this.nowMs);
-    if (isLost) this.#topics?.renew(this.#maxPlacesBytes);
+    if (isLost) this.#topics?.renew(placesBytes(this));
     return lost;
-  }
-
-  /** @throws ProtocolViolationError where the server compresses in a way that this client does not. */
-  #agreed({ compression: id }: Welcome): SessionCompression | undefined {
-    const agreed = id && commonCompression(this.#options.compression, [id]);
-    if (id === undefined || agreed !== undefined) return agreed;
-    throw new ProtocolViolationError("the server compresses by what was not offered");
   }
 
   /** @throws ProtocolViolationError */
@@ -285,7 +240,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   /** The server has lost the session. */
   #restart(): LostSession {
     this.#life += 1;
-    this.#answering.clear();
+    this.#answering?.clear();
     const lost: LostSession = { topic: undefined, ...this.restartHalf("the server has lost the session") };
     this.inbox?.miss(lost);
     return lost;
@@ -296,8 +251,7 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
     this.outbound.detach();
     this.#flight?.land();
     this.#flight = undefined;
-    clearInterval(this.#aging);
-    this.#aging = unref(setInterval(() => this.pump(this.nowMs), agingMs));
+    this.age();
   }
 
   drain(): void {
@@ -310,43 +264,14 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   }
 
   end(info: CloseInfo): void {
-    clearTimeout(this.#acks);
-    this.#answering.clear();
-    clearInterval(this.#aging);
-    this.#repeater.end();
+    this.#answering?.clear();
     this.endHalf(`the session ended: ${info.reason || info.by}`);
     this.#handlers.call("close", info);
     this.#resolveClosed(info);
   }
 
-  /** What is sent without a connection ages, or may end the session. */
-  protected override get isLayered(): boolean {
-    return this.carrier === undefined;
-  }
-
-  override sendMessage(message: Outgoing): SendResult {
-    const { offlineMaxAgeMs } = this.#options;
-    const ages = this.carrier === undefined && offlineMaxAgeMs !== undefined;
-    if (!ages || message.kind !== Kind.Message) return super.sendMessage(message);
-    const latest = this.nowMs + offlineMaxAgeMs;
-    return super.sendMessage({ ...message, expiresAt: Math.min(message.expiresAt ?? latest, latest) });
-  }
-
-  override sendPlain(type: number, payload: Uint8Array): SendResult {
-    if (this.#linger !== undefined) return this.sendDirectly({ kind: Kind.Message, type, payload });
-    return this.#judged(super.sendPlain(type, payload));
-  }
-
-  override sendDirectly(message: Outgoing): SendResult {
-    return this.#judged(this.#linger?.send(message) ?? super.sendDirectly(message));
-  }
-
-  /** Where the policy is to close whose queue is full, it fails. */
-  #judged(result: SendResult): SendResult {
-    if (result === "dropped" && this.outbound.mustClose) {
-      this.#reconnection.fail(CloseCode.exhausted, new ResourceExhaustedError("the session's queue is full"));
-    }
-    return result;
+  protected override onFull(): void {
+    this.#reconnection.fail(CloseCode.exhausted, new ResourceExhaustedError("the session's queue is full"));
   }
 
   protected override onMessage(frame: Readonly<FrameContents>): void {
@@ -359,30 +284,12 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
   }
 
   protected override onRequest(frame: Readonly<FrameContents>): void {
-    const request = new OwnMessage(frame, this) as ClientRequest & OwnMessage;
-    const { type: id, channel, seq } = frame;
-    const cost = costOf(frame);
-    this.#answering.take(() => {
-      this.handled(channel, seq, cost);
-      return this.#answer(id, request);
-    });
-  }
-
-  async #answer(id: number, request: ClientRequest & OwnMessage): Promise<void> {
-    const life = this.#life;
-    // Whoever has lost the session asks for nothing any more: what has this number there now is something else.
-    const isAsked = () => !this.#reconnection.isOver && this.#life === life;
-    try {
-      const answer = await this.#handlers.answer(request);
-      if (isAsked()) this.respond(id, answer);
-    } catch (cause) {
-      const told =
-        cause instanceof RequestFailure
-          ? cause
-          : new RequestFailure("a fault of the client", FailureCode.internal);
-      if (cause !== told) this.#handlers.report(cause);
-      if (isAsked()) this.fail(id, told.code, told.message, told.retryAfterMs);
+    if (this.#answering !== undefined) {
+      this.#answering.take(frame);
+      return;
     }
+    this.handled(frame.channel, frame.seq, costOf(frame));
+    this.fail(frame.type, FailureCode.unknownSubject, nobodyAnswers);
   }
 
   protected override onPublication(frame: Readonly<FrameContents>): void {
@@ -399,15 +306,6 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
     const goAway = readGoAway(frame);
     this.#handlers.call("goAway", goAway);
     this.#reconnection.goAway(goAway);
-  }
-
-  protected override onOwing(): void {
-    this.#acks ??= unref(
-      setTimeout(() => {
-        this.#acks = undefined;
-        this.sendAcks(true);
-      }, turnMs),
-    );
   }
 
   protected override onUndeliverable(): void {
@@ -431,36 +329,19 @@ export class ResumableSession extends SpeakingHalf implements ClientSession, Car
     this.#handlers.call("drain");
   }
 
-  /** What may be done twice may be sent later, too. */
-  override ask(
-    kind: number,
-    subject: string,
-    payload: Uint8Array,
-    options: AskOptions & RetryOptions,
-  ): Promise<Reply> {
-    if (options.idempotent !== true) return super.ask(kind, subject, payload, options);
-    const own = payload.slice();
-    return this.#repeater.ask(
-      (timeoutMs) => super.ask(kind, subject, own, { ...options, timeoutMs }),
-      options,
-    );
-  }
-
-  protected override readRequest(subject: string, options: ClientRequestOptions) {
-    return readClientRequest(subject, options);
-  }
-
-  async #asked(kind: number, subject: string, payload: Uint8Array, meta?: readonly MetaEntry[]) {
+  #asked(kind: number, subject: string, payload: Uint8Array, meta?: readonly MetaEntry[]): Promise<Reply> {
     this.checkOpen();
     this.checkSize(payload);
-    const reply = await this.ask(kind, subject, payload, { meta });
-    if (reply.status === "success") return reply.meta;
-    if (reply.status === "failure") throw new RequestFailure(reply.reason, reply.code);
-    throw new TimeoutError(`the server did not answer about "${subject}" in time`);
+    return this.ask(kind, subject, payload, { meta });
   }
 
   protected override checkOpen(): void {
     if (this.#reconnection.isOver)
       throw new SessionClosedError("the session is over; nothing more can be sent");
   }
+}
+
+/** What a frame says of the topics that a client has heard takes so much at the most. */
+function placesBytes({ peerMaxBytes }: ResumableSession): number {
+  return Math.min(maxPlacesBytes, peerMaxBytes / 2);
 }

@@ -17,7 +17,8 @@ import { parseTransportUrl } from "../transport/address.js";
 import { CloseCode, type CloseInfo } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
-import type { Flight } from "./carried.js";
+import type { Connected } from "./behaviour.js";
+import type { Flight, Route } from "./carried.js";
 import type { ReadClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { isElsewhere } from "./retrying.js";
@@ -48,6 +49,18 @@ export interface Dialled {
   readonly url: string;
   /** From now on frames go to the session; those that came already, first. */
   start(): void;
+}
+
+/** What its session says of it. */
+export function routeOf({ connection, url }: Dialled): Route {
+  return { transport: connection.transport, url };
+}
+
+/** Whether its hello was early data, where it is known. */
+export function earlyOf({
+  connection: { earlyDataAccepted },
+}: Dialled): Pick<Connected, "earlyDataAccepted"> {
+  return earlyDataAccepted === undefined ? {} : { earlyDataAccepted };
 }
 
 /**

@@ -3,12 +3,13 @@ import { earlyNonceBytes, encodeEarly, maxEarlyBytes, maxEarlyRequests } from ".
 import { FailureCode, type Reply } from "../delivery/failure.js";
 import type { Outbound } from "../delivery/outbound.js";
 import type { Repeatable } from "../delivery/pending_requests.js";
+import { unsent, withdraw } from "../delivery/unsent.js";
 import { decodeFrame, type FrameContents, FrameView, Kind } from "../frame/frame.js";
 import type { Flight } from "./carried.js";
 
 /** A session whose requests go early. */
 export interface Asking {
-  readonly outbound: Pick<Outbound, "waiting" | "withdraw">;
+  readonly outbound: Outbound;
   repeatable(id: number): Repeatable | undefined;
   settleRequest(id: number, reply: Reply): void;
 }
@@ -33,7 +34,7 @@ export class EarlyFlight implements Flight {
   constructor(session: Asking) {
     this.#session = session;
     let bytes = 0;
-    for (const { frame } of session.outbound.waiting) {
+    for (const { frame } of unsent(session.outbound)) {
       const { kind, flags, type } = decodeFrame(frame, true, view);
       const request = kind === Kind.Request && flags === 0 ? session.repeatable(type) : undefined;
       if (request === undefined || this.#aboard.size === maxEarlyRequests) return;
@@ -55,7 +56,7 @@ export class EarlyFlight implements Flight {
       if (this.#flies) this.#askAgain(id, request);
       return;
     }
-    this.#session.outbound.withdraw(new Set([request]));
+    withdraw(this.#session.outbound, new Set([request]));
     this.#session.settleRequest(id, reply);
   }
 
@@ -63,7 +64,7 @@ export class EarlyFlight implements Flight {
     if (!answersEarly) this.#aboard.clear();
     this.#flies = true;
     for (const request of this.#aboard.values()) request.isSent = true;
-    this.#session.outbound.withdraw(new Set(this.#aboard.values()));
+    withdraw(this.#session.outbound, new Set(this.#aboard.values()));
   }
 
   land(): void {

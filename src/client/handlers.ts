@@ -1,9 +1,10 @@
-import { answerOf } from "../delivery/answer.js";
-import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import type { Message } from "../delivery/message.js";
 import { callGuarded, callReported, throwUncaught } from "../transport/uncaught.js";
 import type { ClientBehaviour, ClientRequest } from "./behaviour.js";
 import type { ClientSession } from "./session.js";
+
+/** What a server hears that asks what has no handler. */
+export const nobodyAnswers = "nobody answers this subject here";
 
 type Handler = (...args: never[]) => unknown;
 /** Those that take the session and what has happened, and answer nothing. */
@@ -48,14 +49,11 @@ export class ClientHandlers {
     return ((events && handlerOf(events, subject)) ?? other) as Handler | undefined;
   }
 
-  /** @throws RequestFailure where nobody answers, and whatever the handler throws */
-  async answer(request: ClientRequest): Promise<Uint8Array> {
+  /** What answers a request, if anything does. */
+  answererOf(subject: string | undefined): ((request: ClientRequest) => unknown) | undefined {
     const { requests, request: other } = this.#behaviour;
-    const handler = handlerOf(requests, request.subject) ?? other;
-    if (handler === undefined) {
-      throw new RequestFailure("nobody answers this subject here", FailureCode.unknownSubject);
-    }
-    return answerOf(await handler.call(this.#behaviour, this.#session, request));
+    const handler = handlerOf(requests, subject) ?? other;
+    return handler && ((request) => handler.call(this.#behaviour, this.#session, request));
   }
 
   report(cause: unknown): void {

@@ -15,10 +15,10 @@ export class Leaving {
     this.#go = go;
   }
 
-  /** The server wants it gone after so long. */
-  plan(target: string, afterMs: number): void {
+  /** The server wants it gone at that time. */
+  plan(target: string, atMs: number): void {
     this.cancel();
-    this.#cancel = this.#clock.at(this.#clock.now() + afterMs, () => {
+    this.#cancel = this.#clock.at(atMs, () => {
       this.#target = target;
       this.look();
     });

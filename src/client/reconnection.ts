@@ -1,27 +1,20 @@
 import type { GoAway } from "../delivery/goaway.js";
 import { ConnectionClosedError, type MillraceError, SessionClosedError } from "../errors.js";
-import { Kind } from "../frame/frame.js";
 import { CloseCode, type CloseInfo, type CloseOptions } from "../transport/close.js";
-import type { WaitOptions } from "../transport/wait.js";
-import { Waiters } from "../transport/waiters.js";
-import { Attempt } from "./attempt.js";
+import { type Attempt, Attempts } from "./attempt.js";
 import { Backoff } from "./backoff.js";
-import type { Connected } from "./behaviour.js";
-import type { Carried, ClientState, LostSession, Route } from "./carried.js";
+import type { Carried, ClientState, LostSession } from "./carried.js";
 import { pause } from "./clock.js";
 import { Connector } from "./connector.js";
-import type { Dialled } from "./dial.js";
+import { type Dialled, earlyOf, routeOf } from "./dial.js";
+import type { Extras } from "./extras.js";
 import type { ClientHandlers } from "./handlers.js";
-import { Heartbeat } from "./heartbeat.js";
 import type { SwitchCause } from "./journal.js";
-import { Learning } from "./learning.js";
-import { Leaving } from "./leaving.js";
+import type { Movable, Moves } from "./moves.js";
 import type { ReadClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
+import { Pulse } from "./pulse.js";
 import { endOf, mayRetry, meaningOf, retryAfterOf } from "./retrying.js";
-import type { RouteWatch, Watched } from "./route_watch.js";
-import type { SessionCounts, SessionStatistics } from "./session_statistics.js";
-import type { Move } from "./switch_policy.js";
 import { isSameScheme } from "./urls.js";
 
 /**
@@ -33,31 +26,23 @@ import { isSameScheme } from "./urls.js";
  * ```
  * One thing goes on at a time, since each hello shows the token that the one before was given: a seeking that waits and
  * tries, or a move that the application or the server has asked for. A move calls a seeking off, and where it fails the
- * seeking begins again.
+ * seeking begins again. What is not said of its members here is said of {@link Movable}'s.
  */
-export class Reconnection implements Watched {
+export class Reconnection implements Movable {
   readonly #session: Carried;
   readonly #handlers: ClientHandlers;
   readonly #options: ReadClientOptions;
   readonly #platform: Platform;
   readonly #connector: Connector;
   readonly #backoff: Backoff | undefined;
-  readonly #watch: RouteWatch | undefined;
-  readonly #learning: Learning;
-  readonly #leaving: Leaving;
+  /** Its heartbeats. */
+  readonly pulse: Pulse;
   readonly #endNetworkWatch: (() => void) | undefined;
   #state: ClientState = "connecting";
   #dialled: Dialled | undefined = undefined;
-  #heartbeat: Heartbeat | undefined = undefined;
-  /** Pings on connections before. */
-  #pings = 0;
-  /** Who waits for the answer to a ping. */
-  readonly #pongs = new Waiters();
-  #attempt: Attempt | undefined = undefined;
-  /** One that looks for a better connection than there is: of no use when that is lost. */
-  #upgrade: Attempt | undefined = undefined;
-  /** Moves follow each other. */
-  #moves: Promise<unknown> = Promise.resolve();
+  readonly #attempts: Attempts;
+  /** What it takes to go over to another connection; in a page, undefined until that is asked for. */
+  #moves: Moves | undefined = undefined;
   #waitingMoves = 0;
   /** What the server has asked for when it said that it stops. */
   #retryAfterMs = 0;
@@ -76,12 +61,12 @@ export class Reconnection implements Watched {
     this.#platform = platform;
     this.#session = session;
     this.#handlers = handlers;
+    this.#attempts = new Attempts(options.signal);
     this.#connector = new Connector(urls, options, platform, {
       take: (frame) => {
-        this.#heartbeat?.heard(frame.kind);
-        if (frame.kind === Kind.Pong) this.#pongs.wake();
+        this.pulse.heard(frame.kind);
         this.#session.take(frame);
-        this.#leaving.look();
+        this.#moves?.look();
       },
       drain: () => this.#session.drain(),
       lose: (of, info) => this.#lose(of, info),
@@ -89,30 +74,27 @@ export class Reconnection implements Watched {
       report: (cause) => {
         if (handlers.hasErrorHandler) handlers.report(cause);
       },
-      failed: (transport) => this.#learning.tell(({ journal }) => journal.failed(transport)),
+      failed: (transport) => this.pulse.failed(transport),
       probed: (result) => handlers.call("probed", result),
     });
-    const { reconnect, autoSwitch } = options;
+    const { reconnect } = options;
     const { clock } = platform;
-    if (reconnect !== undefined) this.#backoff = new Backoff(reconnect, clock);
-    // Where that fails, it is left to the end of the connection.
-    const go = (target: string) => void this.switchTo(target, "goAway").catch(() => {});
-    this.#leaving = new Leaving(clock, () => session.isQuiet && this.#dialled !== undefined, go);
-    if (reconnect !== undefined) this.#endNetworkWatch = platform.watchNetwork?.(() => this.refresh());
-    this.#learning = new Learning(platform.experience, clock, () => session.totals);
-    if (autoSwitch !== undefined) this.#watch = platform.choice?.watch(autoSwitch, clock, this);
+    if (reconnect !== undefined) {
+      this.#backoff = new Backoff(reconnect, clock);
+      this.#endNetworkWatch = platform.watchNetwork?.(() => this.refresh());
+    }
+    this.pulse = new Pulse(platform.experience, clock, () => session.totals);
+    if (platform.extras.here !== undefined) this.#addMoves(platform.extras.here);
   }
 
   get state(): ClientState {
     return this.#state;
   }
 
-  /** See {@link Watched}. */
   get urls(): readonly string[] {
     return this.#connector.urls;
   }
 
-  /** See {@link Watched}. */
   get isQuiet(): boolean {
     return this.#session.isQuiet;
   }
@@ -121,20 +103,21 @@ export class Reconnection implements Watched {
     return this.#isOver;
   }
 
+  get isEnding(): boolean {
+    return this.#isOver || this.#isClosing;
+  }
+
+  get isBusy(): boolean {
+    return this.#attempts.isTrying || this.#waitingMoves > 0;
+  }
+
   get dialled(): Dialled | undefined {
     return this.#dialled;
   }
 
-  /** See `ClientSession.statistics`. */
-  async statistics(counts: SessionCounts): Promise<SessionStatistics> {
-    const experience = await this.#learning.experience();
-    const pings = this.#pings + (this.#heartbeat?.pings ?? 0);
-    return experience.statistics(counts, pings, this.#heartbeat?.roundTripMs, () => this.#learning.now());
-  }
-
   /** Connects for the first time. @throws why that has failed */
   async begin(): Promise<void> {
-    const attempt = this.#begin();
+    const attempt = this.#attempts.begin();
     try {
       await this.#seek(attempt, 0, this.#options.reconnect?.initial === true);
     } catch (cause) {
@@ -146,14 +129,28 @@ export class Reconnection implements Watched {
   }
 
   /** See `ClientSession.switchTo`. */
-  switchTo(where: string, reason: SwitchCause = "asked"): Promise<boolean> {
+  async switchTo(where: string, reason: SwitchCause = "asked"): Promise<boolean> {
     this.#waitingMoves += 1;
-    const moved = this.#moves.then(() => this.#move(where, reason));
-    this.#moves = moved.then(
-      () => {},
-      () => {},
-    );
-    return moved;
+    try {
+      return await (this.#moves ?? (await this.#loadMoves())).to(where, reason);
+    } finally {
+      this.#waitingMoves -= 1;
+      this.comeBack();
+    }
+  }
+
+  #moveIfPossible(where: string, reason: SwitchCause): void {
+    this.switchTo(where, reason).catch(() => {}); // which is left to the end of the connection
+  }
+
+  async #loadMoves(): Promise<Moves> {
+    return this.#addMoves(await this.#platform.extras.load());
+  }
+
+  #addMoves({ Moves }: Extras): Moves {
+    const go = (target: string) => this.#moveIfPossible(target, "goAway");
+    this.#moves ??= new Moves(this, this.#options, this.#platform, go);
+    return this.#moves;
   }
 
   /** The server is about to stop. */
@@ -163,46 +160,34 @@ export class Reconnection implements Watched {
     this.#retryAfterMs = retryAfterMs;
     if (target === undefined || !isSameScheme(target, dialled.url)) return;
     this.#connector.home = target;
-    this.#leaving.plan(target, retryAfterMs);
+    void this.#plan(dialled, target, this.#platform.clock.now() + retryAfterMs);
+  }
+
+  async #plan(from: Dialled, target: string, atMs: number): Promise<void> {
+    const moves = this.#moves ?? (await this.#loadMoves().catch(() => undefined));
+    if (from === this.#dialled) moves?.plan(target, atMs);
   }
 
   /** The machine has woken, or has another network: what there is may be dead, and what was waited for is over. */
   refresh(): void {
-    if (this.#isOver || this.#isClosing || this.#waitingMoves > 0 || this.#backoff === undefined) return;
+    if (this.isEnding || this.#waitingMoves > 0 || this.#backoff === undefined) return;
     this.#backoff.reset();
     if (this.#dialled !== undefined) {
       // It stays until another is ready.
-      if (this.#attempt === undefined) this.switchTo(this.#dialled.url, "network").catch(() => {});
+      if (!this.#attempts.isTrying) this.#moveIfPossible(this.#dialled.url, "network");
     } else if (this.#state === "reconnecting") {
-      this.#attempt?.callOff(new SessionClosedError("the network has changed"));
+      this.#attempts.callOff(new SessionClosedError("the network has changed"));
       this.#lookFor(0);
     }
-  }
-
-  /** See `ClientSession.ping`. */
-  async ping(wait: WaitOptions): Promise<number> {
-    const { clock } = this.#platform;
-    const beganAtMs = clock.now();
-    const answered = this.#pongs.wait("the answer to a ping", wait);
-    this.#heartbeat?.ping();
-    await answered;
-    if (this.#isOver) throw new SessionClosedError("the session ended before its server answered a ping");
-    return clock.now() - beganAtMs;
-  }
-
-  /** See `ClientSession.abandon`. */
-  abandon(): void {
-    this.#dialled?.connection.close({ code: CloseCode.goingAway, graceful: false });
   }
 
   close(options: CloseOptions): void {
     if (this.#isOver) return;
     this.#isClosing = true;
     const dialled = this.#dialled;
-    const ended = new SessionClosedError("the session was closed while it connected");
     const { code = CloseCode.normal, reason = "" } = options;
     if (dialled !== undefined) dialled.connection.close(options);
-    this.#attempt?.callOff(ended);
+    this.#attempts.callOff(new SessionClosedError("the session was closed while it connected"));
     if (dialled === undefined) this.#over("disconnected", { by: "local", code, reason });
   }
 
@@ -212,15 +197,18 @@ export class Reconnection implements Watched {
     this.#over("failed", { by: "local", code, reason: error.message, error });
   }
 
-  #begin(): Attempt {
-    const attempt = new Attempt(this.#options.signal);
-    this.#attempt = attempt;
-    return attempt;
+  find(where: string): string {
+    return this.#connector.find(where);
   }
 
-  #finish(attempt: Attempt): void {
-    attempt.end();
-    if (this.#attempt === attempt) this.#attempt = undefined;
+  attempt(insteadOf: Error): Attempt {
+    this.#attempts.callOff(insteadOf);
+    if (this.#dialled === undefined) this.#state = "reconnecting";
+    return this.#attempts.begin();
+  }
+
+  finish(attempt: Attempt): void {
+    this.#attempts.finish(attempt);
   }
 
   /** Waits, tries, and tries again as long as that may help. @throws why it has given up, or was called off */
@@ -231,7 +219,7 @@ export class Reconnection implements Watched {
         if (delayMs > 0) await pause(this.#platform.clock, delayMs, attempt.signal);
         try {
           const seeking = this.#connector.seek(this.#hello, attempt.signal);
-          this.#adopt(await this.#wanted(seeking, attempt), "lost");
+          this.adopt(await this.#wanted(seeking, attempt), "lost");
           break;
         } catch (failure) {
           const cause = attempt.causeOf(failure);
@@ -240,79 +228,30 @@ export class Reconnection implements Watched {
         }
       }
     } finally {
-      this.#finish(attempt);
+      this.#attempts.finish(attempt);
     }
     // A connection may end in the turn in which it is found.
-    if (this.#dialled === undefined) this.#comeBack();
+    this.comeBack();
   }
 
-  async #move(where: string, reason: SwitchCause): Promise<boolean> {
-    try {
-      if (this.#isOver || this.#isClosing) {
-        throw new SessionClosedError("the session is over; connect a new one");
-      }
-      const url = this.#connector.find(where);
-      this.#attempt?.callOff(new SessionClosedError("a move has taken the place of this"));
-      const attempt = this.#begin();
-      if (this.#dialled === undefined) this.#state = "reconnecting";
-      try {
-        return this.#adopt(await this.#dial([url], attempt), reason);
-      } catch (cause) {
-        throw attempt.causeOf(cause);
-      } finally {
-        this.#finish(attempt);
-      }
-    } finally {
-      this.#waitingMoves -= 1;
-      if (this.#waitingMoves === 0 && this.#dialled === undefined) this.#comeBack();
-    }
-  }
-
-  /** See {@link Watched}: the connection stays as it is until another is ready, and where none is. */
-  async shift(verdict: Move): Promise<void> {
-    if (this.#attempt !== undefined || this.#waitingMoves > 0 || this.#isClosing) return;
-    const { clock } = this.#platform;
-    const policy = this.#watch!.policy;
-    const attempt = this.#begin();
-    this.#upgrade = verdict.kind === "upgrade" ? attempt : undefined;
-    const beganAtMs = clock.now();
-    try {
-      const dialled = await this.#dial(verdict.urls, attempt);
-      const isLost = this.#dialled === undefined; // then any other is better
-      if (isLost || policy.isWorth(verdict, clock.now() - beganAtMs)) {
-        policy.left(verdict, clock.now());
-        this.#adopt(dialled, verdict.kind === "upgrade" ? "better" : verdict.reason);
-      } else {
-        dialled.connection.close({ graceful: false });
-        policy.failed(verdict, clock.now());
-      }
-    } catch {
-      policy.failed(verdict, clock.now()); // nothing has changed
-    } finally {
-      this.#finish(attempt);
-      if (this.#dialled === undefined) this.#comeBack();
-    }
-  }
-
-  #dial(urls: readonly string[], attempt: Attempt): Promise<Dialled> {
+  dial(urls: readonly string[], attempt: Attempt): Promise<Dialled> {
     return this.#wanted(this.#connector.connect(urls, this.#hello, attempt.signal), attempt);
   }
 
   /** @throws SessionClosedError where nobody wants a connection any more */
   async #wanted(dialling: Promise<Dialled>, attempt: Attempt): Promise<Dialled> {
     const dialled = await dialling;
-    if (!this.#isOver && !this.#isClosing && !attempt.signal.aborted) return dialled;
+    if (!this.isEnding && !attempt.signal.aborted) return dialled;
     dialled.connection.close({ graceful: false });
     throw new SessionClosedError("the session was closed while it connected");
   }
 
-  /** @returns whether the session went on, and the server has not begun another. */
-  #adopt(dialled: Dialled, reason: SwitchCause): boolean {
+  adopt(dialled: Dialled, reason: SwitchCause): boolean {
     const before = this.#dialled;
     const isFirst = this.#state === "connecting";
     this.#release();
     this.#dialled = dialled;
-    this.#learning.tell(({ journal }, now) => journal.begin(dialled.connection, now));
+    this.pulse.adopted(dialled);
     before?.connection.close({ code: CloseCode.superseded, graceful: false });
     let lost: LostSession | undefined;
     try {
@@ -326,13 +265,10 @@ export class Reconnection implements Watched {
     this.#backoff?.connected();
     this.#connector.connected(dialled.url);
     this.#retryAfterMs = 0;
-    this.#heartbeat = new Heartbeat(dialled, this.#platform.clock, this.#learning);
-    this.#watch?.begin(dialled.url, this.#heartbeat, dialled.connection);
-    if (!this.#pongs.isEmpty) this.#heartbeat.ping();
     const { resumed } = dialled.welcome;
     const route = routeOf(dialled);
-    this.#learning.tell(({ journal }, now) => journal.arrived(route, reason, now));
-    this.#learning.begin();
+    const heartbeat = this.pulse.begin(dialled, route, reason);
+    this.#moves?.arrived(dialled.url, heartbeat, dialled.connection);
     if (before === undefined) this.#handlers.call("connected", { ...route, resumed, ...earlyOf(dialled) });
     else this.#handlers.call("switched", routeOf(before), route, reason);
     if (lost !== undefined) this.#handlers.call("gap", lost);
@@ -358,17 +294,17 @@ export class Reconnection implements Watched {
       this.#over(meaning === "failed" ? "failed" : "disconnected", info);
       return;
     }
-    this.#learning.tell(({ journal }) => journal.lost(dialled.connection.transport));
+    this.pulse.lost(dialled);
     this.#session.pause();
-    this.#upgrade?.callOff(new SessionClosedError("its connection was lost"));
+    this.#moves?.lost();
     this.#state = this.#backoff === undefined && this.#waitingMoves === 0 ? "disconnected" : "reconnecting";
     this.#handlers.call("disconnected", info);
-    this.#comeBack(info);
+    this.comeBack(info);
   }
 
-  /** Looks for another connection, where nothing else does so already. */
-  #comeBack(info?: CloseInfo): void {
-    if (this.#isOver || this.#isClosing || this.#attempt !== undefined || this.#waitingMoves > 0) return;
+  /** @param info how the one before ended. */
+  comeBack(info?: CloseInfo): void {
+    if (this.#dialled !== undefined || this.isEnding || this.isBusy) return;
     if (this.#backoff === undefined) {
       this.#state = "disconnected";
       return;
@@ -387,7 +323,7 @@ export class Reconnection implements Watched {
   }
 
   #lookFor(delayMs: number): void {
-    const attempt = this.#begin();
+    const attempt = this.#attempts.begin();
     this.#seek(attempt, delayMs, true).catch((cause: unknown) => {
       const isOthers = cause instanceof SessionClosedError; // a move's, or the application's who closes
       if (!isOthers && this.#dialled === undefined) this.#over("failed", endOf(cause));
@@ -397,13 +333,8 @@ export class Reconnection implements Watched {
   /** Lets go of the connection. */
   #release(): void {
     this.#dialled = undefined;
-    const roundTripMs = this.#heartbeat?.roundTripMs;
-    this.#learning.tell(({ journal }, now) => journal.end(roundTripMs, now));
-    this.#pings += this.#heartbeat?.pings ?? 0;
-    this.#heartbeat?.end();
-    this.#heartbeat = undefined;
-    this.#watch?.end();
-    this.#leaving.cancel();
+    this.pulse.end();
+    this.#moves?.left();
   }
 
   #over(state: "disconnected" | "failed", info: CloseInfo): void {
@@ -411,17 +342,9 @@ export class Reconnection implements Watched {
     this.#isOver = true;
     this.#state = state;
     this.#release();
-    this.#pongs.wake();
+    this.pulse.stop();
     this.#endNetworkWatch?.();
-    this.#attempt?.callOff(info.error ?? new SessionClosedError("the session is over"));
+    this.#attempts.callOff(info.error ?? new SessionClosedError("the session is over"));
     this.#session.end(info);
   }
-}
-
-function earlyOf({ connection: { earlyDataAccepted } }: Dialled): Pick<Connected, "earlyDataAccepted"> {
-  return earlyDataAccepted === undefined ? {} : { earlyDataAccepted };
-}
-
-function routeOf({ connection, url }: Dialled): Route {
-  return { transport: connection.transport, url };
 }

@@ -1,9 +1,9 @@
-import { FailureCode, RequestFailure } from "../delivery/failure.js";
+import { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
 import { type Gap, readGap } from "../delivery/gap.js";
 import { textOf } from "../delivery/message.js";
 import { payloadOf } from "../delivery/payload.js";
 import { placeEntries } from "../delivery/places.js";
-import { SessionClosedError } from "../errors.js";
+import { SessionClosedError, TimeoutError } from "../errors.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import type { ClientHandlers } from "./handlers.js";
 import {
@@ -17,13 +17,13 @@ import {
 } from "./subscription.js";
 import { TopicPositions } from "./topic_positions.js";
 
-/** Asks the server, and gives what the answer's meta says. @throws RequestFailure, TimeoutError, SessionClosedError */
+/** Asks the server. @throws SessionClosedError, FrameTooLargeError */
 type Ask = (
   kind: number,
   subject: string,
   payload: Uint8Array,
   meta?: readonly MetaEntry[],
-) => Promise<readonly MetaEntry[]>;
+) => Promise<Reply>;
 
 const nothing = new Uint8Array(0);
 
@@ -54,12 +54,12 @@ export class Topics {
     checkTopic(pattern, "a pattern");
     this.positions.forget(pattern);
     this.#patterns.delete(pattern);
-    await this.#ask(Kind.Unsubscribe, pattern, nothing);
+    await this.#asked(Kind.Unsubscribe, pattern, nothing);
   }
 
   async publish(topic: string, message: Uint8Array | string): Promise<void> {
     checkTopic(topic, "a topic");
-    await this.#ask(Kind.Publish, topic, payloadOf(message, "a message"));
+    await this.#asked(Kind.Publish, topic, payloadOf(message, "a message"));
   }
 
   /** The server has lost the session, and with it the subscriptions. @param maxBytes what it takes of topics in one frame. */
@@ -90,8 +90,16 @@ export class Topics {
     this.#handlers.call("gap", { topic, after });
   }
 
+  /** Gives what the answer's meta says. @throws RequestFailure, TimeoutError, SessionClosedError */
+  async #asked(...[kind, subject, payload, meta]: Parameters<Ask>): Promise<readonly MetaEntry[]> {
+    const reply = await this.#ask(kind, subject, payload, meta);
+    if (reply.status === "success") return reply.meta;
+    if (reply.status === "failure") throw new RequestFailure(reply.reason, reply.code);
+    throw new TimeoutError(`the server did not answer about "${subject}" in time`);
+  }
+
   async #subscribe(pattern: string, meta: readonly MetaEntry[] | undefined): Promise<Subscription> {
-    return readSubscription(await this.#ask(Kind.Subscribe, pattern, nothing, meta));
+    return readSubscription(await this.#asked(Kind.Subscribe, pattern, nothing, meta));
   }
 
   /**

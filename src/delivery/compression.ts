@@ -1,3 +1,4 @@
+import { ProtocolViolationError } from "../errors.js";
 import type { FrameContents } from "../frame/frame.js";
 import { listOf, withDefault } from "../options/schema.js";
 import type { Carrier } from "./outgoing.js";
@@ -68,6 +69,16 @@ export function commonCompression(
   ids: readonly Uint8Array[] = [],
 ): SessionCompression | undefined {
   return (own as readonly SessionCompression[]).find(({ id }) => ids.some((other) => `${other}` === `${id}`));
+}
+
+/** What the other side has chosen of this one's. @throws ProtocolViolationError where it is none of these */
+export function agreedCompression(
+  own: readonly Compression[],
+  id: Uint8Array | undefined,
+): SessionCompression | undefined {
+  const agreed = id && commonCompression(own, [id]);
+  if (id === undefined || agreed !== undefined) return agreed;
+  throw new ProtocolViolationError("the server compresses by what was not offered");
 }
 
 /** What this side says that it has, the most wanted first. */

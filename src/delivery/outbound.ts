@@ -2,7 +2,8 @@ import { Kind } from "../frame/frame.js";
 import type { SendResult } from "../transport/connection.js";
 import type { Cursors } from "./cursors.js";
 import { DirectSending } from "./direct_sending.js";
-import { Lane, laneOf, type Priority } from "./lane.js";
+import { Lane, laneOf } from "./lane.js";
+import { giveUp, makeRoom } from "./making_room.js";
 import {
   type Carrier,
   checkSettled,
@@ -11,9 +12,8 @@ import {
   isHot,
   keyOf,
   type Outgoing,
-  type Watch,
 } from "./outgoing.js";
-import { type Waiting, waitingOverheadBytes } from "./pending_queue.js";
+import type { Waiting } from "./pending_queue.js";
 import { bytesToReplay, type Rarities, settle, tell } from "./rarities.js";
 
 export type { Carrier, OutboundLimits, Outgoing } from "./outgoing.js";
@@ -62,28 +62,6 @@ export class Outbound extends DirectSending {
   get hasWaiting(): boolean {
     const rarities = this.rarities;
     return rarities !== undefined && (rarities.pending.bytes > 0 || rarities.replays.length > 0);
-  }
-
-  /** What waits and has not gone out before; nothing, where anything that has goes before it. */
-  get waiting(): Iterable<Waiting> {
-    return this.bytesUnacknowledged > 0 ? [] : (this.rarities?.pending ?? []);
-  }
-
-  /** Lets go of what waits and goes another way. */
-  withdraw(watches: ReadonlySet<Watch>): void {
-    this.rarities?.pending.retain(({ watch }) => watch === undefined || !watches.has(watch));
-  }
-
-  /** The frames that were accepted and are not acknowledged, those of each lane in their order. */
-  *unacknowledged(): Generator<Uint8Array> {
-    for (const log of this.logs()) {
-      const frames = log.replay();
-      for (let frame = frames.peek(); frame !== undefined; frame = frames.peek()) {
-        yield frame;
-        frames.advance();
-      }
-    }
-    for (const { frame } of this.rarities?.pending ?? []) yield frame;
   }
 
   /** Messages that were given up to keep the queue's limit. */
@@ -210,23 +188,6 @@ export class Outbound extends DirectSending {
   }
 
   /**
-   * Gives up messages that wait, the oldest of the least priority first, for somebody who needs their memory.
-   * @returns how much of it that was, at least `bytes` where so much waited.
-   */
-  shed(bytes: number): number {
-    const rarities = this.rare();
-    const { pending } = rarities;
-    const before = pending.cost;
-    while (before - pending.cost < bytes) {
-      const oldest = this.#evict(rarities, "control");
-      if (oldest === undefined) break;
-      this.#discard(rarities, oldest, "dropped");
-    }
-    tell(rarities);
-    return before - pending.cost;
-  }
-
-  /**
    * The peer has lost the session: what it has not acknowledged is lost, and what waits goes to a new session, but for what
    * is about the one that is lost: answers to it, and what has become of its messages.
    * @returns how many messages were sent and not acknowledged.
@@ -248,7 +209,7 @@ export class Outbound extends DirectSending {
   #enqueue(message: Waiting): SendResult {
     const rarities = this.rare();
     const { pending } = rarities;
-    if (rarities.hasEnded || !this.#makeRoom(rarities, message)) return this.refuse();
+    if (rarities.hasEnded || !makeRoom(rarities, this.limits, message)) return this.refuse();
     const old = message.key === undefined ? undefined : pending.withKey(message.key);
     if (old === undefined) pending.push(message);
     else {
@@ -263,49 +224,12 @@ export class Outbound extends DirectSending {
     return this.accepted(blocked ? "blocked" : "sent");
   }
 
-  /** @returns false where the message is not to be queued. */
-  #makeRoom(rarities: Rarities, { frame, key, priority }: Waiting): boolean {
-    const { pending } = rarities;
-    const { queueBytes, policy } = this.limits;
-    const old = key === undefined ? undefined : pending.withKey(key);
-    const more = old === undefined ? frame.length + waitingOverheadBytes : frame.length - old.frame.length;
-    if (pending.cost + more <= queueBytes) return true;
-    if (policy === "drop-oldest" && more <= queueBytes) {
-      for (;;) {
-        const oldest = this.#evict(rarities, priority);
-        if (oldest === undefined) break;
-        this.#discard(rarities, oldest, "dropped");
-        if (pending.cost + frame.length + waitingOverheadBytes <= queueBytes) return true;
-      }
-    }
-    if (policy === "close") rarities.mustClose = true;
-    if (policy === "drop-newest") rarities.messagesDropped += 1;
-    return false;
-  }
-
-  /** The next that gives way to a message of this priority. */
-  #evict({ pending }: Rarities, priority: Priority): Waiting | undefined {
-    const { insteadOf } = this.limits;
-    if (insteadOf === undefined) return pending.evict(priority);
-    return pending.evict(priority, (given) => {
-      const other = insteadOf(given.frame);
-      if (other === undefined) return undefined;
-      return { ...given, ...unfollowed, frame: encodeOutgoing(other), key: other.key };
-    });
-  }
-
-  #discard(rarities: Rarities, { settled }: Waiting, outcome: "dropped" | "expired"): void {
-    if (outcome === "dropped") rarities.messagesDropped += 1;
-    else rarities.messagesExpired += 1;
-    settle(rarities, settled, outcome);
-  }
-
   /** Sends again and sends what waits, as far as that goes. */
   #flow(rarities: Rarities, nowMs: number): void {
     if (rarities.isFlowing) return;
     rarities.isFlowing = true;
     try {
-      for (const message of rarities.pending.expire(nowMs)) this.#discard(rarities, message, "expired");
+      for (const message of rarities.pending.expire(nowMs)) giveUp(rarities, message, "expired");
       const flows = this.carrier !== undefined && this.#replay(rarities) && this.#sendWaiting(rarities);
       this.isReady = flows && this.#takesMore(rarities);
       if (this.isReady) rarities.blockedAtBytes = 0;
@@ -378,6 +302,5 @@ export class Outbound extends DirectSending {
 }
 
 const never = Number.POSITIVE_INFINITY;
-const unfollowed = { mayGo: false, expiresAt: never, settled: undefined, watch: undefined };
 /** What somebody waits for, or has to know, gives way to nothing: answers, what has become of a message, and gaps. */
 const promised: ReadonlySet<number> = new Set([Kind.Response, Kind.Ack, Kind.Gap]);

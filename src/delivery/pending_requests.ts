@@ -1,5 +1,5 @@
 import { InternalError, ResourceExhaustedError } from "../errors.js";
-import { NearLimit } from "../transport/near_limit.js";
+import type { NearLimit } from "../transport/near_limit.js";
 import { abortedError, type WaitOptions } from "../transport/wait.js";
 import { FailureCode, type Reply } from "./failure.js";
 import type { Watch } from "./outgoing.js";
@@ -8,15 +8,15 @@ import type { Watch } from "./outgoing.js";
 export class RequestBudget {
   /** May be another while some wait. */
   limit: number;
-  readonly #near: NearLimit;
+  readonly #near: NearLimit | undefined;
   #current = 0;
   readonly #idle: (() => void) | undefined;
 
-  /** @param warn see {@link NearLimit}. @param idle called when none waits. */
-  constructor(limit: number, warn?: (current: number, limit: number) => void, idle?: () => void) {
+  /** @param near what is to warn of the limit. @param idle called when none waits. */
+  constructor(limit: number, near?: NearLimit, idle?: () => void) {
     this.#idle = idle;
     this.limit = limit;
-    this.#near = new NearLimit(warn);
+    this.#near = near;
   }
 
   get current(): number {
@@ -31,12 +31,12 @@ export class RequestBudget {
       );
     }
     this.#current += 1;
-    this.#near.look(this.#current, this.limit);
+    this.#near?.look(this.#current, this.limit);
   }
 
   giveBack(): void {
     this.#current -= 1;
-    this.#near.look(this.#current, this.limit);
+    this.#near?.look(this.#current, this.limit);
     if (this.#current === 0) this.#idle?.();
   }
 }

@@ -14,7 +14,8 @@ export abstract class SentLanes {
   /** Of sequenced frames that were sent and are not acknowledged. */
   bytesUnacknowledged = 0;
   #normal: SentLog | undefined = undefined;
-  protected rarities: Rarities | undefined = undefined;
+  /** Undefined where nothing has ever been out of the usual. */
+  rarities: Rarities | undefined = undefined;
 
   /** The session is over: nothing more is accepted. */
   get hasEnded(): boolean {
@@ -85,11 +86,11 @@ export abstract class SentLanes {
   }
 
   /** The most urgent first. */
-  protected logs(): SentLog[] {
+  logs(): SentLog[] {
     return byUrgency.map((lane) => this.log(lane)).filter((log) => log !== undefined);
   }
 
-  protected rare(): Rarities {
+  rare(): Rarities {
     this.rarities ??= new Rarities();
     return this.rarities;
   }

@@ -12,6 +12,7 @@ import { maxFrameBytes } from "../frame/transport_options.js";
 import type { AddressLimitsOptions } from "../limit/address_limits.js";
 import { IdKind, type Sessions } from "../session/sessions.js";
 import type { SendResult, TransportBehaviour, TransportConnection } from "../transport/connection.js";
+import { NearLimit } from "../transport/near_limit.js";
 import { Waiters } from "../transport/waiters.js";
 import { Arrivals } from "./arrivals.js";
 import type { AuthenticateContext, ClientHello, ServerBehaviour } from "./behaviour.js";
@@ -140,8 +141,9 @@ export class ServerCore<Data> {
     );
     this.requestBudget = new RequestBudget(
       options.maxPendingRequests,
-      (current, limit) =>
+      new NearLimit((current, limit) =>
         this.handlers.call("warning", undefined, { kind: "pendingRequests", current, limit }),
+      ),
       () => this.answered.wake(),
     );
     this.queues = new QueueBudget(queueLimits(options), (current, limit) =>

@@ -1,3 +1,4 @@
+import { shed } from "../delivery/making_room.js";
 import { ByteBudget } from "../limit/byte_budget.js";
 import type { ByteShare } from "../limit/byte_share.js";
 import { CloseCode } from "../transport/close.js";
@@ -79,7 +80,7 @@ export class QueueBudget<Data> {
 
   #shed(session: ServerSession<Data>): void {
     const excess = this.#budget.totalBytes - this.#budget.limitBytes;
-    const dropped = this.#mayDrop && session.outbound.shed(excess) > 0;
+    const dropped = this.#mayDrop && shed(session.outbound, excess) > 0;
     if (!dropped) session.endBy("local", CloseCode.exhausted, "the queues of all sessions are full", false);
     this.#update(session);
   }

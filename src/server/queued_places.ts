@@ -1,5 +1,6 @@
 import { encodeGap, readGap } from "../delivery/gap.js";
 import type { Outbound, Outgoing } from "../delivery/outbound.js";
+import { unacknowledged } from "../delivery/unsent.js";
 import { decodeFrame, type FrameContents, FrameView, Kind } from "../frame/frame.js";
 import { type Cursor, decodeCursor } from "../topic/cursor.js";
 import type { MissedTopics } from "../topic/missed.js";
@@ -20,7 +21,7 @@ export function beyondQueued(
   if (missed.places.size === 0) return missed;
   const places = new Map(missed.places);
   let { isComplete } = missed;
-  for (const frame of outbound.unacknowledged()) {
+  for (const frame of unacknowledged(outbound)) {
     const decoded = decodeFrame(frame, true, view);
     const { topic, cursor } = placeOf(decoded) ?? {};
     const place = topic === undefined ? undefined : places.get(topic);

@@ -13,7 +13,7 @@ const page = 'export { connect } from "millrace/client";';
 const mostGzipBytes = 36 * 1024;
 
 /** The same, and what is loaded later. */
-const mostLaterBytes = 42 * 1024;
+const mostLaterBytes = 43 * 1024;
 
 /** What it costs more that compresses. */
 const mostCompressionBytes = 7 * 1024;

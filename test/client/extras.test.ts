@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { ConnectionLostError } from "millrace";
 import type { ClientBehaviour, ClientOptions, ClientSession } from "millrace/client";
-import { createServer, type ServerBehaviour } from "millrace/server";
+import { createServer, FailureCode, type ServerBehaviour, type Session } from "millrace/server";
 import { beginSession } from "#internal/client/begin.js";
 import { clientClock } from "#internal/client/clock.js";
 import { Experience } from "#internal/client/experience.js";
@@ -24,11 +24,19 @@ async function join(
 ): Promise<ClientSession> {
   const server = await createServer({ listen: ["tcp://127.0.0.1:0", "tcp://127.0.0.1:0"] }, served);
   t.after(() => server.close({ graceful: false }));
-  const urls = options.headStartMs === undefined ? server.urls[0]! : server.urls;
+  const given = options.headStartMs === undefined ? server.urls[0]! : server.urls;
   const platform = { transportOf, clock: clientClock, experience: () => new Experience(), extras };
-  const session = await beginSession(urls, options, behaviour, platform);
+  const session = await beginSession(given, options, behaviour, platform);
   t.after(() => session.close({ graceful: false }));
+  urls.set(session, server.urls[0]!);
   return session;
+}
+
+const urls = new WeakMap<ClientSession, string>();
+
+/** Where the session was connected to. */
+function served(session: ClientSession): string {
+  return urls.get(session)!;
 }
 
 describe("what not every session needs", () => {
@@ -66,6 +74,8 @@ describe("what not every session needs", () => {
     ["a linger", { lingerMs: 1 }, {}],
     ["a handler of publications", {}, { publication() {} }],
     ["a handler of gaps", {}, { gap() {} }],
+    ["a handler of requests", {}, { request() {} }],
+    ["handlers of requests", {}, { requests: { ask() {} } }],
   ] satisfies [string, ClientOptions, ClientBehaviour][]) {
     it(`is loaded before a session with ${what} connects, which fails where it cannot be`, async (t) => {
       const course: string[] = [];
@@ -105,6 +115,44 @@ describe("what not every session needs", () => {
     loading.resolve(all);
     await Promise.all(asked);
     assert.deepEqual(course, ["subscribe a", "publish b"]);
+  });
+
+  it("is not loaded to say that nobody answers a request", async (t) => {
+    const extras = atNeed<Extras>(() => assert.fail("it is loaded"));
+    const opened = deferred<Session>();
+    await join(t, extras, {}, {}, { open: (session) => opened.resolve(session) });
+    const reply = await (await opened.promise).request("ask");
+    assert.ok(reply.status === "failure" && reply.code === FailureCode.unknownSubject);
+  });
+
+  it("is loaded for the first move, and moves asked for meanwhile keep their order", async (t) => {
+    const loading = deferred<Extras>();
+    const course: string[] = [];
+    const session = await join(
+      t,
+      atNeed(() => loading.promise),
+      {},
+      {
+        switched: (_session, _from, { url }) => void course.push(url),
+      },
+    );
+    const { transports } = await session.statistics();
+    assert.equal(transports[0]!.connections, 1);
+    const url = served(session);
+    const moves = [session.switchTo(url), session.switchTo("tcp")];
+    assert.equal(session.state, "connected");
+    loading.resolve(all);
+    assert.deepEqual(await Promise.all(moves), [true, true]);
+    assert.deepEqual(course, [url, url]);
+    assert.equal(session.state, "connected");
+  });
+
+  it("that cannot be loaded fails a move, and leaves the session where it is", async (t) => {
+    const extras = atNeed<Extras>(() => Promise.reject(new TypeError("no network")));
+    const session = await join(t, extras);
+    await assert.rejects(session.switchTo("tcp"), ConnectionLostError);
+    assert.equal(session.state, "connected");
+    assert.equal(session.send("still there"), "sent");
   });
 
   it("that cannot be loaded fails a subscription, and not the session", async (t) => {
