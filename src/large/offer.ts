@@ -1,3 +1,4 @@
+import type * as v from "valibot";
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
 import { subjectText } from "../delivery/subject_text.js";
 import { InvalidArgumentError } from "../errors.js";
@@ -72,7 +73,11 @@ export function readAcceptance(bytes: Uint8Array): { readonly windowBytes: numbe
   return readJson(bytes, answerSchema, "an answer to an offer");
 }
 
-function readJson<T>(bytes: Uint8Array, schema: Option<T>, what: string): T {
+function readJson<Schema extends v.GenericSchema>(
+  bytes: Uint8Array,
+  schema: Schema,
+  what: string,
+): v.InferOutput<Schema> {
   if (bytes.length > maxOfferBytes) throw malformed(`${what} has ${bytes.length} bytes`);
   let value: unknown;
   try {

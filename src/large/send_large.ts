@@ -18,7 +18,6 @@ import {
   oneOf,
   option,
   optional,
-  type Read,
   withDefault,
 } from "../options/schema.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
@@ -76,7 +75,7 @@ const schema = object({
   ...pacingOptions,
 } satisfies Record<keyof SendLargeOptions, unknown>);
 
-type ReadOptions = Read<typeof schema>;
+type ReadOptions = ReturnType<typeof readOptions<typeof schema>>;
 
 /** The numbers that the large messages of each session have had. */
 const lastIds = new WeakMap<object, number>();

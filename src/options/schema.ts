@@ -1,44 +1,11 @@
+import * as v from "valibot";
 import { utf8Length } from "./utf8_length.js";
 
 /**
  * The vocabulary in which every option of every call is stated: what a value may be, in words that complete "name
  * must be …", and the type it has then. Each word is annotated for bundlers: a page does not load options that it has not.
  */
-export interface Option<out T> {
-  readonly allowed: string;
-  is(value: unknown): value is T;
-  /** Of one that may be a list: what its items are, so that a message can name the one that is wrong. */
-  readonly isItem?: ((value: unknown) => boolean) | undefined;
-  /** Of an object: what it has. */
-  readonly entries?: Entries | undefined;
-  /** Of an object: nobody looks at what else it has. */
-  readonly isLoose?: boolean | undefined;
-  /** It may be left out, and this is what it is then. */
-  readonly omitted?: { readonly value: T } | undefined;
-}
-
-export type Entries = Readonly<Record<string, Option<unknown>>>;
-
-/** An option that is an object. */
-export interface ObjectOption<Given extends Entries> extends Option<ReadEntries<Given>> {
-  readonly entries: Given;
-}
-
-/** What is read by an option. */
-export type Read<Given> = Given extends Option<infer T> ? T : never;
-
-type MayLack<Given extends Entries> = {
-  [Name in keyof Given]: undefined extends Read<Given[Name]> ? Name : never;
-}[keyof Given];
-
-type Flat<T> = { [Name in keyof T]: T[Name] };
-
-/** What is read by options of these names. */
-export type ReadEntries<Given extends Entries> = Flat<
-  { -readonly [Name in Exclude<keyof Given, MayLack<Given>>]: Read<Given[Name]> } & {
-    -readonly [Name in MayLack<Given>]?: Read<Given[Name]>;
-  }
->;
+export type Option<T> = v.GenericSchema<unknown, T>;
 
 /** A whole number. */
 // @__NO_SIDE_EFFECTS__
@@ -88,7 +55,25 @@ export function listOf<T>(
   min: number,
   isItem: (value: unknown) => boolean,
 ): Option<readonly T[]> {
-  return option(allowed, (value) => isListOf(value, isItem) && value.length >= min, isItem);
+  return withItems(
+    option(allowed, (value) => isListOf(value, isItem) && value.length >= min),
+    isItem,
+  );
+}
+
+const itemChecks = new WeakMap<object, (value: unknown) => boolean>();
+
+/** An option that may be a list: what its items are, so that a message can name the one that is wrong. */
+// @__NO_SIDE_EFFECTS__
+export function withItems<T>(schema: Option<T>, isItem: (value: unknown) => boolean): Option<T> {
+  itemChecks.set(schema, isItem);
+  return schema;
+}
+
+/** What {@link withItems} was told of an option, which may be one that can be left out. */
+export function itemsOf(schema: v.GenericSchema): ((value: unknown) => boolean) | undefined {
+  const { wrapped } = schema as { readonly wrapped?: v.GenericSchema };
+  return wrapped === undefined ? itemChecks.get(schema) : itemsOf(wrapped);
 }
 
 /** `every` alone passes over holes. */
@@ -127,24 +112,20 @@ function isGenuine(signal: AbortSignal): boolean {
 
 /** Anything else: `allowed` says in words what `is` checks. */
 // @__NO_SIDE_EFFECTS__
-export function option<T>(
-  allowed: string,
-  is: (value: unknown) => boolean,
-  isItem?: (value: unknown) => boolean,
-): Option<T> {
-  return { allowed, is: is as (value: unknown) => value is T, isItem };
+export function option<T>(allowed: string, is: (value: unknown) => boolean): Option<T> {
+  return v.custom<T>(is, allowed);
 }
 
 /** An option that may be left out, and what it is then. */
 // @__NO_SIDE_EFFECTS__
-export function withDefault<T>(schema: Option<T>, value: NoInfer<T>): Option<T> {
-  return { ...schema, omitted: { value } };
+export function withDefault<T>(schema: Option<T>, value: T) {
+  return v.optional(schema, value);
 }
 
 /** An option that may be left out. */
 // @__NO_SIDE_EFFECTS__
-export function optional<T>(schema: Option<T>): Option<T | undefined> {
-  return { ...(schema as Option<T | undefined>), omitted: { value: undefined } };
+export function optional<T>(schema: Option<T>) {
+  return v.optional(schema);
 }
 
 export function isObject(value: unknown): boolean {
@@ -162,14 +143,16 @@ export function isFunction(value: unknown): boolean {
 
 /** An object with these options and no others. */
 // @__NO_SIDE_EFFECTS__
-export function object<Given extends Entries>(entries: Given): ObjectOption<Given> {
-  const allowed = `an object {${Object.keys(entries).join(", ")}}`;
-  return { ...option<ReadEntries<Given>>(allowed, isObject), entries };
+export function object<Entries extends v.ObjectEntries>(
+  entries: Entries,
+): v.StrictObjectSchema<Entries, string> {
+  return v.strictObject(entries, `an object {${Object.keys(entries).join(", ")}}`);
 }
 
 /** An object with these, and perhaps with others that nobody looks at: one that something else gave out. */
 // @__NO_SIDE_EFFECTS__
-export function objectWith<Given extends Entries>(entries: Given): ObjectOption<Given> {
-  const allowed = `an object with {${Object.keys(entries).join(", ")}}`;
-  return { ...option<ReadEntries<Given>>(allowed, isObject), entries, isLoose: true };
+export function objectWith<Entries extends v.ObjectEntries>(
+  entries: Entries,
+): v.LooseObjectSchema<Entries, string> {
+  return v.looseObject(entries, `an object with {${Object.keys(entries).join(", ")}}`);
 }

@@ -20,6 +20,7 @@ import {
   option,
   optional,
   withDefault,
+  withItems,
 } from "../options/schema.js";
 import type { TopicsOptions } from "../topic/options.js";
 import type { HttpHandler } from "../transport/http.js";
@@ -186,9 +187,11 @@ const limits = object({
 } satisfies Record<keyof LimitOptions, unknown>);
 
 const schema = object({
-  listen: option<string | readonly string[]>(
-    "a URL, or a list of at least one",
-    (value) => isText(value) || (isListOf(value, isText) && value.length > 0),
+  listen: withItems(
+    option<string | readonly string[]>(
+      "a URL, or a list of at least one",
+      (value) => isText(value) || (isListOf(value, isText) && value.length > 0),
+    ),
     isText,
   ),
   tls: listenerOptions.tls,

@@ -10,10 +10,10 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const page = 'export { connect } from "millrace/client";';
 
 /** What a page may cost that speaks sessions, each of its files compressed: what it costs now. It is to be 25 KB. */
-const mostGzipBytes = 35 * 1024;
+const mostGzipBytes = 36.5 * 1024;
 
 /** The same, and what is loaded later. */
-const mostLaterBytes = 41 * 1024;
+const mostLaterBytes = 42.5 * 1024;
 
 /** What it costs more that compresses. */
 const mostCompressionBytes = 7 * 1024;
@@ -106,11 +106,11 @@ for (const [bundler, bundled] of [
   ["Vite", bundledByVite],
 ] as const) {
   describe(`millrace/client, bundled by ${bundler} for browsers`, () => {
-    test("is small, and has nothing of Node.js, no native code and no package", async () => {
+    test("is small, and has nothing of Node.js, no native code and no package but valibot", async () => {
       const { gzipBytes, sources } = await bundled(page);
       assert.ok(sources.includes("dist/client/browser.js"));
       const unwanted = sources.filter((path) =>
-        /native|quic|tcp|ws\/|uws|server|dist\/compression|node_modules\//.test(path),
+        /native|quic|tcp|ws\/|uws|server|dist\/compression|node_modules\/(?!valibot\/)/.test(path),
       );
       assert.deepEqual(unwanted, []);
       assert.ok(gzipBytes <= mostGzipBytes, `${gzipBytes} bytes`);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { flag, object, optional, type Read, withDefault } from "../../options/schema.js";
+import type * as v from "valibot";
+import { flag, object, optional, withDefault } from "../../options/schema.js";
 import type { ClientCredential } from "../../transport/credential.js";
 import { checkEarlyTrust, type TicketStore, ticketStore } from "../../transport/early_data.js";
 import { throwIfAborted, type WaitOptions, within } from "../../transport/wait.js";
@@ -26,7 +27,7 @@ const schema = object({
 export const clientResumptionOption = optional(schema);
 
 /** Options with every default filled in. */
-export type ReadClientResumption = Read<typeof schema>;
+export type ReadClientResumption = v.InferOutput<typeof schema>;
 
 const sharedStore = new MemoryTicketStore();
 

@@ -1,5 +1,6 @@
+import type * as v from "valibot";
 import type { NativeResumption } from "../../native/environment.js";
-import { flag, integer, object, optional, type Read, withDefault } from "../../options/schema.js";
+import { flag, integer, object, optional, withDefault } from "../../options/schema.js";
 import { packTicketKeys, randomTicketKeys, type TicketKey, ticketKeysOption } from "./ticket_keys.js";
 
 /**
@@ -42,7 +43,7 @@ export const serverResumptionSchema = object({
 export const serverResumptionOption = optional(serverResumptionSchema);
 
 /** Options with every default filled in. */
-export type ReadServerResumption = Read<typeof serverResumptionSchema>;
+export type ReadServerResumption = v.InferOutput<typeof serverResumptionSchema>;
 
 /** @throws InvalidArgumentError */
 export function serverResumption(options: ReadServerResumption | undefined): NativeResumption | undefined {
