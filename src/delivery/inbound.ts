@@ -88,6 +88,13 @@ export class Inbound {
     return "apply";
   }
 
+  /** Whether a frame was not received before, and is not ahead. @param low32 as {@link receive} takes it */
+  isNext(lane: number, low32: number): boolean {
+    if (low32 === 0) return true;
+    const received = this.#lane(lane)?.received ?? 0;
+    return widen(low32, received) === nextSequence(received);
+  }
+
   /**
    * A frame that was to be applied is dealt with, whatever became of it. The peer hears of it when all before it in its
    * lane are, too.

@@ -73,6 +73,7 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
 
   /** A frame of the connection that carries the session, valid during the call. @throws ProtocolViolationError … */
   take(came: Readonly<FrameContents>): void {
+    if ((came.seq === 0 || isCompressed(came.flags)) && !this.#isWanted(came)) return;
     const frame = isCompressed(came.flags) ? this.opened(came) : came;
     if (frame.kind > Kind.Message && frame.kind < Kind.Commit) checkPlain(frame.flags);
     switch (frame.kind) {
@@ -100,6 +101,21 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
       default:
         this.onOther(frame);
     }
+  }
+
+  /** What was received before, or finds no room, is not to cost its decompression, but it may acknowledge something. */
+  #isWanted(frame: Readonly<FrameContents>): boolean {
+    const { kind, channel, seq } = frame;
+    if (seq === 0 ? kind !== Kind.Message || this.hasRoomFor(frame) : this.inbound.isNext(channel, seq)) {
+      return true;
+    }
+    this.isNew(frame);
+    return false;
+  }
+
+  /** Whether a message without a sequence, which no window counts, may be taken. It may be compressed still. */
+  protected hasRoomFor(_message: Readonly<FrameContents>): boolean {
+    return true;
   }
 
   /** The hot path: one small message of the default class. */

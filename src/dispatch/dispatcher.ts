@@ -76,6 +76,11 @@ export class Dispatcher {
     return this.#queued;
   }
 
+  /** How many tasks of one key may wait. */
+  get maxQueuedPerKey(): number {
+    return this.#options.maxQueuedPerKey;
+  }
+
   get counters(): DispatcherCounters {
     return { ...this.#counters };
   }

@@ -33,6 +33,8 @@ export interface Port extends Pick<LargeSession, "id" | "transport" | "bytesQueu
 /** Between tries of what finds no room. */
 const firstPauseMs = 5;
 const mostPauseMs = 250;
+/** The first 5 ms, and each twice as long after that: 40 s in all. */
+const fewTries = 14;
 /** What waits for its acknowledgement is watched by another clock than its own. */
 const patienceMs = 0x7fff_ffff;
 
@@ -51,19 +53,39 @@ export function portOf(session: LargeSession): Port {
 }
 
 /** How long to wait before another try: longer each time. */
-export function* pauses(): Generator<number, never> {
-  for (let ms = firstPauseMs; ; ms = Math.min(2 * ms, mostPauseMs)) yield ms;
+export function* pauses(mostMs = mostPauseMs): Generator<number, never> {
+  for (let ms = firstPauseMs; ; ms = Math.min(2 * ms, mostMs)) yield ms;
 }
 
 /**
  * Has a message come as far as its options say, however often it finds no room on the way.
  * @throws TransferFailedError, also where the session is over by now; AbortedError; TimeoutError
  */
-export async function deliver(port: Port, message: Uint8Array, options: SendAckedOptions): Promise<void> {
-  for (const pauseMs of pauses()) {
+export function deliver(port: Port, message: Uint8Array, options: SendAckedOptions): Promise<void> {
+  return tryAll(port, message, options, pauses(), Number.POSITIVE_INFINITY);
+}
+
+/**
+ * The same of a message that nobody waits for: it is tried ever less often, and {@link fewTries} times at the most.
+ * @throws as {@link deliver}
+ */
+export function deliverOrGiveUp(port: Port, message: Uint8Array, options: SendAckedOptions): Promise<void> {
+  return tryAll(port, message, options, pauses(Number.POSITIVE_INFINITY), fewTries);
+}
+
+async function tryAll(
+  port: Port,
+  message: Uint8Array,
+  options: SendAckedOptions,
+  waits: Iterable<number>,
+  mostTries: number,
+): Promise<void> {
+  let tries = 0;
+  for (const pauseMs of waits) {
     const outcome = await attempt(port, message, options);
+    tries += 1;
     if (outcome.status === "acknowledged") return;
-    if (!isWithoutRoom(outcome)) throw failureOf(outcome);
+    if (!isWithoutRoom(outcome) || tries === mostTries) throw failureOf(outcome);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }

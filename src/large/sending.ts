@@ -4,7 +4,7 @@ import { TimeoutError } from "../errors.js";
 import { callReported } from "../transport/uncaught.js";
 import { IdleWatch } from "./idle_watch.js";
 import { costOfPart, type Part, partMeta } from "./part.js";
-import { deliver, type Port, pauses } from "./port.js";
+import { deliver, deliverOrGiveUp, type Port, pauses } from "./port.js";
 
 /** How a large message is sent. */
 export interface SendingOptions {
@@ -153,10 +153,13 @@ export class Sending {
   }
 }
 
-/** Tells the other side that a large message is given up. Where the session is over it knows. */
+/**
+ * Tells the other side that a large message is given up. Where the session is over it knows; where it has no room for that
+ * again and again, it gives up by itself what nothing comes of any more.
+ */
 export async function tellAbort(port: Port, id: number, priority: Priority, reason: string): Promise<void> {
   const head = { type: id, subject: largeSubject, meta: partMeta({ kind: "abort" }), priority };
   try {
-    await deliver(port, encoder.encode(reason), head);
+    await deliverOrGiveUp(port, encoder.encode(reason), head);
   } catch {}
 }

@@ -281,6 +281,7 @@ export class ServerCore<Data> {
     if (this.dispatcher.has(session)) {
       this.dispatcher.cancel(session, new SessionClosedError(`session ${session.id} is over`));
     }
+    this.receiver.forget(session);
     this.admission.leave(session.address);
     this.topics.forget(session);
     this.registry.delete(session);

@@ -6,6 +6,7 @@ import type { Outgoing } from "../delivery/outgoing.js";
 import type { Dispatcher } from "../dispatch/dispatcher.js";
 import { HandlerTimeoutError, InvalidArgumentError } from "../errors.js";
 import { Kind } from "../frame/frame.js";
+import { addressKey } from "../limit/address_key.js";
 import type { EarlyClient, EarlyRequestHandler, ServerBehaviour } from "./behaviour.js";
 import type { Handlers } from "./handlers.js";
 import { OwnIncoming } from "./own_incoming.js";
@@ -30,6 +31,8 @@ export class EarlyDesk<Data> {
   readonly #bySubject: ReadonlyMap<string, EarlyRequestHandler<Data>>;
   readonly #done = new Dedupe<Promise<Answer>>(limits);
   readonly #others: EarlyElsewhere;
+  /** By address: how many run and wait. */
+  readonly #pending = new Map<string, number>();
 
   constructor(
     behaviour: ServerBehaviour<Data>,
@@ -98,13 +101,17 @@ export class EarlyDesk<Data> {
     return this.#done.answerTo(key) ?? failure(FailureCode.forgotten, "the answer is kept no more");
   }
 
-  /** @returns undefined where the dispatcher is full. */
+  /** @returns undefined where the dispatcher is full, or as many wait of the client's address as may of one session. */
   #run(
     handler: EarlyRequestHandler<Data>,
     client: EarlyClient<Data>,
     frame: EarlyRequest["frame"],
     maxBytes: number,
   ): Promise<Answer> | undefined {
+    // A client may make as many connections as its address may have: so what they ask counts together.
+    const address = addressKey(client.remoteAddress.address);
+    const pending = this.#pending.get(address) ?? 0;
+    if (pending > this.#dispatcher.maxQueuedPerKey) return undefined;
     let resolve!: (answer: Answer) => void;
     const answered = new Promise<Answer>((settle) => {
       resolve = settle;
@@ -112,7 +119,8 @@ export class EarlyDesk<Data> {
     const incoming = new OwnIncoming(frame, nobody, (own) =>
       handler.call(this.#behaviour, client, own as never),
     );
-    const submitted = this.#dispatcher.submit(incoming, {
+    // Those of one client run one after the other, as what it asks in its session does.
+    const submitted = this.#dispatcher.submit(client, {
       run: async (call) => {
         incoming.call = call;
         const payload = answerOf(await incoming.handle());
@@ -123,7 +131,16 @@ export class EarlyDesk<Data> {
       },
       fail: (cause) => resolve(this.#failed(cause)),
     });
-    return submitted === "full" ? undefined : answered;
+    if (submitted === "full") return undefined;
+    this.#pending.set(address, pending + 1);
+    void answered.then(() => this.#settled(address));
+    return answered;
+  }
+
+  #settled(address: string): void {
+    const pending = this.#pending.get(address)! - 1;
+    if (pending === 0) this.#pending.delete(address);
+    else this.#pending.set(address, pending);
   }
 
   #failed(cause: unknown): Answer {

@@ -31,7 +31,8 @@ export class OwnIncoming extends OwnMessage implements Incoming {
   isHandled = false;
   /** What the answer says beside its payload. */
   answerMeta: readonly MetaEntry[] | undefined = undefined;
-  readonly #cost: number;
+  /** What it counts for while it waits. */
+  readonly cost: number;
   readonly #handler: IncomingHandler;
   #call: TaskCall | undefined = undefined;
   #abort: AbortController | undefined = undefined;
@@ -40,8 +41,13 @@ export class OwnIncoming extends OwnMessage implements Incoming {
     super(frame, from);
     this.kind = kindNames.get(frame.kind)!;
     this.id = frame.type;
-    this.#cost = costOf(frame);
+    this.cost = costOf(frame);
     this.#handler = handler;
+  }
+
+  /** No window counts it. */
+  get isUnsequenced(): boolean {
+    return this.sequence === 0 && this.kind === "message";
   }
 
   /** Fires when nobody wants the answer any more. */
@@ -74,7 +80,7 @@ export class OwnIncoming extends OwnMessage implements Incoming {
 
   /** It waits no longer: who sent it may send more. */
   account(session: Accountable): void {
-    session.handled(this.lane, this.sequence, this.#cost);
+    session.handled(this.lane, this.sequence, this.cost);
   }
 
   handle(): unknown {

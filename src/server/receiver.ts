@@ -18,6 +18,7 @@ import type { ServerSession } from "./server_session.js";
 import type { ServerTopics } from "./server_topics.js";
 import type { Storing } from "./storing.js";
 import { TopicRequests } from "./topic_requests.js";
+import { Unsequenced, type UnsequencedLimits } from "./unsequenced.js";
 
 const view = new MessageView();
 
@@ -32,6 +33,7 @@ export class Receiver<Data> {
   readonly #onion: ((session: ServerSession<Data>, incoming: OwnIncoming) => unknown) | undefined;
   readonly #topics: TopicRequests<Data>;
   readonly #storing: Storing<Data>;
+  readonly #unsequenced = new Unsequenced<ServerSession<Data>>();
   readonly #messagesWait: boolean;
   readonly #layersWait: boolean;
   /** Handlers that have given a promise and hold no place of the dispatcher's. */
@@ -61,10 +63,32 @@ export class Receiver<Data> {
     this.#layersWait = layersWait;
   }
 
+  #eventOf({ subject = "" }: Readonly<FrameContents>): EventHandler<Data> | undefined {
+    return this.#events.size === 0 ? undefined : this.#events.get(subject);
+  }
+
+  #messageWaits(event: EventHandler<Data> | undefined): boolean {
+    return event === undefined ? this.#messagesWait : this.#layersWait || isAsync(event);
+  }
+
+  /** Whether a message without a sequence may wait, where its handler is asynchronous. It may be compressed still. */
+  hasRoomFor(
+    session: ServerSession<Data>,
+    frame: Readonly<FrameContents>,
+    limits: UnsequencedLimits,
+  ): boolean {
+    return !this.#messageWaits(this.#eventOf(frame)) || this.#unsequenced.hasRoomFor(session, frame, limits);
+  }
+
+  /** A session is over: what waited of it was dropped. */
+  forget(session: ServerSession<Data>): void {
+    this.#unsequenced.forget(session);
+  }
+
   message(session: ServerSession<Data>, frame: Readonly<FrameContents>): void {
-    const event = this.#events.size === 0 ? undefined : this.#events.get(frame.subject ?? "");
+    const event = this.#eventOf(frame);
     const handler = event ?? this.#behaviour.message;
-    const waits = event === undefined ? this.#messagesWait : this.#layersWait || isAsync(event);
+    const waits = this.#messageWaits(event);
     if (this.#onion === undefined && !waits) {
       // Before the handler, so that what it sends acknowledges it.
       session.handled(frame.channel, frame.seq, costOf(frame));
@@ -114,10 +138,19 @@ export class Receiver<Data> {
     if (!waits) {
       incoming.account(session);
       this.#run(session, incoming);
-    } else if (this.#dispatcher.submit(session, new IncomingTask(this, session, incoming)) === "full") {
-      this.#refuse(session, incoming); // before it counts as handled: who waits for that is not to take it so
-      incoming.account(session);
+      return;
     }
+    if (incoming.isUnsequenced) this.#unsequenced.add(session, incoming.cost);
+    if (this.#dispatcher.submit(session, new IncomingTask(this, session, incoming)) === "full") {
+      this.#refuse(session, incoming); // before it counts as handled: who waits for that is not to take it so
+      this.account(session, incoming);
+    }
+  }
+
+  /** It waits no longer: who sent it may send more. */
+  account(session: ServerSession<Data>, incoming: OwnIncoming): void {
+    if (incoming.isUnsequenced) this.#unsequenced.add(session, -incoming.cost);
+    incoming.account(session);
   }
 
   /** Runs the handlers of one thing that came, and answers it. */
@@ -221,7 +254,7 @@ class IncomingTask<Data> implements Task {
   run(call: TaskCall): unknown {
     this.#incoming.call = call;
     // Its place in the queue is free for another: that is what the sender's credit is of.
-    this.#incoming.account(this.#session);
+    this.#receiver.account(this.#session, this.#incoming);
     const returned = this.#receiver.run(this.#session, this.#incoming);
     if (isThenable(returned)) {
       return Promise.resolve(returned).then((answer) =>

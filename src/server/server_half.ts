@@ -142,6 +142,15 @@ export abstract class ServerHalf<Data> extends MarkingHalf {
     this.core.receiver.message(this.session, frame);
   }
 
+  protected override hasRoomFor(message: Readonly<FrameContents>): boolean {
+    const { options, queues, receiver, half } = this.core;
+    const { windowBytes, maxFrameBytes } = half.inbound;
+    return receiver.hasRoomFor(this.session, message, {
+      sessionBytes: windowBytes + maxFrameBytes,
+      totalBytes: options.limits.queueBytes - queues.bytes,
+    });
+  }
+
   protected override onRequest(frame: Readonly<FrameContents>): void {
     if (this.isClosing) {
       // Its handler could send nothing any more.

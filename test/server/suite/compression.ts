@@ -218,6 +218,50 @@ export function describeCompression(kit: SessionKit): void {
       assert.deepEqual(got, []);
     });
 
+    test("of what has come before is not undone again", async (t) => {
+      const opened = deferred<Session>();
+      const behaviour = { open: opened.resolve, requests: { well: () => "yes" } };
+      const { peer } = await begun<unknown>(t, behaviour as ServerBehaviour<unknown>);
+      const session = await opened.promise;
+      const payload = compressPayload(Buffer.from(records(1_000)), CompressionCode.deflate);
+      const message = { kind: Kind.Message, flags: CompressionCode.deflate, payload };
+      peer.say({ ...message, seq: 1 });
+      peer.say({ ...message, seq: 2 });
+      for (let i = 0; i < 50; i += 1) peer.say({ ...message, seq: 1 + (i % 2) });
+      peer.say({ kind: Kind.Request, seq: 3, type: 1, subject: "well" });
+      assert.equal((await peer.next()).kind, Kind.Response);
+      assert.equal(session.info.compression!.received.messages, 2);
+      peer.say({ ...message, seq: 9 });
+      assert.equal((await peer.closed).code, CloseCode.protocolViolation, "there is a hole before it");
+    });
+
+    test("of what no window counts is not undone where too much waits already", async (t) => {
+      const opened = deferred<Session>();
+      const held = deferred();
+      let handled = 0;
+      const behaviour: ServerBehaviour<unknown> = {
+        open: (session) => opened.resolve(session as Session),
+        requests: { well: () => "yes" },
+        async message() {
+          await held.promise;
+          handled += 1;
+        },
+      };
+      const { peer } = await begun(t, behaviour);
+      const session = await opened.promise;
+      const payload = compressPayload(new Uint8Array(MIB), CompressionCode.deflate);
+      const say = () => peer.say({ kind: Kind.Message, flags: CompressionCode.deflate, payload });
+      for (let i = 0; i < 100; i += 1) say();
+      peer.say({ kind: Kind.Request, seq: 1, type: 1, subject: "well" });
+      assert.equal((await peer.next()).kind, Kind.Response);
+      const taken = session.info.compression!.received.messages;
+      assert.ok(taken >= 2 && taken <= 3, `${taken}: one is handled, and a window's worth waits`);
+      held.resolve();
+      await until("what waited is handled", () => handled === taken);
+      say();
+      await until("there is room again", () => handled === taken + 1);
+    });
+
     test("that a hello offers and nobody knows is passed over, and too much of it refused", async (t) => {
       const unknown = [Uint8Array.of(6), new Uint8Array(9).fill(1)];
       const { server, welcome } = await begun(t, {}, encodeHello({ ...hello, compressions: unknown }));
