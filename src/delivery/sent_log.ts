@@ -68,7 +68,7 @@ export class SentLog {
 
   #room(bytes: number): Chunk {
     const last = this.#last;
-    if (last !== undefined && last.end + bytes <= last.bytes.length) return last;
+    if (last !== undefined && last.end + bytes <= last.limit) return last;
     const chunk = takeChunk(bytes, this.bytes);
     if (last === undefined) this.#first = chunk;
     else last.next = chunk;
