@@ -18,7 +18,8 @@ import type { PublishResult } from "./publish_result.js";
 import { beyondQueued } from "./queued_places.js";
 import type { ServerSession } from "./server_session.js";
 import type { Peers } from "./threads/peers.js";
-import { lineLimits, type Publication, TopicHomes } from "./threads/topic_homes.js";
+import type { Publication } from "./threads/topic_audience.js";
+import { lineLimits, TopicHomes } from "./threads/topic_homes.js";
 import { cursorKey, noTopicPlaces, type TopicPlaces } from "./topic_terms.js";
 
 const nothing = new Uint8Array(0);

@@ -7,8 +7,9 @@ import type { FollowedPlace, Taken } from "./followed.js";
 import { readTopicsOptions, type TopicsOptions } from "./options.js";
 import { checkPattern, checkSubject, isLiteral } from "./subject.js";
 import type { SubscribeFrom } from "./subscribe_from.js";
+import { checkFrom, recover, type Subscribed, type SubscribeOptions } from "./subscribed.js";
 import { Subscriptions } from "./subscriptions.js";
-import type { Gap, HistoryEntry, Recovered, TopicHistory } from "./topic_history.js";
+import type { Recovered } from "./topic_history.js";
 import { type Topic, TopicStore } from "./topic_store.js";
 
 /** What goes with a message. */
@@ -25,24 +26,7 @@ export interface Published<Subscriber> {
   readonly recipients: readonly Subscriber[];
 }
 
-export type { SubscribeFrom };
-
-export interface SubscribeOptions {
-  /** Only for a subject, not for a pattern with wildcards, which is of many topics. By default what comes from now on. */
-  readonly from?: SubscribeFrom | undefined;
-}
-
-/** What a new subscriber gets before anything that is published later. */
-export interface Subscribed {
-  /** Where the topic is; what is published next comes right after it. Absent for a pattern with wildcards. */
-  readonly cursor?: Cursor;
-  /** In order, the last of them at `cursor`. */
-  readonly replay: readonly HistoryEntry[];
-  /** Whether nothing is missing after the cursor that was given. Where none was, nothing can be. */
-  readonly recovered: boolean;
-  /** There if and only if something may be missing; then `replay` is all that is kept. */
-  readonly gap?: Gap;
-}
+export type { Subscribed, SubscribeFrom, SubscribeOptions };
 
 /** How much there is. */
 export interface TopicsStatistics {
@@ -349,18 +333,4 @@ export class Topics<Subscriber> {
         : `there are ${maxSubscriptionsEach} subscriptions of this subscriber already (maxSubscriptionsEach)`,
     );
   }
-}
-
-function checkFrom(from: unknown, pattern: string): void {
-  if (from === undefined) return;
-  if (!isLiteral(pattern)) {
-    throw new InvalidArgumentError(`from must not go with wildcards, as in ${show(pattern)}: name a subject`);
-  }
-  if (from !== "oldest" && from !== "last") checkCursor(from, "from");
-}
-
-function recover(history: TopicHistory, from: SubscribeFrom | undefined): Recovered {
-  if (typeof from === "object") return history.since(from);
-  if (from === "oldest") return { entries: history.kept, recovered: true };
-  return { entries: from === "last" ? history.last : [], recovered: true };
 }

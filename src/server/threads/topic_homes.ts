@@ -1,37 +1,21 @@
 import { ProtocolViolationError, TopicHomeError, TopicLimitError } from "../../errors.js";
 import type { Cursor } from "../../topic/cursor.js";
 import { checkSubject, isLiteral } from "../../topic/subject.js";
-import type { Gap } from "../../topic/topic_history.js";
 import type { Topic } from "../../topic/topic_store.js";
 import type { SubscribeFrom, Topics } from "../../topic/topics.js";
 import type { PublishResult } from "../publish_result.js";
 import { type Answer, Asks } from "./asks.js";
 import { Followers } from "./followers.js";
 import type { Group } from "./group.js";
-import { encodeHomeCommand, type HomeCommand, HomeOp, RefusedBy, readHomeCommand } from "./home_command.js";
+import { encodeHomeCommand, type HomeCommand, HomeOp, readHomeCommand } from "./home_command.js";
 import { type Environments, HomeMembers } from "./home_members.js";
 import { homeOf } from "./home_of.js";
 import { Interests } from "./interests.js";
 import { type LineLimits, Lines, type Posting } from "./lines.js";
 import { Offers } from "./offers.js";
+import { OwnTopics } from "./own_topics.js";
 import { PeerKind } from "./peer_kind.js";
-
-/** A message of a topic. */
-export interface Publication {
-  readonly subject: string;
-  readonly payload: Uint8Array;
-  readonly type: number;
-}
-
-/** How what homes say reaches who subscribes in this environment. */
-export interface TopicAudience<Subscriber> {
-  /** @returns to how many it was handed */
-  deliver(publication: Publication, cursor: Cursor, recipients: readonly Subscriber[]): number;
-  /** Something may be missing of a topic after `before`. */
-  tellGap(subject: string, gap: Gap, before: Cursor, recipients: readonly Subscriber[]): void;
-  /** Something may be missing of any topic. */
-  tellLoss(): void;
-}
+import { nextOf, type TopicAudience, tellGap } from "./topic_audience.js";
 
 /** The environments among which topics are shared, as they are needed here: `Peers`, or less. */
 export type HomePeers = Environments &
@@ -68,6 +52,7 @@ export class TopicHomes<Subscriber> {
   readonly #offers: Offers;
   readonly #asks: Asks;
   readonly #followers: Followers;
+  readonly #own: OwnTopics<Subscriber>;
   /** Subjects whose home has changed, and what that means here is not done yet. */
   readonly #moved = new Set<string>();
   /** When somebody by a number has ended: what that one wrote may still be read. */
@@ -93,6 +78,10 @@ export class TopicHomes<Subscriber> {
     this.#offers = new Offers(this.#members, this.#lines);
     this.#asks = new Asks(this.#lines);
     this.#followers = new Followers(this.#lines, topics);
+    this.#own = new OwnTopics({
+      ...{ environment: this.#environment, topics, audience, members: this.#members },
+      ...{ interests: this.#interests, lines: this.#lines, followers: this.#followers },
+    });
     peers.onLeft((environment) => this.#onLeft(environment));
     topics.share({
       wanted: (pattern) => this.#interests.add(pattern),
@@ -112,7 +101,7 @@ export class TopicHomes<Subscriber> {
   publish(subject: string, payload: Uint8Array, type: number): PublishResult {
     checkSubject(subject);
     if (this.#members.homeOf(subject) !== this.#environment) return this.#offers.make(subject, payload, type);
-    const { cursor, recipients } = this.#publishHere({ subject, payload, type });
+    const { cursor, recipients } = this.#own.publish({ subject, payload, type });
     return { status: "published", cursor, recipients };
   }
 
@@ -123,8 +112,8 @@ export class TopicHomes<Subscriber> {
    */
   prepare(pattern: string, from: SubscribeFrom | undefined): Promise<void> | undefined {
     if (!isLiteral(pattern)) return undefined;
-    if (this.#isHere(pattern)) {
-      this.#claim(pattern);
+    if (this.#own.isHere(pattern)) {
+      this.#own.claim(pattern);
       return undefined;
     }
     const topic = this.#topics.topicOf(pattern);
@@ -135,7 +124,9 @@ export class TopicHomes<Subscriber> {
   /** Whether a subscription may begin: after waiting for `prepare`, the home may be another by now. */
   isPrepared(pattern: string): boolean {
     return (
-      !isLiteral(pattern) || this.#isHere(pattern) || this.#topics.topicOf(pattern)?.followed !== undefined
+      !isLiteral(pattern) ||
+      this.#own.isHere(pattern) ||
+      this.#topics.topicOf(pattern)?.followed !== undefined
     );
   }
 
@@ -159,51 +150,13 @@ export class TopicHomes<Subscriber> {
     this.#asks.close();
   }
 
-  #isHere(subject: string): boolean {
-    return this.#members.homeOf(subject) === this.#environment;
-  }
-
-  #publishHere(publication: Publication): { cursor: Cursor; recipients: number } {
-    const { subject, payload, type } = publication;
-    this.#claim(subject);
-    const { cursor, recipients } = this.#topics.publish(subject, payload, { type });
-    // The others first: what this leads to here may publish to the same topic.
-    const others = this.#interested(subject);
-    if (others.length > 0) {
-      const command = encodeHomeCommand({ op: HomeOp.publication, subject, payload, type, cursor });
-      for (const member of others) this.#followers.tell(member, subject, command, cursor);
-    }
-    return { cursor, recipients: this.#audience.deliver(publication, cursor, recipients) };
-  }
-
-  /** Whatever others have numbered of a topic of this environment: it has another epoch from now on, and all are told. */
-  #claim(subject: string): void {
-    const before = this.#topics.claim(subject);
-    if (before === undefined) return;
-    this.#tellGap(subject, before);
-    const cursor = this.#topics.cursorOf(subject)!;
-    const command = encodeHomeCommand({ op: HomeOp.state, subject, cursor });
-    for (const member of this.#interested(subject)) this.#followers.tellPlace(member, command);
-  }
-
-  /** The others who may want what is said of a topic. */
-  #interested(subject: string): readonly number[] {
-    return this.#interests.among(this.#members.others, subject);
-  }
-
-  /** @param next what may come next, to who gets no history now; where the topic is, else. */
-  #tellGap(subject: string, before: Cursor, next = nextOf(this.#topics.cursorOf(subject)!)): void {
-    const recipients = this.#topics.recipients(subject);
-    if (recipients.length > 0) this.#audience.tellGap(subject, next, before, recipients);
-  }
-
   async #askHome(subject: string, wantsHistory: boolean): Promise<void> {
     let cause: Error = new TopicHomeError("no thread of the group has topics");
     for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
       const home = this.#members.homeOf(subject);
       if (home === undefined) break;
       if (home === this.#environment) {
-        this.#claim(subject);
+        this.#own.claim(subject);
         return;
       }
       const failure = await new Promise<Error | undefined>((resolve) => {
@@ -241,13 +194,13 @@ export class TopicHomes<Subscriber> {
 
   #follow(subject: string, cursor: Cursor, place: Parameters<Topics<Subscriber>["follow"]>[2]): void {
     const before = this.#topics.follow(subject, cursor, place);
-    if (before !== undefined) this.#tellGap(subject, before);
+    if (before !== undefined) tellGap(this.#topics, this.#audience, subject, before);
   }
 
   #take(sender: number, command: HomeCommand): void {
     switch (command.op) {
       case HomeOp.offer:
-        this.#onOffer(sender, command);
+        this.#own.offered(sender, command);
         break;
       case HomeOp.taken:
         this.#offers.answered(sender, command);
@@ -259,7 +212,7 @@ export class TopicHomes<Subscriber> {
         this.#onPublication(sender, command);
         break;
       case HomeOp.follow:
-        this.#onFollow(sender, command);
+        this.#own.followed(sender, command);
         break;
       case HomeOp.unfollow:
         this.#topics.unfollow(sender, command.subject);
@@ -275,21 +228,6 @@ export class TopicHomes<Subscriber> {
     }
   }
 
-  #onOffer(sender: number, command: HomeCommand): void {
-    const { id } = command;
-    if (!this.#isHere(command.subject)) {
-      this.#answer(sender, { op: HomeOp.refused, id, type: RefusedBy.stranger });
-      return;
-    }
-    try {
-      const { cursor } = this.#publishHere(command);
-      this.#answer(sender, { op: HomeOp.taken, id, cursor });
-    } catch (cause) {
-      if (!(cause instanceof TopicLimitError)) throw cause;
-      this.#answer(sender, { op: HomeOp.refused, id, type: RefusedBy.limit });
-    }
-  }
-
   #onPublication(sender: number, command: HomeCommand): void {
     const { subject, payload, type } = command;
     const cursor = command.cursor!;
@@ -298,7 +236,10 @@ export class TopicHomes<Subscriber> {
     const { recipients, isNew, before } = this.#topics.take(subject, payload, type, cursor);
     if (!isNew) return;
     if (before !== undefined) {
-      this.#tellGap(subject, before, { epoch: cursor.epoch, oldest: cursor.sequence });
+      tellGap(this.#topics, this.#audience, subject, before, {
+        epoch: cursor.epoch,
+        oldest: cursor.sequence,
+      });
     }
     this.#audience.deliver(command, cursor, recipients);
   }
@@ -313,22 +254,6 @@ export class TopicHomes<Subscriber> {
       return true;
     }
     return isHome || (topic.followed !== undefined && topic.history.epoch === epoch);
-  }
-
-  #onFollow(sender: number, { id, subject, flag }: HomeCommand): void {
-    if (!this.#isHere(subject)) {
-      this.#answer(sender, { op: HomeOp.refused, id, type: RefusedBy.stranger });
-      return;
-    }
-    this.#claim(subject);
-    try {
-      this.#topics.begin(subject);
-    } catch (cause) {
-      if (!(cause instanceof TopicLimitError)) throw cause;
-      this.#answer(sender, { op: HomeOp.refused, id, type: RefusedBy.limit });
-      return;
-    }
-    this.#followers.add(sender, { id, subject, wantsHistory: flag });
   }
 
   #onState(sender: number, state: HomeCommand): void {
@@ -346,18 +271,13 @@ export class TopicHomes<Subscriber> {
   /** A topic of which nothing is known here has lost something: who gets it by a wildcard never got that. */
   #onStrange(subject: string, cursor: Cursor): void {
     if (this.#topics.recipients(subject).length === 0) return;
-    this.#tellGap(subject, beforeAll, nextOf(cursor));
+    tellGap(this.#topics, this.#audience, subject, beforeAll, nextOf(cursor));
     try {
       this.#topics.follow(subject, cursor, {});
       this.#moved.add(subject); // so that its home knows that it is needed here
     } catch (cause) {
       if (!(cause instanceof TopicLimitError)) throw cause;
     }
-  }
-
-  #answer(member: number, command: Partial<HomeCommand> & { readonly op: number }): void {
-    // Where even that finds no room, who asked gives up by itself.
-    this.#lines.sendPatiently(member, encodeHomeCommand(command));
   }
 
   /** Nobody here needs a topic any more. */
@@ -400,7 +320,7 @@ export class TopicHomes<Subscriber> {
     const topic = this.#topics.topicOf(subject);
     if (home === undefined || topic === undefined) return;
     if (home === this.#environment) {
-      this.#claim(subject);
+      this.#own.claim(subject);
       return;
     }
     const isNeeded = topic.idleSinceMs === undefined || this.#topics.recipients(subject).length > 0;
@@ -410,10 +330,6 @@ export class TopicHomes<Subscriber> {
       if (failure instanceof TopicHomeError) this.#moved.add(subject);
     });
   }
-}
-
-function nextOf({ epoch, sequence }: Cursor): Gap {
-  return { epoch, oldest: sequence + 1 };
 }
 
 /** Whether what is known here of a topic of another environment is enough for who subscribes from there. */
