@@ -1,16 +1,16 @@
+import { watchAbort } from "../transport/abort_watch.js";
 import { abortedError } from "../transport/wait.js";
 
 /** Connecting that goes on: until it is done, the application's signal fires, or whoever began it calls it off. */
 export class Attempt {
   readonly #controller = new AbortController();
-  readonly #outer: AbortSignal | undefined;
-  readonly #onAbort: () => void;
+  /** Ends the watch of the application's signal. */
+  readonly end: () => void;
 
   constructor(outer: AbortSignal | undefined) {
-    this.#outer = outer;
-    this.#onAbort = () => this.callOff(abortedError("connecting", outer));
-    if (outer?.aborted) this.#onAbort();
-    else outer?.addEventListener("abort", this.#onAbort, { once: true });
+    const onAbort = () => this.callOff(abortedError("connecting", outer));
+    this.end = watchAbort(outer, onAbort);
+    if (outer?.aborted) onAbort();
   }
 
   get signal(): AbortSignal {
@@ -25,10 +25,6 @@ export class Attempt {
   callOff(reason: Error): void {
     this.#controller.abort(reason);
     this.end();
-  }
-
-  end(): void {
-    this.#outer?.removeEventListener("abort", this.#onAbort);
   }
 }
 

@@ -5,6 +5,7 @@ import {
   type SocketClose,
   SocketMessage,
 } from "../delivery/socket_message.js";
+import { watchAbort } from "../transport/abort_watch.js";
 import { type CloseInfo, defaultCloseDeadlineMs } from "../transport/close.js";
 import { toWireCode, WireCode } from "../websocket/close_code.js";
 import type { ClientBehaviour } from "./behaviour.js";
@@ -132,14 +133,14 @@ export class SessionSocket extends SocketEvents {
     const protocols = offered === "" ? [] : [{ key: "protocols", value: encoder.encode(offered) }];
     const onAbort = () => this.#giveUp.abort(signal?.reason);
     if (signal?.aborted) onAbort();
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const unwatch = watchAbort(signal, onAbort);
     try {
       const told = { ...options, meta: [...meta, ...protocols], signal: this.#giveUp.signal };
       this.#opened(await connect(this.url, told, this.#behaviour()));
     } catch {
       this.#end(lost); // who scripts does not learn why, but that it failed
     } finally {
-      signal?.removeEventListener("abort", onAbort);
+      unwatch();
     }
   }
 

@@ -1,4 +1,5 @@
 import { InternalError, ResourceExhaustedError } from "../errors.js";
+import { watchAbort } from "../transport/abort_watch.js";
 import type { NearLimit } from "../transport/near_limit.js";
 import { abortedError, type WaitOptions } from "../transport/wait.js";
 import { FailureCode, type Reply } from "./failure.js";
@@ -106,19 +107,18 @@ export class PendingRequests {
         if (!this.#waiting.delete(id)) throw new InternalError("a request was answered twice");
         this.#budget.giveBack();
         clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
+        stop();
       };
       const settle = (reply: Reply): void => {
         end();
         resolve(reply);
       };
-      const onAbort = (): void => {
-        end();
-        reject(abortedError("a request", signal));
-      };
       const timer =
         timeoutMs === undefined ? undefined : setTimeout(() => settle({ status: "timeout" }), timeoutMs);
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const stop = watchAbort(signal, () => {
+        end();
+        reject(abortedError("a request", signal));
+      });
       const again = idempotent ? (asked: Waiting) => send(id, asked) : undefined;
       const waiting = new Waiting(settle, timer, again);
       this.#waiting.set(id, waiting);

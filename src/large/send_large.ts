@@ -20,6 +20,7 @@ import {
   optional,
   withDefault,
 } from "../options/schema.js";
+import { watchAbort } from "../transport/abort_watch.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
 import { anyBytes, anything, encodeOffer, type Offer, readAcceptance } from "./offer.js";
 import { pacingOptions } from "./pacing.js";
@@ -170,7 +171,7 @@ async function sendPieces(port: Port, pieces: Pieces, options: Sent): Promise<nu
   };
   const sending = new Sending(port, { id, priority, windowBytes, idleTimeoutMs, taken });
   const abort = () => sending.fail(abortedError(what, signal));
-  signal?.addEventListener("abort", abort, { once: true });
+  const stop = watchAbort(signal, abort);
   if (signal?.aborted) abort();
   try {
     const chunkBytes = Math.min(options.chunkBytes, port.maxPayloadBytes, windowBytes - partOverheadBytes);
@@ -187,7 +188,7 @@ async function sendPieces(port: Port, pieces: Pieces, options: Sent): Promise<nu
     void tellAbort(port, id, priority, reasonOf(cause));
     throw cause;
   } finally {
-    signal?.removeEventListener("abort", abort);
+    stop();
   }
 }
 

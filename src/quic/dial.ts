@@ -8,6 +8,7 @@ import {
 } from "../errors.js";
 import { type Engine, expectHandle } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
+import { watchAbort } from "../transport/abort_watch.js";
 import { formatHost } from "../transport/address.js";
 import type { ClientCredential } from "../transport/credential.js";
 import { pinError } from "../transport/pins.js";
@@ -121,9 +122,10 @@ function attempt<C extends EngineConnection>(
   const early = ticket !== undefined && tickets?.earlyData === true;
   const where = `${formatHost(host)}:${port}`;
   return new Promise((resolve, reject) => {
+    let unwatch = () => {}; // what fails before the signal is watched has nothing to end
     const settle = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
+      unwatch();
     };
     // msquic's own handshake timeout counts silence only, so the deadline is held here as well.
     const giveUp = (error: MillraceError) => {
@@ -131,7 +133,6 @@ function attempt<C extends EngineConnection>(
       connection.abandon(error);
       reject(error);
     };
-    const onAbort = () => giveUp(abortedError("connecting", signal));
     const timer = setTimeout(() => giveUp(timeoutError(where)), Math.max(0, timeoutMs));
     const opening: Opening = {
       where,
@@ -177,7 +178,7 @@ function attempt<C extends EngineConnection>(
       return;
     }
     engine.register(connection);
-    signal?.addEventListener("abort", onAbort, { once: true });
+    unwatch = watchAbort(signal, () => giveUp(abortedError("connecting", signal)));
   });
 }
 

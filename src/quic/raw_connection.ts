@@ -4,6 +4,7 @@ import { DatagramOutcome, EventKind, Flag } from "../native/constants.js";
 import type { Engine } from "../native/engine.js";
 import type { NativeConnectionOptions } from "../native/environment.js";
 import type { RingReader } from "../native/ring.js";
+import { watchAbort } from "../transport/abort_watch.js";
 import { formatAddress } from "../transport/address.js";
 import type { CloseInfo } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
@@ -194,8 +195,7 @@ export class RawConnection extends EngineConnection implements QuicConnection, S
     if (signal?.aborted) atOnce();
     else this.closeWith(read);
     if (signal !== undefined && this.state === "closing") {
-      signal.addEventListener("abort", atOnce, { once: true });
-      void this.closed.then(() => signal.removeEventListener("abort", atOnce));
+      void this.closed.then(watchAbort(signal, atOnce));
     }
     return this.closed;
   }

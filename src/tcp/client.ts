@@ -7,6 +7,7 @@ import {
   type MillraceError,
   ProtocolMismatchError,
 } from "../errors.js";
+import { watchAbort } from "../transport/abort_watch.js";
 import { formatHost } from "../transport/address.js";
 import { connectError, connectTimedOut } from "../transport/connect_error.js";
 import type { TransportBehaviour } from "../transport/connection.js";
@@ -50,7 +51,8 @@ class Handshake {
   readonly #resolve: (connection: TcpConnection) => void;
   readonly #reject: (error: MillraceError) => void;
   readonly #timer: NodeJS.Timeout;
-  readonly #onAbort = (): void => this.#fail(abortedError("connecting", this.#options.signal));
+  /** Ends the watch of the signal. */
+  readonly #unwatch: () => void;
   #answer: Buffer = Buffer.alloc(0);
 
   constructor(
@@ -71,7 +73,7 @@ class Handshake {
       () => this.#fail(connectTimedOut(this.#target, handshakeTimeoutMs)),
       handshakeTimeoutMs,
     );
-    signal?.addEventListener("abort", this.#onAbort);
+    this.#unwatch = watchAbort(signal, () => this.#fail(abortedError("connecting", signal)));
     this.#socket = this.#open();
     this.#socket.on("error", (cause) => this.#fail(this.#errorOf(cause)));
     this.#socket.on("end", () => this.#fail(this.#cutOff()));
@@ -155,7 +157,7 @@ class Handshake {
 
   #end(): void {
     clearTimeout(this.#timer);
-    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#unwatch();
     this.#socket?.removeAllListeners("data").removeAllListeners("end");
     this.#socket?.removeAllListeners("error").removeAllListeners("close");
   }

@@ -1,6 +1,7 @@
 import { AbortedError, TimeoutError } from "../errors.js";
 import { readOptions } from "../options/read.js";
 import { abortSignal, integer, object, optional } from "../options/schema.js";
+import { watchAbort } from "./abort_watch.js";
 
 const MAX_TIMER_MS = 0x7fff_ffff;
 
@@ -36,7 +37,7 @@ export function watchWait(
 ): () => void {
   const end = () => {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
+    stop();
   };
   const onAbort = () => {
     end();
@@ -49,8 +50,8 @@ export function watchWait(
           end();
           giveUp(new TimeoutError(`${what} took longer than ${timeoutMs} ms`));
         }, timeoutMs);
+  const stop = watchAbort(signal, onAbort);
   if (signal?.aborted) queueMicrotask(onAbort);
-  else signal?.addEventListener("abort", onAbort, { once: true });
   return end;
 }
 

@@ -4,6 +4,7 @@ import {
   type MillraceError,
   ProtocolMismatchError,
 } from "../errors.js";
+import { watchAbort } from "../transport/abort_watch.js";
 import { formatHost } from "../transport/address.js";
 import { connectTimedOut } from "../transport/connect_error.js";
 import type { Transport, TransportConnectOptions } from "../transport/transport.js";
@@ -43,7 +44,7 @@ function open(
   const socket = createSocket(target + url.path, protocols);
   const end = () => {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
+    unwatch();
     socket.onopen = null;
     socket.onclose = null;
   };
@@ -52,9 +53,8 @@ function open(
     socket.close();
     reject(error);
   };
-  const onAbort = () => fail(abortedError("connecting", signal));
   const timer = setTimeout(() => fail(connectTimedOut(target, handshakeTimeoutMs)), handshakeTimeoutMs);
-  signal?.addEventListener("abort", onAbort, { once: true });
+  const unwatch = watchAbort(signal, () => fail(abortedError("connecting", signal)));
   socket.binaryType = "arraybuffer";
   socket.onerror = () => {}; // `close` follows, and neither says why
   socket.onclose = () => {

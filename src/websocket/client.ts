@@ -10,6 +10,7 @@ import {
   ProtocolMismatchError,
   ResourceExhaustedError,
 } from "../errors.js";
+import { watchAbort } from "../transport/abort_watch.js";
 import { formatHost } from "../transport/address.js";
 import { connectError, connectTimedOut } from "../transport/connect_error.js";
 import { type ClientCredential, loadClientCredential } from "../transport/credential.js";
@@ -41,7 +42,8 @@ class Handshake {
   readonly #socket: WebSocket;
   readonly #reject: (error: MillraceError) => void;
   readonly #timer: NodeJS.Timeout;
-  readonly #onAbort = (): void => this.#fail(abortedError("connecting", this.#options.signal));
+  /** Ends the watch of the signal. */
+  readonly #unwatch: () => void;
   #tcp: Socket | undefined;
   /** TLS is done, as far as a client can tell. */
   #secure = false;
@@ -66,7 +68,7 @@ class Handshake {
       () => this.#fail(connectTimedOut(where(options), handshakeTimeoutMs)),
       handshakeTimeoutMs,
     );
-    signal?.addEventListener("abort", this.#onAbort);
+    this.#unwatch = watchAbort(signal, () => this.#fail(abortedError("connecting", signal)));
     socket.on("error", (cause) => this.#fail(this.#errorOf(cause, credential)));
     socket.on("unexpected-response", (_request, response) => {
       this.#fail(refusalError(response, options));
@@ -120,7 +122,7 @@ class Handshake {
 
   #end(): void {
     clearTimeout(this.#timer);
-    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#unwatch();
     this.#socket.removeAllListeners();
   }
 }
