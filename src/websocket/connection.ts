@@ -28,6 +28,9 @@ import { lostCloseInfo, toWireCode, WireCode } from "./close_code.js";
 import type { WebSocketContext } from "./context.js";
 import type { Opening } from "./opening.js";
 
+/** How long a connection that is ended at once has, to send why. */
+const lingerMs = 1_000;
+
 /** A close that this side began. */
 interface Closing {
   info: CloseInfo;
@@ -70,6 +73,14 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
   protected abstract write(head: Uint8Array, payload: Uint8Array | undefined, binary: boolean): void;
   /** Sends a close frame behind what is queued; called again by {@link writable} until it could. */
   protected abstract shutDown(wireCode: number, reason: string): void;
+  /** The operating system has not taken what it was given. */
+  protected get isStuck(): boolean {
+    return this.bytesQueued > 0;
+  }
+  /** Ends the TCP connection as soon as the close frame has left. */
+  protected leave(): void {
+    this.terminate();
+  }
   /** Whether these bytes are UTF-8. */
   protected abstract isText(bytes: Uint8Array): boolean;
   /** Ends the TCP connection at once. */
@@ -122,7 +133,7 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
     if (this.#state === "open") this.markClosing({ by: "local", code, reason }, toWireCode(code), deadlineMs);
     if (this.#state !== "closing") return;
     if (graceful) this.#shutDown();
-    else this.#abort();
+    else this.#abort(Math.min(deadlineMs, lingerMs));
   }
 
   expire(): void {
@@ -256,9 +267,17 @@ export abstract class BaseConnection implements WebSocketConnection, Watched {
   }
 
   /** Drops what is queued; where that is nothing, the peer still learns the code. */
-  #abort(): void {
-    if (this.bytesQueued === 0) this.#shutDown();
-    this.terminate();
+  #abort(deadlineMs: number): void {
+    if (this.isStuck) {
+      this.terminate();
+      return;
+    }
+    this.#shutDown();
+    const closing = this.#closing;
+    if (closing === undefined) return;
+    clearTimeout(closing.deadline);
+    closing.deadline = setTimeout(() => this.terminate(), deadlineMs);
+    this.leave();
   }
 
   #missDeadline(deadlineMs: number): void {

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { WebSocket } from "ws";
 import { FrameTooLargeError, ProtocolViolationError } from "../errors.js";
 import type { SocketAddress } from "../transport/address.js";
@@ -150,6 +151,18 @@ export class WsConnection extends BaseConnection {
   protected shutDown(wireCode: number, reason: string): void {
     this.#discardHeld();
     this.#socket.close(wireCode, reason);
+  }
+
+  /** TLS says a turn late that it has sent something, and sends nothing more before. */
+  protected override get isStuck(): boolean {
+    if (!(this.#tcp instanceof TLSSocket)) return super.isStuck;
+    const isCompressing = this.#socket.bufferedAmount > this.#tcp.writableLength;
+    return isCompressing || this.#tcp.writableNeedDrain;
+  }
+
+  protected override leave(): void {
+    if (this.#tcp instanceof TLSSocket) this.#tcp.destroySoon();
+    else super.leave();
   }
 
   protected isText(bytes: Uint8Array): boolean {

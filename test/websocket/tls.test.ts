@@ -102,6 +102,28 @@ test("a wss client may ping in the middle of much that it sends", async (t) => {
   assert.equal(received, count);
 });
 
+test("a wss connection that is ended at once, behind an answer, brings both the answer and the code", async (t) => {
+  const behaviour: WebSocketBehaviour = {
+    open() {},
+    frame(connection, bytes) {
+      connection.send(bytes);
+      connection.close({ code: 400, reason: "now", graceful: false });
+    },
+    drain() {},
+    close() {},
+  };
+  const listener = await listenRaw("wss://127.0.0.1:0/", behaviour, { tls: identity });
+  t.after(() => listener.close());
+  const client = new WebSocket(listener.url, { ca: authority.certificate });
+  await once(client, "open");
+  const heard: string[] = [];
+  client.on("message", (message: Buffer) => heard.push(message.toString()));
+  const closed = once(client, "close");
+  client.send(Buffer.from("answer"));
+  const [code, reason] = (await closed) as [number, Buffer];
+  assert.deepEqual([heard, code, reason.toString()], [["answer"], 4400, "now"]);
+});
+
 test("a ws client at a port that speaks TLS is told to connect by wss", async (t) => {
   const listener = await listen("wss://127.0.0.1:0/", {}, { tls: identity });
   t.after(() => listener.close({ graceful: false }));
