@@ -41,6 +41,7 @@ export function describeHostileBytes(kit: SessionKit): void {
       assert.equal((await innocent.request("well")).status, "success");
       assert.deepEqual(wrong, [], "nothing of it reached the application");
     };
+    await unharmed(); // its session has begun: the time for that may be cut now
     return { server, unharmed };
   }
 
