@@ -125,3 +125,9 @@ export function text(words: string): Uint8Array {
 export function message(words: string): { kind: number; type: number; payload: Uint8Array } {
   return { kind: Kind.Message, type: 1, payload: text(words) };
 }
+
+/** What has gone out since it was asked last, as text. */
+export const words = (wire: Wire) => wire.takeAll().map(({ text }) => text);
+
+/** A payload whose frame has so many bytes. */
+export const framed = (bytes: number) => new Uint8Array(bytes - 48);

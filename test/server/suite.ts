@@ -10,6 +10,7 @@ import { describeIdentities } from "./suite/identities.js";
 import { type SessionsUnderTest, sessionKit } from "./suite/kit.js";
 import { describeLarge } from "./suite/large.js";
 import { describeLargeBadPeers } from "./suite/large_bad_peers.js";
+import { describeLargeFailures } from "./suite/large_failures.js";
 import { describeLimits } from "./suite/limits.js";
 import { describeMessageIds } from "./suite/message_ids.js";
 import { describeSessionMessages } from "./suite/messages.js";
@@ -36,6 +37,7 @@ export function describeSessions(name: string, under: SessionsUnderTest): void {
     describeBadPeers(kit);
     describeLimits(kit);
     describeLarge(kit);
+    describeLargeFailures(kit);
     describeLargeBadPeers(kit);
     describeHostileBytes(kit);
     describeHostileText(kit);

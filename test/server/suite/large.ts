@@ -1,90 +1,14 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { describe, type TestContext, test } from "node:test";
-import { AbortedError, FrameTooLargeError, InvalidArgumentError, TransferFailedError } from "millrace";
-import type { ClientSession } from "millrace/client";
-import {
-  clientReceivesLarge,
-  type LargeMessage,
-  type LargeSession,
-  type ReceiveLargeOptions,
-  sendLarge,
-  serverReceivesLarge,
-} from "millrace/large";
-import { FailureCode, RequestFailure, type Session, type Store } from "millrace/server";
+import { describe, test } from "node:test";
+import { AbortedError, FrameTooLargeError, InvalidArgumentError } from "millrace";
+import { type LargeMessage, type LargeSession, sendLarge } from "millrace/large";
+import { FailureCode, RequestFailure, type Store } from "millrace/server";
 import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
 import type { SessionKit } from "./kit.js";
 
-const KIB = 1_024;
-const MIB = 1_024 * KIB;
-
-/** A server and a client that receive large messages alike. */
-async function twoSides(
-  kit: SessionKit,
-  t: TestContext,
-  options: Omit<ReceiveLargeOptions<unknown>, "large"> & {
-    large(session: unknown, message: LargeMessage): unknown;
-  },
-  store?: Store,
-) {
-  const opened = deferred<Session>();
-  const errors: unknown[] = [];
-  const error = (_session: unknown, cause: unknown) => errors.push(cause);
-  const server = await kit.serve(
-    t,
-    serverReceivesLarge(
-      { open: (session) => opened.resolve(session), requests: { well: () => "yes" }, error },
-      options,
-    ),
-    { store },
-  );
-  const client = await kit.join(
-    t,
-    server,
-    {},
-    clientReceivesLarge({ requests: { well: () => "yes" }, error }, options),
-  );
-  const session = await opened.promise;
-  const ways: readonly (readonly [string, LargeSession])[] = [
-    ["from the client", client],
-    ["from the server", session],
-  ];
-  const goOn = async () => {
-    client.abandon();
-    await until("it is detached", () => client.state === "disconnected");
-    assert.equal(await client.switchTo(server.urls[0]!), true);
-  };
-  return { server, client, session, ways, errors, goOn };
-}
-
-/** Gives zeros for ever, and counts them. */
-function endless(chunkBytes = 64 * KIB) {
-  const source = {
-    given: 0,
-    isStopped: false,
-    *[Symbol.iterator]() {
-      try {
-        for (;;) {
-          source.given += chunkBytes;
-          yield new Uint8Array(chunkBytes);
-        }
-      } finally {
-        source.isStopped = true;
-      }
-    },
-  };
-  return source;
-}
-
-async function failsBy(sent: Promise<unknown>, code: number, reason: RegExp): Promise<void> {
-  await assert.rejects(sent, (error) => {
-    assert.ok(error instanceof TransferFailedError, `${error}`);
-    assert.equal(error.failureCode, code);
-    assert.match(error.message, reason);
-    return true;
-  });
-}
+import { endless, failsBy, KIB, MIB, twoSides } from "./large_kit.js";
 
 export function describeLarge(kit: SessionKit): void {
   describe("large messages", () => {
@@ -193,81 +117,6 @@ export function describeLarge(kit: SessionKit): void {
       }
     });
 
-    test("are refused before any bytes flow: by who takes them, by their size, or where nobody does", async (t) => {
-      const { ways, errors } = await twoSides(kit, t, {
-        maxBytes: 10 * MIB,
-        large: (_session, { subject, totalBytes }) => {
-          if (subject === "secret") throw new RequestFailure("not you", FailureCode.forbidden);
-          if (totalBytes === undefined) throw new RequestFailure("say how large it is", 1_411);
-        },
-      });
-      for (const [, session] of ways) {
-        const source = endless();
-        const named = { totalBytes: 5 * MIB, subject: "secret" };
-        await failsBy(sendLarge(session, source, named), FailureCode.forbidden, /not you/);
-        await failsBy(sendLarge(session, source), 1_411, /say how large/);
-        const large = { totalBytes: 10 * MIB + 1 };
-        await failsBy(sendLarge(session, source, large), FailureCode.forbidden, /more than 10485760 bytes/);
-        const ignored = { totalBytes: 5 * MIB };
-        await failsBy(sendLarge(session, source, ignored), FailureCode.failed, /has not taken all/);
-        assert.equal(source.given, 0);
-      }
-      assert.deepEqual(errors, []);
-      const got: string[] = [];
-      const server = await kit.serve(t, { message: (_session, message) => got.push(message.text()) });
-      const client = await kit.join(t, server);
-      await failsBy(sendLarge(client, endless()), FailureCode.unknownSubject, /receives no large messages/);
-      await client.sendAcked("a word");
-      assert.deepEqual(got, ["a word"], "nothing else has come");
-    });
-
-    test("end in the middle when either side says so, and the other is told why", async (t) => {
-      let seen: LargeMessage | undefined;
-      let wantsBytes = Number.POSITIVE_INFINITY;
-      const outcomes: unknown[] = [];
-      const { ways, errors } = await twoSides(kit, t, {
-        large: async (_session, message) => {
-          seen = message;
-          try {
-            for await (const _chunk of message) {
-              if (message.bytesReceived > wantsBytes) message.cancel("that is enough", 1_001);
-            }
-          } catch (cause) {
-            outcomes.push(cause);
-            throw cause;
-          }
-        },
-      });
-      for (const [way, session] of ways) {
-        wantsBytes = MIB;
-        const source = endless();
-        await failsBy(sendLarge(session, source), 1_001, /that is enough/);
-        assert.ok(source.isStopped);
-        await until("who took it knows, too", () => outcomes.length === 1);
-        await failsBy(Promise.reject(outcomes.shift()), 1_001, /that is enough/);
-
-        wantsBytes = Number.POSITIVE_INFINITY;
-        const abort = new AbortController();
-        const sent = sendLarge(session, endless(), {
-          signal: abort.signal,
-          onProgress: ({ bytesTaken }) => bytesTaken > MIB && abort.abort(),
-        });
-        await assert.rejects(sent, AbortedError);
-        await until("who took it is told", () => outcomes.length === 1);
-        await failsBy(Promise.reject(outcomes.shift()), FailureCode.failed, /given it up: .*signal/);
-        assert.equal(seen?.signal.aborted, true, way);
-
-        const broken = (function* () {
-          yield new Uint8Array(2 * MIB);
-          throw new RangeError("the disk is gone");
-        })();
-        await assert.rejects(sendLarge(session, broken), RangeError);
-        await until("who took it is told of that", () => outcomes.length === 1);
-        await failsBy(Promise.reject(outcomes.shift()), FailureCode.failed, /a fault of the sender/);
-      }
-      assert.deepEqual(errors, []);
-    });
-
     test("are done when their handler is, and fail with it, even behind the last byte", async (t) => {
       const release = deferred();
       let isSent = false;
@@ -302,65 +151,6 @@ export function describeLarge(kit: SessionKit): void {
       }
     });
 
-    test("fail on both sides when their session ends", async (t) => {
-      for (const from of [0, 1]) {
-        const outcomes: unknown[] = [];
-        let bytes = 0;
-        const { ways, client, errors } = await twoSides(kit, t, {
-          large: async (_session, message) => {
-            try {
-              for await (const chunk of message) bytes += chunk.length;
-            } catch (cause) {
-              outcomes.push(cause);
-              throw cause;
-            }
-          },
-        });
-        const sent = failsBy(sendLarge(ways[from]![1], endless()), FailureCode.lost, /ended, or was lost/);
-        await until("it is on its way", () => bytes > MIB);
-        await client.close();
-        await sent;
-        await until("who took it is told", () => outcomes.length === 1);
-        await failsBy(Promise.reject(outcomes[0]), FailureCode.lost, /session has ended/);
-        assert.deepEqual(errors, []);
-      }
-    });
-
-    test("are so many at a time, of one session and of all; the others go on", async (t) => {
-      const gate = deferred();
-      const got: number[] = [];
-      const { server, client, errors } = await twoSides(kit, t, {
-        maxTransfers: 3,
-        maxTransfersPerSession: 2,
-        large: async (_session, message) => {
-          let bytes = 0;
-          for await (const chunk of message) {
-            await gate.promise;
-            bytes += chunk.length;
-          }
-          got.push(bytes);
-        },
-      });
-      const second = await kit.join(t, server);
-      const bytes = new Uint8Array(MIB);
-      let begun = 0;
-      const send = (session: ClientSession) => {
-        const sent = sendLarge(session, bytes, { onProgress: () => {} });
-        begun += 1;
-        return sent;
-      };
-      const sent = [send(client), send(client)];
-      await failsBy(send(client), FailureCode.overloaded, /as many/);
-      sent.push(send(second));
-      await failsBy(send(second), FailureCode.overloaded, /as many/);
-      assert.equal(begun, 5);
-      gate.resolve();
-      await Promise.all(sent);
-      assert.deepEqual(got, [MIB, MIB, MIB]);
-      await send(client);
-      assert.deepEqual(errors, []);
-    });
-
     test("are nothing to a store, whose messages are of the application", async (t) => {
       const stored: (string | undefined)[] = [];
       const store: Store = { durability: "process", append: ({ subject }) => void stored.push(subject) };
@@ -381,46 +171,6 @@ export function describeLarge(kit: SessionKit): void {
       const told = await client.sendAcked("an order", { level: "stored", subject: "millrace.large" });
       assert.equal(told.status, "acknowledged");
       assert.deepEqual(stored, ["millrace.large"]);
-    });
-
-    test("are not begun where middleware lets them pass when their session is over", async (t) => {
-      const [held, closed, passed, gate] = [deferred(), deferred(), deferred(), deferred()];
-      let begun = 0;
-      const server = await kit.serve(
-        t,
-        serverReceivesLarge(
-          { close: () => closed.resolve() },
-          {
-            large: () => {
-              begun += 1;
-            },
-          },
-        ),
-        {
-          middleware: [
-            {
-              name: "slow",
-              incoming: async (_session, _incoming, next) => {
-                held.resolve();
-                await gate.promise;
-                try {
-                  return await next();
-                } finally {
-                  passed.resolve();
-                }
-              },
-            },
-          ],
-        },
-      );
-      const client = await kit.join(t, server);
-      const sent = assert.rejects(sendLarge(client, new Uint8Array(10)));
-      await held.promise;
-      await client.close();
-      await Promise.all([sent, closed.promise]);
-      gate.resolve();
-      await passed.promise;
-      assert.equal(begun, 0);
     });
 
     test("come from what has bytes to give, and from nothing else", async (t) => {
