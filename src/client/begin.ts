@@ -50,16 +50,12 @@ export async function beginSession<Events>(
 
 /** Whether a session has what a page loads at need from its begin on: else it is loaded where it is first asked for. */
 function needsExtras(
-  { lingerMs }: ReadClientOptions,
+  { lingerMs, codecs, transports }: ReadClientOptions,
   urls: readonly string[],
   { publication, gap, requests, request }: ClientBehaviour,
 ): boolean {
-  return (
-    urls.length > 1 ||
-    urls.some(isHost) ||
-    lingerMs > 0 ||
-    (publication ?? gap ?? requests ?? request) !== undefined
-  );
+  const given = codecs ?? transports ?? publication ?? gap ?? requests ?? request;
+  return given !== undefined || lingerMs > 0 || urls.length > 1 || urls.some(isHost);
 }
 
 /** @throws InvalidArgumentError */

@@ -13,7 +13,6 @@ import type { MessageId } from "../delivery/send_options.js";
 import { idText } from "../delivery/session_id.js";
 import type { Welcome } from "../delivery/welcome.js";
 import { ProtocolViolationError, ResourceExhaustedError, SessionClosedError } from "../errors.js";
-import { CodecCarrier } from "../frame/codec_carrier.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { sendFrame } from "../frame/unit.js";
 import { CloseCode, type CloseInfo, type CloseOptions } from "../transport/close.js";
@@ -217,7 +216,7 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
     this.#flight = dialled.flight;
     this.#flight?.board(welcome.answersEarly === true);
     this.peerMaxBytes = welcome.maxMessageBytes;
-    const carrier = codec === undefined ? connection : new CodecCarrier(connection, codec);
+    const carrier = codec === undefined ? connection : new this.#extras.here!.CodecCarrier(connection, codec);
     this.carrier = compression?.carry(carrier, this.compressionFigures) ?? carrier;
     this.compressionFigures = this.carrier.compressing?.figures ?? this.compressionFigures;
     sendFrame(connection, codec, encodeCommit());

@@ -131,8 +131,9 @@ async function dialHere(
   };
   const said: SayHello = (early) => encodeHello({ ...hello(), token, early });
   const opening = (protocol: string) => dialling.opening(protocol, () => said());
+  const framing = platform.extras.here?.streamFraming;
   const connection = await transport.connect(
-    { ...transportOptions(transport, read), url: transportUrl, tls, signal, opening, earlyData },
+    { ...transportOptions(transport, read, framing), url: transportUrl, tls, signal, opening, earlyData },
     dialling,
   );
   return dialling.greet(connection, said, leftMs(), url);

@@ -1,3 +1,5 @@
+import { CodecCarrier } from "../frame/codec_carrier.js";
+import { streamFraming } from "../frame/control.js";
 import { Answering } from "./answering.js";
 import type { FetchDocument } from "./discovery.js";
 import { Linger } from "./linger.js";
@@ -15,11 +17,23 @@ export interface Extras {
   readonly Moves: typeof Moves;
   /** Where the server's requests have a handler. */
   readonly Answering: typeof Answering;
+  /** Where the application has transports of its own, and they have streams. */
+  readonly streamFraming: typeof streamFraming;
+  /** Where it has codecs of its own. */
+  readonly CodecCarrier: typeof CodecCarrier;
   /** Where small messages wait for others. */
   readonly Linger: typeof Linger;
 }
 
 /** All of it, where documents are fetched so. */
 export function extrasWith(fetchDocument: FetchDocument): Extras {
-  return { makeRoutes: routesBy(fetchDocument), Topics, Moves, Answering, Linger };
+  return {
+    makeRoutes: routesBy(fetchDocument),
+    Topics,
+    Moves,
+    Answering,
+    streamFraming,
+    CodecCarrier,
+    Linger,
+  };
 }

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from "../errors.js";
 import { parseTransportUrl, type TransportUrl } from "../transport/address.js";
 import type { TransportBehaviour } from "../transport/connection.js";
 import type { TransportListener } from "../transport/transport.js";
+import { streamFraming } from "./control.js";
 import type { ResolvedListenOptions } from "./options.js";
 import { transportOptions } from "./transport_options.js";
 import { transportOf } from "./transports.js";
@@ -60,5 +61,5 @@ async function bind(
     reusePort,
     earlyData,
   };
-  return transport.listen({ ...transportOptions(transport, options), ...own, url }, behaviour);
+  return transport.listen({ ...transportOptions(transport, options, streamFraming), ...own, url }, behaviour);
 }

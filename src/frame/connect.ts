@@ -1,6 +1,7 @@
 import { AbortedError } from "../errors.js";
 import { parseTransportUrl } from "../transport/address.js";
 import type { Behaviour, Connection } from "./connection.js";
+import { streamFraming } from "./control.js";
 import { MessageBehaviour } from "./message_behaviour.js";
 import { type ConnectOptions, checkBehaviour, readConnectOptions } from "./options.js";
 import { transportOptions } from "./transport_options.js";
@@ -30,7 +31,7 @@ export async function connect<Data = unknown>(
   if (signal?.aborted) throw new AbortedError("connecting was aborted", { cause: signal.reason });
   const messages = new MessageBehaviour<Data>(behaviour, read);
   const connection = await transport.connect(
-    { ...transportOptions(transport, read), url: transportUrl, tls, signal },
+    { ...transportOptions(transport, read, streamFraming), url: transportUrl, tls, signal },
     messages,
   );
   return messages.of(connection);

@@ -1,12 +1,19 @@
 import { InvalidArgumentError } from "../errors.js";
 import type { Transport, TransportOptions } from "../transport/transport.js";
 import { hotHeadBytes } from "./codec.js";
-import { streamFraming } from "./control.js";
+import type { streamFraming } from "./control.js";
 import { type Codec, frameCodec, protocolOf } from "./message_codec.js";
 import type { ResolvedMessageOptions } from "./options.js";
 
-/** What a transport is told of the options that listening and connecting share. */
-export function transportOptions(transport: Transport, options: ResolvedMessageOptions): TransportOptions {
+/**
+ * What a transport is told of the options that listening and connecting share.
+ * @param framing how frames lie in a stream of bytes: missing where no transport has one.
+ */
+export function transportOptions(
+  transport: Transport,
+  options: ResolvedMessageOptions,
+  framing: typeof streamFraming | undefined,
+): TransportOptions {
   const { codecs = [frameCodec], maxMessageBytes } = options;
   return {
     highWaterMarkBytes: options.highWaterMarkBytes,
@@ -14,7 +21,7 @@ export function transportOptions(transport: Transport, options: ResolvedMessageO
     frameTimeoutMs: options.frameTimeoutMs,
     handshakeTimeoutMs: options.handshakeTimeoutMs,
     maxFrameBytes: maxFrameBytes(maxMessageBytes, codecs),
-    stream: streamFraming(codecs),
+    stream: framing?.(codecs),
     protocols: options.protocols ?? codecs.map((codec) => protocolOf(codec, transport.name)),
   };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { ConnectionLostError } from "millrace";
+import { ConnectionLostError, jsonCodec } from "millrace";
 import type { ClientBehaviour, ClientOptions, ClientSession } from "millrace/client";
 import { createServer, FailureCode, type ServerBehaviour, type Session } from "millrace/server";
 import { beginSession } from "#internal/client/begin.js";
@@ -22,7 +22,10 @@ async function join(
   behaviour: ClientBehaviour = {},
   served: ServerBehaviour = {},
 ): Promise<ClientSession> {
-  const server = await createServer({ listen: ["tcp://127.0.0.1:0", "tcp://127.0.0.1:0"] }, served);
+  const server = await createServer(
+    { listen: ["ws://127.0.0.1:0", "ws://127.0.0.1:0"], codecs: options.codecs },
+    served,
+  );
   t.after(() => server.close({ graceful: false }));
   const given = options.headStartMs === undefined ? server.urls[0]! : server.urls;
   const platform = { transportOf, clock: clientClock, experience: () => new Experience(), extras };
@@ -72,6 +75,8 @@ describe("what not every session needs", () => {
   for (const [what, options, behaviour] of [
     ["several URLs", { headStartMs: 0 }, {}],
     ["a linger", { lingerMs: 1 }, {}],
+    ["a codec", { codecs: [jsonCodec] }, {}],
+    ["a transport", { transports: [] }, {}],
     ["a handler of publications", {}, { publication() {} }],
     ["a handler of gaps", {}, { gap() {} }],
     ["a handler of requests", {}, { request() {} }],
@@ -139,7 +144,7 @@ describe("what not every session needs", () => {
     const { transports } = await session.statistics();
     assert.equal(transports[0]!.connections, 1);
     const url = served(session);
-    const moves = [session.switchTo(url), session.switchTo("tcp")];
+    const moves = [session.switchTo(url), session.switchTo("websocket")];
     assert.equal(session.state, "connected");
     loading.resolve(all);
     assert.deepEqual(await Promise.all(moves), [true, true]);
@@ -150,7 +155,7 @@ describe("what not every session needs", () => {
   it("that cannot be loaded fails a move, and leaves the session where it is", async (t) => {
     const extras = atNeed<Extras>(() => Promise.reject(new TypeError("no network")));
     const session = await join(t, extras);
-    await assert.rejects(session.switchTo("tcp"), ConnectionLostError);
+    await assert.rejects(session.switchTo("websocket"), ConnectionLostError);
     assert.equal(session.state, "connected");
     assert.equal(session.send("still there"), "sent");
   });

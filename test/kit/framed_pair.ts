@@ -1,5 +1,6 @@
 import type { TestContext } from "node:test";
 import type { Transport, TransportBehaviour } from "millrace";
+import { streamFraming } from "#internal/frame/control.js";
 import { decodeFrame, encodeFrame, FrameView, Kind } from "#internal/frame/frame.js";
 import { readListenOptions } from "#internal/frame/options.js";
 import { transportOptions } from "#internal/frame/transport_options.js";
@@ -116,6 +117,6 @@ async function readUrl(given: string, transports?: readonly Transport[]) {
   return {
     url,
     transport,
-    shared: transportOptions(transport, readListenOptions({ highWaterMarkBytes: 1 << 24 })),
+    shared: transportOptions(transport, readListenOptions({ highWaterMarkBytes: 1 << 24 }), streamFraming),
   };
 }

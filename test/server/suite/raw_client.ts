@@ -4,6 +4,7 @@ import type { Server } from "millrace/server";
 import { AckLevel } from "#internal/delivery/ack.js";
 import type { Hello } from "#internal/delivery/hello.js";
 import { sessionVersion } from "#internal/delivery/terms.js";
+import { streamFraming } from "#internal/frame/control.js";
 import { encodeFrame, Kind } from "#internal/frame/frame.js";
 import { FrameBehaviour, takeOther } from "#internal/frame/frame_behaviour.js";
 import { frameCodec } from "#internal/frame/message_codec.js";
@@ -48,12 +49,13 @@ export class RawClient extends FrameBehaviour<undefined> {
     const client = new RawClient([frameCodec]);
     const url = parseTransportUrl(server.urls[0]!);
     const transport = await transportOf(url, under.transports);
-    const options = transportOptions(transport, {
+    const limits = {
       maxMessageBytes: 1_048_576,
       highWaterMarkBytes: 16_777_216,
       idleTimeoutMs: 60_000,
       handshakeTimeoutMs: 60_000,
-    });
+    };
+    const options = transportOptions(transport, limits, streamFraming);
     const tls = { ca: authority.certificate };
     client.#connection = await transport.connect({ ...options, url, tls, signal: undefined }, client);
     t.after(() => client.#connection!.close({ graceful: false }));
