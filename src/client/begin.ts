@@ -42,7 +42,8 @@ export async function beginSession<Events>(
   platform.choice?.check(read, all);
   const untyped = behaviour as unknown as ClientBehaviour; // what is carried is for the compiler alone
   const { extras } = platform;
-  if (extras.here === undefined && needsExtras(read, all, untyped)) await loadWithin(extras, read);
+  if (extras.here === undefined && needsExtras(read, all, untyped))
+    await loadWithin(extras, read.connectTimeoutMs, read.signal);
   const session = new ResumableSession(all, read, untyped, platform);
   await session.begin();
   return session as unknown as ClientSession<Events>;

@@ -29,7 +29,7 @@ import { ClientHandlers, nobodyAnswers } from "./handlers.js";
 import type { Totals } from "./journal.js";
 import type { MessageInbox } from "./message_inbox.js";
 import type { ReadClientOptions } from "./options.js";
-import type { Part } from "./part.js";
+import { loadWithin, type Part } from "./part.js";
 import type { Platform } from "./platform.js";
 import { Reconnection } from "./reconnection.js";
 import type { ClientSession } from "./session.js";
@@ -170,7 +170,9 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
 
   /** A page loads them here, unless its session has a handler for them. */
   async #withTopics<T>(call: (topics: Topics) => Promise<T>): Promise<T> {
-    return call(this.#topics ?? this.#addTopics(await this.#extras.load()));
+    return call(
+      this.#topics ?? this.#addTopics(await loadWithin(this.#extras, this.#options.connectTimeoutMs)),
+    );
   }
 
   #addTopics({ Topics }: Extras): Topics {
@@ -304,7 +306,7 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
     }
     const goAway = readGoAway(frame);
     this.#handlers.call("goAway", goAway);
-    this.#reconnection.goAway(goAway);
+    void this.#reconnection.goAway(goAway);
   }
 
   protected override onUndeliverable(): void {

@@ -36,12 +36,9 @@ export function atNeed<T>(load: () => Promise<T>): Part<T> {
 }
 
 /**
- * Loads what a session is to have before it connects.
+ * Loads a part, where that takes no longer.
  * @throws ConnectionLostError; TimeoutError, AbortedError
  */
-export async function loadWithin(
-  part: Part<unknown>,
-  { signal, connectTimeoutMs: timeoutMs }: { signal?: AbortSignal | undefined; connectTimeoutMs: number },
-): Promise<void> {
-  await within(part.load(), "loading a part of millrace/client", { signal, timeoutMs });
+export function loadWithin<T>(part: Part<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
+  return within(part.load(), "loading a part of millrace/client", { signal, timeoutMs });
 }

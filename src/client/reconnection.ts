@@ -12,6 +12,7 @@ import type { ClientHandlers } from "./handlers.js";
 import type { SwitchCause } from "./journal.js";
 import type { Movable, Moves } from "./moves.js";
 import type { ReadClientOptions } from "./options.js";
+import { loadWithin } from "./part.js";
 import type { Platform } from "./platform.js";
 import { Pulse } from "./pulse.js";
 import { endOf, mayRetry, meaningOf, retryAfterOf } from "./retrying.js";
@@ -44,6 +45,7 @@ export class Reconnection implements Movable {
   /** What it takes to go over to another connection; in a page, undefined until that is asked for. */
   #moves: Moves | undefined = undefined;
   #waitingMoves = 0;
+  #refreshing: Promise<unknown> | undefined = undefined;
   /** What the server has asked for when it said that it stops. */
   #retryAfterMs = 0;
   #isClosing = false;
@@ -78,12 +80,11 @@ export class Reconnection implements Movable {
       probed: (result) => handlers.call("probed", result),
     });
     const { reconnect } = options;
-    const { clock } = platform;
     if (reconnect !== undefined) {
-      this.#backoff = new Backoff(reconnect, clock);
+      this.#backoff = new Backoff(reconnect, platform.clock);
       this.#endNetworkWatch = platform.watchNetwork?.(() => this.refresh());
     }
-    this.pulse = new Pulse(platform.experience, clock, () => session.totals);
+    this.pulse = new Pulse(platform.experience, platform.clock, () => session.totals);
     if (platform.extras.here !== undefined) this.#addMoves(platform.extras.here);
   }
 
@@ -130,42 +131,41 @@ export class Reconnection implements Movable {
 
   /** See `ClientSession.switchTo`. */
   async switchTo(where: string, reason: SwitchCause = "asked"): Promise<boolean> {
+    const moves = this.#moves ?? (await this.#loadMoves()); // and what is lost meanwhile comes back
     this.#waitingMoves += 1;
     try {
-      return await (this.#moves ?? (await this.#loadMoves())).to(where, reason);
+      return await moves.to(where, reason);
     } finally {
       this.#waitingMoves -= 1;
       this.comeBack();
     }
   }
 
-  #moveIfPossible(where: string, reason: SwitchCause): void {
-    this.switchTo(where, reason).catch(() => {}); // which is left to the end of the connection
+  async #moveIfPossible(where: string, reason: SwitchCause): Promise<void> {
+    await this.switchTo(where, reason).catch(() => {}); // which is left to the end of the connection
+    this.#refreshing = undefined;
   }
 
   async #loadMoves(): Promise<Moves> {
-    return this.#addMoves(await this.#platform.extras.load());
+    return this.#addMoves(await loadWithin(this.#platform.extras, this.#options.connectTimeoutMs));
   }
 
   #addMoves({ Moves }: Extras): Moves {
-    const go = (target: string) => this.#moveIfPossible(target, "goAway");
+    const go = (target: string) => void this.#moveIfPossible(target, "goAway");
     this.#moves ??= new Moves(this, this.#options, this.#platform, go);
     return this.#moves;
   }
 
   /** The server is about to stop. */
-  goAway({ target, retryAfterMs = 0 }: GoAway): void {
+  async goAway({ target, retryAfterMs = 0 }: GoAway): Promise<void> {
     const dialled = this.#dialled;
     if (this.#backoff === undefined || dialled === undefined) return;
     this.#retryAfterMs = retryAfterMs;
     if (target === undefined || !isSameScheme(target, dialled.url)) return;
     this.#connector.home = target;
-    void this.#plan(dialled, target, this.#platform.clock.now() + retryAfterMs);
-  }
-
-  async #plan(from: Dialled, target: string, atMs: number): Promise<void> {
+    const atMs = this.#platform.clock.now() + retryAfterMs;
     const moves = this.#moves ?? (await this.#loadMoves().catch(() => undefined));
-    if (from === this.#dialled) moves?.plan(target, atMs);
+    if (dialled === this.#dialled) moves?.plan(target, atMs);
   }
 
   /** The machine has woken, or has another network: what there is may be dead, and what was waited for is over. */
@@ -174,7 +174,7 @@ export class Reconnection implements Movable {
     this.#backoff.reset();
     if (this.#dialled !== undefined) {
       // It stays until another is ready.
-      if (!this.#attempts.isTrying) this.#moveIfPossible(this.#dialled.url, "network");
+      if (!this.#attempts.isTrying) this.#refreshing ??= this.#moveIfPossible(this.#dialled.url, "network");
     } else if (this.#state === "reconnecting") {
       this.#attempts.callOff(new SessionClosedError("the network has changed"));
       this.#lookFor(0);

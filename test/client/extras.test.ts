@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { ConnectionLostError, jsonCodec } from "millrace";
+import { ConnectionLostError, jsonCodec, TimeoutError } from "millrace";
 import type { ClientBehaviour, ClientOptions, ClientSession } from "millrace/client";
 import { createServer, FailureCode, type ServerBehaviour, type Session } from "millrace/server";
 import { beginSession } from "#internal/client/begin.js";
@@ -149,6 +149,48 @@ describe("what not every session needs", () => {
     loading.resolve(all);
     assert.deepEqual(await Promise.all(moves), [true, true]);
     assert.deepEqual(course, [url, url]);
+    assert.equal(session.state, "connected");
+  });
+
+  it("that is long in coming keeps no session from coming back", async (t) => {
+    const loading = deferred<Extras>();
+    const lost = deferred();
+    const session = await join(
+      t,
+      atNeed(() => loading.promise),
+      { reconnect: { delayMs: 1 } },
+      {
+        disconnected: () => lost.resolve(),
+      },
+    );
+    const moved = session.switchTo("websocket");
+    session.abandon();
+    await lost.promise;
+    await until("it is back", () => session.state === "connected");
+    loading.resolve(all);
+    assert.equal(await moved, true);
+  });
+
+  it("is loaded also where the signal to connect has fired meanwhile, which means nothing then", async (t) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const session = await join(
+      t,
+      atNeed(async () => all),
+      { signal },
+      {},
+      { subscribe: () => true },
+    );
+    controller.abort();
+    await session.subscribe("a");
+    assert.equal(session.state, "connected");
+  });
+
+  it("that never comes is waited for no longer than a connection", async (t) => {
+    const never = atNeed(() => new Promise<Extras>(() => {}));
+    const session = await join(t, never, { connectTimeoutMs: 1_000 });
+    await assert.rejects(session.switchTo("websocket"), TimeoutError);
+    await assert.rejects(session.subscribe("a"), TimeoutError);
     assert.equal(session.state, "connected");
   });
 
