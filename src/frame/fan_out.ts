@@ -44,9 +44,10 @@ function publishersOf<Inner>(groups: Map<Codec, Map<Inner, TransportConnection[]
 /** For transports that can do no better. */
 const loop: Publisher = {
   publish(connections, head, payload) {
+    const more = payload.length === 0 ? undefined : payload; // a whole frame need not be put together for each
     let accepted = 0;
     for (const connection of connections) {
-      if (connection.state === "open" && connection.send(head, payload) !== "dropped") accepted += 1;
+      if (connection.state === "open" && connection.send(head, more) !== "dropped") accepted += 1;
     }
     return accepted;
   },
