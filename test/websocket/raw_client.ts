@@ -6,12 +6,13 @@ export class RawClient {
   readonly socket: Socket;
   #received = Buffer.alloc(0);
   #arrived: () => void = () => {};
-  readonly closed: Promise<unknown>;
+  /** It has ended: with an error as well, as where what it sends crosses the server's end. */
+  readonly closed: Promise<void>;
 
   private constructor(socket: Socket) {
     this.socket = socket;
-    this.closed = once(socket, "close");
     socket.on("error", () => {});
+    this.closed = new Promise((resolve) => socket.once("close", () => resolve()));
     socket.on("data", (chunk) => {
       this.#received = Buffer.concat([this.#received, chunk]);
       this.#arrived();
