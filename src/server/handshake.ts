@@ -22,6 +22,7 @@ import type { ServerCore } from "./core.js";
 import { EarlyFrames } from "./early_frames.js";
 import { Refusal, refuse, refuseFull } from "./refusal.js";
 import { ServerSession } from "./server_session.js";
+import type { SessionEnd } from "./session.js";
 import { newSessionId } from "./session_id.js";
 import { readTopicPlaces, type TopicPlaces } from "./topic_terms.js";
 
@@ -307,7 +308,7 @@ export class Handshake<Data> {
     if (resumed) {
       if (session.resume(this.transport, { ...terms, shown, order, places: this.#places! }, data))
         this.#settled(undefined);
-      else this.#refuseLate(refuse("the session is over"));
+      else this.#refuseOver(session.end);
       return;
     }
     const refusal = this.#core.admission.admit(session, this.transport.remoteAddress.address);
@@ -324,6 +325,17 @@ export class Handshake<Data> {
     const letIn = this.#letIn;
     this.#letIn = undefined;
     if (letIn !== undefined) this.#core.settled(letIn.hello, letIn.context, refusal);
+  }
+
+  /**
+   * The session has ended since the client was welcomed to it, or goes on elsewhere.
+   * @param end told to who comes as it would have been on the connection before: only that says whether to come again.
+   */
+  #refuseOver(end: SessionEnd | undefined): void {
+    const { code, reason } = end ?? { code: CloseCode.goingAway, reason: "the session goes on elsewhere" };
+    this.#settled(refuse(reason));
+    this.#core.counters.rejected += 1;
+    this.transport.close({ code, reason, deadlineMs: refusalDeadlineMs });
   }
 
   /** What was promised does not hold any more. */

@@ -30,7 +30,7 @@ export interface SessionSeed<Data> {
 interface Closing {
   readonly options: Complete<CloseOptions>;
   readonly end: SessionEnd;
-  readonly timer: NodeJS.Timeout;
+  readonly timer: NodeJS.Timeout | undefined;
 }
 
 /** A {@link Session}. There may be a million, so fields are few and most of what they lead to is made when needed. */
@@ -120,6 +120,11 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
   /** Its end was asked for. */
   override get isClosing(): boolean {
     return this.#closing !== undefined || this.#state === "closed";
+  }
+
+  /** How it ends, or has ended; undefined while nobody has asked for that. */
+  get end(): SessionEnd | undefined {
+    return this.#closing?.end;
   }
 
   close(options: CloseOptions = {}): void {
@@ -289,11 +294,14 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
     this.#state = "closed";
     this.#transport = undefined;
     clearTimeout(this.#closing?.timer);
+    this.#closing = { options: atOnce, end, timer: undefined };
     this.endHalf(`session ${this.id} ended: ${end.reason || end.by}`);
     this.core.queues.note(this);
     this.core.forget(this, end);
   }
 }
+
+const atOnce = readCloseOptions({});
 
 /** The address of a session that counts nowhere. */
 const uncounted = "-";

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { SessionEnd } from "millrace/server";
+import { CloseCode } from "millrace";
+import type { Session, SessionEnd } from "millrace/server";
 import { encodeHello } from "#internal/delivery/hello.js";
 import { readWelcome } from "#internal/delivery/welcome.js";
+import { Kind } from "#internal/frame/frame.js";
 import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
 import { Exchange } from "./exchange.js";
@@ -125,6 +127,24 @@ export function describeResuming(kit: SessionKit): void {
       assert.notEqual(client.id, id);
       client.send("still works");
       await until("it has begun anew", () => server.sessionCount === 1);
+    });
+
+    test("that ends behind its welcome tells who comes how, as it would have on the connection before", async (t) => {
+      for (const code of [CloseCode.exhausted, CloseCode.normal, 300]) {
+        const opened = deferred<Session>();
+        const server = await kit.serve(t, { open: (session) => opened.resolve(session as Session) });
+        const first = await RawClient.connect(t, kit.under, server);
+        const { session: id, resume } = readWelcome(await first.begin());
+        const session = await opened.promise;
+        const second = await RawClient.connect(t, kit.under, server);
+        const resumption = { session: id, resume, cursors: new Map<number, number>() };
+        second.say(encodeHello({ ...hello, resumption }));
+        assert.equal(readWelcome(await second.next()).resumed, true);
+        session.close({ code, reason: "enough" });
+        second.say({ kind: Kind.Commit });
+        const { by, code: told, reason } = await second.closed;
+        assert.deepEqual([by, told, reason], ["peer", code, "enough"]);
+      }
     });
 
     test("answers the server's next session nothing that the last one has asked", async (t) => {
