@@ -10,10 +10,10 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const page = 'export { connect } from "millrace/client";';
 
 /** What a page may cost that speaks sessions, each of its files compressed: what it costs now. It is to be 25 KB. */
-const mostGzipBytes = 35.75 * 1024;
+const mostGzipBytes = 36 * 1024;
 
 /** The same, and what is loaded later. */
-const mostLaterBytes = 42.5 * 1024;
+const mostLaterBytes = 43 * 1024;
 
 /** What it costs more that compresses. */
 const mostCompressionBytes = 7 * 1024;
