@@ -11,7 +11,8 @@ import { Maintenance } from "./maintenance.js";
 import { Members } from "./members.js";
 import { Outboxes } from "./outboxes.js";
 import { Routes } from "./routes.js";
-import { type SessionIdentity, SessionTable } from "./table.js";
+import type { SessionIdentity } from "./session_identity.js";
+import { SessionTable } from "./table.js";
 import {
   TABLE_MAX_ENVIRONMENTS,
   TABLE_MAX_SLOTS,

@@ -13,6 +13,7 @@ import {
   stateIn,
   stateWord,
 } from "./handle.js";
+import type { SessionIdentity } from "./session_identity.js";
 import {
   CHECK,
   CLAIM,
@@ -25,6 +26,7 @@ import {
   TRANSPORT,
   wordOf,
 } from "./slot_words.js";
+import type { TableFaults } from "./table_faults.js";
 import {
   cellCountOf,
   isSlotCount,
@@ -43,26 +45,6 @@ import {
 } from "./table_layout.js";
 
 export { SessionNumber } from "./slot_words.js";
-
-/** What does not change while a session is open. */
-export interface SessionIdentity {
-  /** Which kind of connection carries it, 0 to 2^32 - 1; what the numbers mean is the caller's business. */
-  readonly transport: number;
-  /** Which of its owner's connections, 0 to 2^32 - 1. */
-  readonly connection: number;
-  /** 128 bits, as four words. */
-  readonly id: Uint32Array;
-}
-
-/** Since the table was made. */
-export interface TableFaults {
-  /** Words found that no operation writes. */
-  readonly damaged: number;
-  /** Slots taken out of use for that. */
-  readonly quarantined: number;
-  /** Slots that were taken back from environments that had ended. */
-  readonly recovered: number;
-}
 
 /**
  * The sessions of all environments in one SharedArrayBuffer: an instance for each environment, over the same memory.

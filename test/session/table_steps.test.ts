@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { Claim } from "#internal/session/claim.js";
 import type { SlotDirectory } from "#internal/session/directory.js";
 import { type SessionHandle, slotOf } from "#internal/session/handle.js";
-import type * as shipped from "#internal/session/table.js";
+import type { SessionIdentity } from "#internal/session/session_identity.js";
 import {
   type SlotState,
   TABLE_HEAD_OFFSET,
@@ -20,7 +20,7 @@ import { loadStepped, type Mutation, type Stepped } from "./stepped.js";
 
 interface Table {
   tryAllocate(claim: Claim): Stepped<SessionHandle | undefined>;
-  open(handle: SessionHandle, identity: shipped.SessionIdentity, tick: number): Stepped<boolean>;
+  open(handle: SessionHandle, identity: SessionIdentity, tick: number): Stepped<boolean>;
   touch(handle: SessionHandle, tick: number): Stepped<boolean>;
   startClose(handle: SessionHandle): Stepped<boolean>;
   finishClose(handle: SessionHandle, claim: Claim): Stepped<boolean>;
