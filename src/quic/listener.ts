@@ -10,7 +10,8 @@ import { formatAddress, type SocketAddress } from "../transport/address.js";
 import type { ServerCredential } from "../transport/credential.js";
 import { type ConfigurationSettings, serverConfigurations } from "./configuration.js";
 import { FailureWatch } from "./failure_watch.js";
-import { bindError } from "./status.js";
+import { isBeingReleased, noteRelease } from "./released_ports.js";
+import { bindError, isInUse } from "./status.js";
 import { fingerprint } from "./tls/fingerprint.js";
 
 /** Where an engine listener binds, and what its connections have in common. */
@@ -70,8 +71,8 @@ export class EngineListener implements Acceptor {
     if (resumption !== undefined) assertResumable(credential);
     const configurations = await serverConfigurations(engine, settings, credential, resumption !== undefined);
     let id = 0;
-    try {
-      const { status, value } = await engine.request((request) => {
+    const bind = async () => {
+      const answer = await engine.request((request) => {
         id = engine.native.listen(
           request,
           configurations.byName,
@@ -91,10 +92,13 @@ export class EngineListener implements Acceptor {
           resumption,
         );
       });
-      if (status !== 0) {
-        await engine.request((request) => engine.native.closeListener(request, id));
-        throw bindError(status, formatAddress({ address, family, port }));
-      }
+      if (answer.status !== 0) await engine.request((request) => engine.native.closeListener(request, id));
+      return answer;
+    };
+    try {
+      let { status, value } = await bind();
+      while (isInUse(status) && (await isBeingReleased(port))) ({ status, value } = await bind());
+      if (status !== 0) throw bindError(status, formatAddress({ address, family, port }));
       return new EngineListener(engine, id, options, { address, family, port: value }, accept);
     } finally {
       configurations.release();
@@ -176,7 +180,7 @@ export class EngineListener implements Acceptor {
     if (status !== 0) throw new ListenerClosedError("the listener is closed; listen again");
   }
 
-  /** Stops accepting. Resolves when the port is free, unless other threads share it. Idempotent. */
+  /** Stops accepting. Resolves when this thread can listen on the port again. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -187,6 +191,7 @@ export class EngineListener implements Acceptor {
     this.#engine.setAcceptor(this.#id, undefined);
     await this.#engine.request((request) => this.#engine.native.closeListener(request, this.#id));
     this.#engine.keepAlive(-1);
+    noteRelease(this.address.port);
   }
 }
 

@@ -38,6 +38,11 @@ function statusCodes() {
   return loadAddon().constants.status!;
 }
 
+/** Whether an address could not be bound because somebody has it. */
+export function isInUse(status: number): boolean {
+  return status === statusCodes().addressInUse;
+}
+
 /** Why an address cannot be bound: to listen, or to go on from. */
 export function bindError(status: number, where: string): MillraceError {
   const code = statusCodes();
