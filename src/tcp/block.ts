@@ -47,6 +47,17 @@ function takeBlock(bytes: number): Block {
   return new Block(sizes[smallest]!);
 }
 
+/**
+ * What lies in a block, in memory of its own that is no larger, for what may wait long: a few bytes in a large block
+ * would hold all of it. The block is given back.
+ */
+export function moveOut(block: Block): Uint8Array {
+  const bytes = Buffer.allocUnsafeSlow(block.end);
+  block.bytes.copy(bytes, 0, 0, block.end);
+  freeBlock(block);
+  return bytes;
+}
+
 /** Gives one back that nobody reads any more. */
 export function freeBlock(block: Block): void {
   const size = block.bytes.length;

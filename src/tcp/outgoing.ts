@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { SendResult } from "../transport/connection.js";
-import { type Block, freeBlock, maxBlockBytes, withRoom } from "./block.js";
+import { type Block, freeBlock, maxBlockBytes, moveOut, withRoom } from "./block.js";
 import { joinParts } from "./publisher.js";
 
 /** Who is told that there is room again. */
@@ -127,9 +128,7 @@ export class Outgoing {
     const block = this.#block;
     if (block !== undefined && this.#parts.length === 0) {
       this.#forget();
-      this.#socket.write(block.bytes.subarray(0, block.end), written);
-      // The operating system has all of it by now, most often.
-      if (this.#socketBytes() === 0) freeBlock(block);
+      this.#writeBlock(block, written);
       return;
     }
     this.#closeBlock();
@@ -140,11 +139,23 @@ export class Outgoing {
     this.#socketBytes();
   }
 
+  #writeBlock(block: Block, written: (() => void) | undefined): void {
+    // What is written waits behind what the socket holds; TLS holds all of it for some turns of the loop.
+    if ((this.#isBehind && this.#socketBytes() > 0) || this.#socket instanceof TLSSocket) {
+      this.#socket.write(moveOut(block), written);
+      this.#isBehind = true;
+      return;
+    }
+    this.#socket.write(block.bytes.subarray(0, block.end), written);
+    // The operating system has all of it by now, most often.
+    if (this.#socketBytes() === 0) freeBlock(block);
+  }
+
   /** What was copied goes among the parts. */
   #closeBlock(): void {
     const block = this.#block;
     if (block === undefined) return;
-    this.#parts.push(block.bytes.subarray(0, block.end));
+    this.#parts.push(moveOut(block));
     this.#block = undefined;
   }
 
