@@ -20,17 +20,23 @@ export function present<T>(here: T): Part<T> {
 /** One that is loaded at need, by `import()`. */
 export function atNeed<T>(load: () => Promise<T>): Part<T> {
   let here: T | undefined;
+  /** Of all who wait: browsers do not settle several `import()` of one module in their order. */
+  let loading: Promise<T> | undefined;
+  const begin = async () => {
+    here = await load();
+    return here;
+  };
+  const fail = (cause: unknown): never => {
+    loading = undefined;
+    throw new ConnectionLostError("a part of millrace/client could not be loaded", { cause });
+  };
   return {
     get here() {
       return here;
     },
-    async load() {
-      try {
-        here ??= await load();
-        return here;
-      } catch (cause) {
-        throw new ConnectionLostError("a part of millrace/client could not be loaded", { cause });
-      }
+    load() {
+      loading ??= begin().catch(fail);
+      return loading;
     },
   };
 }

@@ -9,7 +9,7 @@ import { Experience } from "#internal/client/experience.js";
 import { type Extras, extrasWith } from "#internal/client/extras.js";
 import { atNeed, type Part } from "#internal/client/part.js";
 import { transportOf } from "#internal/frame/transports.js";
-import { deferred } from "../kit/deferred.js";
+import { type Deferred, deferred } from "../kit/deferred.js";
 import { until } from "../kit/until.js";
 
 const all = extrasWith(() => Promise.reject(new Error("nothing is fetched here")));
@@ -120,6 +120,32 @@ describe("what not every session needs", () => {
     loading.resolve(all);
     await Promise.all(asked);
     assert.deepEqual(course, ["subscribe a", "publish b"]);
+  });
+
+  it("settles for all who wait in the order in which they have asked, however its loads do", async () => {
+    const loads: (() => void)[] = [];
+    const course: number[] = [];
+    const part = atNeed(() => new Promise<string>((resolve) => loads.push(() => resolve("it"))));
+    const waiting = [0, 1, 2].map((one) => part.load().then(() => course.push(one)));
+    for (const settle of loads.reverse()) settle();
+    await Promise.all(waiting);
+    assert.deepEqual(course, [0, 1, 2]);
+    assert.equal(loads.length, 1);
+  });
+
+  it("fails for all who wait, and is then asked for once more for all who wait again", async () => {
+    const loads: Deferred<string>[] = [];
+    const part = atNeed(() => {
+      loads.push(deferred<string>());
+      return loads.at(-1)!.promise;
+    });
+    const failing = [part.load(), part.load()].map((one) => assert.rejects(one, ConnectionLostError));
+    loads[0]!.reject(new TypeError("no network"));
+    await Promise.all(failing);
+    const again = [part.load(), part.load()];
+    loads[1]!.resolve("it");
+    assert.deepEqual(await Promise.all(again), ["it", "it"]);
+    assert.equal(loads.length, 2);
   });
 
   it("is not loaded to say that nobody answers a request", async (t) => {
