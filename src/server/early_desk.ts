@@ -31,7 +31,7 @@ export class EarlyDesk<Data> {
   readonly #bySubject: ReadonlyMap<string, EarlyRequestHandler<Data>>;
   readonly #done = new Dedupe<Promise<Answer>>(limits);
   readonly #others: EarlyElsewhere;
-  /** By address: how many run and wait. */
+  /** By address: how many run, and wait, here or for what another environment answers. */
   readonly #pending = new Map<string, number>();
 
   constructor(
@@ -76,16 +76,22 @@ export class EarlyDesk<Data> {
     if (this.#done.size >= limits.maxIds && !this.#done.has(key)) {
       return failure(FailureCode.tooEarly, "too many are remembered");
     }
-    const known = this.#known(key, body);
+    const known = this.#known(key, body) ?? this.#others.asked(key, body);
     if (known !== undefined) return known;
+    // A client may make as many connections as its address may have: so what they ask counts together.
+    const address = addressKey(client.remoteAddress.address);
+    if ((this.#pending.get(address) ?? 0) > this.#dispatcher.maxQueuedPerKey) return tooMuch();
     const owner = this.#others.claim(key);
     if (owner === undefined) return failure(FailureCode.tooEarly, "too many are remembered");
-    if (owner !== "own") return this.#others.ask(owner, key, body); // it is a copy of what comes here, or this is
+    if (owner !== "own") {
+      return this.#counted(address, this.#others.ask(owner, key, body)); // it is a copy of what comes here, or this is
+    }
     const answered = this.#run(handler, client, frame, maxBytes);
     if (answered === undefined) {
       this.#others.release(key);
-      return failure(FailureCode.tooEarly, "too much waits already");
+      return tooMuch();
     }
+    this.#counted(address, answered);
     this.#done.check(key, body, now);
     this.#done.answered(key, answered, 0);
     void answered.then((answer) => this.#done.answered(key, answered, answer.payload.length));
@@ -101,17 +107,13 @@ export class EarlyDesk<Data> {
     return this.#done.answerTo(key) ?? failure(FailureCode.forgotten, "the answer is kept no more");
   }
 
-  /** @returns undefined where the dispatcher is full, or as many wait of the client's address as may of one session. */
+  /** @returns undefined where the dispatcher is full. */
   #run(
     handler: EarlyRequestHandler<Data>,
     client: EarlyClient<Data>,
     frame: EarlyRequest["frame"],
     maxBytes: number,
   ): Promise<Answer> | undefined {
-    // A client may make as many connections as its address may have: so what they ask counts together.
-    const address = addressKey(client.remoteAddress.address);
-    const pending = this.#pending.get(address) ?? 0;
-    if (pending > this.#dispatcher.maxQueuedPerKey) return undefined;
     let resolve!: (answer: Answer) => void;
     const answered = new Promise<Answer>((settle) => {
       resolve = settle;
@@ -131,8 +133,12 @@ export class EarlyDesk<Data> {
       },
       fail: (cause) => resolve(this.#failed(cause)),
     });
-    if (submitted === "full") return undefined;
-    this.#pending.set(address, pending + 1);
+    return submitted === "full" ? undefined : answered;
+  }
+
+  /** As many wait of an address as may of one session. @param answered it never rejects. */
+  #counted(address: string, answered: Promise<Answer>): Promise<Answer> {
+    this.#pending.set(address, (this.#pending.get(address) ?? 0) + 1);
     void answered.then(() => this.#settled(address));
     return answered;
   }
@@ -149,6 +155,10 @@ export class EarlyDesk<Data> {
     if (cause instanceof HandlerTimeoutError) return failure(FailureCode.timeout, "it took too long");
     return failure(FailureCode.internal, "a fault of the server");
   }
+}
+
+function tooMuch(): Answer {
+  return failure(FailureCode.tooEarly, "too much waits already");
 }
 
 function failure(code: number, reason: string, retryAfterMs?: number): Answer {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
-import { FailureCode, type ServerBehaviour } from "millrace/server";
+import { type EarlyClient, FailureCode, type ServerBehaviour } from "millrace/server";
 import { encodeEarly, readEarly } from "#internal/delivery/early_request.js";
+import { RequestBudget } from "#internal/delivery/pending_requests.js";
 import { Dispatcher } from "#internal/dispatch/dispatcher.js";
 import { Kind } from "#internal/frame/frame.js";
 import { EarlyDesk } from "#internal/server/early_desk.js";
@@ -29,8 +30,31 @@ function requests(count: number) {
   );
 }
 
+function clientOf(address: string): EarlyClient<unknown> {
+  const remoteAddress = { address, port: 1, family: "ipv4" as const };
+  return { clientId: undefined, data: undefined, transport: "quic", resuming: false, remoteAddress } as never;
+}
+
+/** Who asks a desk, and how each was answered by now. */
+function asking(desk: EarlyDesk<unknown>) {
+  return (address: string, asked: number | ReturnType<typeof requests>): (number | "answered")[] => {
+    const told: (number | "answered")[] = [];
+    const all = typeof asked === "number" ? requests(asked) : asked;
+    desk.answer(all, clientOf(address), 1_000, ({ meta = [] }) => {
+      const status = meta.find(({ key }) => key === "status")?.value;
+      told.push(status === undefined ? "answered" : status[0]!);
+    });
+    return told;
+  };
+}
+
 /** A desk whose handler waits, and what it does. */
-function deskOf(t: TestContext, maxQueuedPerKey: number) {
+function deskOf(
+  t: TestContext,
+  maxQueuedPerKey: number,
+  peers = Peers.create({ maxSessions: 16, maxEnvironments: 2 }),
+) {
+  const budget = new RequestBudget(1_000);
   const held = deferred();
   const seen = { running: 0, most: 0, done: 0 };
   const behaviour: ServerBehaviour = {
@@ -45,26 +69,12 @@ function deskOf(t: TestContext, maxQueuedPerKey: number) {
       },
     },
   };
-  const peers = Peers.create({ maxSessions: 16 });
   t.after(() => peers.close());
   const dispatcher = new Dispatcher({ concurrency: 100, maxQueued: 1_000, maxQueuedPerKey });
-  const desk = new EarlyDesk(behaviour, new Handlers(behaviour, []), dispatcher, peers, new Elsewhere(peers));
-  /** Asks so many from an address. @returns how each was answered by now, and will be */
-  const ask = (address: string, count: number): (number | "answered")[] => {
-    const told: (number | "answered")[] = [];
-    const client = {
-      ...{ clientId: undefined, data: undefined, transport: "quic", resuming: false },
-      remoteAddress: { address, port: 1, family: "ipv4" as const },
-    };
-    desk.answer(requests(count), client as never, 1_000, ({ meta = [] }) => {
-      const status = meta.find(({ key }) => key === "status")?.value;
-      told.push(status === undefined ? "answered" : status[0]!);
-    });
-    return told;
-  };
-  return { held, seen, ask };
+  const elsewhere = new Elsewhere(peers, { requestTimeoutMs: 30_000, requestBudget: budget });
+  const desk = new EarlyDesk(behaviour, new Handlers(behaviour, []), dispatcher, peers, elsewhere);
+  return { held, seen, budget, ask: asking(desk), group: peers.group };
 }
-
 describe("early requests", () => {
   test("of one client are answered one after the other, as what it asks in its session is", async (t) => {
     const { held, seen, ask } = deskOf(t, 250);
@@ -86,5 +96,41 @@ describe("early requests", () => {
     await until("the others are answered", () => told.flat().length === 20 && elsewhere.length === 1);
     assert.deepEqual([seen.done, elsewhere], [6, ["answered"]]);
     assert.deepEqual(ask("192.0.2.1", 1), [], "there is room again");
+  });
+
+  describe("that another thread does", () => {
+    test("wait by address, too, and no more are asked of it than may", async (t) => {
+      const owner = deskOf(t, 250);
+      const { budget, ask } = deskOf(t, 4, Peers.join(owner.group));
+      const all = requests(16);
+      const first = owner.ask("192.0.2.1", all);
+      const told = ask("192.0.2.1", all);
+      assert.deepEqual(told, Array(11).fill(FailureCode.tooEarly), "they come in their sessions");
+      const elsewhere = ask("192.0.2.2", all.slice(5, 6));
+      assert.equal(budget.current, 6);
+      owner.held.resolve();
+      await until("the others are answered", () => told.length === 16 && elsewhere.length === 1);
+      await until("and the first", () => first.length === 16);
+      assert.deepEqual(
+        [owner.seen.done, ...elsewhere, ...told.slice(11)],
+        [16, ...Array(6).fill("answered")],
+      );
+      const again = ask("192.0.2.1", all.slice(5, 10));
+      await until("there is room again", () => again.length === 5);
+      assert.deepEqual([again, budget.current], [Array(5).fill("answered"), 0]);
+    });
+
+    test("are asked of it once, however many copies come", async (t) => {
+      const owner = deskOf(t, 250);
+      const { budget, ask } = deskOf(t, 4, Peers.join(owner.group));
+      const all = requests(2);
+      owner.ask("192.0.2.1", all);
+      const told = Array.from({ length: 50 }, () => ask("192.0.2.1", all));
+      assert.deepEqual([told.flat(), budget.current], [[], 2]);
+      owner.held.resolve();
+      await until("all are answered", () => told.flat().length === 100);
+      assert.deepEqual(new Set(told.flat()), new Set(["answered"]));
+      assert.equal(owner.seen.done, 2);
+    });
   });
 });

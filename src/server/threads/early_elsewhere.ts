@@ -27,6 +27,8 @@ export class EarlyElsewhere {
   readonly #peers: Peers;
   readonly #elsewhere: Elsewhere;
   readonly #claims: EarlyClaims | undefined;
+  /** What others are asked and have not answered yet, by key and body. */
+  readonly #asked = new Map<string, Promise<EarlyAnswer>>();
 
   constructor(peers: Peers, elsewhere: Elsewhere, known: KnownEarly) {
     const { earlyClaims } = peers.group;
@@ -55,8 +57,21 @@ export class EarlyElsewhere {
     this.#claims?.release(key);
   }
 
+  /** What comes of the same that another environment is asked already: however many copies there are, they ask it once. */
+  asked(key: string, body: number): Promise<EarlyAnswer> | undefined {
+    return this.#asked.get(askedKey(key, body));
+  }
+
   /** What another environment answers, which does it; `tooEarly` where it knows nothing of it, or is gone. */
-  async ask(owner: number, key: string, body: number): Promise<EarlyAnswer> {
+  ask(owner: number, key: string, body: number): Promise<EarlyAnswer> {
+    const asked = askedKey(key, body);
+    const answered = this.#ask(owner, key, body);
+    this.#asked.set(asked, answered);
+    void answered.then(() => this.#asked.delete(asked));
+    return answered;
+  }
+
+  async #ask(owner: number, key: string, body: number): Promise<EarlyAnswer> {
     const wait = { timeoutMs: patienceMs };
     try {
       const reply = await this.#elsewhere.ask(owner, PeerKind.early, wait, (id) =>
@@ -80,6 +95,10 @@ function answerOf(reply: Reply): EarlyAnswer {
   if (reply.status === "timeout") return failureAnswer(0, FailureCode.timeout, "it took too long");
   if (reply.code === FailureCode.lost) return notKnown;
   return failureAnswer(0, reply.code, reply.reason, reply.retryAfterMs);
+}
+
+function askedKey(key: string, body: number): string {
+  return `${body}\n${key}`;
 }
 
 /** A key has any bytes, and a subject is text. */
