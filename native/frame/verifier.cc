@@ -49,7 +49,9 @@ class Verification {
     size_t at;
     if (!Field(table, kFrameHeader, hot_frame::kHeaderBytes, &at)) return FrameStatus::kBadTable;
     if (at == 0) return FrameStatus::kMissingField;
-    if (FrameStatus status = VerifyBytes(table, kFramePayload); status != FrameStatus::kValid) return status;
+    uint32_t payload_bytes;
+    FrameStatus payload = VerifyBytes(table, kFramePayload, &payload_bytes);
+    if (payload != FrameStatus::kValid) return payload;
     if (FrameStatus status = VerifyString(table, kFrameSubject, false); status != FrameStatus::kValid) {
       return status;
     }
@@ -70,19 +72,29 @@ class Verification {
       if (!Follow(at + sizeof(uint32_t) * (i + size_t{1}), &entry)) return FrameStatus::kBadOffset;
       if (!Open(entry, &entry_table)) return FrameStatus::kBadTable;
       FrameStatus status = VerifyString(entry_table, kEntryKey, true);
-      if (status == FrameStatus::kValid) status = VerifyBytes(entry_table, kEntryValue);
+      if (status == FrameStatus::kValid) status = VerifyValue(entry_table);
       if (status != FrameStatus::kValid) return status;
     }
     return FrameStatus::kValid;
   }
 
-  FrameStatus VerifyBytes(const Table& table, size_t slot) const noexcept {
-    size_t at;
+  FrameStatus VerifyValue(const Table& entry) noexcept {
     uint32_t length;
+    FrameStatus status = VerifyBytes(entry, kEntryValue, &length);
+    if (status != FrameStatus::kValid) return status;
+    if (length > values_left_) return FrameStatus::kTooMuchMeta;
+    values_left_ -= length;
+    return FrameStatus::kValid;
+  }
+
+  // `length` is 0 where they are absent.
+  FrameStatus VerifyBytes(const Table& table, size_t slot, uint32_t* length) const noexcept {
+    size_t at;
+    *length = 0;
     if (!Field(table, slot, sizeof(uint32_t), &at)) return FrameStatus::kBadTable;
     if (at == 0) return FrameStatus::kValid;
     if (!Follow(at, &at)) return FrameStatus::kBadOffset;
-    return Vector(at, 1, &length) ? FrameStatus::kValid : FrameStatus::kBadVector;
+    return Vector(at, 1, length) ? FrameStatus::kValid : FrameStatus::kBadVector;
   }
 
   FrameStatus VerifyString(const Table& table, size_t slot, bool required) noexcept {
@@ -143,6 +155,9 @@ class Verification {
   const uint8_t* const frame_;
   const size_t bytes_;
   size_t text_left_ = kMaxTextBytes;
+  // All values together have at most the frame's own bytes: they may share theirs too, and who keeps a frame
+  // copies each of them.
+  size_t values_left_ = bytes_;
 };
 
 }  // namespace

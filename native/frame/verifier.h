@@ -14,7 +14,7 @@ enum class FrameStatus : uint8_t {
   kBadVector,     // a vector is longer than the frame
   kBadString,     // a string is longer than the frame, unterminated or not UTF-8
   kMissingField,  // a required field is absent
-  kTooMuchMeta,   // more entries, or more text, than a frame may cost to verify
+  kTooMuchMeta,   // more entries, text or bytes of values than a frame may cost who verifies or keeps it
 };
 
 // For error messages and test names: "valid", "size", "table", …

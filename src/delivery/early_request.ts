@@ -30,15 +30,24 @@ export function encodeEarly(request: Readonly<FrameContents>, nonce: Uint8Array)
   return encodeFrame(header, payload, { subject, meta: [...meta, { key: nonceKey, value: nonce }] });
 }
 
-/** @throws FrameMalformedError, ProtocolViolationError */
-export function readEarly(requests: readonly Uint8Array[] = []): readonly EarlyRequest[] {
+/**
+ * Before anybody keeps them, or reads one.
+ * @returns the same.
+ * @throws ProtocolViolationError where they are too many, or too large.
+ */
+export function checkEarly(requests: readonly Uint8Array[]): readonly Uint8Array[] {
   const bytes = requests.reduce((sum, { length }) => sum + length, 0);
   if (requests.length > maxEarlyRequests || bytes > maxEarlyBytes) {
     throw new ProtocolViolationError(
       `a Hello has at most ${maxEarlyRequests} early requests, of ${maxEarlyBytes} bytes together`,
     );
   }
-  return requests.map(readOne);
+  return requests;
+}
+
+/** @throws FrameMalformedError, ProtocolViolationError */
+export function readEarly(requests: readonly Uint8Array[] = []): readonly EarlyRequest[] {
+  return checkEarly(requests).map(readOne);
 }
 
 function readOne(bytes: Uint8Array): EarlyRequest {

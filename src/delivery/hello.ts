@@ -3,6 +3,7 @@ import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { checkClientId, readClientId } from "./client_id.js";
 import { checkLength, contentsOf } from "./contents.js";
 import { type Cursors, cursorEntries, noCursors, readCursors } from "./cursors.js";
+import { checkEarly } from "./early_request.js";
 import { applicationEntries, entry, MetaReader, owned } from "./meta.js";
 import { noPlaces, type Places, placeEntries, readPlaces } from "./places.js";
 import { sessionIdBytes } from "./session_id.js";
@@ -94,7 +95,7 @@ export function readHello(frame: Readonly<FrameContents>): Hello {
     ...readTerms(meta),
     ...(compressions.length > 0 && { compressions }),
     meta: meta.application(),
-    early: meta.all(earlyKey).map(owned),
+    early: checkEarly(meta.all(earlyKey)).map(owned),
   };
 }
 

@@ -8,7 +8,7 @@ import { isUtf8 } from "./utf8.js";
  * - `vector`: a vector is longer than the frame;
  * - `string`: a string is longer than the frame, unterminated or not UTF-8;
  * - `missing`: a required field is absent;
- * - `meta`: more entries, or more text, than a frame may cost to verify.
+ * - `meta`: more entries, text or bytes of values than a frame may cost who verifies or keeps it.
  */
 export type FrameStatus = "valid" | "size" | "table" | "offset" | "vector" | "string" | "missing" | "meta";
 
@@ -55,11 +55,17 @@ class Verification {
   readonly #view: DataView;
   readonly #bytes: number;
   #textLeft = maxTextBytes;
+  /**
+   * All values together have at most the frame's own bytes: they may share theirs too, and who keeps a frame copies
+   * each of them.
+   */
+  #valuesLeft: number;
 
   constructor(frame: Uint8Array, view: DataView) {
     this.#frame = frame;
     this.#view = view;
     this.#bytes = frame.byteLength;
+    this.#valuesLeft = frame.byteLength;
   }
 
   run(): FrameStatus {
@@ -75,8 +81,8 @@ class Verification {
     const header = this.#field(table, frameSlots.header, headerBytes);
     if (header === wrong) return "table";
     if (header === absent) return "missing";
-    const payload = this.#verifyBytes(table, frameSlots.payload);
-    if (payload !== "valid") return payload;
+    const payload = this.#lengthOf(table, frameSlots.payload);
+    if (typeof payload !== "number") return payload;
     const subject = this.#verifyString(table, frameSlots.subject, false);
     return subject === "valid" ? this.#verifyMeta(table) : subject;
   }
@@ -96,19 +102,28 @@ class Verification {
       const entryTable = this.#open(entry);
       if (entryTable === undefined) return "table";
       let status = this.#verifyString(entryTable, entrySlots.key, true);
-      if (status === "valid") status = this.#verifyBytes(entryTable, entrySlots.value);
+      if (status === "valid") status = this.#verifyValue(entryTable);
       if (status !== "valid") return status;
     }
     return "valid";
   }
 
-  #verifyBytes(table: Table, slot: number): FrameStatus {
+  #verifyValue(entry: Table): FrameStatus {
+    const length = this.#lengthOf(entry, entrySlots.value);
+    if (typeof length !== "number") return length;
+    this.#valuesLeft -= length;
+    return this.#valuesLeft < 0 ? "meta" : "valid";
+  }
+
+  /** Of bytes, 0 where they are absent; or what is wrong with them. */
+  #lengthOf(table: Table, slot: number): number | FrameStatus {
     const field = this.#field(table, slot, 4);
     if (field === wrong) return "table";
-    if (field === absent) return "valid";
+    if (field === absent) return 0;
     const vector = this.#follow(field);
     if (vector === wrong) return "offset";
-    return this.#vectorLength(vector, 1) === wrong ? "vector" : "valid";
+    const length = this.#vectorLength(vector, 1);
+    return length === wrong ? "vector" : length;
   }
 
   #verifyString(table: Table, slot: number, required: boolean): FrameStatus {

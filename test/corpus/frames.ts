@@ -1,6 +1,6 @@
 import { encodeFrame } from "#internal/frame/frame.js";
 import type { FrameStatus } from "#internal/frame/verifier.js";
-import { at, Draft, fullFrame, manyEntries } from "./layout.js";
+import { at, Draft, fullFrame, manyEntries, sharedValue, twiceTheValue } from "./layout.js";
 
 const header = { kind: 4, flags: 0, channel: 1, type: 2, seq: 3, ref: 4 };
 const entry = { key: "messageId", value: new Uint8Array(16).fill(7) };
@@ -44,6 +44,8 @@ export const validFrames: Readonly<Record<string, Uint8Array>> = {
   "utf8-highest": subject(0xf4, 0x8f, 0xbf, 0xbf, 0x41).bytes,
   "utf8-around-surrogates": subject(0xed, 0x9f, 0xbf, 0x41, 0x41).bytes,
   "entries-1024": manyEntries(1024, "k").bytes,
+  "shared-value": sharedValue(12, 10).bytes,
+  "most-of-values": twiceTheValue(0).bytes,
   "most-text": encodeFrame(header, new Uint8Array(1), { subject: "é".repeat(32 * 1024) }),
   "encoded-subject": encodeFrame(header, new Uint8Array(5), { subject: "räume.1 €😀" }),
   "encoded-meta": encodeFrame(header, new Uint8Array(9), { meta: [entry, { ...entry, key: "" }] }),
@@ -123,4 +125,6 @@ export const hostileFrames: Readonly<Record<`${Fault}.${string}`, Uint8Array>> =
     subject: `${"é".repeat(32 * 1024)}e`,
   }),
   "meta.shared-text": manyEntries(1000, "k".repeat(4096)).bytes,
+  "meta.one-byte-of-values-too-many": twiceTheValue(1).bytes,
+  "meta.shared-value": sharedValue(1024, 8192).bytes,
 };

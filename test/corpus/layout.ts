@@ -116,3 +116,26 @@ export function manyEntries(entries: number, key: string): Draft {
   }
   return draft;
 }
+
+/** A full frame whose metadata is `entries` entries, all with the same key and the same value, which stand once. */
+export function sharedValue(entries: number, valueBytes: number, key = "k"): Draft {
+  const vectorEnd = at.meta + 4 + 4 * entries;
+  const keyAt = vectorEnd + 12 * entries;
+  const valueAt = keyAt + 4 + 4 * (Math.floor(key.length / 4) + 1);
+  const draft = new Draft(valueAt + 4 + valueBytes);
+  draft.bytes.set(fullFrame().bytes.subarray(0, at.meta));
+  draft.sized().u32(at.meta, entries).vector(keyAt, key).vector(valueAt, new Uint8Array(valueBytes).fill(7));
+  for (let i = 0; i < entries; i++) {
+    const slot = at.meta + 4 + 4 * i;
+    const entry = vectorEnd + 12 * i;
+    draft
+      .u32(slot, entry - slot)
+      .u32(entry, entry - at.entryVtable, keyAt - (entry + 4), valueAt - (entry + 8));
+  }
+  return draft;
+}
+
+/** The same of two entries, whose values together have so many bytes more than the frame. */
+export function twiceTheValue(more: number): Draft {
+  return sharedValue(2, sharedValue(2, 0).bytes.length + more);
+}

@@ -162,6 +162,24 @@ describe("the frames that open a session", () => {
     );
   });
 
+  it("refuse a Hello of too many early requests, or too large ones, before they are copied", () => {
+    const value = new Uint8Array(8 * 1024);
+    const asking = (count: number, bytes: number): FrameContents => ({
+      ...encodeHello(hello),
+      meta: Array.from({ length: count }, () => ({ key: "early", value: value.subarray(0, bytes) })),
+    });
+    assert.equal(readHello(asking(16, 512)).early?.length, 16);
+    for (const [count, bytes] of [
+      [17, 1],
+      [16, 513],
+      [1024, value.length],
+    ] as const) {
+      const before = process.memoryUsage().arrayBuffers;
+      assert.throws(() => readHello(asking(count, bytes)), ProtocolViolationError);
+      assert.ok(process.memoryUsage().arrayBuffers - before < 1024 * 1024);
+    }
+  });
+
   it("refuse a Hello that resumes by half", () => {
     for (const key of ["session", "resume"]) {
       assert.throws(() => readHello(withMeta(encodeHello(hello), without(key))), ProtocolViolationError);

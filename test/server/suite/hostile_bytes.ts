@@ -9,6 +9,7 @@ import { sessionVersion } from "#internal/delivery/terms.js";
 import { CompressionCode } from "#internal/frame/compressed_payload.js";
 import { encodeFrame, Kind } from "#internal/frame/frame.js";
 import { hostileFrames, validFrames } from "../../corpus/frames.js";
+import { at, sharedValue } from "../../corpus/layout.js";
 import { seededRandom } from "../../kit/random.js";
 import { until } from "../../kit/until.js";
 import type { SessionKit } from "./kit.js";
@@ -105,6 +106,18 @@ export function describeHostileBytes(kit: SessionKit): void {
         assert.ok(code === CloseCode.frameTooLarge || code === CloseCode.frameMalformed, `${code}`);
       }
       assert.ok(process.memoryUsage().arrayBuffers - before < 256 * MIB);
+      await unharmed();
+    });
+
+    test("that are a hello of 1,024 values which are one cost no copies of it", async (t) => {
+      const { server, unharmed } = await serve(t);
+      const said = sharedValue(1024, 512 * 1024, "meta.k")
+        .u8(at.header, Kind.Hello)
+        .u32(at.header + 4, sessionVersion);
+      const before = process.memoryUsage().arrayBuffers;
+      const { code } = await (await saysTo(t, server, said.bytes, false)).closed;
+      assert.equal(code, CloseCode.frameMalformed);
+      assert.ok(process.memoryUsage().arrayBuffers - before < 64 * MIB);
       await unharmed();
     });
 
