@@ -11,22 +11,23 @@ class Slab {
   readonly memory: ArrayBuffer;
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
+  /** None where it is one piece, larger than all sizes. */
+  readonly shelf: Shelf | undefined;
   /** Pieces that nobody uses. */
   readonly free: Chunk[] = [];
-  /** Where it is among those of its size that have such pieces. */
+  readonly pieces: number;
+  /** Where it lies on its shelf. */
   place = 0;
 
-  constructor(bytes: number, chunkBytes: number) {
+  constructor(bytes: number, chunkBytes: number, shelf?: Shelf) {
     this.memory = new ArrayBuffer(bytes);
     this.bytes = new Uint8Array(this.memory);
     this.words = new Int32Array(this.memory);
+    this.shelf = shelf;
     for (let base = bytes - chunkBytes; base >= 0; base -= chunkBytes) {
       this.free.push(new Chunk(this, base, base + chunkBytes));
     }
-  }
-
-  get isUnused(): boolean {
-    return this.free.length > 0 && this.free.length * this.free[0]!.size === this.bytes.length;
+    this.pieces = this.free.length;
   }
 }
 
@@ -61,19 +62,94 @@ export class Chunk {
   }
 }
 
-/** A lane takes one as large as what it has on its way already, so that it never holds much more than that. */
-const sizes = [1024, 4096, 16_384, 65_536] as const;
-const largest = sizes[sizes.length - 1]!;
-/** What pieces of each size lie in: so little where few sessions send little. */
-const slabBytes = [65_536, 262_144, 262_144, 262_144] as const;
-
-/** What is kept for the next who needs it, of slabs without any piece in use; the rest is left to the garbage collector. */
+/** What is kept for the next who needs it, and beyond it one unused slab of each size; the rest is left to the garbage collector. */
 const maxUnusedBytes = 32 * 1024 * 1024;
 
-/** Of each size, those with free pieces; the last is taken from. */
-const slabs: Slab[][] = sizes.map(() => []);
 let unusedBytes = 0;
 let usedBytes = 0;
+
+/**
+ * Of one size, the slabs with free pieces. The last is taken from, one that is used already if there is any: an unused
+ * one stays so, and can be let go.
+ *
+ * ```text
+ * │ unused │ unused │ partly used │ partly used │
+ *                    ^ unused
+ * ```
+ */
+class Shelf {
+  readonly size: number;
+  readonly #slabBytes: number;
+  readonly #slabs: Slab[] = [];
+  /** How many have no piece in use: they lie first. */
+  #unused = 0;
+
+  constructor(size: number, slabBytes: number) {
+    this.size = size;
+    this.#slabBytes = slabBytes;
+  }
+
+  take(): Chunk {
+    const slabs = this.#slabs;
+    if (slabs.length === 0) this.#add();
+    if (this.#unused === slabs.length) this.#unused -= 1;
+    const { free } = slabs[slabs.length - 1]!;
+    const chunk = free.pop()!;
+    if (free.length === 0) slabs.pop();
+    usedBytes += this.size;
+    unusedBytes -= this.size;
+    return chunk;
+  }
+
+  #add(): void {
+    this.#slabs.push(new Slab(this.#slabBytes, this.size, this));
+    this.#slabs[0]!.place = 0;
+    this.#unused = 1;
+    unusedBytes += this.#slabBytes;
+  }
+
+  give(chunk: Chunk): void {
+    const { slab } = chunk;
+    usedBytes -= this.size;
+    unusedBytes += this.size;
+    if (slab.free.push(chunk) === 1) slab.place = this.#slabs.push(slab) - 1;
+    if (slab.free.length === slab.pieces) this.#drained(slab);
+  }
+
+  #drained(slab: Slab): void {
+    const slabs = this.#slabs;
+    const first = slabs[this.#unused]!;
+    if (first !== slab) {
+      slabs[slab.place] = first;
+      first.place = slab.place;
+      slabs[this.#unused] = slab;
+      slab.place = this.#unused;
+    }
+    if (unusedBytes <= maxUnusedBytes || this.#unused === 0) this.#unused += 1;
+    else this.#letGo(slab);
+  }
+
+  /** @param slab the first behind the unused ones. */
+  #letGo(slab: Slab): void {
+    unusedBytes -= this.#slabBytes;
+    const last = this.#slabs.pop()!;
+    if (last === slab) return;
+    this.#slabs[slab.place] = last;
+    last.place = slab.place;
+  }
+}
+
+/**
+ * A lane takes one as large as what it has on its way already, so that it never holds much more than that. Few lie in
+ * one slab: a piece that is used for long holds all of it.
+ */
+const shelves = [
+  new Shelf(1024, 16_384),
+  new Shelf(4096, 65_536),
+  new Shelf(16_384, 262_144),
+  new Shelf(65_536, 262_144),
+] as const;
+const largest = 65_536;
 
 /**
  * @param bytes that must fit.
@@ -81,15 +157,10 @@ let usedBytes = 0;
  */
 export function takeChunk(bytes: number, held: number): Chunk {
   if (bytes > largest) return takeOwn(Math.ceil(bytes / 8) * 8);
+  const wanted = Math.max(bytes, Math.min(held, largest));
   let index = 0;
-  while (sizes[index]! < bytes || (sizes[index]! < held && sizes[index] !== largest)) index += 1;
-  const size = sizes[index]!;
-  const slab = slabs[index]!.at(-1) ?? addSlab(index);
-  if (slab.isUnused) unusedBytes -= slab.bytes.length;
-  usedBytes += size;
-  const chunk = slab.free.pop()!;
-  if (slab.free.length === 0) slabs[index]!.pop();
-  return chunk;
+  while (shelves[index]!.size < wanted) index += 1;
+  return shelves[index]!.take();
 }
 
 /** One that no size has room for has a memory of its own. */
@@ -98,38 +169,17 @@ function takeOwn(bytes: number): Chunk {
   return new Slab(bytes, bytes).free.pop()!;
 }
 
-function addSlab(index: number): Slab {
-  const slab = new Slab(slabBytes[index]!, sizes[index]!);
-  unusedBytes += slab.bytes.length;
-  list(slab, slabs[index]!);
-  return slab;
-}
-
 /** Gives one back that nobody uses any more. */
 export function freeChunk(chunk: Chunk): void {
-  const { slab, size } = chunk;
-  usedBytes -= size;
-  const index = sizes.indexOf(size as (typeof sizes)[number]);
-  if (index < 0) return;
+  const { shelf } = chunk.slab;
+  if (shelf === undefined) {
+    usedBytes -= chunk.size;
+    return;
+  }
   chunk.start = chunk.base;
   chunk.end = chunk.base;
   chunk.next = undefined;
-  slab.free.push(chunk);
-  if (slab.free.length === 1) list(slab, slabs[index]!);
-  if (!slab.isUnused) return;
-  if (unusedBytes + slab.bytes.length > maxUnusedBytes) unlist(slab, slabs[index]!);
-  else unusedBytes += slab.bytes.length;
-}
-
-function list(slab: Slab, among: Slab[]): void {
-  slab.place = among.push(slab) - 1;
-}
-
-function unlist(slab: Slab, among: Slab[]): void {
-  const last = among.pop()!;
-  if (last === slab) return;
-  among[slab.place] = last;
-  last.place = slab.place;
+  shelf.give(chunk);
 }
 
 /** Bytes of all pieces in use, in this environment. */
@@ -137,7 +187,7 @@ export function chunkBytesInUse(): number {
   return usedBytes;
 }
 
-/** Bytes that are kept for the next who needs them, of memory in which nothing is in use. */
+/** Bytes of all pieces that are kept for the next who needs them, also of those beside which others are in use. */
 export function chunkBytesUnused(): number {
   return unusedBytes;
 }
