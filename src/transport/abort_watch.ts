@@ -1,3 +1,5 @@
+import { callGuarded } from "./uncaught.js";
+
 /** By signal, what is called when it fires. */
 const watched = new WeakMap<EventTarget, Set<() => void>>();
 
@@ -24,5 +26,5 @@ export function watchAbort(signal: AbortSignal | undefined, call: () => void): (
 function fire({ target }: Event): void {
   const calls = watched.get(target!)!;
   watched.delete(target!);
-  for (const call of calls) call();
+  for (const call of calls) callGuarded(call);
 }

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { describe, it } from "node:test";
 import { watchAbort } from "#internal/transport/abort_watch.js";
+import { collectUncaught } from "../kit/uncaught.js";
+import { until } from "../kit/until.js";
 
 const listeners = (signal: AbortSignal) => getEventListeners(signal, "abort").length;
 
@@ -40,6 +42,22 @@ describe("the watches of a signal", () => {
     controller.abort();
     assert.deepEqual(called, [0, 2, 4]);
     assert.equal(listeners(signal), 0);
+  });
+
+  it("are called though one before them throws, which is told as uncaught", async (t) => {
+    const uncaught = collectUncaught(t);
+    const controller = new AbortController();
+    const called: number[] = [];
+    for (const i of [0, 1, 2]) {
+      watchAbort(controller.signal, () => {
+        called.push(i);
+        if (i === 1) throw new Error("one");
+      });
+    }
+    controller.abort();
+    assert.deepEqual(called, [0, 1, 2]);
+    await until("it is told", () => uncaught.length > 0);
+    assert.deepEqual(uncaught, [new Error("one")]);
   });
 
   it("are none where there is no signal", () => {
