@@ -18,6 +18,8 @@ const lost: Reply = { status: "failure", code: FailureCode.lost, reason: "the se
 /** What {@link AskingAgain} needs, and is there already. */
 export const tools: Tools = { Backoff, Attempt, pause, abortedError, mayPass, lost };
 
+const loadAskingAgain = () => import("./asking_again.js");
+
 /** Asks what may be done twice: again, where it was refused for a while, and that is wanted. */
 export class Repeater {
   readonly #options: ReadClientOptions;
@@ -25,12 +27,16 @@ export class Repeater {
   readonly #budget: RequestBudget;
   /** As soon as something is to be asked again. */
   #again: AskingAgain | undefined = undefined;
+  readonly #load: () => Promise<{ readonly AskingAgain: typeof AskingAgain }>;
+  /** Those that wait for it to be loaded. */
+  readonly #waits = new Set<Attempt>();
   #hasEnded = false;
 
-  constructor(options: ReadClientOptions, clock: Clock, budget: RequestBudget) {
+  constructor(options: ReadClientOptions, clock: Clock, budget: RequestBudget, load = loadAskingAgain) {
     this.#options = options;
     this.#clock = clock;
     this.#budget = budget;
+    this.#load = load;
   }
 
   /** @param ask asks once, and waits so long. @throws what `ask` throws; AbortedError */
@@ -44,18 +50,36 @@ export class Repeater {
     const first = ask(timeoutMs);
     if (retries === 0) return first;
     // While the first is on its way; where that cannot be loaded, it is asked once.
-    const loading = import("./asking_again.js").catch(() => undefined);
+    const loading = this.#again ? undefined : this.#load().catch(() => undefined);
     const reply = await first;
     if (reply.status !== "failure" || !mayPass(reply)) return reply;
-    const loaded = await loading;
-    if (loaded === undefined || this.#hasEnded) return reply;
-    this.#again ??= new loaded.AskingAgain(tools, this.#clock, this.#budget);
-    return this.#again.go(reply, ask, { retries, retryDelayMs, deadlineMs, signal });
+    const loaded = this.#again ? undefined : await this.#within(loading, deadlineMs, signal);
+    if (this.#hasEnded) return reply;
+    if (loaded) this.#again ??= new loaded.AskingAgain(tools, this.#clock, this.#budget);
+    return this.#again === undefined
+      ? reply
+      : this.#again.go(reply, ask, { retries, retryDelayMs, deadlineMs, signal });
+  }
+
+  /** What is loaded, unless the request's time or the session ends first. @throws AbortedError */
+  async #within<T>(loading: T, deadlineMs: number, signal: AbortSignal | undefined) {
+    const wait = new Attempt(signal);
+    this.#waits.add(wait);
+    try {
+      return await Promise.race([loading, pause(this.#clock, deadlineMs - this.#clock.now(), wait.signal)]);
+    } catch {
+      if (this.#hasEnded) return undefined;
+      throw abortedError("a request", signal);
+    } finally {
+      this.#waits.delete(wait);
+      wait.callOff(new Error("nobody waits"));
+    }
   }
 
   /** The session is over. */
   end(): void {
     this.#hasEnded = true;
+    for (const wait of this.#waits) wait.callOff(new Error("the session ended"));
     this.#again?.end();
   }
 }

@@ -4,7 +4,8 @@ import { AbortedError, InvalidArgumentError } from "millrace";
 import { FailureCode, type Reply, RequestFailure, type ServerBehaviour } from "millrace/server";
 import { createPair, installFakeClock } from "millrace/testing";
 import { AskingAgain } from "#internal/client/asking_again.js";
-import { tools } from "#internal/client/repeater.js";
+import { readClientOptions } from "#internal/client/options.js";
+import { Repeater, tools } from "#internal/client/repeater.js";
 import { RequestBudget } from "#internal/delivery/pending_requests.js";
 import { deferred } from "../kit/deferred.js";
 import { until } from "../kit/until.js";
@@ -114,6 +115,63 @@ describe("a request that is asked again", () => {
       ...{ status: "failure", code: FailureCode.lost, reason: "the session ended" },
     });
     assert.deepEqual([time.pending, budget.current], [0, 0]);
+  });
+});
+
+describe("a request that is to be asked again by what does not come", () => {
+  /** One that waits for it, after its first answer. */
+  async function waiting() {
+    const time = new VirtualTime();
+    const load = () => new Promise<never>(() => {});
+    const repeater = new Repeater(readClientOptions({}), time, new RequestBudget(10), load);
+    const controller = new AbortController();
+    const first = refused();
+    const { signal } = controller;
+    const asked = repeater.ask(async () => first, { retries: 1, timeoutMs: 1_000, signal });
+    await new Promise(setImmediate);
+    return { time, repeater, controller, first, asked };
+  }
+
+  it("has the answer that there is when its time is over", async () => {
+    const { time, first, asked } = await waiting();
+    assert.equal(time.pending, 1);
+    time.advance(1_000);
+    assert.equal(await asked, first);
+  });
+
+  it("ends with its signal", async () => {
+    const { time, controller, asked } = await waiting();
+    controller.abort();
+    await assert.rejects(asked, AbortedError);
+    assert.equal(time.pending, 0);
+  });
+
+  it("ends with its session", async () => {
+    const { time, repeater, first, asked } = await waiting();
+    repeater.end();
+    assert.equal(await asked, first);
+    assert.equal(time.pending, 0);
+  });
+
+  it("does not load again what is there", async () => {
+    const time = new VirtualTime();
+    let loads = 0;
+    const load = async () => {
+      loads += 1;
+      return { AskingAgain };
+    };
+    const repeater = new Repeater(readClientOptions({}), time, new RequestBudget(10), load);
+    for (const wanted of [0, 1]) {
+      const replies = [refused(), answered];
+      const asked = repeater.ask(async () => replies.shift()!, {
+        ...{ retries: 1, retryDelayMs: 1, timeoutMs: 1_000 },
+      });
+      await new Promise(setImmediate);
+      time.advance(10);
+      assert.equal(await asked, answered, `request ${wanted}`);
+    }
+    assert.equal(loads, 1);
+    assert.equal(time.pending, 0);
   });
 });
 
