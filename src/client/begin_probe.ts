@@ -2,6 +2,7 @@ import { choiceReading } from "./choice_reading.js";
 import { type DialEvents, dial } from "./dial.js";
 import { greetingOf } from "./greeting.js";
 import { type ClientOptions, readClientOptions } from "./options.js";
+import { loadWithin } from "./part.js";
 import type { Platform } from "./platform.js";
 import { type ProbeResult, probeUrls, readProbe } from "./probe.js";
 import type { DialUrl } from "./routes.js";
@@ -23,7 +24,8 @@ export async function beginProbe(
   const hello = () => greetingOf(read, undefined);
   const dialUrl: DialUrl = (url, each, events = nobody) =>
     dial(url, platform, { ...read, signal: each }, hello, events);
-  const { makeRoutes } = platform.extras.here ?? (await platform.extras.load());
+  const { makeRoutes } =
+    platform.extras.here ?? (await loadWithin(platform.extras, read.connectTimeoutMs, signal));
   const routes = makeRoutes(all, read, platform, { report() {}, probed() {} });
   return routes.measure(probeUrls, how, dialUrl, signal);
 }

@@ -165,7 +165,9 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
   }
 
   publish(topic: string, message: Uint8Array | string): Promise<void> {
-    return this.#withTopics((topics) => topics.publish(topic, message));
+    // What is loaded first is waited for, and the caller's bytes are the caller's again.
+    const own = this.#topics || !(message instanceof Uint8Array) ? message : new Uint8Array(message);
+    return this.#withTopics((topics) => topics.publish(topic, own));
   }
 
   /** A page loads them here, unless its session has a handler for them. */

@@ -45,7 +45,6 @@ export class Reconnection implements Movable {
   /** What it takes to go over to another connection; in a page, undefined until that is asked for. */
   #moves: Moves | undefined = undefined;
   #waitingMoves = 0;
-  #refreshing: Promise<unknown> | undefined = undefined;
   /** What the server has asked for when it said that it stops. */
   #retryAfterMs = 0;
   #isClosing = false;
@@ -141,9 +140,11 @@ export class Reconnection implements Movable {
     }
   }
 
-  async #moveIfPossible(where: string, reason: SwitchCause): Promise<void> {
-    await this.switchTo(where, reason).catch(() => {}); // which is left to the end of the connection
-    this.#refreshing = undefined;
+  /** It stays until another is ready, and where the session has gone elsewhere while what that takes was loaded. */
+  async #renew(from: Dialled): Promise<void> {
+    const moves = this.#moves ?? (await this.#loadMoves().catch(() => undefined));
+    if (moves === undefined || from !== this.#dialled || this.isBusy) return;
+    await this.switchTo(from.url, "network").catch(() => {}); // which is left to the end of the connection
   }
 
   async #loadMoves(): Promise<Moves> {
@@ -151,7 +152,7 @@ export class Reconnection implements Movable {
   }
 
   #addMoves({ Moves }: Extras): Moves {
-    const go = (target: string) => void this.#moveIfPossible(target, "goAway");
+    const go = (target: string) => void this.switchTo(target, "goAway").catch(() => {});
     this.#moves ??= new Moves(this, this.#options, this.#platform, go);
     return this.#moves;
   }
@@ -172,10 +173,8 @@ export class Reconnection implements Movable {
   refresh(): void {
     if (this.isEnding || this.#waitingMoves > 0 || this.#backoff === undefined) return;
     this.#backoff.reset();
-    if (this.#dialled !== undefined) {
-      // It stays until another is ready.
-      if (!this.#attempts.isTrying) this.#refreshing ??= this.#moveIfPossible(this.#dialled.url, "network");
-    } else if (this.#state === "reconnecting") {
+    if (this.#dialled !== undefined) void this.#renew(this.#dialled);
+    else if (this.#state === "reconnecting") {
       this.#attempts.callOff(new SessionClosedError("the network has changed"));
       this.#lookFor(0);
     }

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { ConnectionLostError, jsonCodec, TimeoutError } from "millrace";
+import { AbortedError, ConnectionLostError, InvalidArgumentError, jsonCodec, TimeoutError } from "millrace";
 import type { ClientBehaviour, ClientOptions, ClientSession } from "millrace/client";
 import { createServer, FailureCode, type ServerBehaviour, type Session } from "millrace/server";
 import { beginSession } from "#internal/client/begin.js";
+import { beginProbe } from "#internal/client/begin_probe.js";
 import { clientClock } from "#internal/client/clock.js";
 import { Experience } from "#internal/client/experience.js";
 import { type Extras, extrasWith } from "#internal/client/extras.js";
 import { atNeed, type Part } from "#internal/client/part.js";
+import type { Platform } from "#internal/client/platform.js";
 import { transportOf } from "#internal/frame/transports.js";
 import { type Deferred, deferred } from "../kit/deferred.js";
 import { until } from "../kit/until.js";
@@ -21,6 +23,7 @@ async function join(
   options: ClientOptions = {},
   behaviour: ClientBehaviour = {},
   served: ServerBehaviour = {},
+  watchNetwork: NonNullable<Platform["watchNetwork"]> = () => () => {},
 ): Promise<ClientSession> {
   const server = await createServer(
     { listen: ["ws://127.0.0.1:0", "ws://127.0.0.1:0"], codecs: options.codecs },
@@ -28,7 +31,13 @@ async function join(
   );
   t.after(() => server.close({ graceful: false }));
   const given = options.headStartMs === undefined ? server.urls[0]! : server.urls;
-  const platform = { transportOf, clock: clientClock, experience: () => new Experience(), extras };
+  const platform = {
+    transportOf,
+    clock: clientClock,
+    experience: () => new Experience(),
+    extras,
+    watchNetwork,
+  };
   const session = await beginSession(given, options, behaviour, platform);
   t.after(() => session.close({ graceful: false }));
   urls.set(session, server.urls[0]!);
@@ -210,6 +219,92 @@ describe("what not every session needs", () => {
     controller.abort();
     await session.subscribe("a");
     assert.equal(session.state, "connected");
+  });
+
+  it("is loaded for another network, which takes no move back that was asked for first", async (t) => {
+    const loading = deferred<Extras>();
+    const course: string[] = [];
+    let changed!: () => void;
+    const session = await join(
+      t,
+      atNeed(() => loading.promise),
+      {},
+      { switched: (_session, _from, _to, reason) => void course.push(reason) },
+      {},
+      (refresh) => {
+        changed = refresh;
+        return () => {};
+      },
+    );
+    const moved = session.switchTo(served(session));
+    changed();
+    changed();
+    loading.resolve(all);
+    assert.equal(await moved, true);
+    assert.equal(await session.switchTo(served(session)), true); // behind what else would move
+    assert.deepEqual(course, ["asked", "asked"]);
+    changed();
+    await until("it has moved", () => course.at(-1) === "network");
+  });
+
+  it("is loaded for another network, which leaves a connection that has come meanwhile", async (t) => {
+    const loading = deferred<Extras>();
+    const lost = deferred();
+    const course: string[] = [];
+    let changed!: () => void;
+    const session = await join(
+      t,
+      atNeed(() => loading.promise),
+      { reconnect: { delayMs: 1 } },
+      {
+        disconnected: () => lost.resolve(),
+        switched: (_session, _from, _to, reason) => void course.push(reason),
+      },
+      {},
+      (refresh) => {
+        changed = refresh;
+        return () => {};
+      },
+    );
+    changed();
+    session.abandon();
+    await lost.promise;
+    await until("it is back", () => session.state === "connected");
+    loading.resolve(all);
+    await session.switchTo(served(session));
+    assert.deepEqual(course, ["asked"]);
+  });
+
+  it("is loaded for a first publication, which says what its bytes were when it was asked for", async (t) => {
+    const loading = deferred<Extras>();
+    const heard: string[] = [];
+    const session = await join(
+      t,
+      atNeed(() => loading.promise),
+      {},
+      {},
+      {
+        publish: (_session, _topic, payload) => heard.push(Buffer.from(payload).toString()) > 0,
+      },
+    );
+    const bytes = Buffer.from("as it was");
+    const published = session.publish("topic", bytes);
+    bytes.fill(88);
+    loading.resolve(all);
+    await published;
+    assert.deepEqual(heard, ["as it was"]);
+    await assert.rejects(session.publish("topic", 1 as never), InvalidArgumentError);
+  });
+
+  it("is waited for by who measures no longer than a connection, and than is wanted", async () => {
+    const extras = atNeed(() => new Promise<Extras>(() => {}));
+    const platform = { transportOf, clock: clientClock, experience: () => new Experience(), extras };
+    const url = "ws://127.0.0.1:1";
+    await assert.rejects(beginProbe(url, { connectTimeoutMs: 20 }, platform), TimeoutError);
+    const controller = new AbortController();
+    const probing = beginProbe(url, { signal: controller.signal }, platform);
+    controller.abort();
+    await assert.rejects(probing, AbortedError);
   });
 
   it("that never comes is waited for no longer than a connection", async (t) => {
