@@ -10,13 +10,23 @@ export function owned(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
 }
 
+export const noEntries: readonly MetaEntry[] = [];
+/** Entries that several messages own together: none of them copies them again. */
+const shared = new WeakSet<readonly MetaEntry[]>();
+
 /** The entries of a frame, where they outlive it. */
 export function ownedEntries(meta: readonly MetaEntry[] | undefined): readonly MetaEntry[] {
   if (meta === undefined || meta.length === 0) return noEntries;
+  if (shared.has(meta)) return meta;
   return meta.map(({ key, value }) => ({ key, value: owned(value) }));
 }
 
-export const noEntries: readonly MetaEntry[] = [];
+/** The same, of a frame of several messages: what each of them owns is this, however often it is asked for. */
+export function sharedEntries(meta: readonly MetaEntry[] | undefined): readonly MetaEntry[] {
+  const own = ownedEntries(meta);
+  if (own !== noEntries) shared.add(own);
+  return own;
+}
 
 export function u32(value: number, what: string): Uint8Array {
   if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {

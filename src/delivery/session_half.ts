@@ -23,6 +23,7 @@ import { costOf } from "./frame_cost.js";
 import type { Priority } from "./lane.js";
 import { type Marks, marksOf, readMarks } from "./marks.js";
 import type { Confirmable, Confirming } from "./message.js";
+import { sharedEntries } from "./meta.js";
 import type { Outgoing } from "./outbound.js";
 import { PendingRequests, type Repeatable } from "./pending_requests.js";
 import type { MessageId, ReadMessage } from "./send_options.js";
@@ -269,15 +270,17 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
       else this.handled(frame.channel, frame.seq, costOf(frame));
       return;
     }
-    const { kind, channel, seq, ref, subject, meta } = frame;
+    const { kind, channel, seq, ref, subject } = frame;
     const messages = this.#opened(frame);
+    const meta = sharedEntries(frame.meta); // the frame counts once: a copy for each message would be 1,024
     if (seq !== 0) {
       this.batches ??= new Batches();
       this.batches.begin(channel, seq, costOf(frame), messages.length);
     }
     for (const { type, payload } of messages) {
       if (this.outbound.hasEnded) return; // by the handler of one before
-      this.onMessage({ kind, flags: 0, channel, type, seq, ref, payload, subject, meta });
+      const message = { kind, flags: 0, channel, type, seq, ref, payload, subject, meta };
+      if (seq !== 0 || this.hasRoomFor(message)) this.onMessage(message);
     }
   }
 

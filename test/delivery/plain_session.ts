@@ -18,6 +18,8 @@ export class PlainSession extends SessionHalf {
   readonly got: string[] = [];
   onRoom: (() => void) | undefined;
   onText: ((text: string) => void) | undefined;
+  onFrame: ((frame: Readonly<FrameContents>) => void) | undefined;
+  hasRoom = true;
 
   readonly answers: Reply[] = [];
   readonly outcomes: Acknowledgement[] = [];
@@ -79,11 +81,17 @@ export class PlainSession extends SessionHalf {
     void this.sendAwaited(read, wait).then((outcome) => this.outcomes.push(outcome));
   }
 
-  protected override onMessage({ channel, seq, payload }: Readonly<FrameContents>): void {
+  protected override hasRoomFor(): boolean {
+    return this.hasRoom;
+  }
+
+  protected override onMessage(frame: Readonly<FrameContents>): void {
+    const { channel, seq, payload } = frame;
     if (!this.isSlow) this.handled(channel, seq, payload.length + 48);
     const text = Buffer.from(payload).toString();
     this.got.push(text);
     this.onText?.(text);
+    this.onFrame?.(frame);
   }
   protected override onRequest({ type }: Readonly<FrameContents>): void {
     this.requests.push(type);

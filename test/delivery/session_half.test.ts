@@ -8,6 +8,7 @@ import {
 } from "millrace";
 import { deflate } from "millrace/compression";
 import type { SessionCompression } from "#internal/delivery/compression.js";
+import { OwnMessage } from "#internal/delivery/message.js";
 import { hotHeadBytes } from "#internal/frame/codec.js";
 import { CompressionCode } from "#internal/frame/compressed_payload.js";
 import { compressPayload } from "#internal/frame/compression.js";
@@ -60,6 +61,35 @@ describe("a batch", () => {
     assert.deepEqual(session.got, ["a", "b"]);
     assert.deepEqual([...session.inbound.cursors()], []);
   });
+
+  it("without a sequence is taken message by message, as far as there is room", () => {
+    const session = new PlainSession(new Wire());
+    session.onText = (text) => {
+      session.hasRoom = text !== "b";
+    };
+    session.receiveBatch(0, ["a", "b", "c"]);
+    assert.deepEqual(session.got, ["a", "b"]);
+    session.receiveBatch(1, ["d"]);
+    assert.deepEqual(session.got, ["a", "b", "d"], "the window has counted what has a sequence");
+  });
+
+  for (const [name, seq] of [
+    ["with a sequence", 1],
+    ["without one", 0],
+  ] as const) {
+    it(`${name} has metadata that is copied once, and that all its messages own`, () => {
+      const session = new PlainSession(new Wire());
+      const value = Buffer.from("said");
+      const own: OwnMessage[] = [];
+      session.onFrame = (frame) => own.push(new OwnMessage(frame, session));
+      session.receiveBatch(seq, ["a", "b", "c"], [{ key: "tone", value }]);
+      value.fill(0); // the connection's memory is used again
+      const [first, ...others] = own.map(({ meta }) => meta[0]!.value);
+      assert.equal(Buffer.from(first!).toString(), "said");
+      assert.equal(others.length, 2);
+      for (const other of others) assert.equal(other.buffer, first!.buffer);
+    });
+  }
 
   it("has no id, and asks for no more than to be handled: those are of one message", () => {
     const session = new PlainSession(new Wire());
