@@ -235,6 +235,19 @@ export function describeCompression(kit: SessionKit): void {
       assert.equal((await peer.closed).code, CloseCode.protocolViolation, "there is a hole before it");
     });
 
+    test("that a hello offers and nobody knows is passed over, and too much of it refused", async (t) => {
+      const unknown = [Uint8Array.of(6), new Uint8Array(9).fill(1)];
+      const { server, welcome } = await begun(t, {}, encodeHello({ ...hello, compressions: unknown }));
+      assert.equal(welcome.compression, undefined);
+      for (const compressions of [Array.from({ length: 17 }, () => Uint8Array.of(1)), [new Uint8Array(2)]]) {
+        const peer = await dial(t, server);
+        peer.say(encodeHello({ ...hello, compressions }));
+        assert.equal((await peer.closed).code, CloseCode.frameMalformed);
+      }
+    });
+
+    // In several threads every handler is asynchronous, and a request waits behind the message.
+    if (kit.threads > 1) return;
     test("of what no window counts is not undone where too much waits already", async (t) => {
       const opened = deferred<Session>();
       const held = deferred();
@@ -260,17 +273,6 @@ export function describeCompression(kit: SessionKit): void {
       await until("what waited is handled", () => handled === taken);
       say();
       await until("there is room again", () => handled === taken + 1);
-    });
-
-    test("that a hello offers and nobody knows is passed over, and too much of it refused", async (t) => {
-      const unknown = [Uint8Array.of(6), new Uint8Array(9).fill(1)];
-      const { server, welcome } = await begun(t, {}, encodeHello({ ...hello, compressions: unknown }));
-      assert.equal(welcome.compression, undefined);
-      for (const compressions of [Array.from({ length: 17 }, () => Uint8Array.of(1)), [new Uint8Array(2)]]) {
-        const peer = await dial(t, server);
-        peer.say(encodeHello({ ...hello, compressions }));
-        assert.equal((await peer.closed).code, CloseCode.frameMalformed);
-      }
     });
   });
 }
