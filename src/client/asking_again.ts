@@ -13,7 +13,7 @@ export interface Tools {
   readonly pause: typeof pause;
   readonly abortedError: typeof abortedError;
   /** Whether asking again may help. */
-  readonly mayPass: (reply: Reply & { readonly status: "failure" }) => boolean;
+  readonly mayPass: (reply: Reply & { readonly status: "failure" }, hasId: boolean) => boolean;
   /** What is told where the session has ended. */
   readonly lost: Reply;
 }
@@ -27,6 +27,8 @@ export interface Retries {
   /** By the clock: what would come behind it is not asked. */
   readonly deadlineMs: number;
   readonly signal: AbortSignal | undefined;
+  /** It has a `messageId`. */
+  readonly hasId: boolean;
 }
 
 const maxDelayMs = 60_000;
@@ -53,11 +55,11 @@ export class AskingAgain {
    * @throws AbortedError; what `ask` throws
    */
   async go(reply: Reply, ask: (timeoutMs: number) => Promise<Reply>, how: Retries): Promise<Reply> {
-    const { retries: attempts, retryDelayMs: delayMs, deadlineMs, signal } = how;
+    const { retries: attempts, retryDelayMs: delayMs, deadlineMs, signal, hasId } = how;
     const { Backoff, mayPass, lost } = this.#tools;
     const backoff = new Backoff({ attempts, delayMs, maxDelayMs, factor: 2, jitter: 1 }, this.#clock);
     let last = reply;
-    while (last.status === "failure" && mayPass(last)) {
+    while (last.status === "failure" && mayPass(last, hasId)) {
       const waitMs = backoff.next(last.retryAfterMs);
       if (waitMs === undefined || this.#clock.now() + waitMs >= deadlineMs || !this.#hasRoom()) return last;
       try {

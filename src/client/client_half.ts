@@ -1,5 +1,6 @@
 import type { Reply } from "../delivery/failure.js";
 import { halfContext } from "../delivery/half_options.js";
+import { idBytesOf } from "../delivery/marks.js";
 import type { Outgoing } from "../delivery/outgoing.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
 import { type ClientRequestOptions, type RetryOptions, readClientRequest } from "../delivery/send_options.js";
@@ -77,6 +78,7 @@ export abstract class ClientHalf extends SpeakingHalf {
     return this.#repeater.ask(
       (timeoutMs) => super.ask(kind, subject, own, { ...options, timeoutMs }),
       options,
+      options.meta !== undefined && idBytesOf(options.meta) !== undefined,
     );
   }
 

@@ -11,8 +11,9 @@ import type { ReadClientOptions } from "./options.js";
 
 /** Of other failures than these the other side says itself that they pass, by a time after which to come again. */
 const passing: readonly number[] = [FailureCode.overloaded, FailureCode.timeout, FailureCode.goingAway];
-const mayPass: Tools["mayPass"] = ({ code, retryAfterMs }) =>
-  retryAfterMs !== undefined || passing.includes(code);
+const mayPass: Tools["mayPass"] = ({ code, retryAfterMs }, hasId) =>
+  // What took too long may be done in part, and is answered so each time under its id.
+  retryAfterMs !== undefined || (passing.includes(code) && !(hasId && code === FailureCode.timeout));
 const lost: Reply = { status: "failure", code: FailureCode.lost, reason: "the session ended" };
 
 /** What {@link AskingAgain} needs, and is there already. */
@@ -39,10 +40,11 @@ export class Repeater {
     this.#load = load;
   }
 
-  /** @param ask asks once, and waits so long. @throws what `ask` throws; AbortedError */
+  /** @param ask asks once, and waits so long. @param hasId what is asked has a `messageId`. @throws what `ask` throws; AbortedError */
   async ask(
     ask: (timeoutMs: number) => Promise<Reply>,
     { timeoutMs = this.#options.requestTimeoutMs, signal, ...options }: WaitOptions & RetryOptions,
+    hasId = false,
   ): Promise<Reply> {
     const { retries = this.#options.requestRetries } = options;
     const { retryDelayMs = this.#options.requestRetryDelayMs } = options;
@@ -52,13 +54,13 @@ export class Repeater {
     // While the first is on its way; where that cannot be loaded, it is asked once.
     const loading = this.#again ? undefined : this.#load().catch(() => undefined);
     const reply = await first;
-    if (reply.status !== "failure" || !mayPass(reply)) return reply;
+    if (reply.status !== "failure" || !mayPass(reply, hasId)) return reply;
     const loaded = this.#again ? undefined : await this.#within(loading, deadlineMs, signal);
     if (this.#hasEnded) return reply;
     if (loaded) this.#again ??= new loaded.AskingAgain(tools, this.#clock, this.#budget);
     return this.#again === undefined
       ? reply
-      : this.#again.go(reply, ask, { retries, retryDelayMs, deadlineMs, signal });
+      : this.#again.go(reply, ask, { retries, retryDelayMs, deadlineMs, signal, hasId });
   }
 
   /** What is loaded, unless the request's time or the session ends first. @throws AbortedError */

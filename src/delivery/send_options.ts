@@ -52,7 +52,8 @@ export interface RequestOptions extends WaitOptions {
 export interface RetryOptions {
   /**
    * So many times at the most, 0..100, within `timeoutMs`: where the other side is overloaded, took too long or is about to
-   * stop, and where it says when to come again. `requestRetries` of `connect` by default; only with `idempotent`.
+   * stop, and where it says when to come again. With a `messageId` not where it
+   * took too long, for that is its answer. `requestRetries` of `connect` by default; only with `idempotent`.
    */
   readonly retries?: number | undefined;
   /**

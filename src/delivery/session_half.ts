@@ -196,7 +196,9 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
 
   /** Says that a request failed. @param code see {@link FailureCode}. @param retryAfterMs when it may be asked again. */
   fail(id: number, code: number, reason: string, retryAfterMs?: number): void {
-    this.answer(failureAnswer(id, code, reason, retryAfterMs), code !== FailureCode.overloaded);
+    // Who says when to come again says that it is not done: what comes then under the same id is to be handled.
+    const isRefused = code === FailureCode.overloaded || code === FailureCode.goingAway;
+    this.answer(failureAnswer(id, code, reason, retryAfterMs), !isRefused && retryAfterMs === undefined);
   }
 
   /** Counts how often the peer has lost the session, where it may. */

@@ -26,7 +26,14 @@ async function play(first: Reply, later: readonly Reply[], options: object = {})
     asked.push([time.now(), timeoutMs]);
     return later[asked.length - 1]!;
   };
-  const how = { retries: 3, retryDelayMs: 100, deadlineMs: 10_000, signal: undefined, ...options };
+  const how = {
+    retries: 3,
+    retryDelayMs: 100,
+    deadlineMs: 10_000,
+    signal: undefined,
+    hasId: false,
+    ...options,
+  };
   let reply: Reply | undefined;
   const gone = new AskingAgain(tools, time, budget).go(first, ask, how).then((last) => {
     reply = last;
@@ -83,6 +90,9 @@ describe("a request that is asked again", () => {
       if (asked.length > 0) passing.push(code);
     }
     assert.deepEqual(passing, [overloaded, timeout, goingAway]);
+    const late = refused(undefined, timeout);
+    assert.equal((await play(late, [answered], { hasId: true })).reply, late, "that is the answer of its id");
+    assert.equal((await play(refused(), [answered], { hasId: true })).reply, answered);
     const told = await play(refused(10, 1_000), [answered]);
     assert.equal(told.reply, answered);
   });
@@ -91,7 +101,7 @@ describe("a request that is asked again", () => {
     const time = new VirtualTime();
     const budget = new RequestBudget(1);
     const again = new AskingAgain(tools, time, budget);
-    const how = { retries: 1, retryDelayMs: 100, deadlineMs: 10_000, signal: undefined };
+    const how = { retries: 1, retryDelayMs: 100, deadlineMs: 10_000, signal: undefined, hasId: false };
     const first = again.go(refused(), async () => answered, how);
     const other = refused();
     assert.equal(await again.go(other, async () => answered, how), other);
@@ -104,7 +114,7 @@ describe("a request that is asked again", () => {
     const time = new VirtualTime();
     const budget = new RequestBudget(10);
     const again = new AskingAgain(tools, time, budget);
-    const how = { retries: 1, retryDelayMs: 100, deadlineMs: 10_000, signal: undefined };
+    const how = { retries: 1, retryDelayMs: 100, deadlineMs: 10_000, signal: undefined, hasId: false };
     const controller = new AbortController();
     const aborted = again.go(refused(), async () => answered, { ...how, signal: controller.signal });
     controller.abort();
@@ -196,6 +206,52 @@ describe("requests of a session", () => {
     const reply = await asked;
     assert.ok(reply.status === "success");
     assert.deepEqual([reply.text(), ...seen], ["tea", "tea", "tea", "tea"]);
+  });
+
+  it("are handled again under their id where they were told when to come again", async () => {
+    for (const code of [FailureCode.timeout, FailureCode.goingAway, 1_000]) {
+      let times = 0;
+      await using pair = await createPair({
+        serverBehaviour: {
+          requests: {
+            ask: () => {
+              times += 1;
+              if (times > 2) return "done";
+              throw new RequestFailure("later", code, { retryAfterMs: 5 });
+            },
+          },
+        },
+      });
+      const how = { idempotent: true, retries: 5, retryDelayMs: 1, messageId: "order 1" };
+      const reply = await pair.client.request("ask", "", how);
+      assert.deepEqual([reply.status === "success" && reply.text(), times], ["done", 3]);
+      assert.equal((await pair.client.request("ask", "", how)).status, "success");
+      assert.equal(times, 3, "it is done once");
+    }
+  });
+
+  it("are not asked again under their id where that took too long", async (t) => {
+    let times = 0;
+    await using pair = await createPair({
+      serverBehaviour: {
+        requests: {
+          ask: () => {
+            times += 1;
+            throw new RequestFailure("it took too long", FailureCode.timeout);
+          },
+        },
+      },
+    });
+    t.mock.method(Math, "random", () => 0.5);
+    let reply: Reply | undefined;
+    const how = { idempotent: true, retries: 5, retryDelayMs: 60_000, timeoutMs: 3_600_000 };
+    void pair.client.request("ask", "", { ...how, messageId: "order 1" }).then((told) => {
+      reply = told;
+    });
+    await pair.client.ping(); // the failure has come before the answer to it
+    await new Promise(setImmediate);
+    assert.equal(reply?.status, "failure");
+    assert.equal(times, 1);
   });
 
   it("are asked again as their session says, where they may be done twice, and else once", async () => {
