@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { WorkerFailedError } from "../../errors.js";
 import type { WorkerCommand, WorkerReport, WorkerTask } from "./protocol.js";
 import type { SlotRun } from "./worker_slot.js";
@@ -43,19 +43,18 @@ export class WorkerRun implements SlotRun {
     this.#worker.on("error", (cause) => {
       this.#cause ??= cause;
     });
+    const listens = new Promise<readonly string[]>((resolve) => {
+      port1.on("message", (report: WorkerReport) => resolve(this.#listens(report)));
+    });
     this.ended = new Promise((resolve) => {
       this.#worker.once("exit", () => {
+        // That it listened may come behind its end, on a busy machine: between a port and a thread there is no order.
+        const last: { message: WorkerReport } | undefined = receiveMessageOnPort(port1);
+        if (last !== undefined) port1.emit("message", last.message);
         clearTimeout(this.#startTimer);
         clearTimeout(this.#endTimer);
         port1.close();
         resolve(this.#cause);
-      });
-    });
-    const listens = new Promise<readonly string[]>((resolve) => {
-      port1.on("message", ({ urls, maxMessageBytes }: WorkerReport) => {
-        clearTimeout(this.#startTimer);
-        this.maxMessageBytes = maxMessageBytes;
-        resolve(urls);
       });
     });
     this.listening = Promise.race([listens, this.ended.then(() => Promise.reject(this.#startFailure()))]);
@@ -84,6 +83,12 @@ export class WorkerRun implements SlotRun {
   /** The process ends, and this thread before it. @param ended its first word is counted up when it does. */
   endWithProcess(ended: Int32Array): void {
     this.#tell({ type: "exit", ended });
+  }
+
+  #listens({ urls, maxMessageBytes }: WorkerReport): readonly string[] {
+    clearTimeout(this.#startTimer);
+    this.maxMessageBytes = maxMessageBytes;
+    return urls;
   }
 
   #tell(command: WorkerCommand): void {

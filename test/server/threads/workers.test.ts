@@ -87,6 +87,35 @@ describe("workers that cannot begin", () => {
   });
 });
 
+test("a worker that listened has begun, also where its end is heard of first", async () => {
+  const hasEnded = new Int32Array(new SharedArrayBuffer(4));
+  const module = source(`
+    import { workerData } from "node:worker_threads";
+    import { createServer } from ${JSON.stringify(import.meta.resolve("millrace/server"))};
+    process.once("exit", () => {
+      Atomics.store(workerData, 0, 1);
+      Atomics.notify(workerData, 0);
+    });
+    await createServer({ listen: "tcp://127.0.0.1:0" }, {});
+    setImmediate(() => {
+      throw new Error("not again");
+    });
+  `);
+  const exits: unknown[] = [];
+  const starting = startWorkers(
+    { module, workers: 1, workerData: hasEnded },
+    { workerExit: (_worker, cause) => exits.push(cause), workerFailing: () => {} },
+  );
+  assert.notEqual(Atomics.wait(hasEnded, 0, 0, 60_000), "timed-out");
+  // This thread hears of nothing until the other is gone: else it would have heard that it listens, mostly.
+  Atomics.wait(hasEnded, 0, 1, 500);
+  const group = await starting;
+  assert.equal(group.urls.length, 1);
+  await until("its end is told", () => exits.length > 0);
+  assert.match(String(exits[0]), /not again/);
+  await group.close();
+});
+
 test("workers that could not begin leave nothing behind that keeps the process alive", async () => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
   const before = timers();
