@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const page = 'export { connect } from "millrace/client";';
 
 /** What a page may cost that speaks sessions, each of its files compressed: what it costs now. It is to be 25 KB. */
-const mostGzipBytes = 36 * 1024;
+const mostGzipBytes = 36.25 * 1024;
 
 /** The same, and what is loaded later. */
 const mostLaterBytes = 43 * 1024;
