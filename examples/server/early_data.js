@@ -11,7 +11,11 @@ const server = await createServer(
     authenticate: ({ clientId }) => ({ name: clientId }),
     // What does no harm when it is done twice, for clients that have no session yet.
     earlyRequests: { price: (client, request) => `41.50 for ${client.data.name}'s ${request.text()}, early` },
+    earlyEvents: {
+      looking: (client, message) => console.log(`${client.data.name} looks at ${message.text()}, early`),
+    },
     // For those who come without a ticket, and later.
+    events: { looking: (session, message) => console.log(`${session.data.name} looks at ${message.text()}`) },
     requests: { price: (session, request) => `41.50 for ${session.data.name}'s ${request.text()}` },
   },
 );
@@ -41,6 +45,7 @@ async function visit(item) {
     {
       // Before there is a connection.
       connecting: (session) => {
+        session.send(item, { subject: "looking", idempotent: true });
         answer = session.request("price", item, { idempotent: true });
       },
       connected: (_session, { earlyDataAccepted = "none sent" }) =>

@@ -92,7 +92,7 @@ export type ClientEventHandlers<Events> =
 /** A message that the server did not handle, or could not store. */
 export interface RejectedMessage {
   readonly lane: number;
-  /** The low 32 bits. */
+  /** The low 32 bits; 0 of one that went with the first packets. */
   readonly sequence: number;
   /** Of `FailureCode`. */
   readonly code: number;
@@ -132,8 +132,8 @@ export interface ClientBehaviour<Events = unknown> {
   /** The queue, once at its high-water mark, is below half of it again. */
   drain?(session: ClientSession<Events>): unknown;
   /**
-   * The session is about to connect for the first time. What is sent here waits for that; with `earlyData`, idempotent
-   * requests are asked in the first packets.
+   * The session is about to connect for the first time. What is sent here waits for that; with `earlyData`, what is
+   * `idempotent` goes with the first packets.
    */
   connecting?(session: ClientSession<Events>): unknown;
   /** There is a connection: the first one, before `connect` resolves, or another after one was lost. */

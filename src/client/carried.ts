@@ -30,7 +30,7 @@ export interface LostSession {
   readonly requests: number;
 }
 
-/** Requests that go with a hello as early data, before there is a connection that carries the session. */
+/** What goes with a hello as early data, before there is a connection that carries the session. */
 export interface Flight {
   /** As the hello has them. */
   readonly frames: readonly Uint8Array[];
@@ -38,6 +38,8 @@ export interface Flight {
   take(frame: Readonly<FrameContents>): void;
   /** The connection carries the session: what is not answered is not to be sent there, if it will be. */
   board(answersEarly: boolean): void;
+  /** All of it that the connection brings answers to is answered. */
+  readonly isAnswered: boolean;
   /** The connection does not carry it any more: what is not answered waits to be sent again. */
   land(): void;
 }

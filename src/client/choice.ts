@@ -2,7 +2,7 @@ import type { Clock } from "../dispatch/clock.js";
 import type { Complete } from "../options/complete.js";
 import type { Flight } from "./carried.js";
 import { checkEarlyData } from "./early_data.js";
-import { type Asking, EarlyFlight } from "./early_flight.js";
+import { EarlyFlight, type Speaking } from "./early_flight.js";
 import { NetworkMemory, type NetworkMemoryOptions } from "./network_memory.js";
 import type { ChoiceReading, ReadClientOptions } from "./options.js";
 import { probeUrls, readProbe } from "./probe.js";
@@ -16,8 +16,8 @@ export interface Choice extends ChoiceReading {
   memory(options: NetworkMemoryOptions): NetworkMemory;
   /** @throws InvalidArgumentError where they cannot be kept */
   check(options: ReadClientOptions, urls: readonly string[]): void;
-  /** What a session asks with a hello that is early data. */
-  flight(session: Asking): Flight;
+  /** What a session says with a hello that is early data. */
+  flight(session: Speaking): Flight;
 }
 
 export const choice: Choice = {

@@ -53,7 +53,7 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
   /** Missing where there is no handler of requests, and what answers them was not loaded. */
   readonly #answering: Answering | undefined;
   readonly #choice: Choice | undefined;
-  /** What is asked on this connection, and not in the session. */
+  /** What is said on this connection, and not in the session. */
   #flight: Flight | undefined = undefined;
   #life = 0;
   #resolveClosed!: (info: CloseInfo) => void;
@@ -262,8 +262,8 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
   }
 
   get isQuiet(): boolean {
-    const { bytesUnacknowledged, hasWaiting } = this.outbound;
-    return this.requestsPending === 0 && bytesUnacknowledged === 0 && !hasWaiting;
+    const isAnswered = this.requestsPending === 0 && this.#flight?.isAnswered !== false;
+    return isAnswered && this.outbound.bytesUnacknowledged === 0 && !this.outbound.hasWaiting;
   }
 
   end(info: CloseInfo): void {

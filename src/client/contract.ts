@@ -2,7 +2,12 @@
 export * from "../delivery/contract.js";
 export type { GoAway } from "../delivery/goaway.js";
 export type { QueuePolicy } from "../delivery/outgoing.js";
-export type { ClientRequestOptions, RetryOptions } from "../delivery/send_options.js";
+export type {
+  ClientRequestOptions,
+  ClientSendAckedOptions,
+  ClientSendOptions,
+  RetryOptions,
+} from "../delivery/send_options.js";
 export type { Cursor } from "../topic/cursor.js";
 export type { EarlyDataOptions, TicketStore } from "../transport/early_data.js";
 export type { BackoffOptions } from "./backoff.js";

@@ -1,93 +1,165 @@
+import { AckLevel } from "../delivery/ack.js";
 import { readReply } from "../delivery/answer.js";
-import { earlyNonceBytes, encodeEarly, maxEarlyBytes, maxEarlyRequests } from "../delivery/early_request.js";
+import type { Confirmation } from "../delivery/confirmation.js";
+import { earlyNonceBytes, encodeEarly, maxEarlyBytes, maxEarlyMessages } from "../delivery/early_message.js";
 import { FailureCode, type Reply } from "../delivery/failure.js";
+import { marksOf } from "../delivery/marks.js";
 import type { Outbound } from "../delivery/outbound.js";
+import type { Waiting } from "../delivery/pending_queue.js";
 import type { Repeatable } from "../delivery/pending_requests.js";
-import { unsent, withdraw } from "../delivery/unsent.js";
+import type { Settled } from "../delivery/sent_log.js";
+import { putBack, unsent, withdraw } from "../delivery/unsent.js";
 import { decodeFrame, type FrameContents, FrameView, Kind } from "../frame/frame.js";
 import type { Flight } from "./carried.js";
 
-/** A session whose requests go early. */
-export interface Asking {
+/** A session whose messages go early. */
+export interface Speaking {
   readonly outbound: Outbound;
   repeatable(id: number): Repeatable | undefined;
   settleRequest(id: number, reply: Reply): void;
+  settleMessage(confirmation: Confirmation): void;
+  pump(nowMs: number): void;
 }
 
-/** A request keeps its own however often it goes early, so that the server knows it again. */
-const nonces = new WeakMap<Repeatable, Uint8Array>();
+/** What goes early. */
+interface Passenger {
+  readonly message: Waiting;
+  /** Missing of a message. */
+  readonly request: { readonly id: number; readonly asked: Repeatable } | undefined;
+  /** Who is told what becomes of it, where it stays in the session. */
+  readonly settled: Settled | undefined;
+}
+
+/** Each keeps its own however often it goes early, so that the server knows it again. */
+const nonces = new WeakMap<Repeatable | Waiting, Uint8Array>();
 const view = new FrameView();
 
 /**
- * The requests that go with a hello which may be early data. They wait in the session all the same, in their places: who
- * is not answered early goes out there, as if there had been no early data.
+ * What goes with a hello which may be early data. It waits in the session all the same, in its place: what is not answered
+ * early goes out there, as if there had been no early data.
  */
 export class EarlyFlight implements Flight {
   readonly frames: Uint8Array[] = [];
-  readonly #session: Asking;
-  /** Those that are not answered, by their ids. */
-  readonly #aboard = new Map<number, Repeatable>();
+  readonly #session: Speaking;
+  /** Those that are not answered, by their places among the frames, from 1 on. */
+  readonly #aboard = new Map<number, Passenger>();
   /** They do not wait in the session: the connection brings their answers, or is lost. */
   #flies = false;
 
   /** Takes those with which the session's queue begins: none overtakes what is to come before it. */
-  constructor(session: Asking) {
+  constructor(session: Speaking) {
     this.#session = session;
+    const nowMs = performance.now();
     let bytes = 0;
-    for (const { frame } of unsent(session.outbound)) {
-      const { kind, flags, type } = decodeFrame(frame, true, view);
-      const request = kind === Kind.Request && flags === 0 ? session.repeatable(type) : undefined;
-      if (request === undefined || this.#aboard.size === maxEarlyRequests) return;
-      const early = encodeEarly(view, nonceOf(request));
+    for (const message of unsent(session.outbound)) {
+      if (message.expiresAt <= nowMs) continue; // it does not go out any more, by whatever way
+      const passenger = this.#passenger(message);
+      if (passenger === undefined || this.frames.length === maxEarlyMessages) return;
+      const early = encodeEarly(view, nonceOf(passenger.request?.asked ?? message));
       bytes += early.length;
       if (bytes > maxEarlyBytes) return;
       this.frames.push(early);
-      this.#aboard.set(type, request);
+      this.#aboard.set(this.frames.length, passenger);
+      if (message.settled !== undefined) message.settled = mayHaveCome(message.settled);
     }
   }
 
   take(frame: Readonly<FrameContents>): void {
-    const { type: id } = frame;
-    const request = this.#aboard.get(id);
-    if (request === undefined) return;
+    const { ref: place } = frame;
+    const passenger = this.#aboard.get(place);
+    if (passenger === undefined) return;
     const reply = readReply(frame);
-    this.#aboard.delete(id);
+    this.#aboard.delete(place);
+    const { message, settled } = passenger;
     if (reply.status === "failure" && reply.code === FailureCode.tooEarly) {
-      if (this.#flies) this.#askAgain(id, request);
+      message.settled = settled;
+      if (!this.#flies) return;
+      this.#putBack([passenger]);
+      this.#session.pump(performance.now());
       return;
     }
-    withdraw(this.#session.outbound, new Set([request]));
-    this.#session.settleRequest(id, reply);
+    // What does not wait any more has gone another way.
+    const isHere = this.#flies || withdraw(this.#session.outbound, new Set([message])).length > 0;
+    if (isHere) this.#settle(passenger, reply);
   }
 
   board(answersEarly: boolean): void {
     if (!answersEarly) this.#aboard.clear();
     this.#flies = true;
-    for (const request of this.#aboard.values()) request.isSent = true;
-    withdraw(this.#session.outbound, new Set(this.#aboard.values()));
+    const messages = new Set([...this.#aboard.values()].map(({ message }) => message));
+    const boarded = new Set(withdraw(this.#session.outbound, messages));
+    for (const [place, { message, request }] of this.#aboard) {
+      if (!boarded.has(message)) this.#aboard.delete(place);
+      else if (request !== undefined) request.asked.isSent = true;
+    }
   }
 
   land(): void {
     this.#flies = false;
-    const aboard = [...this.#aboard];
+    const aboard = [...this.#aboard.values()];
     this.#aboard.clear();
-    for (const [id, request] of aboard) this.#askAgain(id, request);
+    for (const { message } of aboard) message.expiresAt = Number.POSITIVE_INFINITY; // it has left in time
+    this.#putBack(aboard);
   }
 
-  #askAgain(id: number, request: Repeatable): void {
-    if (this.#session.repeatable(id) !== request) return; // nobody waits for it any more
-    request.isSent = false;
-    if (request.again()) return;
-    const reason = "the session's queue is full";
-    this.#session.settleRequest(id, { status: "failure", code: FailureCode.lost, reason });
+  get isAnswered(): boolean {
+    return this.#aboard.size === 0;
+  }
+
+  /** Undefined where it is to go in the session, and what is behind it, too. */
+  #passenger(message: Waiting): Passenger | undefined {
+    const frame = decodeFrame(message.frame, true, view);
+    const { settled } = message;
+    if (frame.flags !== 0) return undefined;
+    if (frame.kind === Kind.Request) {
+      const asked = this.#session.repeatable(frame.type);
+      return asked && { message, request: { id: frame.type, asked }, settled };
+    }
+    // One with a key may be replaced on its way; what is to come farther than to be received is said in the session.
+    const mayGo = frame.kind === Kind.Message && message.idempotent === true && message.key === undefined;
+    if (!mayGo || frame.subject === undefined || (marksOf(frame)?.level ?? 0) !== AckLevel.received) {
+      return undefined;
+    }
+    return { message, request: undefined, settled };
+  }
+
+  #settle({ message: { lane, watch }, request }: Passenger, reply: Reply): void {
+    if (request !== undefined) {
+      this.#session.settleRequest(request.id, reply);
+      return;
+    }
+    const place = { lane, sequence: 0 }; // which no frame of the session's has
+    watch?.placed(lane, 0);
+    watch?.sent();
+    // Whose answer is kept no more has come, and its answer said nothing else.
+    const isRejected = reply.status === "failure" && reply.code !== FailureCode.forgotten;
+    this.#session.settleMessage(
+      isRejected
+        ? { ...place, level: AckLevel.rejected, rejection: { code: reply.code, reason: reply.reason } }
+        : { ...place, level: AckLevel.received },
+    );
+  }
+
+  #putBack(passengers: readonly Passenger[]): void {
+    const wanted = passengers.filter(
+      ({ request }) => request === undefined || this.#session.repeatable(request.id) === request.asked,
+    );
+    for (const { request } of wanted) if (request !== undefined) request.asked.isSent = false;
+    const messages = wanted.map(({ message }) => message);
+    if (messages.length > 0) putBack(this.#session.outbound, messages);
   }
 }
 
-function nonceOf(request: Repeatable): Uint8Array {
-  let nonce = nonces.get(request);
+/** What has gone early may have come, so nobody is told that it was never sent. */
+function mayHaveCome(settled: Settled): Settled {
+  return (outcome) => settled(outcome === "received" ? outcome : "lost");
+}
+
+function nonceOf(message: Repeatable | Waiting): Uint8Array {
+  let nonce = nonces.get(message);
   if (nonce === undefined) {
     nonce = crypto.getRandomValues(new Uint8Array(earlyNonceBytes));
-    nonces.set(request, nonce);
+    nonces.set(message, nonce);
   }
   return nonce;
 }

@@ -1,7 +1,11 @@
 import type { Acknowledgement } from "../delivery/acknowledgement.js";
 import type { Answered, RequestArguments, RequestSubject, SendArguments } from "../delivery/event_map.js";
 import type { Reply } from "../delivery/failure.js";
-import type { ClientRequestOptions, SendAckedOptions } from "../delivery/send_options.js";
+import type {
+  ClientRequestOptions,
+  ClientSendAckedOptions,
+  ClientSendOptions,
+} from "../delivery/send_options.js";
 import { readOptions } from "../options/read.js";
 import { integer, object, withDefault } from "../options/schema.js";
 import type { SendResult } from "../transport/connection.js";
@@ -68,9 +72,9 @@ export interface Pool<Events = unknown> extends AsyncDisposable {
     ...asked: RequestArguments<Events, Subject, ClientRequestOptions>
   ): Promise<Reply<Answered<Events, Subject>>>;
   /** As `ClientSession.send`. Two messages may go by two sessions: {@link lease} keeps them in order. */
-  send(...message: SendArguments<Events>): SendResult;
+  send(...message: SendArguments<Events, ClientSendOptions>): SendResult;
   /** As `ClientSession.sendAcked`. */
-  sendAcked(...message: SendArguments<Events, SendAckedOptions>): Promise<Acknowledgement>;
+  sendAcked(...message: SendArguments<Events, ClientSendAckedOptions>): Promise<Acknowledgement>;
   /** Takes a place on the session with the least to do. */
   lease(): Lease<Events>;
   /** Ends all sessions, for the server too. Idempotent. */

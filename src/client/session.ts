@@ -8,7 +8,11 @@ import type {
   SendArguments,
 } from "../delivery/event_map.js";
 import type { Reply } from "../delivery/failure.js";
-import type { ClientRequestOptions, SendAckedOptions, SendOptions } from "../delivery/send_options.js";
+import type {
+  ClientRequestOptions,
+  ClientSendAckedOptions,
+  ClientSendOptions,
+} from "../delivery/send_options.js";
 import type { CloseInfo, CloseOptions } from "../transport/close.js";
 import type { SendResult } from "../transport/connection.js";
 import type { WaitOptions } from "../transport/wait.js";
@@ -41,11 +45,11 @@ export interface ClientSession<Events = unknown> extends AsyncDisposable {
 
   /**
    * Queues a message without blocking. While there is no connection it is kept.
-   * @param message bytes, copied; or text, sent as UTF-8; and {@link SendOptions}.
+   * @param message bytes, copied; or text, sent as UTF-8; and {@link ClientSendOptions}.
    * @returns `sent`; `blocked`: accepted, now wait for `drain`; `dropped`: not accepted.
    * @throws FrameTooLargeError, SessionClosedError, InvalidArgumentError
    */
-  send(...message: SendArguments<Events>): SendResult;
+  send(...message: SendArguments<Events, ClientSendOptions>): SendResult;
 
   /**
    * Sends a message, and waits until it has come as far as `options.level` says, over however many connections.
@@ -54,7 +58,7 @@ export interface ClientSession<Events = unknown> extends AsyncDisposable {
    * @throws AbortedError, FrameTooLargeError, SessionClosedError; InvalidArgumentError, also for a class of delivery that
    *   nobody acknowledges
    */
-  sendAcked(...message: SendArguments<Events, SendAckedOptions>): Promise<Acknowledgement>;
+  sendAcked(...message: SendArguments<Events, ClientSendAckedOptions>): Promise<Acknowledgement>;
 
   /**
    * Asks the server.

@@ -29,7 +29,7 @@ export abstract class DirectSending extends SentLanes {
   protected carrier: Carrier | undefined = undefined;
   protected windowBytes = 0;
   /** There is a connection that takes more, and nothing waits. */
-  protected isReady = false;
+  isReady = false;
 
   /**
    * @param ackOf whose acknowledgements go out with what is sent here.

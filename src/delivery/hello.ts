@@ -3,7 +3,7 @@ import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import { checkClientId, readClientId } from "./client_id.js";
 import { checkLength, contentsOf } from "./contents.js";
 import { type Cursors, cursorEntries, noCursors, readCursors } from "./cursors.js";
-import { checkEarly } from "./early_request.js";
+import { checkEarly } from "./early_message.js";
 import { applicationEntries, entry, MetaReader, owned } from "./meta.js";
 import { noPlaces, type Places, placeEntries, readPlaces } from "./places.js";
 import { sessionIdBytes } from "./session_id.js";
@@ -14,7 +14,7 @@ export const maxTokenBytes = 8 * 1024;
 
 /** Nobody has more. */
 const maxCompressions = 16;
-/** Of Hello: an early request. Of Welcome: one byte 1 where they are answered. */
+/** Of Hello: an early message. Of Welcome: one byte 1 where they are answered. */
 export const earlyKey = "early";
 
 /** The session that a client was in, and what it proves that by. */
@@ -43,7 +43,7 @@ export interface Hello extends Terms {
   readonly resumption: Resumption | undefined;
   /** The application's own words. */
   readonly meta: readonly MetaEntry[];
-  /** Requests that the server may answer at once, each a whole frame: see `EarlyRequest`. None where it is missing. */
+  /** What the server may take at once, each a whole frame: see `EarlyMessage`. None where it is missing. */
   readonly early?: readonly Uint8Array[] | undefined;
 }
 

@@ -43,6 +43,11 @@ export class Marked {
     this.#limits = limits;
   }
 
+  /** Whether something came under an id. */
+  knows(id: string): boolean {
+    return this.#ids?.has(id) ?? false;
+  }
+
   /** @returns false where a message is not to be handled; it is dealt with then. */
   isFirstMessage(frame: Readonly<FrameContents>, marks: Marks, nowMs: number): boolean {
     const { id, level } = marks;

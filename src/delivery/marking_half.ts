@@ -1,4 +1,4 @@
-import type { FrameContents } from "../frame/frame.js";
+import { type FrameContents, Kind } from "../frame/frame.js";
 import type { Rejection } from "./confirmation.js";
 import type { DedupeLimits } from "./dedupe.js";
 import type { HalfContext } from "./half_options.js";
@@ -34,6 +34,17 @@ export abstract class MarkingHalf extends SpeakingHalf {
   get marked(): Marked {
     this.#marked ??= new Marked(this.#markedSession(), this.#ids);
     return this.#marked;
+  }
+
+  /** Whether something came under an id. */
+  knowsId(id: string): boolean {
+    return this.#marked?.knows(id) ?? false;
+  }
+
+  /** Something was done that had come before the session had begun: what comes under the same id is the same. */
+  doneEarly(frame: Readonly<FrameContents>, marks: Marks, answer: Outgoing): void {
+    if (frame.kind === Kind.Message) this.marked.isFirstMessage(frame, marks, this.nowMs);
+    else if (this.marked.isFirstRequest(frame, marks, this.nowMs)) this.marked.answered(answer, true);
   }
 
   override rejectMessage(message: Confirmable, rejection: Rejection): boolean {

@@ -133,11 +133,11 @@ export class Outbound extends DirectSending {
   }
 
   #waiting(message: Outgoing, lane: number): Waiting {
-    const { delivery, priority = "normal", settled, expiresAt = never, watch } = message;
+    const { delivery, priority = "normal", settled, expiresAt = never, watch, idempotent } = message;
     return {
       ...{ frame: encodeOutgoing(message), priority, lane, sequenced: delivery !== "latest" },
       ...{ key: keyOf(message, this.limits.policy), mayGo: !promised.has(message.kind) },
-      ...{ expiresAt, settled, watch },
+      ...{ expiresAt, settled, watch, idempotent },
     };
   }
 

@@ -84,6 +84,8 @@ export interface Outgoing {
    */
   readonly settled?: Settled | undefined;
   readonly watch?: Watch | undefined;
+  /** It may be handled twice: see `EarlyFlight`. */
+  readonly idempotent?: boolean | undefined;
 }
 
 /** Whether the frame is a head and a payload, and nobody follows it. */

@@ -17,6 +17,7 @@ export interface Waiting {
   expiresAt: number;
   settled: Settled | undefined;
   watch: Watch | undefined;
+  readonly idempotent: boolean | undefined;
 }
 
 /** From the first to go to the last. */

@@ -31,6 +31,10 @@ export class Repeats {
     this.#known = new Dedupe(limits);
   }
 
+  has(id: string): boolean {
+    return this.#known.has(id);
+  }
+
   check(id: string, { kind, type, subject, payload }: Readonly<FrameContents>, nowMs: number): Known {
     // A request's type is its number, which is another one each time.
     const said = kind === Kind.Message ? type : 0;

@@ -5,7 +5,7 @@ import { flag, integer, object, oneOf, option, optional, withDefault } from "../
 import { type WaitOptions, waitOptions } from "../transport/wait.js";
 import { type AckOptions, acknowledgedLevels } from "./acknowledgement.js";
 import { maxMessageIdBytes } from "./dedupe.js";
-import type { Delivery, Priority } from "./lane.js";
+import { type Delivery, isUnsequenced, type Priority } from "./lane.js";
 import { isReservedKey, withMarks } from "./marks.js";
 import { metaEntries } from "./meta.js";
 import type { Outgoing } from "./outgoing.js";
@@ -40,6 +40,19 @@ export interface SendOptions {
 /** How a message is sent, and which acknowledgement of it is waited for. */
 export interface SendAckedOptions extends SendOptions, AckOptions {}
 
+/** How a client sends a message. */
+export interface ClientSendOptions extends SendOptions {
+  /**
+   * Handling it twice is as good as once: with `earlyData` it may go with the first packets, where it has a `subject`, and
+   * is to come no farther than `received`. It changes nothing over transports other than QUIC, in a page, and while there
+   * is a connection. Of `ordered` and `unordered` messages. False by default.
+   */
+  readonly idempotent?: boolean | undefined;
+}
+
+/** The same, and which acknowledgement of it is waited for. */
+export interface ClientSendAckedOptions extends ClientSendOptions, AckOptions {}
+
 /** How a request is made. */
 export interface RequestOptions extends WaitOptions {
   /** `normal` by default. */
@@ -67,7 +80,8 @@ export interface RetryOptions {
 export interface ClientRequestOptions extends RequestOptions, RetryOptions {
   /**
    * Doing it twice is as good as once: where the server has lost the session it is asked of the new one, within its time.
-   * Otherwise it has failed then, with `FailureCode.lost`. False by default.
+   * Otherwise it has failed then, with `FailureCode.lost`. With `earlyData` it may go with the first packets. False by
+   * default.
    */
   readonly idempotent?: boolean | undefined;
 }
@@ -76,6 +90,7 @@ const MAX_DEADLINE_MS = 86_400_000;
 const encoder = new TextEncoder();
 
 const priority = optional(oneOf("control", "high", "normal", "bulk"));
+const idempotent = optional(flag);
 const messageId = optional(
   option<MessageId>(`1 to ${maxMessageIdBytes} bytes, or text of so many in UTF-8`, isMessageId),
 );
@@ -94,21 +109,22 @@ const sendSchema = {
   ),
   deadlineMs: optional(integer(1, MAX_DEADLINE_MS)),
   messageId,
-} satisfies Record<keyof SendOptions, unknown>;
+  idempotent,
+} satisfies Record<keyof ClientSendOptions, unknown>;
 
 const sending = object(sendSchema);
 const sendingAcked = object({
   ...sendSchema,
   ...waitOptions,
   level: withDefault(oneOf(...acknowledgedLevels), "received"),
-} satisfies Record<keyof SendAckedOptions, unknown>);
+} satisfies Record<keyof ClientSendAckedOptions, unknown>);
 const askSchema = { ...waitOptions, priority, messageId } satisfies Record<keyof RequestOptions, unknown>;
 const asking = object(askSchema);
 export const retries = integer(0, 100);
 export const retryDelayMs = integer(1, 60_000);
 const clientAsking = object({
   ...askSchema,
-  idempotent: optional(flag),
+  idempotent,
   retries: optional(retries),
   retryDelayMs: optional(retryDelayMs),
 } satisfies Record<keyof ClientRequestOptions, unknown>);
@@ -134,9 +150,15 @@ export function readSendAcked(
   return { ...messageOf(payload, read, nowMs, level), wait: { level, timeoutMs, signal } };
 }
 
-/** The options of a message that is sent elsewhere. @throws InvalidArgumentError */
+/** The options of a message that a server sends elsewhere. @throws InvalidArgumentError */
 export function checkSendOptions(options: SendOptions): SendOptions {
-  return checked(readOptions(sending, options));
+  return checkServers(checked(readOptions(sending, options)));
+}
+
+/** What a server sends never goes early. @returns the same. @throws InvalidArgumentError */
+export function checkServers<Sent extends Pick<ClientSendOptions, "idempotent">>(sent: Sent): Sent {
+  if (sent.idempotent === undefined) return sent;
+  throw new InvalidArgumentError("idempotent is of what a client sends");
 }
 
 /** The same of a request. @throws InvalidArgumentError */
@@ -164,7 +186,11 @@ function asked<Options extends RequestOptions>({ messageId: id, ...read }: Optio
   return { ...read, meta: withMarks(undefined, idBytes(id)) };
 }
 
-function checked<Options extends SendOptions>(options: Options): Options {
+function checked<Options extends ClientSendOptions>(options: Options): Options {
+  const { delivery = "ordered" } = options;
+  if (options.idempotent && isUnsequenced(delivery)) {
+    throw new InvalidArgumentError(`idempotent is of messages that are all to come, and not "${delivery}"`);
+  }
   if (options.delivery === "latest" && options.key === undefined) {
     throw new InvalidArgumentError('delivery "latest" needs a key: only the newest of each is sent');
   }
@@ -175,7 +201,7 @@ function checked<Options extends SendOptions>(options: Options): Options {
 
 function messageOf(
   payload: Uint8Array,
-  options: SendOptions,
+  options: ClientSendOptions,
   nowMs: number,
   level: AckOptions["level"] = "received",
 ): ReadMessage {

@@ -331,6 +331,11 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
   #takeConfirmation(frame: Readonly<FrameContents>): void {
     const confirmation = readConfirmation(frame);
     this.handled(frame.channel, frame.seq, costOf(frame));
+    this.settleMessage(confirmation);
+  }
+
+  /** What is said of a message of this side, by its session's frames or in another way. */
+  settleMessage(confirmation: Confirmation): void {
     this.#awaited?.confirmed(confirmation);
     if (confirmation.rejection !== undefined) this.onRejected(confirmation, confirmation.rejection);
   }

@@ -1,5 +1,4 @@
 import type { Outbound } from "./outbound.js";
-import type { Watch } from "./outgoing.js";
 import type { Waiting } from "./pending_queue.js";
 
 /** What waits and has not gone out before; nothing, where anything that has goes before it. */
@@ -7,9 +6,21 @@ export function unsent({ bytesUnacknowledged, rarities }: Outbound): Iterable<Wa
   return bytesUnacknowledged > 0 ? [] : (rarities?.pending ?? []);
 }
 
-/** Lets go of what waits and goes another way. */
-export function withdraw({ rarities }: Outbound, watches: ReadonlySet<Watch>): void {
-  rarities?.pending.retain(({ watch }) => watch === undefined || !watches.has(watch));
+/** Takes out what goes another way. @returns those of them that waited still. */
+export function withdraw({ rarities }: Outbound, messages: ReadonlySet<Waiting>): readonly Waiting[] {
+  return rarities?.pending.retain((message) => !messages.has(message)) ?? [];
+}
+
+/**
+ * Puts back what was taken out: before what waits, which it stood before; and whatever room there is, for it was accepted
+ * once. It goes out at the next `pump`.
+ */
+export function putBack(outbound: Outbound, messages: readonly Waiting[]): void {
+  if (outbound.hasEnded) return;
+  const { pending } = outbound.rare();
+  const behind = pending.retain(() => false);
+  for (const message of [...messages, ...behind]) pending.push(message);
+  outbound.isReady = false;
 }
 
 /** The frames that were accepted and are not acknowledged, those of each lane in their order. */

@@ -25,7 +25,7 @@ export interface Welcome extends Terms {
   readonly clientId: string | undefined;
   /** The application's own words. */
   readonly meta: readonly MetaEntry[];
-  /** Each early request of the Hello is answered, on this connection; otherwise the server does not know of such. */
+  /** Each early message of the Hello is answered, on this connection; otherwise the server does not know of such. */
   readonly answersEarly?: boolean | undefined;
 }
 

@@ -75,6 +75,13 @@ export interface EarlyClient<Data> {
 /** Answers as a {@link RequestHandler} does, for a client that has no session yet. */
 export type EarlyRequestHandler<Data> = (client: EarlyClient<Data>, request: ServerRequest) => unknown;
 
+/**
+ * Takes a message as an {@link EventHandler} does, of a client that has no session yet; the message's bytes are its own.
+ * `message.reject` is told to the client where it is called before the handler has come to its end; `confirm` is told to
+ * nobody.
+ */
+export type EarlyEventHandler<Data> = (client: EarlyClient<Data>, message: Message) => unknown;
+
 /** By subject: where an {@link EventMap} is given, of its subjects, and what they carry. */
 export type RequestHandlers<Data, Events> =
   IsAny<Events> extends true
@@ -93,6 +100,28 @@ export type EventHandlers<Data, Events> =
     : {
         readonly [Subject in EventSubject<Events>]?: (
           session: Session<Data, Events>,
+          message: Carrying<Message, Subject, EventOf<Events, Subject>>,
+        ) => unknown;
+      };
+
+/** The same of requests that came early. */
+export type EarlyRequestHandlers<Data, Events> =
+  IsAny<Events> extends true
+    ? Readonly<Record<string, EarlyRequestHandler<Data>>>
+    : {
+        readonly [Subject in RequestSubject<Events>]?: (
+          client: EarlyClient<Data>,
+          request: Carrying<ServerRequest, Subject, Asked<Events, Subject>>,
+        ) => AnswerOf<Events, Subject>;
+      };
+
+/** The same of messages that came early. */
+export type EarlyEventHandlers<Data, Events> =
+  IsAny<Events> extends true
+    ? Readonly<Record<string, EarlyEventHandler<Data>>>
+    : {
+        readonly [Subject in EventSubject<Events>]?: (
+          client: EarlyClient<Data>,
           message: Carrying<Message, Subject, EventOf<Events, Subject>>,
         ) => unknown;
       };
@@ -133,7 +162,13 @@ export interface ServerBehaviour<Data = unknown, Events = unknown> {
    * they must do no harm, and there is no session to send to. No middleware stands before them but that of `connect`: what
    * else it would check is theirs to check. All that have no handler here wait for the session, and come to `requests`.
    */
-  readonly earlyRequests?: Readonly<Record<string, EarlyRequestHandler<Data>>>;
+  readonly earlyRequests?: EarlyRequestHandlers<Data, Events>;
+  /**
+   * Takes, by subject, idempotent messages that came so: the same holds for them. Each counts as received when its handler
+   * has come to its end; what that throws goes to `error`, and the message does not come again. All that have no handler
+   * here, and what stands behind them, wait for the session, and come to `events`.
+   */
+  readonly earlyEvents?: EarlyEventHandlers<Data, Events>;
   /**
    * Whether a client may subscribe to a subject, or to all that match a pattern: without it none may. Patterns have one
    * spelling; `*` and `>` in them are wildcards.

@@ -42,6 +42,8 @@ const handlerNames = [
   ...hookNames,
 ] satisfies (keyof ServerBehaviour)[];
 
+const earlyHandlerNames = ["earlyRequests", "earlyEvents"] as const satisfies (keyof ServerBehaviour)[];
+
 /**
  * Makes a server, and listens on all of its URLs, or on none.
  * @throws InvalidArgumentError; AddonUnavailableError where no native addon fits this platform
@@ -56,9 +58,10 @@ export async function createServer<Data = unknown, Events = unknown>(
   const behaviour = typed as unknown as ServerBehaviour<Data>; // what is carried is for the compiler alone
   const read = readServerOptions<Data>(options);
   if (read.codecs !== undefined) checkCodecs(read.codecs);
-  checkHandlersBySubject(behaviour, "requests", "events", "earlyRequests");
-  if (behaviour.earlyRequests !== undefined && !read.earlyData) {
-    throw new InvalidArgumentError("earlyRequests need the option earlyData: true; without, none come early");
+  checkHandlersBySubject(behaviour, "requests", "events", ...earlyHandlerNames);
+  for (const name of earlyHandlerNames) {
+    if (behaviour[name] === undefined || read.earlyData) continue;
+    throw new InvalidArgumentError(`${name} need the option earlyData: true; without, nothing comes early`);
   }
   checkMiddleware(read.middleware);
   checkPlugins(read.plugins);

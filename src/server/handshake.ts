@@ -3,7 +3,6 @@ import { checkCommit } from "../delivery/commit.js";
 import { commonCompression, type SessionCompression } from "../delivery/compression.js";
 import { contentsOf } from "../delivery/contents.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
-import { type EarlyRequest, readEarly } from "../delivery/early_request.js";
 import { type Hello, readHello } from "../delivery/hello.js";
 import { encodeReject, RejectCode } from "../delivery/reject.js";
 import { sessionVersion } from "../delivery/terms.js";
@@ -20,6 +19,7 @@ import { Arrival, ArrivingHello } from "./arriving.js";
 import type { AuthenticateContext, ClientHello } from "./behaviour.js";
 import type { ServerCore } from "./core.js";
 import { EarlyFrames } from "./early_frames.js";
+import { EarlyTalk } from "./early_talk.js";
 import { Refusal, refuse, refuseFull } from "./refusal.js";
 import { ServerSession } from "./server_session.js";
 import type { SessionEnd } from "./session.js";
@@ -58,14 +58,14 @@ export class Handshake<Data> {
   #promised: Promised<Data> | undefined = undefined;
   /** Who was let in by the application, until it is known what comes of that. */
   #letIn: { readonly hello: ClientHello; readonly context: AuthenticateContext } | undefined = undefined;
-  /** What the client asks before its session begins. */
-  #asked: readonly EarlyRequest[] = [];
+  readonly #talk: EarlyTalk<Data>;
   /** What the client has of topics. */
   #places: TopicPlaces | undefined = undefined;
 
   constructor(core: ServerCore<Data>, transport: TransportConnection) {
     this.#core = core;
     this.transport = transport;
+    this.#talk = new EarlyTalk(core, transport);
   }
 
   /**
@@ -143,7 +143,7 @@ export class Handshake<Data> {
       return;
     }
     this.#places = readTopicPlaces(hello.resumption?.places);
-    this.#asked = readEarly(hello.early);
+    this.#talk.read(hello);
     if (this.transport.isEarly) {
       if (this.#core.isElsewhere(this.transport, hello)) {
         // Who judges it there could not tell that it is early.
@@ -259,7 +259,7 @@ export class Handshake<Data> {
     const compression = commonCompression(core.options.compression, hello.compressions);
     this.#promised = { ...promise, compression };
     this.#phase = "welcomed";
-    this.#answerEarly(this.#promised);
+    this.#talk.answer(this.#promised);
     const cursors: Cursors = resumed ? session.inbound.cursors() : noCursors;
     const { windowBytes, maxMessageBytes } = core.options;
     const heartbeatMs = core.heartbeatFor(hello.heartbeatMs);
@@ -280,22 +280,6 @@ export class Handshake<Data> {
     sendFrame(transport, core.codecOf(transport), welcome);
   }
 
-  #answerEarly({ session: { clientId }, data, resumed, hello }: Promised<Data>): void {
-    const { transport } = this;
-    const { remoteAddress } = transport;
-    const requests = this.#asked;
-    this.#asked = [];
-    const client = { clientId, data, transport: transport.transport, remoteAddress, resuming: resumed };
-    const most = Math.min(this.#core.options.maxMessageBytes, hello.maxMessageBytes);
-    this.#core.early.answer(requests, client, most, (answer) => {
-      if (transport.state !== "open") return; // it is asked again
-      const { kind, type, payload, subject, meta = [] } = answer;
-      const frame = contentsOf(kind, { type, payload, subject, meta });
-      const sent = sendFrame(transport, this.#core.codecOf(transport), frame);
-      if (sent === "dropped") transport.close({ code: CloseCode.exhausted, graceful: false });
-    });
-  }
-
   #onCommit(): void {
     const { session, resumed, data, hello, shown, order, counter, compression } = this.#promised!;
     this.#phase = "over";
@@ -306,14 +290,16 @@ export class Handshake<Data> {
     const cursors = resumed ? hello.resumption!.cursors : noCursors; // of another session than a new one
     const terms = { windowBytes, maxMessageBytes, cursors, heartbeat, counter, compression };
     if (resumed) {
-      if (session.resume(this.transport, { ...terms, shown, order, places: this.#places! }, data))
+      if (session.resume(this.transport, { ...terms, shown, order, places: this.#places! }, data)) {
+        this.#talk.begun();
         this.#settled(undefined);
-      else this.#refuseOver(session.end);
+      } else this.#refuseOver(session.end);
       return;
     }
     const refusal = this.#core.admission.admit(session, this.transport.remoteAddress.address);
     if (refusal === undefined) {
       this.#settled(undefined);
+      this.#talk.begun();
       session.begin(this.transport, terms);
     } else {
       this.#core.sessions.release(session.handle);

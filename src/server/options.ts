@@ -155,8 +155,8 @@ export interface ServerOptions<Data = any> {
   readonly node?: NodeOptions | undefined;
   /**
    * QUIC: takes what a client that was here before sends with its first packets (0-RTT), so that it is welcomed a round
-   * trip earlier; see `ServerBehaviour.earlyRequests` for what it may ask with them. False by default. It excludes
-   * `tls.clientCertificate`: who resumes shows no certificate.
+   * trip earlier; see `earlyRequests` and `earlyEvents` of `ServerBehaviour` for what it may say with them. False by
+   * default. It excludes `tls.clientCertificate`: who resumes shows no certificate.
    */
   readonly earlyData?: boolean | undefined;
   /** The outermost first. */

@@ -8,7 +8,7 @@ import { MarkingHalf } from "../delivery/marking_half.js";
 import { OwnMessage } from "../delivery/message.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { takeRest } from "../delivery/rest.js";
-import type { MessageId } from "../delivery/send_options.js";
+import { checkServers, type MessageId } from "../delivery/send_options.js";
 import { ProtocolViolationError } from "../errors.js";
 import { type FrameContents, Kind } from "../frame/frame.js";
 import { sendFrame } from "../frame/unit.js";
@@ -62,6 +62,7 @@ export abstract class ServerHalf<Data> extends MarkingHalf {
 
   /** Through the middleware, where there is any. */
   override sendMessage(message: Outgoing): SendResult {
+    checkServers(message);
     const { outgoing } = this.core;
     return outgoing === undefined ? this.sendDirectly(message) : outgoing(this.session, message);
   }

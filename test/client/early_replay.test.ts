@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CloseCode, type FrameContents } from "millrace";
-import type { ClientBehaviour } from "millrace/client";
+import type { ClientBehaviour, ClientSession } from "millrace/client";
 import * as quic from "millrace/quic";
 import type { Reply, ServerBehaviour } from "millrace/server";
 import { encodeCommit } from "#internal/delivery/commit.js";
-import { encodeEarly } from "#internal/delivery/early_request.js";
+import { encodeEarly } from "#internal/delivery/early_message.js";
 import { encodeHello, readHello } from "#internal/delivery/hello.js";
+import { batchFlag } from "#internal/frame/batch.js";
 import { decodeFrame, encodeFrame, FrameView, Kind } from "#internal/frame/frame.js";
 import { deferred } from "../kit/deferred.js";
 import { addressOf, EarlyWorld } from "../kit/early_world.js";
@@ -30,6 +31,8 @@ class Effects {
   readonly behaviour: ServerBehaviour = {
     earlyRequests: { pay: () => `paid ${++this.early}` },
     requests: { pay: () => `paid late ${++this.late}` },
+    earlyEvents: { pay: () => void ++this.early },
+    events: { pay: () => void ++this.late },
     resumed: () => {
       this.resumed += 1;
     },
@@ -37,14 +40,23 @@ class Effects {
   };
 }
 
-function paying(): { readonly behaviour: ClientBehaviour; readonly paid: Promise<Reply> } {
-  const paid = deferred<Reply>();
-  return {
-    behaviour: {
-      connecting: (session) => void session.request("pay", "", { idempotent: true }).then(paid.resolve),
-    },
-    paid: paid.promise,
-  };
+/** Both ways to pay, and what tells that it went well. */
+const ways = {
+  request: async (session: ClientSession) => {
+    const reply: Reply = await session.request("pay", "", { idempotent: true });
+    return reply.status === "success" && reply.text() === "paid 1";
+  },
+  message: async (session: ClientSession) => {
+    const { status } = await session.sendAcked("", { subject: "pay", idempotent: true });
+    return status === "acknowledged";
+  },
+};
+
+/** Pays before it is connected. */
+function paying(pay: (session: ClientSession) => Promise<boolean>) {
+  const paid = deferred<boolean>();
+  const behaviour: ClientBehaviour = { connecting: (session) => void pay(session).then(paid.resolve) };
+  return { behaviour, paid: paid.promise };
 }
 
 function bytesOf(frame: FrameContents): Uint8Array {
@@ -60,35 +72,41 @@ const pay: FrameContents = {
   ...{ subject: "pay", payload: new Uint8Array(0) },
 };
 
-describe("a session's first flight that is copied", () => {
-  test("and comes again has no second effect", async (t) => {
-    const effects = new Effects();
-    const world = await EarlyWorld.begin(t, effects.behaviour, brief);
-    await world.earnTicket();
-    const { behaviour, paid } = paying();
-    await world.connect(behaviour);
-    await paid;
-    await replay(world.flight, addressOf(world.server).port, 100);
-    assert.deepEqual([effects.early, effects.late], [1, 0]);
-    assert.equal(world.server.sessionCount, 1);
-  });
+const message: FrameContents = { ...pay, kind: Kind.Message };
+const id = { key: "id", value: new Uint8Array(1) };
+const nonce = { key: "early", value: new Uint8Array(16) };
+const batched = bytesOf({ ...message, flags: batchFlag, meta: [nonce] });
 
-  test("and overtakes it is done once for both, and the client gets the answer", async (t) => {
-    const effects = new Effects();
-    const world = await EarlyWorld.begin(t, effects.behaviour, brief);
-    await world.earnTicket();
-    const { behaviour, paid } = paying();
-    world.relay.block("toServer");
-    const joining = world.connect(behaviour, patient);
-    await until("it is on its way", () => world.flight.length > 0);
-    await replay(world.flight, addressOf(world.server).port, 20);
-    assert.equal(effects.early, 1, "one copy was taken for it");
-    world.relay.unblock("toServer");
-    await joining;
-    const reply = await paid;
-    assert.equal(reply.status === "success" && reply.text(), "paid 1");
-    assert.deepEqual([effects.early, effects.late], [1, 0]);
-  });
+describe("a session's first flight that is copied", () => {
+  for (const [what, pay] of Object.entries(ways)) {
+    test(`and comes again has no second effect: its ${what}`, async (t) => {
+      const effects = new Effects();
+      const world = await EarlyWorld.begin(t, effects.behaviour, brief);
+      await world.earnTicket();
+      const { behaviour, paid } = paying(pay);
+      await world.connect(behaviour);
+      assert.equal(await paid, true);
+      await replay(world.flight, addressOf(world.server).port, 100);
+      assert.deepEqual([effects.early, effects.late], [1, 0]);
+      assert.equal(world.server.sessionCount, 1);
+    });
+
+    test(`and overtakes it is done once for both, and the client gets the answer: its ${what}`, async (t) => {
+      const effects = new Effects();
+      const world = await EarlyWorld.begin(t, effects.behaviour, brief);
+      await world.earnTicket();
+      const { behaviour, paid } = paying(pay);
+      world.relay.block("toServer");
+      const joining = world.connect(behaviour, patient);
+      await until("it is on its way", () => world.flight.length > 0);
+      await replay(world.flight, addressOf(world.server).port, 20);
+      assert.equal(effects.early, 1, "one copy was taken for it");
+      world.relay.unblock("toServer");
+      await joining;
+      assert.equal(await paid, true);
+      assert.deepEqual([effects.early, effects.late], [1, 0]);
+    });
+  }
 
   test("takes up no session: only who completes the handshake does", async (t) => {
     const effects = new Effects();
@@ -186,7 +204,18 @@ describe("a peer that sends early what it should not", () => {
     "larger ones than may be": [encodeEarly({ ...pay, payload: new Uint8Array(9_000) }, new Uint8Array(16))],
     "one that nothing tells from its copies": [bytesOf(pay)],
     "one with too few bytes for that": [encodeEarly(pay, new Uint8Array(15))],
-    "a message": [encodeEarly({ ...pay, kind: Kind.Message }, new Uint8Array(16))],
+    "a publication": [encodeEarly({ ...pay, kind: Kind.Publish }, new Uint8Array(16))],
+    "a batch of messages": [batched],
+    "a message that waits for what there is not": [
+      encodeEarly(
+        { ...message, meta: [{ key: "ack", value: new Uint8Array([9, 0, 0, 0]) }] },
+        new Uint8Array(16),
+      ),
+    ],
+    "a message of two ids": [encodeEarly({ ...message, meta: [id, id] }, new Uint8Array(16))],
+    "more messages and requests than may be": Array.from({ length: 17 }, (_, at) =>
+      encodeEarly(at % 2 === 0 ? pay : message, new Uint8Array(16)),
+    ),
     "bytes that are no frame": [new Uint8Array(60)],
   })) {
     test(`by ${what} in its hello is closed, and nothing is done`, async (t) => {
@@ -228,6 +257,11 @@ test("what a client sends early is one hello, and in it what is idempotent", asy
   await comeAndGo({}, () => store.size === 1);
   const connecting: ClientBehaviour["connecting"] = (session) => {
     void session.request("price", "tea", { idempotent: true }).catch(() => {});
+    session.send("bread", {
+      subject: "seen",
+      idempotent: true,
+      meta: [{ key: "early", value: new Uint8Array(2) }],
+    });
     void session.request("pay", "41.50").catch(() => {});
     session.send("hello");
     void session.request("price", "milk", { idempotent: true }).catch(() => {});
@@ -236,9 +270,12 @@ test("what a client sends early is one hello, and in it what is idempotent", asy
   const bytes = Buffer.concat(early).subarray(8);
   assert.equal(bytes.length, bytes.readUInt32LE(0) + 4, "one frame");
   const asked = readHello(decodeFrame(new Uint8Array(bytes), false, new FrameView())).early ?? [];
-  const requests = asked.map((frame) => decodeFrame(frame, false, new FrameView()));
+  const said = asked.map((frame) => decodeFrame(frame, false, new FrameView()));
   assert.deepEqual(
-    requests.map(({ subject, payload }) => [subject, Buffer.from(payload).toString()]),
-    [["price", "tea"]],
+    said.map(({ subject, payload }) => [subject, Buffer.from(payload).toString()]),
+    [
+      ["price", "tea"],
+      ["seen", "bread"],
+    ],
   );
 });

@@ -162,7 +162,7 @@ describe("the frames that open a session", () => {
     );
   });
 
-  it("refuse a Hello of too many early requests, or too large ones, before they are copied", () => {
+  it("refuse a Hello of too many early messages, or too large ones, before they are copied", () => {
     const value = new Uint8Array(8 * 1024);
     const asking = (count: number, bytes: number): FrameContents => ({
       ...encodeHello(hello),

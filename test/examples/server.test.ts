@@ -26,7 +26,9 @@ const programs: Readonly<Record<string, readonly string[]>> = {
   ],
   "early_data.js": [
     "connected; early data accepted: none sent",
+    "ada looks at tea",
     "41.50 for ada's tea",
+    "ada looks at milk, early",
     "connected; early data accepted: true",
     "41.50 for ada's milk, early",
   ],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { type EarlyClient, FailureCode, type ServerBehaviour } from "millrace/server";
-import { encodeEarly, readEarly } from "#internal/delivery/early_request.js";
+import { encodeEarly, readEarly } from "#internal/delivery/early_message.js";
 import { RequestBudget } from "#internal/delivery/pending_requests.js";
 import { Dispatcher } from "#internal/dispatch/dispatcher.js";
 import { Kind } from "#internal/frame/frame.js";
@@ -13,19 +13,20 @@ import { deferred } from "../kit/deferred.js";
 import { until } from "../kit/until.js";
 
 const pay = {
-  ...{ kind: Kind.Request, flags: 0, channel: 0, type: 1, seq: 0, ref: 0 },
+  ...{ kind: Kind.Request as number, flags: 0, channel: 0, type: 1, seq: 0, ref: 0 },
   ...{ subject: "pay", payload: new Uint8Array(0) },
 };
+const said = { ...pay, kind: Kind.Message };
 let nonces = 0;
 
 /** So many, each another one. */
-function requests(count: number) {
+function requests(count: number, frame = pay) {
   return readEarly(
     Array.from({ length: count }, () => {
       nonces += 1;
       const nonce = new Uint8Array(16);
       new DataView(nonce.buffer).setUint32(0, nonces);
-      return encodeEarly(pay, nonce);
+      return encodeEarly(frame, nonce);
     }),
   );
 }
@@ -40,9 +41,12 @@ function asking(desk: EarlyDesk<unknown>) {
   return (address: string, asked: number | ReturnType<typeof requests>): (number | "answered")[] => {
     const told: (number | "answered")[] = [];
     const all = typeof asked === "number" ? requests(asked) : asked;
-    desk.answer(all, clientOf(address), 1_000, ({ meta = [] }) => {
-      const status = meta.find(({ key }) => key === "status")?.value;
-      told.push(status === undefined ? "answered" : status[0]!);
+    desk.answer(all, {
+      ...{ client: clientOf(address), maxBytes: 1_000, knowsId: () => false },
+      tell(_message, { meta = [] }) {
+        const status = meta.find(({ key }) => key === "status")?.value;
+        told.push(status === undefined ? "answered" : status[0]!);
+      },
     });
     return told;
   };
@@ -57,18 +61,15 @@ function deskOf(
   const budget = new RequestBudget(1_000);
   const held = deferred();
   const seen = { running: 0, most: 0, done: 0 };
-  const behaviour: ServerBehaviour = {
-    earlyRequests: {
-      async pay() {
-        seen.running += 1;
-        seen.most = Math.max(seen.most, seen.running);
-        await held.promise;
-        seen.running -= 1;
-        seen.done += 1;
-        return "paid";
-      },
-    },
+  const pay = async () => {
+    seen.running += 1;
+    seen.most = Math.max(seen.most, seen.running);
+    await held.promise;
+    seen.running -= 1;
+    seen.done += 1;
+    return "paid";
   };
+  const behaviour: ServerBehaviour = { earlyRequests: { pay }, earlyEvents: { pay } };
   t.after(() => peers.close());
   const dispatcher = new Dispatcher({ concurrency: 100, maxQueued: 1_000, maxQueuedPerKey });
   const elsewhere = new Elsewhere(peers, { requestTimeoutMs: 30_000, requestBudget: budget });
@@ -96,6 +97,17 @@ describe("early requests", () => {
     await until("the others are answered", () => told.flat().length === 20 && elsewhere.length === 1);
     assert.deepEqual([seen.done, elsewhere], [6, ["answered"]]);
     assert.deepEqual(ask("192.0.2.1", 1), [], "there is room again");
+  });
+
+  test("and messages count together", async (t) => {
+    const { held, seen, ask } = deskOf(t, 4);
+    const told = Array.from({ length: 20 }, (_, at) =>
+      ask("192.0.2.1", requests(1, at % 2 === 0 ? pay : said)),
+    );
+    assert.deepEqual(told.flat(), Array(15).fill(FailureCode.tooEarly), "they come in their sessions");
+    held.resolve();
+    await until("the others are answered", () => told.flat().length === 20);
+    assert.equal(seen.done, 5);
   });
 
   describe("that another thread does", () => {

@@ -1,9 +1,9 @@
 import { bodyHash } from "../../delivery/dedupe.js";
 
-/** Which environment does an early request that all of them may get: in memory that all of them share. */
+/** Which environment does an early message that all of them may get: in memory that all of them share. */
 export interface EarlyClaims {
   /**
-   * Claims a request for this environment, unless it is claimed.
+   * Claims a message for this environment, unless it is claimed.
    * @returns which environment has it by now; undefined where there is no room.
    */
   claim(key: string): number | undefined;

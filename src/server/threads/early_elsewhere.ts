@@ -10,17 +10,17 @@ import { PeerKind } from "./peer_kind.js";
 import type { Peers } from "./peers.js";
 import { encodeFittingReply } from "./reply_command.js";
 
-/** An answer that does not say yet to which of several equal requests. */
+/** An answer that does not say yet to which of several equal messages. */
 export type EarlyAnswer = Omit<Outgoing, "type">;
 
-/** What this environment knows of a request: its answer, or that it has done nothing of the kind. */
+/** What this environment knows of a message: its answer, or that it has done nothing of the kind. */
 export type KnownEarly = (key: string, body: number) => EarlyAnswer | Promise<EarlyAnswer> | undefined;
 
 /** So long another environment may take to answer what it does. Its dispatcher ends what takes longer, by default. */
 const patienceMs = 35_000;
 
 /**
- * The early requests of the group's environments, which do each of them once together: a copy may come to another one than
+ * The early messages of the group's environments, which do each of them once together: a copy may come to another one than
  * what it is a copy of. Whoever is first does it, and tells its answer to those who ask.
  */
 export class EarlyElsewhere {
@@ -38,7 +38,7 @@ export class EarlyElsewhere {
     peers.onPost(PeerKind.early, (bytes, sender) => {
       const { id, subject = "", details } = readCommand(bytes);
       const { body } = details;
-      if (typeof body !== "number") throw new ProtocolViolationError("an early request has no body");
+      if (typeof body !== "number") throw new ProtocolViolationError("an early message has no body");
       const most = peers.sessions.maxPostBytes;
       const tell = (reply: Reply) =>
         elsewhere.answer(sender, PeerKind.reply, encodeFittingReply(id, reply, most));
@@ -92,7 +92,7 @@ function replyOf({ kind, subject, payload, meta }: EarlyAnswer): Reply {
 
 function answerOf(reply: Reply): EarlyAnswer {
   if (reply.status === "success") return { kind: Kind.Response, payload: reply.payload };
-  if (reply.status === "timeout") return failureAnswer(0, FailureCode.timeout, "it took too long");
+  if (reply.status === "timeout") return notKnown; // whether it was done nobody can say: it may be done twice
   if (reply.code === FailureCode.lost) return notKnown;
   return failureAnswer(0, reply.code, reply.reason, reply.retryAfterMs);
 }

@@ -23,7 +23,7 @@ class Effects {
   resumed = 0;
   readonly messages: string[] = [];
   readonly name: string;
-  /** Early requests are answered when it resolves. */
+  /** What is early is answered when it resolves. */
   readonly held: Promise<void>;
 
   constructor(name: string, held: Promise<void> = Promise.resolve()) {
@@ -41,6 +41,13 @@ class Effects {
         },
       },
       requests: { pay: () => `paid late ${++this.late}` },
+      earlyEvents: {
+        pay: async () => {
+          this.early += 1;
+          await this.held;
+        },
+      },
+      events: { pay: () => void ++this.late },
       resumed: () => {
         this.resumed += 1;
       },
@@ -121,14 +128,23 @@ class EarlyGroup {
   }
 }
 
-function paying(): { readonly behaviour: ClientBehaviour; readonly paid: Promise<Reply> } {
-  const paid = deferred<Reply>();
-  return {
-    behaviour: {
-      connecting: (session) => void session.request("pay", "", { idempotent: true }).then(paid.resolve),
-    },
-    paid: paid.promise,
-  };
+/** Both ways to pay, with what is told of it, and what that is where it went well. */
+const ways = {
+  request: {
+    pay: (session: ClientSession) => textOf(session.request("pay", "", { idempotent: true })),
+    well: "paid by first",
+  },
+  message: {
+    pay: async (session: ClientSession) =>
+      (await session.sendAcked("", { subject: "pay", idempotent: true })).status,
+    well: "acknowledged",
+  },
+};
+
+function paying(pay: (session: ClientSession) => Promise<string>) {
+  const paid = deferred<string>();
+  const behaviour: ClientBehaviour = { connecting: (session) => void pay(session).then(paid.resolve) };
+  return { behaviour, paid: paid.promise };
 }
 
 async function textOf(paid: Promise<Reply>): Promise<string> {
@@ -136,55 +152,57 @@ async function textOf(paid: Promise<Reply>): Promise<string> {
   return reply.status === "success" ? reply.text() : JSON.stringify(reply);
 }
 
-describe("an early request of which a copy comes to another thread", () => {
-  test("is done once for both, and the client gets the answer", async (t) => {
-    const group = await EarlyGroup.begin(t);
-    await group.earnTicket();
-    const { behaviour, paid } = paying();
-    group.relay.block("toServer");
-    const joining = group.connect(behaviour, patient);
-    await until("it is on its way", () => group.flight.length > 0);
-    await replay(group.flight, group.portOf(0), 20);
-    assert.equal(
-      group.sum(({ early }) => early),
-      1,
-      "one copy was taken for it",
-    );
-    await group.leadTo(1);
-    group.relay.unblock("toServer");
-    const session = await joining;
-    assert.equal(await textOf(paid), "paid by first");
-    assert.deepEqual([group.sum(({ early }) => early), group.sum(({ late }) => late)], [1, 0]);
-    await until("it has come to the second", () => group.servers[1]!.session(session.id) !== undefined);
-  });
+for (const [what, { pay, well }] of Object.entries(ways)) {
+  describe(`an early ${what} of which a copy comes to another thread`, () => {
+    test("is done once for both, and the client gets the answer", async (t) => {
+      const group = await EarlyGroup.begin(t);
+      await group.earnTicket();
+      const { behaviour, paid } = paying(pay);
+      group.relay.block("toServer");
+      const joining = group.connect(behaviour, patient);
+      await until("it is on its way", () => group.flight.length > 0);
+      await replay(group.flight, group.portOf(0), 20);
+      assert.equal(
+        group.sum(({ early }) => early),
+        1,
+        "one copy was taken for it",
+      );
+      await group.leadTo(1);
+      group.relay.unblock("toServer");
+      const session = await joining;
+      assert.equal(await paid, well);
+      assert.deepEqual([group.sum(({ early }) => early), group.sum(({ late }) => late)], [1, 0]);
+      await until("it has come to the second", () => group.servers[1]!.session(session.id) !== undefined);
+    });
 
-  test("waits where that is not answered yet, and gets the same answer", async (t) => {
-    const held = deferred();
-    const group = await EarlyGroup.begin(t, held.promise);
-    await group.earnTicket();
-    const { behaviour, paid } = paying();
-    group.relay.block("toServer");
-    const joining = group.connect(behaviour, patient);
-    await until("it is on its way", () => group.flight.length > 0);
-    await replay(group.flight, group.portOf(0), 10);
-    await group.leadTo(2);
-    group.relay.unblock("toServer");
-    await joining;
-    held.resolve();
-    assert.equal(await textOf(paid), "paid by first");
-    assert.deepEqual([group.sum(({ early }) => early), group.sum(({ late }) => late)], [1, 0]);
-  });
+    test("waits where that is not answered yet, and gets the same answer", async (t) => {
+      const held = deferred();
+      const group = await EarlyGroup.begin(t, held.promise);
+      await group.earnTicket();
+      const { behaviour, paid } = paying(pay);
+      group.relay.block("toServer");
+      const joining = group.connect(behaviour, patient);
+      await until("it is on its way", () => group.flight.length > 0);
+      await replay(group.flight, group.portOf(0), 10);
+      await group.leadTo(2);
+      group.relay.unblock("toServer");
+      await joining;
+      held.resolve();
+      assert.equal(await paid, well);
+      assert.deepEqual([group.sum(({ early }) => early), group.sum(({ late }) => late)], [1, 0]);
+    });
 
-  test("has no second effect there, behind it", async (t) => {
-    const group = await EarlyGroup.begin(t);
-    await group.earnTicket();
-    const { behaviour, paid } = paying();
-    await group.connect(behaviour);
-    assert.equal(await textOf(paid), "paid by first");
-    for (const at of [0, 1, 2]) await replay(group.flight, group.portOf(at), 20);
-    assert.deepEqual([group.sum(({ early }) => early), group.sum(({ late }) => late)], [1, 0]);
+    test("has no second effect there, behind it", async (t) => {
+      const group = await EarlyGroup.begin(t);
+      await group.earnTicket();
+      const { behaviour, paid } = paying(pay);
+      await group.connect(behaviour);
+      assert.equal(await paid, well);
+      for (const at of [0, 1, 2]) await replay(group.flight, group.portOf(at), 20);
+      assert.deepEqual([group.sum(({ early }) => early), group.sum(({ late }) => late)], [1, 0]);
+    });
   });
-});
+}
 
 describe("a client that comes back early to another thread than its session's", () => {
   test("goes on there, and what it asks is done once", async (t) => {

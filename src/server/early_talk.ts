@@ -1,0 +1,75 @@
+import { contentsOf } from "../delivery/contents.js";
+import { type EarlyMessage, readEarly } from "../delivery/early_message.js";
+import type { Hello } from "../delivery/hello.js";
+import { sendFrame } from "../frame/unit.js";
+import { CloseCode } from "../transport/close.js";
+import type { TransportConnection } from "../transport/connection.js";
+import type { ServerCore } from "./core.js";
+import type { ServerSession } from "./server_session.js";
+import type { EarlyAnswer } from "./threads/early_elsewhere.js";
+
+/** Who is welcomed. */
+interface Welcomed<Data> {
+  readonly session: ServerSession<Data>;
+  readonly resumed: boolean;
+  readonly data: Data;
+  readonly hello: Hello;
+}
+
+/** What a client says with its Hello, and is told on the same connection, before its session begins. */
+export class EarlyTalk<Data> {
+  readonly #core: ServerCore<Data>;
+  readonly #transport: TransportConnection;
+  #said: readonly EarlyMessage[] = [];
+  /** What was done under ids, and the session is to know; undefined once it has begun. */
+  #done: (() => void)[] | undefined = [];
+
+  constructor(core: ServerCore<Data>, transport: TransportConnection) {
+    this.#core = core;
+    this.#transport = transport;
+  }
+
+  /** @throws ProtocolViolationError, FrameMalformedError */
+  read({ early }: Hello): void {
+    this.#said = readEarly(early);
+  }
+
+  /** The client is about to be welcomed. */
+  answer({ session, data, resumed, hello }: Welcomed<Data>): void {
+    const { transport, remoteAddress } = this.#transport;
+    const { clientId } = session;
+    this.#core.early.answer(this.#said, {
+      client: { clientId, data, transport, remoteAddress, resuming: resumed },
+      maxBytes: Math.min(this.#core.options.maxMessageBytes, hello.maxMessageBytes),
+      knowsId: (id) => session.knowsId(id),
+      tell: (message, answer) => this.#tell(session, message, answer),
+    });
+    this.#said = [];
+  }
+
+  /** The session begins, or goes on, by this connection. */
+  begun(): void {
+    const done = this.#done ?? [];
+    this.#done = undefined;
+    for (const note of done) note();
+  }
+
+  #tell(session: ServerSession<Data>, message: EarlyMessage, answer: EarlyAnswer): void {
+    const transport = this.#transport;
+    this.#noteDone(session, message, answer);
+    if (transport.state !== "open") return; // it is said again
+    const { kind, payload, subject, meta = [] } = answer;
+    const { frame, place: ref } = message;
+    const told = contentsOf(kind, { type: frame.type, ref, payload, subject, meta });
+    const sent = sendFrame(transport, this.#core.codecOf(transport), told);
+    if (sent === "dropped") transport.close({ code: CloseCode.exhausted, graceful: false });
+  }
+
+  /** What comes under the same id in the session is the same. */
+  #noteDone(session: ServerSession<Data>, { frame, marks }: EarlyMessage, answer: EarlyAnswer): void {
+    if (marks?.id === undefined || answer.meta !== undefined) return; // or it has failed
+    const note = () => session.doneEarly(frame, marks, { ...answer, type: frame.type });
+    if (this.#done === undefined) note();
+    else this.#done.push(note);
+  }
+}
