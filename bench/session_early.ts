@@ -13,6 +13,8 @@ interface Times {
   readonly usable: number;
   /** Until a request is answered that was made before it. */
   readonly answered: number;
+  /** Until the server's handler has a message that was sent before it. */
+  readonly handled: number;
 }
 
 /** A returning client by a long way: what it waits for, in round trips, which is what no faster machine makes less. */
@@ -54,6 +56,7 @@ async function compare(options: BenchmarkOptions, roundTripMs: number): Promise<
       return [
         figures("first answer", "answered", peer, name),
         figures("session usable", "usable", peer, name),
+        figures("first message handled", "handled", peer, name),
       ];
     });
   } finally {
@@ -61,9 +64,15 @@ async function compare(options: BenchmarkOptions, roundTripMs: number): Promise<
   }
 }
 
+/** The server's handler of messages. */
+interface Handling {
+  handled(): void;
+}
+
 /** A server, and relays that make the way to it long. */
 class Way {
   readonly store = new MemoryTicketStore();
+  readonly #handling: Handling;
   readonly quicUrl: string;
   readonly webSocketUrl: string;
   readonly #roundTripMs: number;
@@ -74,8 +83,10 @@ class Way {
     roundTripMs: number,
     ca: string,
     [quicUrl, webSocketUrl]: readonly [string, string],
+    handling: Handling,
     open: readonly AsyncDisposable[],
   ) {
+    this.#handling = handling;
     this.#roundTripMs = roundTripMs;
     this.#ca = ca;
     this.quicUrl = quicUrl;
@@ -85,20 +96,23 @@ class Way {
 
   static async open(roundTripMs: number): Promise<Way> {
     const authority = await Authority.make();
+    const handling: Handling = { handled: () => {} };
+    const price = () => "41.50";
+    const seen = () => handling.handled();
     const server: Server = await createServer(
       {
         listen: ["quic://127.0.0.1:0", "wss://127.0.0.1:0"],
         tls: await authority.issue(),
         earlyData: true,
       },
-      { earlyRequests: { price: () => "41.50" }, requests: { price: () => "41.50" } },
+      { earlyRequests: { price }, requests: { price }, earlyEvents: { seen }, events: { seen } },
     );
     const [quic, webSocket] = server.addresses;
     const delayMs = roundTripMs / 2;
     const udp = await createRelay({ target: quic!, delayMs });
     const tcp = await createStreamRelay({ target: webSocket!, delayMs });
     const urls = [`quic://127.0.0.1:${udp.address.port}`, `wss://127.0.0.1:${tcp.address.port}`] as const;
-    return new Way(roundTripMs, authority.certificate, urls, [udp, tcp, server]);
+    return new Way(roundTripMs, authority.certificate, urls, handling, [udp, tcp, server]);
   }
 
   /** The median of some connections, one after the other. */
@@ -109,6 +123,7 @@ class Way {
     return {
       usable: median(each.map(({ usable }) => usable)),
       answered: median(each.map(({ answered }) => answered)),
+      handled: median(each.map(({ handled }) => handled)),
     };
   }
 
@@ -116,8 +131,12 @@ class Way {
     let answer: Promise<number> | undefined;
     const beganAt = performance.now();
     const roundTrips = () => (performance.now() - beganAt) / this.#roundTripMs;
+    const handling = new Promise<number>((resolve) => {
+      this.#handling.handled = () => resolve(roundTrips());
+    });
     const behaviour: ClientBehaviour = {
       connecting(session) {
+        session.send("tea", { subject: "seen", idempotent: true });
         answer = session.request("price", "tea", { idempotent: true }).then(roundTrips);
       },
     };
@@ -126,7 +145,7 @@ class Way {
     const answered = await answer!;
     await session.request("price", "tea"); // behind it the ticket for the next time has come
     await session.close();
-    return { usable, answered };
+    return { usable, answered, handled: await handling };
   }
 
   async close(): Promise<void> {
