@@ -5,6 +5,7 @@ import pc from "picocolors";
 import type { Benchmark, BenchmarkOptions, Comparison } from "./benchmark.js";
 import { clientConnect } from "./client_connect.js";
 import { clientFailover } from "./client_failover.js";
+import { clientPage } from "./client_page.js";
 import { clientStorm } from "./client_storm.js";
 import { codec } from "./codec.js";
 import { compression } from "./compression.js";
@@ -62,6 +63,7 @@ const benchmarks: readonly Benchmark[] = [
   sessionThreads,
   clientConnect,
   clientFailover,
+  clientPage,
   clientStorm,
   memory,
 ];

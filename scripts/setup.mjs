@@ -10,7 +10,7 @@ import { buildAddon, buildBench, buildTestAddon } from "./setup/native.mjs";
 import { installPackages } from "./setup/packages.mjs";
 import { bundlePage } from "./setup/page.mjs";
 import { buildQuinn } from "./setup/quinn.mjs";
-import { checkTools, requireTools, testTools } from "./setup/system.mjs";
+import { benchTools, checkTools, requireTools, testTools } from "./setup/system.mjs";
 import { compileSources, compileTests } from "./setup/typescript.mjs";
 
 /** Brings the tree up to date. Progress goes to stderr; nothing is said when there is nothing to do. */
@@ -27,6 +27,7 @@ export function setUp({ tests = false, bench = false, checks = false } = {}) {
     if (tests) await buildQuinn("release");
     if (tests) await installAioquic();
     if (tests) await installFlatBuffers();
+    if (bench) await requireTools(benchTools);
     if (bench) await buildQuinn("optimized");
     if (checks) await requireTools(checkTools);
   });

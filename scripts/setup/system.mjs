@@ -92,6 +92,8 @@ export const buildTools = ["cmake", "make", "perl", "compiler", "cargo"];
  * others who write certificates, read captures, and speak TCP by hand.
  */
 export const testTools = ["chromium", "tmux", "python", "ip", "openssl", "nc", "tshark"];
+/** What the benchmarks need besides: a page in a browser. */
+export const benchTools = ["chromium"];
 /** What .ci/run needs besides: formatting, lint, fuzzing and the native tests. */
 export const checkTools = ["clang", "clang-format", "clang-tidy", "googletest"];
 

@@ -1,9 +1,10 @@
 import { InvalidArgumentError } from "../errors.js";
 import { checkHandlers, checkHandlersBySubject } from "../options/handlers.js";
 import type { ClientBehaviour } from "./behaviour.js";
-import { ResumableSession } from "./client_session.js";
+import { type Dialled, dial } from "./dial.js";
+import { greetingOf } from "./greeting.js";
 import { type ClientOptions, choiceOptions, type ReadClientOptions, readClientOptions } from "./options.js";
-import { loadWithin } from "./part.js";
+import { loadWithin, type Part } from "./part.js";
 import type { Platform } from "./platform.js";
 import type { ClientSession } from "./session.js";
 import { isHost, readUrls } from "./urls.js";
@@ -41,12 +42,29 @@ export async function beginSession<Events>(
   const all = readUrls(urls);
   platform.choice?.check(read, all);
   const untyped = behaviour as unknown as ClientBehaviour; // what is carried is for the compiler alone
-  const { extras } = platform;
-  if (extras.here === undefined && needsExtras(read, all, untyped))
-    await loadWithin(extras, read.connectTimeoutMs, read.signal);
-  const session = new ResumableSession(all, read, untyped, platform);
-  await session.begin();
+  const { session: carrier, extras } = platform;
+  const needed: Part<unknown>[] = needsExtras(read, all, untyped) ? [carrier, extras] : [carrier];
+  const missing = needed.filter(({ here }) => here === undefined);
+  let begun: Promise<Dialled> | undefined;
+  if (missing.length > 0) {
+    // A page connects meanwhile, where it has what that takes.
+    if (needed.length === 1) begun = dial(all[0]!, platform, read, () => greetingOf(read, undefined));
+    begun?.catch(() => {}); // which the session hears
+    const loading = missing.map((part) => loadWithin(part, read.connectTimeoutMs, read.signal));
+    await Promise.all(loading).catch((cause) => hangUp(cause, begun));
+  }
+  const session = new carrier.here!(all, read, untyped, platform);
+  await session.begin(begun);
   return session as unknown as ClientSession<Events>;
+}
+
+/** Nothing is there for a connection to carry. */
+function hangUp(cause: unknown, begun: Promise<Dialled> | undefined): never {
+  begun?.then(
+    ({ connection }) => connection.close({ graceful: false }),
+    () => {},
+  );
+  throw cause;
 }
 
 /** Whether a session has what a page loads at need from its begin on: else it is loaded where it is first asked for. */

@@ -1,5 +1,5 @@
 import { choiceReading } from "./choice_reading.js";
-import { type DialEvents, dial } from "./dial.js";
+import { dial } from "./dial.js";
 import { greetingOf } from "./greeting.js";
 import { type ClientOptions, readClientOptions } from "./options.js";
 import { loadWithin } from "./part.js";
@@ -7,9 +7,6 @@ import type { Platform } from "./platform.js";
 import { type ProbeResult, probeUrls, readProbe } from "./probe.js";
 import type { DialUrl } from "./routes.js";
 import { readUrls } from "./urls.js";
-
-/** There is no session. */
-const nobody: DialEvents = { take() {}, drain() {}, lose() {} };
 
 /** Measures, as `probe` does. */
 export async function beginProbe(
@@ -22,8 +19,7 @@ export async function beginProbe(
   platform.choice?.check(read, all);
   const { probe: how = readProbe(true), signal } = read;
   const hello = () => greetingOf(read, undefined);
-  const dialUrl: DialUrl = (url, each, events = nobody) =>
-    dial(url, platform, { ...read, signal: each }, hello, events);
+  const dialUrl: DialUrl = (url, each) => dial(url, platform, { ...read, signal: each }, hello);
   const { makeRoutes } =
     platform.extras.here ?? (await loadWithin(platform.extras, read.connectTimeoutMs, signal));
   const routes = makeRoutes(all, read, platform, { report() {}, probed() {} });

@@ -28,8 +28,8 @@ const browser: Platform = {
   transportOf: (url, added = []) => chooseTransport(url, added, builtIn),
   clock: clientClock,
   watchNetwork: watchPage,
+  session: atNeed(async () => (await import("./page_session.js")).pageSession.ResumableSession),
   extras: atNeed(async () => (await import("./page_extras.js")).pageExtras),
-  experience: async () => new (await import("./experience.js")).Experience(),
 };
 
 /**

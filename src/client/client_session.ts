@@ -131,11 +131,11 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
     return this.compressionFigures && { ...this.compressionFigures };
   }
 
-  /** Connects for the first time. */
-  async begin(): Promise<void> {
+  /** Connects for the first time. @param begun by a connection that is there soon, or has failed. */
+  async begin(begun?: Promise<Dialled>): Promise<void> {
     this.#handlers.call("connecting");
     try {
-      await this.#reconnection.begin();
+      await this.#reconnection.begin(begun);
     } catch (cause) {
       this.endHalf("the session did not begin"); // what was sent meanwhile, if anything
       throw cause;

@@ -1,17 +1,18 @@
 import { ConnectFailedError, InvalidArgumentError } from "../errors.js";
 import { parseTransportUrl } from "../transport/address.js";
 import { within } from "../transport/wait.js";
-import { type DialEvents, type Dialled, dial, type Greeting } from "./dial.js";
+import { type Dialled, dial, type Early, type Greeting } from "./dial.js";
 import type { ReadClientOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import { transportNameOf } from "./preference.js";
 import { isElsewhere } from "./retrying.js";
 import type { DialUrl, RouteEvents, Routes } from "./routes.js";
 
-/** What a connector tells of what it does. */
-export interface ConnectorEvents extends DialEvents, RouteEvents {
+/** What a connector tells of what it does, and asks for. */
+export interface ConnectorEvents extends RouteEvents {
   /** A try over a transport has failed. */
   failed(transport: string): void;
+  readonly early: Early;
 }
 
 /**
@@ -24,6 +25,8 @@ const maxInVain = 3;
 export class Connector {
   /** Where the server that has the session can be reached, which may be another one than those of the list. */
   home: string | undefined = undefined;
+  /** A connection by the only URL that there is, which was begun already: the first that is looked for. */
+  begun: Promise<Dialled> | undefined = undefined;
   readonly #given: readonly string[];
   readonly #options: ReadClientOptions;
   readonly #platform: Platform;
@@ -102,14 +105,24 @@ export class Connector {
    * @throws as `race`: its own error where there is but one URL; AbortedError at once when the signal fires
    */
   connect(urls: readonly string[], hello: Greeting, signal: AbortSignal): Promise<Dialled> {
-    const dialUrl = this.#tries(this.#dialler(hello));
+    const dialUrl = this.#tries(this.#begunOr(this.#dialler(hello)));
     return this.#routes?.first(urls, dialUrl, signal) ?? alone(dialUrl(urls[0]!, signal), signal);
   }
 
   #dialler(hello: Greeting): DialUrl {
     const options = this.#options;
-    return (url, signal, events = this.#events) =>
-      dial(url, this.#platform, { ...options, signal }, hello, events);
+    return (url, signal) => dial(url, this.#platform, { ...options, signal }, hello, this.#events.early);
+  }
+
+  /** What was begun, unless it was lost while it had nothing to carry. */
+  #begunOr(dialUrl: DialUrl): DialUrl {
+    const { begun } = this;
+    if (begun === undefined) return dialUrl;
+    this.begun = undefined;
+    return async (url, signal) => {
+      const dialled = await begun;
+      return dialled.connection.state === "open" ? dialled : dialUrl(url, signal);
+    };
   }
 
   #tries(dialUrl: DialUrl): DialUrl {

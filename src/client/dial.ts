@@ -30,9 +30,10 @@ export interface DialEvents {
   take(frame: Readonly<FrameContents>): void;
   drain(): void;
   lose(dialled: Dialled, info: CloseInfo): void;
-  /** What goes with a hello that is early data. */
-  early?(): Flight | undefined;
 }
+
+/** What goes with a hello that is early data. */
+export type Early = () => Flight | undefined;
 
 /** What a client says of itself at the moment that it is asked, but for its token. */
 export type Greeting = () => Omit<Hello, "token">;
@@ -47,8 +48,8 @@ export interface Dialled {
   readonly flight: Flight | undefined;
   /** Where it leads: another one than was dialled where that server has sent us on. */
   readonly url: string;
-  /** From now on frames go to the session; those that came already, first. */
-  start(): void;
+  /** What happens on it goes to a session from now on: also that it was lost before. */
+  start(session: DialEvents): void;
 }
 
 /** What its session says of it. */
@@ -74,15 +75,15 @@ export async function dial(
   platform: Platform,
   options: ReadClientOptions,
   hello: Greeting,
-  events: DialEvents,
+  early?: Early,
 ): Promise<Dialled> {
   try {
-    return await dialHere(url, platform, options, hello, events);
+    return await dialHere(url, platform, options, hello, early);
   } catch (cause) {
     const target = hello().resumption && targetOf(cause, url);
     if (target === undefined) throw cause;
     try {
-      return await dialHere(target, platform, options, hello, events);
+      return await dialHere(target, platform, options, hello, early);
     } catch (failure) {
       throw inVain(cause as SessionRefusedError, failure as Error);
     }
@@ -114,7 +115,7 @@ async function dialHere(
   platform: Platform,
   options: ReadClientOptions,
   hello: Greeting,
-  events: DialEvents,
+  early: Early | undefined,
 ): Promise<Dialled> {
   const { signal, tls, connectTimeoutMs, heartbeatTimeoutMs, earlyData } = options;
   throwIfAborted("connecting", signal);
@@ -123,13 +124,13 @@ async function dialHere(
   const began = performance.now();
   const leftMs = () => Math.max(1, connectTimeoutMs - (performance.now() - began));
   const token = await tokenBytes(options.token, signal, connectTimeoutMs);
-  const dialling = new Dialling(options, events);
+  const dialling = new Dialling(options, early);
   const read = {
     ...options,
     idleTimeoutMs: heartbeatTimeoutMs,
     handshakeTimeoutMs: Math.ceil(leftMs()),
   };
-  const said: SayHello = (early) => encodeHello({ ...hello(), token, early });
+  const said: SayHello = (asked) => encodeHello({ ...hello(), token, early: asked });
   const opening = (protocol: string) => dialling.opening(protocol, () => said());
   const framing = platform.extras.here?.streamFraming;
   const connection = await transport.connect(
@@ -144,7 +145,7 @@ type SayHello = (early?: readonly Uint8Array[]) => FrameContents;
 
 /** The frames of one connection: until it is started, the handshake's; then the session's. */
 class Dialling extends FrameBehaviour<undefined> implements Dialled {
-  readonly #events: DialEvents;
+  readonly #early: Early | undefined;
   readonly #signal: AbortSignal | undefined;
   #connection: TransportConnection | undefined = undefined;
   url = "";
@@ -152,12 +153,12 @@ class Dialling extends FrameBehaviour<undefined> implements Dialled {
   #welcome: Welcome | undefined = undefined;
   #settle: ((error: MillraceError | undefined) => void) | undefined = undefined;
   #hasGreeted = false;
-  #started = false;
+  #session: DialEvents | undefined = undefined;
   #ended: CloseInfo | undefined = undefined;
 
-  constructor({ codecs, signal }: ReadClientOptions, events: DialEvents) {
+  constructor({ codecs, signal }: ReadClientOptions, early: Early | undefined) {
     super(codecs);
-    this.#events = events;
+    this.#early = early;
     this.#signal = signal;
   }
 
@@ -214,14 +215,14 @@ class Dialling extends FrameBehaviour<undefined> implements Dialled {
       sendFrame(connection, this.codec, hello());
       return;
     }
-    this.flight = this.#events.early?.();
+    this.flight = this.#early?.();
     const early = hello(this.flight?.frames);
     connection.sendEarly(encodeFrame(early, early.payload, early));
   }
 
-  start(): void {
-    this.#started = true;
-    if (this.#ended !== undefined) this.#events.lose(this, this.#ended);
+  start(session: DialEvents): void {
+    this.#session = session;
+    if (this.#ended !== undefined) session.lose(this, this.#ended);
   }
 
   override open(): void {}
@@ -231,13 +232,13 @@ class Dialling extends FrameBehaviour<undefined> implements Dialled {
   }
 
   override drain(): void {
-    if (this.#started) this.#events.drain();
+    this.#session?.drain();
   }
 
   override close(_transport: TransportConnection, info: CloseInfo): void {
     this.#ended = info;
     this.#settle?.(lost(info, "the server"));
-    if (this.#started) this.#events.lose(this, info);
+    this.#session?.lose(this, info);
   }
 
   protected override take(
@@ -246,7 +247,7 @@ class Dialling extends FrameBehaviour<undefined> implements Dialled {
     frame: Readonly<FrameContents>,
   ): void {
     if (this.flight !== undefined && frame.kind === Kind.Response && frame.seq === 0) this.flight.take(frame);
-    else if (this.#started) this.#events.take(frame);
+    else if (this.#session !== undefined) this.#session.take(frame);
     else if (frame.kind === Kind.Welcome && this.#welcome === undefined) {
       this.#welcome = readWelcome(frame);
       this.#settle?.(undefined);

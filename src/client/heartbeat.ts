@@ -4,7 +4,7 @@ import { Kind } from "../frame/frame.js";
 import { sendFrame } from "../frame/unit.js";
 import { unref } from "../transport/timer.js";
 import type { Dialled } from "./dial.js";
-import type { Learning } from "./learning.js";
+import type { Pace } from "./pace.js";
 
 const ping = contentsOf(Kind.Ping, {});
 /** No server agrees to other heartbeats. One that says so would keep its client busy; a timer of weeks fires at once. */
@@ -15,7 +15,7 @@ const mostMs = 3_600_000;
 export class Heartbeat {
   readonly #dialled: Dialled;
   readonly #clock: Clock;
-  readonly #learning: Pick<Learning, "everyMs" | "tell">;
+  readonly #pace: Pick<Pace, "everyMs" | "lost">;
   #timer: NodeJS.Timeout | undefined = undefined;
   #everyMs = 0;
   #heard = 0;
@@ -29,10 +29,11 @@ export class Heartbeat {
   pings = 0;
   #hasHeard = false;
 
-  constructor(dialled: Dialled, clock: Clock, learning: Pick<Learning, "everyMs" | "tell">) {
+  /** @param pace how often, and what is learned of that. */
+  constructor(dialled: Dialled, clock: Clock, pace: Pick<Pace, "everyMs" | "lost">) {
     this.#dialled = dialled;
     this.#clock = clock;
-    this.#learning = learning;
+    this.#pace = pace;
     this.#next();
   }
 
@@ -85,7 +86,7 @@ export class Heartbeat {
   end(): void {
     clearTimeout(this.#timer);
     const isBySilence = this.#silentSinceMs !== undefined && this.#wasQuiet;
-    if (isBySilence) this.#learning.tell(({ pace }, { nowMs }) => pace.lost(this.#everyMs, nowMs));
+    if (isBySilence) this.#pace.lost(this.#everyMs, this.#clock.now());
   }
 
   /** Looks in the middle between two pings, too: what came behind that was no answer to the one before. */
@@ -93,7 +94,7 @@ export class Heartbeat {
     const { heartbeatMs } = this.#dialled.welcome;
     if (heartbeatMs === undefined) return;
     const agreedMs = Math.min(Math.max(heartbeatMs, leastMs), mostMs);
-    this.#everyMs = this.#learning.everyMs(agreedMs);
+    this.#everyMs = this.#pace.everyMs(agreedMs, this.#clock.now());
     this.#wait(() => {
       const heard = this.#heard;
       const sinceMs = this.#clock.now();

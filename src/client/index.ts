@@ -8,8 +8,8 @@ import { beginPool } from "./begin_pool.js";
 import { beginProbe } from "./begin_probe.js";
 import type { ClientBehaviour } from "./behaviour.js";
 import { choice } from "./choice.js";
+import { ResumableSession } from "./client_session.js";
 import { clientClock } from "./clock.js";
-import { Experience } from "./experience.js";
 import { extrasWith } from "./extras.js";
 import { httpsDocument } from "./https_document.js";
 import type { ClientOptions } from "./options.js";
@@ -25,10 +25,10 @@ export * from "./contract.js";
 
 const node: Platform = {
   transportOf,
+  session: present(ResumableSession),
   extras: present(extrasWith(httpsDocument)),
   clock: clientClock,
   watchNetwork: watchWake,
-  experience: () => new Experience(),
   choice,
 };
 

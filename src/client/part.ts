@@ -2,8 +2,8 @@ import { ConnectionLostError } from "../errors.js";
 import { within } from "../transport/wait.js";
 
 /**
- * What not every session needs. In Node.js it is there from the start; a page, which pays for each kilobyte before it
- * can connect, loads it when something asks for it.
+ * What is not needed to connect, or not by every session. In Node.js it is there from the start; a page, which pays for
+ * each kilobyte before it can connect, loads it when something asks for it.
  */
 export interface Part<T> {
   /** Undefined until it has been loaded. */

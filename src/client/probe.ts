@@ -59,8 +59,8 @@ export function readProbe(probe: true | ProbeOptions): ReadProbeOptions {
 
 /** What a probe needs: how it dials, and whose time it is. */
 export interface ProbeTools {
-  /** As `race` has it; frames go to the events from `start` on. */
-  readonly dial: (url: string, signal: AbortSignal, events: DialEvents) => Promise<Dialled>;
+  /** As `race` has it. */
+  readonly dial: (url: string, signal: AbortSignal) => Promise<Dialled>;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
 }
@@ -151,7 +151,7 @@ class Course implements DialEvents {
     const { dial, clock } = this.#tools;
     const beganAtMs = clock.now();
     try {
-      this.#dialled = await dial(this.#url, this.#controller.signal, this);
+      this.#dialled = await dial(this.#url, this.#controller.signal);
     } catch (error) {
       this.#error = error;
       return;
@@ -159,7 +159,7 @@ class Course implements DialEvents {
     this.connectMs = clock.now() - beganAtMs;
     if (this.#isOver) this.#hangUp();
     else onConnected();
-    this.#dialled.start();
+    this.#dialled.start(this);
     for (let i = 0; i < messages && !this.#isOver; i += 1) {
       const sentAtMs = clock.now();
       this.#asked += 1;

@@ -6,14 +6,16 @@ import { Waiters } from "../transport/waiters.js";
 import type { Route } from "./carried.js";
 import type { Dialled } from "./dial.js";
 import { Heartbeat } from "./heartbeat.js";
-import type { SwitchCause, Totals } from "./journal.js";
-import { type ExperienceSource, Learning } from "./learning.js";
-import type { SessionCounts, SessionStatistics } from "./session_statistics.js";
+import { Journal, type Moment, type SwitchCause, type Totals } from "./journal.js";
+import { Pace } from "./pace.js";
+import { type SessionCounts, type SessionStatistics, statisticsOf } from "./session_statistics.js";
 
 /** The heartbeats of a session, on one connection after the other, and what is learned of these. */
 export class Pulse {
   readonly #clock: Clock;
-  readonly #learning: Learning;
+  readonly #totals: () => Totals;
+  readonly #journal = new Journal();
+  readonly #pace = new Pace();
   #heartbeat: Heartbeat | undefined = undefined;
   /** Pings on connections before. */
   #pings = 0;
@@ -22,28 +24,27 @@ export class Pulse {
   #isOver = false;
 
   /** @param totals what the session has done until now. */
-  constructor(source: ExperienceSource, clock: Clock, totals: () => Totals) {
+  constructor(clock: Clock, totals: () => Totals) {
     this.#clock = clock;
-    this.#learning = new Learning(source, clock, totals);
+    this.#totals = totals;
   }
 
   /** A try over a transport has failed. */
   failed(transport: string): void {
-    this.#learning.tell(({ journal }) => journal.failed(transport));
+    this.#journal.failed(transport);
   }
 
   /** A connection is to carry the session from now on. */
   adopted({ connection }: Dialled): void {
-    this.#learning.tell(({ journal }, now) => journal.begin(connection, now));
+    this.#journal.begin(connection, this.#now());
   }
 
   /** It does. */
   begin(dialled: Dialled, route: Route, reason: SwitchCause): Heartbeat {
-    const heartbeat = new Heartbeat(dialled, this.#clock, this.#learning);
+    const heartbeat = new Heartbeat(dialled, this.#clock, this.#pace);
     this.#heartbeat = heartbeat;
     if (!this.#pongs.isEmpty) heartbeat.ping();
-    this.#learning.tell(({ journal }, now) => journal.arrived(route, reason, now));
-    this.#learning.begin();
+    this.#journal.arrived(route, reason, this.#now());
     return heartbeat;
   }
 
@@ -65,29 +66,34 @@ export class Pulse {
 
   /** See `ClientSession.statistics`. */
   async statistics(counts: SessionCounts): Promise<SessionStatistics> {
-    const experience = await this.#learning.experience();
-    const pings = this.#pings + (this.#heartbeat?.pings ?? 0);
-    return experience.statistics(counts, pings, this.#heartbeat?.roundTripMs, () => this.#learning.now());
+    const { pings = 0, roundTripMs } = this.#heartbeat ?? {};
+    const heartbeats = this.#pings + pings;
+    const transports = await this.#journal.transports(roundTripMs, () => this.#now());
+    const switches = [...this.#journal.switches];
+    return statisticsOf(counts, { heartbeats, roundTripMs, transports, switches });
   }
 
   /** The session has left its connection. */
   end(): void {
     const heartbeat = this.#heartbeat;
     this.#heartbeat = undefined;
-    const roundTripMs = heartbeat?.roundTripMs;
-    this.#learning.tell(({ journal }, now) => journal.end(roundTripMs, now));
+    this.#journal.end(heartbeat?.roundTripMs, this.#now());
     this.#pings += heartbeat?.pings ?? 0;
     heartbeat?.end();
   }
 
   /** It has lost it. */
   lost({ connection: { transport } }: Dialled): void {
-    this.#learning.tell(({ journal }) => journal.lost(transport));
+    this.#journal.lost(transport);
   }
 
   /** The session is over. */
   stop(): void {
     this.#isOver = true;
     this.#pongs.wake();
+  }
+
+  #now(): Moment {
+    return { nowMs: this.#clock.now(), dateMs: Date.now(), totals: this.#totals() };
   }
 }

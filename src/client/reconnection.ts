@@ -6,7 +6,7 @@ import { Backoff } from "./backoff.js";
 import type { Carried, ClientState, LostSession } from "./carried.js";
 import { pause } from "./clock.js";
 import { Connector } from "./connector.js";
-import { type Dialled, earlyOf, routeOf } from "./dial.js";
+import { type DialEvents, type Dialled, earlyOf, routeOf } from "./dial.js";
 import type { Extras } from "./extras.js";
 import type { ClientHandlers } from "./handlers.js";
 import type { SwitchCause } from "./journal.js";
@@ -50,6 +50,16 @@ export class Reconnection implements Movable {
   #isClosing = false;
   #isOver = false;
   readonly #hello = () => this.#session.hello();
+  /** What happens on its connections. */
+  readonly #dialEvents: DialEvents = {
+    take: (frame) => {
+      this.pulse.heard(frame.kind);
+      this.#session.take(frame);
+      this.#moves?.look();
+    },
+    drain: () => this.#session.drain(),
+    lose: (of, info) => this.#lose(of, info),
+  };
 
   constructor(
     urls: readonly string[],
@@ -64,13 +74,6 @@ export class Reconnection implements Movable {
     this.#handlers = handlers;
     this.#attempts = new Attempts(options.signal);
     this.#connector = new Connector(urls, options, platform, {
-      take: (frame) => {
-        this.pulse.heard(frame.kind);
-        this.#session.take(frame);
-        this.#moves?.look();
-      },
-      drain: () => this.#session.drain(),
-      lose: (of, info) => this.#lose(of, info),
       early: () => session.early(),
       report: (cause) => {
         if (handlers.hasErrorHandler) handlers.report(cause);
@@ -83,7 +86,7 @@ export class Reconnection implements Movable {
       this.#backoff = new Backoff(reconnect, platform.clock);
       this.#endNetworkWatch = platform.watchNetwork?.(() => this.refresh());
     }
-    this.pulse = new Pulse(platform.experience, platform.clock, () => session.totals);
+    this.pulse = new Pulse(platform.clock, () => session.totals);
     if (platform.extras.here !== undefined) this.#addMoves(platform.extras.here);
   }
 
@@ -115,8 +118,9 @@ export class Reconnection implements Movable {
     return this.#dialled;
   }
 
-  /** Connects for the first time. @throws why that has failed */
-  async begin(): Promise<void> {
+  /** Connects for the first time. @param begun as `Connector` has it. @throws why that has failed */
+  async begin(begun: Promise<Dialled> | undefined): Promise<void> {
+    this.#connector.begun = begun;
     const attempt = this.#attempts.begin();
     try {
       await this.#seek(attempt, 0, this.#options.reconnect?.initial === true);
@@ -271,7 +275,7 @@ export class Reconnection implements Movable {
     if (before === undefined) this.#handlers.call("connected", { ...route, resumed, ...earlyOf(dialled) });
     else this.#handlers.call("switched", routeOf(before), route, reason);
     if (lost !== undefined) this.#handlers.call("gap", lost);
-    dialled.start();
+    dialled.start(this.#dialEvents);
     return resumed;
   }
 

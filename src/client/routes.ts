@@ -1,5 +1,5 @@
 import type { Clock } from "../dispatch/clock.js";
-import type { DialEvents, Dialled } from "./dial.js";
+import type { Dialled } from "./dial.js";
 import { Discovery, type FetchDocument } from "./discovery.js";
 import type { NetworkMemory } from "./network_memory.js";
 import type { ReadClientOptions } from "./options.js";
@@ -10,7 +10,7 @@ import { race } from "./race.js";
 import { isHost } from "./urls.js";
 
 /** Connects by one URL. */
-export type DialUrl = (url: string, signal: AbortSignal, events?: DialEvents) => Promise<Dialled>;
+export type DialUrl = (url: string, signal: AbortSignal) => Promise<Dialled>;
 
 /** What routes tell of what they do. */
 export interface RouteEvents {

@@ -5,10 +5,10 @@ import type { ClientBehaviour, ClientOptions, ClientSession } from "millrace/cli
 import { createServer, FailureCode, type ServerBehaviour, type Session } from "millrace/server";
 import { beginSession } from "#internal/client/begin.js";
 import { beginProbe } from "#internal/client/begin_probe.js";
+import { ResumableSession } from "#internal/client/client_session.js";
 import { clientClock } from "#internal/client/clock.js";
-import { Experience } from "#internal/client/experience.js";
 import { type Extras, extrasWith } from "#internal/client/extras.js";
-import { atNeed, type Part } from "#internal/client/part.js";
+import { atNeed, type Part, present } from "#internal/client/part.js";
 import type { Platform } from "#internal/client/platform.js";
 import { transportOf } from "#internal/frame/transports.js";
 import { type Deferred, deferred } from "../kit/deferred.js";
@@ -34,7 +34,7 @@ async function join(
   const platform = {
     transportOf,
     clock: clientClock,
-    experience: () => new Experience(),
+    session: present(ResumableSession),
     extras,
     watchNetwork,
   };
@@ -298,7 +298,7 @@ describe("what not every session needs", () => {
 
   it("is waited for by who measures no longer than a connection, and than is wanted", async () => {
     const extras = atNeed(() => new Promise<Extras>(() => {}));
-    const platform = { transportOf, clock: clientClock, experience: () => new Experience(), extras };
+    const platform = { transportOf, clock: clientClock, session: present(ResumableSession), extras };
     const url = "ws://127.0.0.1:1";
     await assert.rejects(beginProbe(url, { connectTimeoutMs: 20 }, platform), TimeoutError);
     const controller = new AbortController();

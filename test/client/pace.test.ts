@@ -13,7 +13,6 @@ import { until } from "../kit/until.js";
 providePageSocket();
 
 const hourMs = 3_600_000;
-const asAgreed = { everyMs: (agreedMs: number) => agreedMs, tell: () => {} };
 
 describe("how often a client says that it is there", () => {
   test("is twice as often where silence cost it a connection, and hourly less again", () => {
@@ -44,7 +43,7 @@ describe("how often a client says that it is there", () => {
     ] as const) {
       const connection = { state: "open", send: () => "sent" };
       const dialled = { connection, codec: undefined, welcome: { heartbeatMs } };
-      const heartbeat = new Heartbeat(dialled as never, systemClock, asAgreed);
+      const heartbeat = new Heartbeat(dialled as never, systemClock, new Pace());
       await clock.advance(hourMs + 500);
       heartbeat.end();
       assert.equal(heartbeat.pings, pings);
@@ -73,7 +72,6 @@ describe("how often a client says that it is there", () => {
         },
       );
       t.after(() => client.close({ graceful: false }));
-      await client.statistics(); // a page has loaded what it learns by
       const forgetsAfterS = 12; // a client that is not told otherwise is heard of each 15 s
       let bytes = 0;
       let silentS = 0;

@@ -16,7 +16,7 @@ import { type ClientBehaviour, type ClientOptions, type ClientSession, connect }
 import { createServer, RejectCode, refuse, type Server, type ServerBehaviour } from "millrace/server";
 import { createStreamRelay } from "millrace/testing";
 import { beginSession } from "#internal/client/begin.js";
-import { Experience } from "#internal/client/experience.js";
+import { ResumableSession } from "#internal/client/client_session.js";
 import { extrasWith } from "#internal/client/extras.js";
 import { present } from "#internal/client/part.js";
 import type { Platform } from "#internal/client/platform.js";
@@ -61,7 +61,7 @@ class Line {
         return () => void this.told.delete(changed);
       },
       extras: present(extrasWith(() => Promise.reject(new Error("nothing is fetched here")))),
-      experience: () => new Experience(),
+      session: present(ResumableSession),
     };
     const url = server.urls[0]!.replace(/^tcp/, "line");
     const session = await beginSession(

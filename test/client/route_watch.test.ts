@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { TransportConnection } from "millrace";
 import { Heartbeat } from "#internal/client/heartbeat.js";
+import { Pace } from "#internal/client/pace.js";
 import { RouteWatch } from "#internal/client/route_watch.js";
 import { type AutoSwitchOptions, type Move, readAutoSwitch } from "#internal/client/switch_policy.js";
 import { Kind } from "#internal/frame/frame.js";
 import { VirtualTime } from "../kit/virtual_time.js";
 
 const [quic, wss] = ["quic://a:1", "wss://a:2"] as const;
-
-const inNoHurry = { everyMs: (agreedMs: number) => agreedMs, tell: () => {} };
 
 /** A session on WebSocket that measures nothing itself, and a clock that stands still. */
 function watching(
@@ -31,7 +30,7 @@ function watching(
   };
   const connection = { state: "open", roundTripMs: undefined, send, ...(measure && { measure }) };
   const welcome = { heartbeatMs: undefined };
-  const heartbeat = new Heartbeat({ connection, codec: undefined, welcome } as never, time, inNoHurry);
+  const heartbeat = new Heartbeat({ connection, codec: undefined, welcome } as never, time, new Pace());
   const watch = new RouteWatch(readAutoSwitch(options === undefined ? true : options), time, session);
   watch.begin(urls[0]!, heartbeat, connection);
   return { time, session, watch, heartbeat, pings: () => pings };

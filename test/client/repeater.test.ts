@@ -3,10 +3,10 @@ import { describe, it } from "node:test";
 import { AbortedError, InvalidArgumentError } from "millrace";
 import { FailureCode, type Reply, RequestFailure, type ServerBehaviour } from "millrace/server";
 import { createPair, installFakeClock } from "millrace/testing";
-import { AskingAgain } from "#internal/client/asking_again.js";
 import { readClientOptions } from "#internal/client/options.js";
-import { Repeater, tools } from "#internal/client/repeater.js";
+import { Repeater } from "#internal/client/repeater.js";
 import { RequestBudget } from "#internal/delivery/pending_requests.js";
+import type { RetryOptions } from "#internal/delivery/send_options.js";
 import { deferred } from "../kit/deferred.js";
 import { until } from "../kit/until.js";
 import { VirtualTime } from "../kit/virtual_time.js";
@@ -17,25 +17,18 @@ const refused = (retryAfterMs?: number, code: number = FailureCode.overloaded): 
 });
 const answered = { status: "success" } as Reply;
 
-/** Asks again in a time that stands still, and lets it go on until that has come to an end. */
-async function play(first: Reply, later: readonly Reply[], options: object = {}) {
+/** Asks in a time that stands still, and lets it go on until that has come to an end. */
+async function play(replies: readonly Reply[], options: RetryOptions & { readonly hasId?: boolean } = {}) {
   const time = new VirtualTime();
   const budget = new RequestBudget(10);
   const asked: [atMs: number, timeoutMs: number][] = [];
   const ask = async (timeoutMs: number) => {
     asked.push([time.now(), timeoutMs]);
-    return later[asked.length - 1]!;
+    return replies[asked.length - 1]!;
   };
-  const how = {
-    retries: 3,
-    retryDelayMs: 100,
-    deadlineMs: 10_000,
-    signal: undefined,
-    hasId: false,
-    ...options,
-  };
+  const { hasId, ...how } = { retries: 3, retryDelayMs: 100, timeoutMs: 10_000, ...options };
   let reply: Reply | undefined;
-  const gone = new AskingAgain(tools, time, budget).go(first, ask, how).then((last) => {
+  const gone = new Repeater(readClientOptions({}), time, budget).ask(ask, how, hasId).then((last) => {
     reply = last;
   });
   for (let i = 0; i < 1_000 && reply === undefined; i += 1) {
@@ -49,9 +42,10 @@ async function play(first: Reply, later: readonly Reply[], options: object = {})
 describe("a request that is asked again", () => {
   it("waits longer each time, by chance, and is given the time that is left", async (t) => {
     t.mock.method(Math, "random", () => 0.5);
-    const { reply, asked } = await play(refused(), [refused(), refused(), answered]);
+    const { reply, asked } = await play([refused(), refused(), refused(), answered]);
     assert.equal(reply, answered);
     assert.deepEqual(asked, [
+      [0, 10_000],
       [50, 9_950],
       [150, 9_850],
       [350, 9_650],
@@ -60,25 +54,32 @@ describe("a request that is asked again", () => {
 
   it("has its last answer where no try is left", async () => {
     const last = refused(undefined, FailureCode.timeout);
-    const { reply, asked } = await play(refused(), [refused(), last], { retries: 2 });
+    const { reply, asked } = await play([refused(), refused(), last], { retries: 2 });
     assert.equal(reply, last);
-    assert.equal(asked.length, 2);
+    assert.equal(asked.length, 3);
+  });
+
+  it("is asked once where nobody wants more", async () => {
+    const first = refused();
+    const { reply, asked } = await play([first], { retries: 0 });
+    assert.equal(reply, first);
+    assert.equal(asked.length, 1);
   });
 
   it("does not wait beyond its own time, and says at once what it was told", async (t) => {
     t.mock.method(Math, "random", () => 0.5);
     const first = refused(20_000);
-    const { reply, asked, pending, places } = await play(first, []);
+    const { reply, asked, pending, places } = await play([first]);
     assert.equal(reply, first);
-    assert.deepEqual([asked, pending, places], [[], 0, 0]);
+    assert.deepEqual([asked.length, pending, places], [1, 0, 0]);
   });
 
   it("waits as long as the other side says at the least", async (t) => {
     t.mock.method(Math, "random", () => 0.5);
-    const { asked } = await play(refused(1_000), [refused(0), answered]);
+    const { asked } = await play([refused(1_000), refused(0), answered]);
     assert.deepEqual(
       asked.map(([atMs]) => atMs),
-      [1_050, 1_150],
+      [0, 1_050, 1_150],
     );
   });
 
@@ -86,25 +87,27 @@ describe("a request that is asked again", () => {
     const { overloaded, timeout, goingAway } = FailureCode;
     const passing: number[] = [];
     for (const code of [...Object.values(FailureCode), 1_000]) {
-      const { asked } = await play(refused(undefined, code), [answered]);
-      if (asked.length > 0) passing.push(code);
+      const { asked } = await play([refused(undefined, code), answered]);
+      if (asked.length > 1) passing.push(code);
     }
     assert.deepEqual(passing, [overloaded, timeout, goingAway]);
     const late = refused(undefined, timeout);
-    assert.equal((await play(late, [answered], { hasId: true })).reply, late, "that is the answer of its id");
-    assert.equal((await play(refused(), [answered], { hasId: true })).reply, answered);
-    const told = await play(refused(10, 1_000), [answered]);
+    assert.equal((await play([late, answered], { hasId: true })).reply, late, "that is the answer of its id");
+    assert.equal((await play([refused(), answered], { hasId: true })).reply, answered);
+    const told = await play([refused(10, 1_000), answered]);
     assert.equal(told.reply, answered);
   });
 
   it("takes no place where as many wait as may, and gives its own back", async () => {
     const time = new VirtualTime();
     const budget = new RequestBudget(1);
-    const again = new AskingAgain(tools, time, budget);
-    const how = { retries: 1, retryDelayMs: 100, deadlineMs: 10_000, signal: undefined, hasId: false };
-    const first = again.go(refused(), async () => answered, how);
+    const repeater = new Repeater(readClientOptions({}), time, budget);
+    const how = { retries: 1, retryDelayMs: 100 };
+    const replies = [refused(), answered];
+    const first = repeater.ask(async () => replies.shift()!, how);
+    await new Promise(setImmediate);
     const other = refused();
-    assert.equal(await again.go(other, async () => answered, how), other);
+    assert.equal(await repeater.ask(async () => other, how), other);
     time.advance(100);
     assert.equal(await first, answered);
     assert.equal(budget.current, 0);
@@ -113,75 +116,22 @@ describe("a request that is asked again", () => {
   it("ends with its signal, and with its session", async () => {
     const time = new VirtualTime();
     const budget = new RequestBudget(10);
-    const again = new AskingAgain(tools, time, budget);
-    const how = { retries: 1, retryDelayMs: 100, deadlineMs: 10_000, signal: undefined, hasId: false };
+    const repeater = new Repeater(readClientOptions({}), time, budget);
+    const how = { retries: 1, retryDelayMs: 100 };
     const controller = new AbortController();
-    const aborted = again.go(refused(), async () => answered, { ...how, signal: controller.signal });
+    const aborted = repeater.ask(async () => refused(), { ...how, signal: controller.signal });
+    await new Promise(setImmediate);
     controller.abort();
     await assert.rejects(aborted, AbortedError);
-    const lost = again.go(refused(), async () => answered, how);
-    again.end();
+    const lost = repeater.ask(async () => refused(), how);
+    await new Promise(setImmediate);
+    repeater.end();
     assert.deepEqual(await lost, {
       ...{ status: "failure", code: FailureCode.lost, reason: "the session ended" },
     });
     assert.deepEqual([time.pending, budget.current], [0, 0]);
-  });
-});
-
-describe("a request that is to be asked again by what does not come", () => {
-  /** One that waits for it, after its first answer. */
-  async function waiting() {
-    const time = new VirtualTime();
-    const load = () => new Promise<never>(() => {});
-    const repeater = new Repeater(readClientOptions({}), time, new RequestBudget(10), load);
-    const controller = new AbortController();
-    const first = refused();
-    const { signal } = controller;
-    const asked = repeater.ask(async () => first, { retries: 1, timeoutMs: 1_000, signal });
-    await new Promise(setImmediate);
-    return { time, repeater, controller, first, asked };
-  }
-
-  it("has the answer that there is when its time is over", async () => {
-    const { time, first, asked } = await waiting();
-    assert.equal(time.pending, 1);
-    time.advance(1_000);
-    assert.equal(await asked, first);
-  });
-
-  it("ends with its signal", async () => {
-    const { time, controller, asked } = await waiting();
-    controller.abort();
-    await assert.rejects(asked, AbortedError);
-    assert.equal(time.pending, 0);
-  });
-
-  it("ends with its session", async () => {
-    const { time, repeater, first, asked } = await waiting();
-    repeater.end();
-    assert.equal(await asked, first);
-    assert.equal(time.pending, 0);
-  });
-
-  it("does not load again what is there", async () => {
-    const time = new VirtualTime();
-    let loads = 0;
-    const load = async () => {
-      loads += 1;
-      return { AskingAgain };
-    };
-    const repeater = new Repeater(readClientOptions({}), time, new RequestBudget(10), load);
-    for (const wanted of [0, 1]) {
-      const replies = [refused(), answered];
-      const asked = repeater.ask(async () => replies.shift()!, {
-        ...{ retries: 1, retryDelayMs: 1, timeoutMs: 1_000 },
-      });
-      await new Promise(setImmediate);
-      time.advance(10);
-      assert.equal(await asked, answered, `request ${wanted}`);
-    }
-    assert.equal(loads, 1);
-    assert.equal(time.pending, 0);
+    const late = refused();
+    assert.equal(await repeater.ask(async () => late, how), late, "which nobody waits for any more");
   });
 });
 
