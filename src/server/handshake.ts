@@ -43,6 +43,12 @@ interface Promised<Data> {
 
 /** How long a refusal may take to reach a client before its connection is cut. */
 const refusalDeadlineMs = 1_000;
+/** How a client that was welcomed is refused; by goingAway for other reasons. */
+const lateCodes: ReadonlyMap<number, number> = new Map([
+  [RejectCode.full, CloseCode.exhausted],
+  [RejectCode.clientIdTaken, CloseCode.policy],
+  [RejectCode.internal, CloseCode.internal],
+]);
 const pong = contentsOf(Kind.Pong, {});
 
 /** A connection that is nobody's yet: from its opening to the client's commit. */
@@ -324,11 +330,12 @@ export class Handshake<Data> {
     this.transport.close({ code, reason, deadlineMs: refusalDeadlineMs });
   }
 
-  /** What was promised does not hold any more. */
+  /** What was promised does not hold any more: by none of these codes a session ends, so its client asks again. */
   #refuseLate(refusal: Refusal): void {
     const { reason } = refusal;
+    const code = lateCodes.get(refusal.code) ?? CloseCode.goingAway;
     this.#settled(refusal);
     this.#core.counters.rejected += 1;
-    this.transport.close({ code: CloseCode.unauthenticated, reason, deadlineMs: refusalDeadlineMs });
+    this.transport.close({ code, reason, deadlineMs: refusalDeadlineMs });
   }
 }

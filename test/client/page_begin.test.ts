@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { AbortedError, ConnectionLostError, InvalidArgumentError, SessionRefusedError } from "millrace";
-import type { ClientBehaviour, ClientOptions, ClientSession } from "millrace/client";
+import { type ClientBehaviour, type ClientOptions, type ClientSession, connect } from "millrace/client";
 import { createServer, refuse, type Server, type ServerBehaviour } from "millrace/server";
 import { createStreamRelay, type StreamRelay } from "millrace/testing";
 import { beginSession } from "#internal/client/begin.js";
@@ -37,7 +37,11 @@ class World {
     this.relay = relay;
   }
 
-  static async begin(t: TestContext, authenticate?: ServerBehaviour["authenticate"]): Promise<World> {
+  static async begin(
+    t: TestContext,
+    authenticate?: ServerBehaviour["authenticate"],
+    slow: () => unknown = () => {},
+  ): Promise<World> {
     let world: World | undefined;
     const server = await createServer(
       { listen: "ws://127.0.0.1:0" },
@@ -49,7 +53,7 @@ class World {
         open: () => {
           world!.opened += 1;
         },
-        requests: { ask: () => "answer" },
+        requests: { ask: () => "answer", slow },
       },
     );
     t.after(() => server.close({ graceful: false }));
@@ -143,6 +147,38 @@ describe("a page that begins a session", () => {
     await assert.rejects(connecting, AbortedError);
     await until("it has hung up", () => world.relay.flows.length === 0);
     assert.equal(world.opened, 0);
+  });
+
+  it("comes back where its server stops between the welcome and what it would say then", async (t) => {
+    const asked = deferred();
+    const gate = deferred();
+    const world = await World.begin(t, undefined, () => {
+      asked.resolve();
+      return gate.promise;
+    });
+    const busy = await connect(world.server.urls[0]!);
+    t.after(() => busy.close({ graceful: false }));
+    const answered = busy.request("slow");
+    await asked.promise;
+    let losses = 0;
+    const disconnected = () => {
+      losses += 1;
+    };
+    const connecting = world.connect({ reconnect: { delayMs: 1 } }, { disconnected });
+    await until("it has said hello", () => world.hellos === 2);
+    await until("it was welcomed", () => world.relay.flows[0]!.forwardedBytes.toClient > 200);
+    const stopped = world.server.close();
+    world.loading.resolve(ResumableSession);
+    const session = await connecting;
+    t.after(() => session.close({ graceful: false }));
+    await until("it is told", () => losses === 1);
+    const next = await createServer({ listen: "ws://127.0.0.1:0" }, { requests: { ask: () => "next" } });
+    t.after(() => next.close({ graceful: false }));
+    await world.relay.retarget(next.addresses[0]!);
+    const reply = await session.request("ask");
+    assert.equal(reply.status === "success" && reply.text(), "next");
+    gate.resolve();
+    await Promise.allSettled([answered, stopped]);
   });
 
   it("hears why it is refused", async (t) => {

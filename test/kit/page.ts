@@ -1,8 +1,8 @@
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
 import type { HttpHandler } from "millrace";
+import { build, type Rollup } from "vite";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -14,27 +14,30 @@ export interface PageOptions {
   readonly splitting?: boolean;
 }
 
-/** Serves one page, whose script is a file of this project's, bundled as its users do, and compressed. */
+/** Serves one page, whose script is a file of this project's, bundled by Vite as its users do, and compressed. */
 export async function servePage(
   script: string,
   { html = "", splitting = true }: PageOptions = {},
 ): Promise<HttpHandler> {
-  const folder = join(root, "page"); // as far as names go: nothing is written
-  const { outputFiles } = await build({
-    absWorkingDir: root,
-    entryPoints: { page: script },
-    outdir: folder,
-    bundle: true,
-    minify: true,
-    splitting,
-    platform: "browser",
-    format: "esm",
-    write: false,
-  });
-  const scripts = outputFiles.map(({ path, contents }): [string, [string, Uint8Array]] => [
-    `/${relative(folder, path)}`,
-    ["text/javascript; charset=utf-8", contents],
-  ]);
+  const built = (await build({
+    root,
+    configFile: false,
+    logLevel: "silent",
+    build: {
+      write: false,
+      target: "esnext",
+      modulePreload: false,
+      rollupOptions: {
+        input: join(root, script),
+        output: { entryFileNames: "page.js", ...(!splitting && { inlineDynamicImports: true }) },
+      },
+    },
+  })) as Rollup.RollupOutput;
+  const scripts = built.output.flatMap((file): [string, [string, Uint8Array]][] =>
+    file.type === "chunk"
+      ? [[`/${file.fileName}`, ["text/javascript; charset=utf-8", Buffer.from(file.code)]]]
+      : [],
+  );
   const page = `${html}<script type="module" src="page.js"></script>`;
   const answers = new Map([...scripts, ["/", ["text/html; charset=utf-8", Buffer.from(page)]]] as const);
   const bodies = new Map(

@@ -245,7 +245,7 @@ export function describeBadPeers(kit: SessionKit): void {
       one!.say({ kind: Kind.Commit });
       await until("one has begun", () => server.sessionCount === 1);
       two!.say({ kind: Kind.Commit });
-      assert.equal((await two!.closed).code, CloseCode.unauthenticated);
+      assert.equal((await two!.closed).code, CloseCode.policy);
       assert.equal(server.sessionsOf("only").length, 1);
     });
 

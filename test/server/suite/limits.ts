@@ -60,7 +60,7 @@ export function describeLimits(kit: SessionKit): void {
         one!.say({ kind: Kind.Commit });
         await until("one has begun", () => server.sessionCount === 2);
         two!.say({ kind: Kind.Commit });
-        assert.equal((await two!.closed).code, CloseCode.unauthenticated);
+        assert.equal((await two!.closed).code, CloseCode.exhausted);
         const [begun] = server.sessions({ where: ({ clientId }) => clientId !== "innocent" }).sessions;
         begun!.close();
         await until("it has ended", () => server.sessionCount === 1);

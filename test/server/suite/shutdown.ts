@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import type { Session } from "millrace/server";
 import { u32 } from "#internal/delivery/meta.js";
 import { Kind } from "#internal/frame/frame.js";
+import { CloseCode } from "#internal/transport/close.js";
 import { deferred } from "../../kit/deferred.js";
 import type { SessionKit } from "./kit.js";
 import { RawClient } from "./raw_client.js";
@@ -60,6 +61,32 @@ export function describeShutdown({ under, serve }: SessionKit): void {
         [answer.kind, answer.type, Buffer.from(answer.payload).toString()],
         [Kind.Response, 5, "done"],
       );
+      await stopped;
+    });
+
+    test("begins no session for who was welcomed before, and has that one come again", async (t) => {
+      const asked = deferred();
+      const gate = deferred();
+      const server = await serve(t, {
+        requests: {
+          slow: () => {
+            asked.resolve();
+            return gate.promise;
+          },
+        },
+      });
+      const client = await RawClient.connect(t, under, server);
+      await client.begin();
+      const late = await RawClient.connect(t, under, server);
+      late.say({ kind: Kind.Hello, type: 1 });
+      assert.equal((await late.next()).kind, Kind.Welcome);
+      client.say({ kind: Kind.Request, seq: 1, type: 5, subject: "slow" });
+      await asked.promise;
+      const stopped = server.close();
+      assert.equal((await client.next()).kind, Kind.GoAway);
+      late.say({ kind: Kind.Commit });
+      assert.equal((await late.closed).code, CloseCode.goingAway);
+      gate.resolve();
       await stopped;
     });
 
