@@ -19,9 +19,9 @@ export const clientPage: Benchmark = {
   title: "Clients, pages: from opening a page in Chromium, with nothing cached, until it has a session",
   async run(options) {
     const pages = {
-      [ours]: await servePage("bench/pages/session.js"),
-      [whole]: await servePage("bench/pages/session.js", { splitting: false }),
-      [bare]: await servePage("bench/pages/socket.js"),
+      [ours]: await servePage("bench/pages/session.html"),
+      [whole]: await servePage("bench/pages/session.html", true),
+      [bare]: await servePage("bench/pages/socket.html"),
     };
     const browser = await launchBrowser();
     try {

@@ -13,7 +13,7 @@ let browser: Browser;
 let http: HttpHandler;
 
 before(async () => {
-  [browser, http] = await Promise.all([launchBrowser(), servePage("test/client/page/talker.js")]);
+  [browser, http] = await Promise.all([launchBrowser(), servePage("test/client/page/talker.html")]);
 });
 after(() => browser.close());
 
