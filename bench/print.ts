@@ -19,12 +19,15 @@ export function formatSpread(values: readonly number[]): string {
 /** How ours stands to the peer's: a factor, or bytes more where the target is about those. */
 export function formatStanding(comparison: Comparison): string {
   if (comparison.target?.of !== "difference") return `${ratio(comparison).toFixed(2)} ×`;
-  const more = difference(comparison);
-  return `${more < 0 ? "−" : "+"}${formatValue(Math.abs(more))} ${comparison.unit}`;
+  return `${formatSigned(difference(comparison))} ${comparison.unit}`;
+}
+
+function formatSigned(more: number): string {
+  return `${more < 0 ? "−" : "+"}${formatValue(Math.abs(more))}`;
 }
 
 export function formatTarget(target: Target): string {
-  if (target.of === "difference") return `≤ +${formatValue(target.atMost)}`;
+  if (target.of === "difference") return `≤ ${formatSigned(target.atMost)}`;
   return "atLeast" in target ? `≥ ${target.atLeast} ×` : `≤ ${target.atMost} ×`;
 }
 
