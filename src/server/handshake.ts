@@ -125,9 +125,14 @@ export class Handshake<Data> {
     if (promised !== undefined && !promised.resumed) this.#core.sessions.release(promised.session.handle);
   }
 
-  /** Has not shown who it is in its time. */
+  /** Has not shown who it is in its time, or not begun what it was welcomed to: its Commit may be on its way. */
   expire(): void {
-    this.#reject(refuse("no session was begun in time"));
+    const refusal = refuse("no session was begun in time");
+    if (this.#phase !== "welcomed") this.#reject(refusal);
+    else {
+      this.end();
+      this.#refuseLate(refusal);
+    }
   }
 
   /** Ends it with a refusal, unless it has ended. */

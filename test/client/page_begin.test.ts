@@ -67,6 +67,11 @@ class World {
     return `ws://127.0.0.1:${this.relay.address.port}`;
   }
 
+  /** The relay has passed on a Welcome, which is behind the 220 bytes of HTTP. */
+  async welcomed(): Promise<void> {
+    await until("it was welcomed", () => this.relay.flows[0]!.forwardedBytes.toClient > 300);
+  }
+
   connect(
     options: ClientOptions = {},
     behaviour: ClientBehaviour = {},
@@ -114,7 +119,7 @@ describe("a page that begins a session", () => {
     const connecting = world.connect();
     await until("it has said hello", () => world.hellos === 1);
     const [flow] = world.relay.flows;
-    await until("it was welcomed", () => flow!.forwardedBytes.toClient > 200);
+    await world.welcomed();
     const ended = world.relay.counters.resets;
     flow!.reset();
     await until("that is over", () => world.relay.counters.resets > ended && world.relay.flows.length === 0);
@@ -166,7 +171,7 @@ describe("a page that begins a session", () => {
     };
     const connecting = world.connect({ reconnect: { delayMs: 1 } }, { disconnected });
     await until("it has said hello", () => world.hellos === 2);
-    await until("it was welcomed", () => world.relay.flows[0]!.forwardedBytes.toClient > 200);
+    await world.welcomed();
     const stopped = world.server.close();
     world.loading.resolve(ResumableSession);
     const session = await connecting;
@@ -179,6 +184,28 @@ describe("a page that begins a session", () => {
     assert.equal(reply.status === "success" && reply.text(), "next");
     gate.resolve();
     await Promise.allSettled([answered, stopped]);
+  });
+
+  it("comes back where its server has given it up by the time that it would begin", async (t) => {
+    const world = await World.begin(t);
+    let losses = 0;
+    const disconnected = () => {
+      losses += 1;
+    };
+    const connecting = world.connect({ reconnect: { delayMs: 1 } }, { disconnected });
+    await until("it has said hello", () => world.hellos === 1);
+    await world.welcomed();
+    world.relay.block("toClient"); // it says Commit before it hears of it
+    await world.server.reload({ authenticateTimeoutMs: 100 });
+    await until("its time is over", () => world.server.counters.rejected === 1);
+    await world.server.reload({ authenticateTimeoutMs: 60_000 });
+    world.loading.resolve(ResumableSession);
+    const session = await connecting;
+    t.after(() => session.close({ graceful: false }));
+    world.relay.unblock("toClient");
+    await until("it is told", () => losses === 1);
+    assert.equal((await session.request("ask")).status, "success");
+    assert.equal(world.opened, 1);
   });
 
   it("hears why it is refused", async (t) => {
