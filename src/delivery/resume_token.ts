@@ -1,6 +1,8 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import { InvalidArgumentError } from "../errors.js";
+import { maxClientIdBytes } from "./client_id.js";
 import { sessionIdBytes } from "./session_id.js";
+import { ShortHmac } from "./sha256.js";
 
 /** What a token is good for. */
 export interface ResumeGrant {
@@ -21,7 +23,8 @@ const codeOffset = 9;
 const codeBytes = 16;
 const tokenBytes = codeOffset + codeBytes;
 /** So that a code of ours for another purpose is never one of these, where an application has one secret for both. */
-const purpose = "millrace resume token\n";
+const purpose = Buffer.from("millrace resume token\n");
+const maxCodedBytes = purpose.length + codeOffset + sessionIdBytes + maxClientIdBytes;
 
 /**
  * Makes and checks the tokens by which clients resume their sessions. Nothing is kept: a token is node and counter,
@@ -29,7 +32,7 @@ const purpose = "millrace resume token\n";
  * for that session of that client alone.
  */
 export class ResumeTokens {
-  readonly #secret: Uint8Array;
+  readonly #hmac: ShortHmac;
 
   /**
    * @param secret 32 bytes that all processes share which take each other's tokens; its own random ones by default.
@@ -39,7 +42,7 @@ export class ResumeTokens {
     if (secret.length !== secretBytes) {
       throw new InvalidArgumentError(`a secret must have ${secretBytes} bytes, and not ${secret.length}`);
     }
-    this.#secret = new Uint8Array(secret);
+    this.#hmac = new ShortHmac(secret, maxCodedBytes);
   }
 
   /** @returns 25 bytes. */
@@ -48,10 +51,9 @@ export class ResumeTokens {
       throw new InvalidArgumentError(`a session's id must have ${sessionIdBytes} bytes`);
     }
     const token = new Uint8Array(tokenBytes);
-    const view = new DataView(token.buffer);
-    view.setUint8(0, tokenVersion);
-    view.setUint32(1, node, true);
-    view.setUint32(5, counter, true);
+    token[0] = tokenVersion;
+    putU32(token, 1, node);
+    putU32(token, 5, counter);
     token.set(this.#code(token, session, principal), codeOffset);
     return token;
   }
@@ -72,10 +74,16 @@ export class ResumeTokens {
   }
 
   #code(token: Uint8Array, session: Uint8Array, principal: string): Uint8Array {
-    const hmac = createHmac("sha256", this.#secret);
-    hmac.update(purpose).update(token.subarray(0, codeOffset)).update(session).update(principal, "utf8");
-    return hmac.digest().subarray(0, codeBytes);
+    return this.#hmac.of(purpose, token.subarray(0, codeOffset), session, principal).subarray(0, codeBytes);
   }
+}
+
+/** By hand: a view of the token's memory would cost more than all of it. */
+function putU32(token: Uint8Array, at: number, value: number): void {
+  token[at] = value;
+  token[at + 1] = value >>> 8;
+  token[at + 2] = value >>> 16;
+  token[at + 3] = value >>> 24;
 }
 
 /**

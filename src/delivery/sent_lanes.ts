@@ -9,6 +9,8 @@ import { widen } from "./sequence.js";
 /** The order in which lanes are sent again. */
 const byUrgency = [Lane.control, Lane.high, Lane.normal, 8, 9, 10, 11, 12, 13, 14, 15, Lane.bulk];
 
+const noLogs: readonly SentLog[] = [];
+
 /** What a session has sent, lane by lane, and keeps until it is acknowledged. */
 export abstract class SentLanes {
   /** Of sequenced frames that were sent and are not acknowledged. */
@@ -86,7 +88,8 @@ export abstract class SentLanes {
   }
 
   /** The most urgent first. */
-  logs(): SentLog[] {
+  logs(): readonly SentLog[] {
+    if (this.rarities === undefined) return this.#normal === undefined ? noLogs : [this.#normal];
     return byUrgency.map((lane) => this.log(lane)).filter((log) => log !== undefined);
   }
 

@@ -4,6 +4,7 @@ import { largeSubject } from "../delivery/large_subject.js";
 import type { MarkingContext } from "../delivery/marking_half.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
+import { PreparedWelcomes } from "../delivery/prepared_welcome.js";
 import { ResumeTokens } from "../delivery/resume_token.js";
 import { Dispatcher } from "../dispatch/dispatcher.js";
 import { SessionClosedError } from "../errors.js";
@@ -92,6 +93,7 @@ export class ServerCore<Data> {
   readonly requestBudget: RequestBudget;
   /** Woken when no request waits for its answer any more. */
   readonly answered = new Waiters();
+  readonly welcomes = new PreparedWelcomes();
   readonly handshakes: DeadlineQueue<Handshake<Data>>;
   readonly counters: ServerCounters = { opened: 0, closed: 0, rejected: 0, heartbeatTimeouts: 0, early: 0 };
   /** Clients whose `authenticate` has not settled, though some of them may have gone. */
@@ -225,9 +227,9 @@ export class ServerCore<Data> {
     this.sessions.table.touch(session.handle, tick);
   }
 
-  mint(session: ServerSession<Data>, counter: number): Uint8Array {
-    const { idBytes, clientId = "" } = session;
-    return this.#tokens.mint({ session: idBytes, counter, principal: clientId, node: this.nodes.number });
+  /** The token by which a client of a name, or of none, resumes a session. */
+  mint(session: Uint8Array, clientId: string | undefined, counter: number): Uint8Array {
+    return this.#tokens.mint({ session, counter, principal: clientId ?? "", node: this.nodes.number });
   }
 
   /** How often a client is to be heard of that asks for this; undefined where it promises nothing. */

@@ -20,18 +20,23 @@ interface Welcomed<Data> {
 export class EarlyTalk<Data> {
   readonly #core: ServerCore<Data>;
   readonly #transport: TransportConnection;
-  #said: readonly EarlyMessage[] = [];
+  #said: readonly EarlyMessage[];
   /** What was done under ids, and the session is to know; undefined once it has begun. */
   #done: (() => void)[] | undefined = [];
 
-  constructor(core: ServerCore<Data>, transport: TransportConnection) {
+  private constructor(core: ServerCore<Data>, transport: TransportConnection, said: readonly EarlyMessage[]) {
     this.#core = core;
     this.#transport = transport;
+    this.#said = said;
   }
 
-  /** @throws ProtocolViolationError, FrameMalformedError */
-  read({ early }: Hello): void {
-    this.#said = readEarly(early);
+  /** @returns undefined where a Hello says nothing of the kind. @throws ProtocolViolationError, FrameMalformedError */
+  static of<Data>(
+    core: ServerCore<Data>,
+    transport: TransportConnection,
+    { early = [] }: Hello,
+  ): EarlyTalk<Data> | undefined {
+    return early.length === 0 ? undefined : new EarlyTalk(core, transport, readEarly(early));
   }
 
   /** The client is about to be welcomed. */

@@ -4,9 +4,10 @@ import { commonCompression, type SessionCompression } from "../delivery/compress
 import { contentsOf } from "../delivery/contents.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
 import { type Hello, readHello } from "../delivery/hello.js";
+import { noEntries } from "../delivery/meta.js";
 import { encodeReject, RejectCode } from "../delivery/reject.js";
 import { sessionVersion } from "../delivery/terms.js";
-import { encodeWelcome } from "../delivery/welcome.js";
+import type { Welcome } from "../delivery/welcome.js";
 import { ProtocolViolationError, SessionTableFullError } from "../errors.js";
 import { type FrameContents, Kind } from "../frame/frame.js";
 import { takeOther } from "../frame/frame_behaviour.js";
@@ -55,8 +56,8 @@ const pong = contentsOf(Kind.Pong, {});
 export class Handshake<Data> {
   readonly #core: ServerCore<Data>;
   readonly transport: TransportConnection;
-  /** Of the session, once that has begun. */
-  readonly early = new EarlyFrames();
+  /** Of the session, once that has begun; undefined where there are none. */
+  early: EarlyFrames | undefined = undefined;
   #phase: "hello" | "relayed" | "authenticating" | "welcomed" | "over" = "hello";
   /** Goes on when the transport's handshake is complete. */
   #held: (() => void) | undefined = undefined;
@@ -64,14 +65,14 @@ export class Handshake<Data> {
   #promised: Promised<Data> | undefined = undefined;
   /** Who was let in by the application, until it is known what comes of that. */
   #letIn: { readonly hello: ClientHello; readonly context: AuthenticateContext } | undefined = undefined;
-  readonly #talk: EarlyTalk<Data>;
+  /** Undefined where the client has said nothing with its Hello. */
+  #talk: EarlyTalk<Data> | undefined = undefined;
   /** What the client has of topics. */
   #places: TopicPlaces | undefined = undefined;
 
   constructor(core: ServerCore<Data>, transport: TransportConnection) {
     this.#core = core;
     this.transport = transport;
-    this.#talk = new EarlyTalk(core, transport);
   }
 
   /**
@@ -86,6 +87,7 @@ export class Handshake<Data> {
       if (this.transport.isEarly) throw new ProtocolViolationError("a Commit may not be early data");
       this.#onCommit();
     } else if (this.#phase === "welcomed" && EarlyFrames.mayBe(frame)) {
+      this.early ??= new EarlyFrames();
       this.early.keep(frame, unit, this.#core.half.inbound);
     } else if (
       frame.kind === Kind.Ping &&
@@ -154,7 +156,7 @@ export class Handshake<Data> {
       return;
     }
     this.#places = readTopicPlaces(hello.resumption?.places);
-    this.#talk.read(hello);
+    this.#talk = EarlyTalk.of(this.#core, this.transport, hello);
     if (this.transport.isEarly) {
       if (this.#core.isElsewhere(this.transport, hello)) {
         // Who judges it there could not tell that it is early.
@@ -270,25 +272,26 @@ export class Handshake<Data> {
     const compression = commonCompression(core.options.compression, hello.compressions);
     this.#promised = { ...promise, compression };
     this.#phase = "welcomed";
-    this.#talk.answer(this.#promised);
+    this.#talk?.answer(this.#promised);
     const cursors: Cursors = resumed ? session.inbound.cursors() : noCursors;
     const { windowBytes, maxMessageBytes } = core.options;
     const heartbeatMs = core.heartbeatFor(hello.heartbeatMs);
-    const welcome = encodeWelcome({
+    const { idBytes, clientId } = session;
+    const welcome: Welcome = {
       version: sessionVersion,
-      session: session.idBytes,
-      resume: core.mint(session, counter),
+      session: idBytes,
+      resume: core.mint(idBytes, clientId, counter),
       resumed,
       cursors,
       heartbeatMs,
       windowBytes,
       maxMessageBytes,
       compression: compression?.id,
-      clientId: session.clientId,
-      meta: [],
+      clientId,
+      meta: noEntries,
       answersEarly: true,
-    });
-    sendFrame(transport, core.codecOf(transport), welcome);
+    };
+    core.welcomes.send(transport, core.codecOf(transport), welcome);
   }
 
   #onCommit(): void {
@@ -302,7 +305,7 @@ export class Handshake<Data> {
     const terms = { windowBytes, maxMessageBytes, cursors, heartbeat, counter, compression };
     if (resumed) {
       if (session.resume(this.transport, { ...terms, shown, order, places: this.#places! }, data)) {
-        this.#talk.begun();
+        this.#talk?.begun();
         this.#settled(undefined);
       } else this.#refuseOver(session.end);
       return;
@@ -310,7 +313,7 @@ export class Handshake<Data> {
     const refusal = this.#core.admission.admit(session, this.transport.remoteAddress.address);
     if (refusal === undefined) {
       this.#settled(undefined);
-      this.#talk.begun();
+      this.#talk?.begun();
       session.begin(this.transport, terms);
     } else {
       this.#core.sessions.release(session.handle);

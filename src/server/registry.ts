@@ -87,13 +87,12 @@ export class Registry<Data> {
   }
 
   #deleteClient(session: ServerSession<Data>, clientId: string): void {
-    const words = clientWords(clientId);
     const named = this.#byClient.get(clientId);
     const rest = Array.isArray(named) ? named.filter((other) => other !== session) : [];
     const [first] = rest;
     if (first === undefined) this.#byClient.delete(clientId);
     else this.#byClient.set(clientId, rest.length === 1 ? first : rest);
-    if (!this.#sessions.forget(IdKind.client, words, session.handle)) return; // another is known by it
+    if (!this.#sessions.forget(IdKind.client, clientWords(clientId), session.handle)) return; // another is known by it
     if (rest.length > 0) this.rename(clientId);
     else this.#unnamed(clientId);
   }

@@ -65,7 +65,9 @@ export class SessionFrames<Data> extends FrameBehaviour<Owner<Data>> {
     this.#unit = unit;
     super.frame(transport, unit);
     if (!(transport.owner instanceof ServerSession)) return;
-    for (const early of handshake.early.take()) super.frame(transport, early); // it has begun just now
+    const { early } = handshake;
+    if (early === undefined) return;
+    for (const unit of early.take()) super.frame(transport, unit); // it has begun just now
   }
 
   override placedFrame(transport: TransportConnection, frame: PlacedFrame): void {

@@ -1,5 +1,6 @@
-import { createHash, randomFillSync } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { sessionIdBytes } from "../delivery/session_id.js";
+import { sha256Hex } from "../delivery/sha256.js";
 
 const pool = new Uint8Array(sessionIdBytes * 256);
 let used = pool.length;
@@ -14,13 +15,17 @@ export function newSessionId(): Uint8Array {
   return pool.slice(used - sessionIdBytes, used);
 }
 
-/** As the table and the index have it. */
+const words = new Uint32Array(sessionIdBytes / 4);
+const wordBytes = Buffer.from(words.buffer);
+
+/** As the table and the index have it, in one memory for all: valid until the next call, of either. */
 export function idWords(id: Uint8Array): Uint32Array {
-  return new Uint32Array(id.slice().buffer);
+  wordBytes.set(id);
+  return words;
 }
 
-/** Under which words the index has a client id: 128 bits of its SHA-256. */
+/** Under which words the index has a client id: 128 bits of its SHA-256. Valid as {@link idWords} are. */
 export function clientWords(clientId: string): Uint32Array {
-  const digest = createHash("sha256").update(clientId).digest();
-  return idWords(new Uint8Array(digest.subarray(0, sessionIdBytes))); // a Buffer's slice would be no copy
+  wordBytes.write(sha256Hex(clientId), "hex"); // as much of it as has room
+  return words;
 }

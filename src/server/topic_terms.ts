@@ -43,6 +43,7 @@ function readFrom(bytes: Uint8Array): SubscribeFrom {
 
 /** Where a client says that it is. @throws FrameMalformedError */
 export function readTopicPlaces(places: Places = noPlaces): TopicPlaces {
+  if (places.size === 0) return noTopicPlaces;
   return new Map([...places].map(([topic, bytes]) => [topic, decodeCursor(bytes)]));
 }
 

@@ -54,6 +54,7 @@ export function negotiate(wanted: Wanted, asked: Asked): string | Refusal {
     return { status: 404, headers: plainText, body: "no WebSocket here\n" };
   if (!allowsOrigin(wanted.origins, asked.origin))
     return { status: 403, headers: plainText, body: "not for pages of this origin\n" };
+  if (wanted.protocols[0] === asked.protocols && asked.protocols !== "") return asked.protocols;
   const names = asked.protocols.split(",").map((name) => name.trim());
   if (wanted.protocols.length === 0) return names[0] ?? "";
   const chosen = wanted.protocols.find((protocol) => names.includes(protocol));

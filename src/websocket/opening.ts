@@ -15,12 +15,20 @@ const maxKnownLength = 512;
 /** The clients of a listener ask for much the same: who does shares one object, so that it costs a connection nothing. */
 export class Openings {
   readonly #known = new Map<string, Opening>();
+  /** Nearly all ask for what the one before did. */
+  #last: Opening | undefined = undefined;
 
   /** @param origin empty where there is none. */
   of(protocol: string, origin: string, path: string): Opening {
+    const last = this.#last;
+    const isSame = last?.protocol === protocol && last.path === path && (last.origin ?? "") === origin;
+    if (isSame) return last;
     const key = `${protocol} ${origin} ${path}`; // a protocol has no space, nor has a path
     const known = this.#known.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#last = known;
+      return known;
+    }
     const opening = { protocol, origin: origin === "" ? undefined : origin, path };
     const isCommon = !path.includes("?") && key.length <= maxKnownLength && this.#known.size < maxKnown;
     if (isCommon) this.#known.set(key, opening);

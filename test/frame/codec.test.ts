@@ -171,7 +171,7 @@ describe("a frame with a subject and metadata", () => {
     const texts = t.mock.method(TextDecoder.prototype, "decode");
     const frame = encodeFrame(header, Uint8Array.of(1), {
       subject: "a",
-      meta: [{ key: "k", value: Uint8Array.of(2) }],
+      meta: [{ key: "ö", value: Uint8Array.of(2) }],
     });
     const view = decodeFrame(frame, false, new FrameView());
     assert.deepEqual([...view.payload], [1]);
