@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "../errors.js";
 import { checkHandlers, checkHandlersBySubject } from "../options/handlers.js";
+import { Attempt } from "./attempt.js";
 import type { ClientBehaviour } from "./behaviour.js";
 import { type Dialled, dial } from "./dial.js";
 import { greetingOf } from "./greeting.js";
@@ -45,26 +46,30 @@ export async function beginSession<Events>(
   const { session: carrier, extras } = platform;
   const needed: Part<unknown>[] = needsExtras(read, all, untyped) ? [carrier, extras] : [carrier];
   const missing = needed.filter(({ here }) => here === undefined);
-  let begun: Promise<Dialled> | undefined;
-  if (missing.length > 0) {
-    // A page connects meanwhile, where it has what that takes.
-    if (needed.length === 1) begun = dial(all[0]!, platform, read, () => greetingOf(read, undefined));
-    begun?.catch(() => {}); // which the session hears
-    const loading = missing.map((part) => loadWithin(part, read.connectTimeoutMs, read.signal));
-    await Promise.all(loading).catch((cause) => hangUp(cause, begun));
+  // A page connects meanwhile, where it has what that takes.
+  const attempt = missing.length > 0 && needed.length === 1 ? new Attempt(read.signal) : undefined;
+  const begun = attempt && dialAhead(all[0]!, platform, { ...read, signal: attempt.signal });
+  try {
+    if (missing.length > 0) {
+      await Promise.all(missing.map((part) => loadWithin(part, read.connectTimeoutMs, read.signal)));
+    }
+    const session = new carrier.here!(all, read, untyped, platform);
+    await session.begin(begun);
+    return session as unknown as ClientSession<Events>;
+  } catch (cause) {
+    // Nothing is there for a connection to carry, be it there or on its way.
+    attempt?.callOff(cause as Error);
+    begun?.then(({ connection }) => connection.close({ graceful: false })).catch(() => {});
+    throw cause;
+  } finally {
+    attempt?.end();
   }
-  const session = new carrier.here!(all, read, untyped, platform);
-  await session.begin(begun);
-  return session as unknown as ClientSession<Events>;
 }
 
-/** Nothing is there for a connection to carry. */
-function hangUp(cause: unknown, begun: Promise<Dialled> | undefined): never {
-  begun?.then(
-    ({ connection }) => connection.close({ graceful: false }),
-    () => {},
-  );
-  throw cause;
+function dialAhead(url: string, platform: Platform, options: ReadClientOptions): Promise<Dialled> {
+  const begun = dial(url, platform, options, () => greetingOf(options, undefined));
+  begun.catch(() => {}); // which the session hears
+  return begun;
 }
 
 /** Whether a session has what a page loads at need from its begin on: else it is loaded where it is first asked for. */

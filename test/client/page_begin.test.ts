@@ -44,7 +44,7 @@ class World {
   ): Promise<World> {
     let world: World | undefined;
     const server = await createServer(
-      { listen: "ws://127.0.0.1:0" },
+      { listen: "ws://127.0.0.1:0", authenticateTimeoutMs: 3_600_000 }, // so it ends no connection itself
       {
         authenticate: (...args) => {
           world!.hellos += 1;
@@ -141,6 +141,28 @@ describe("a page that begins a session", () => {
     });
     await until("it has hung up", () => world.relay.flows.length === 0);
     assert.equal(world.opened, 0);
+  });
+
+  it("calls off what is on its way where it cannot load that", async (t) => {
+    const world = await World.begin(t);
+    world.relay.block("toClient");
+    const connecting = world.connect({ connectTimeoutMs: 3_600_000 });
+    await until("it is on its way", () => world.server.connectionCount === 1);
+    world.loading.reject(new TypeError("no network"));
+    await assert.rejects(connecting, ConnectionLostError);
+    await until("it has hung up", () => world.server.connectionCount === 0);
+  });
+
+  it("leaves no connection behind where its signal fires as it begins", async (t) => {
+    const world = await World.begin(t);
+    const controller = new AbortController();
+    const connecting = () => controller.abort();
+    const begun = world.connect({ signal: controller.signal }, { connecting });
+    await until("it has said hello", () => world.hellos === 1);
+    await world.welcomed();
+    world.loading.resolve(ResumableSession);
+    await assert.rejects(begun, AbortedError);
+    await until("it has hung up", () => world.relay.flows.length === 0);
   });
 
   it("stops when its signal fires, also while it loads", async (t) => {
