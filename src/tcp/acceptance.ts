@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { SocketAdmission } from "../transport/socket_admission.js";
+import { addressOf, type SocketAdmission } from "../transport/socket_admission.js";
 import { TcpConnection } from "./connection.js";
 import type { TcpContext } from "./context.js";
 import { beginsLine, formatMismatch, parseGreeting } from "./greeting.js";
@@ -18,6 +18,8 @@ export interface Acceptor {
   readonly answers: ReadonlyMap<string, Uint8Array>;
   /** Sockets on which no protocol is agreed on yet. */
   readonly waiting: Set<Socket>;
+  /** Who is admitted is watched by their raw sockets, which are beneath those that are accepted. */
+  readonly isSecure: boolean;
 }
 
 /**
@@ -70,6 +72,8 @@ export class Acceptance implements SocketOwner {
 
   onClose(): void {
     this.#end();
+    const { admission, isSecure } = this.#acceptor;
+    if (!isSecure) admission.abandon(addressOf(this.#socket));
   }
 
   #accept(agreed: Agreed): void {
@@ -107,8 +111,8 @@ export function accept(acceptor: Acceptor, socket: Socket, { protocol, answer, r
     socket.destroy(); // who it was is not known any more, so it is gone
     return;
   }
-  const connection = new TcpConnection(acceptor.context, socket, protocol, rest, false);
-  acceptor.admission.opened(socket);
+  const connection = new TcpConnection(acceptor.context, socket, protocol, rest);
+  if (acceptor.isSecure) acceptor.admission.opened(socket);
   if (answer !== undefined) connection.sayFirst(answer);
   connection.tellOpen();
   connection.start();

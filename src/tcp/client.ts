@@ -19,7 +19,6 @@ import { abortedError, throwIfAborted } from "../transport/wait.js";
 import { TcpConnection } from "./connection.js";
 import { TcpContext } from "./context.js";
 import { formatHello, maxGreetingBytes, parseGreeting } from "./greeting.js";
-import { configureSocket } from "./keep_alive.js";
 import { clientTls } from "./tls.js";
 
 /** Opens a TCP connection. @see Transport.connect */
@@ -142,8 +141,9 @@ class Handshake {
 
   #succeed(protocol: string, rest: Buffer): void {
     this.#end();
-    configureSocket(this.#socket, this.#options);
-    const connection = new TcpConnection(this.#context, this.#socket, protocol, rest, false);
+    this.#socket.setNoDelay(true); // a turn's messages are joined already
+    const connection = new TcpConnection(this.#context, this.#socket, protocol, rest);
+    this.#socket.pause(); // what comes before it starts would be held here
     this.#resolve(connection);
     // Whoever awaits the connection attaches first; then its frames flow.
     setImmediate(() => connection.start());

@@ -32,6 +32,7 @@ import { callGuarded, throwUncaught } from "../transport/uncaught.js";
 import type { TcpContext } from "./context.js";
 import { cutOff, Ending, lost } from "./ending.js";
 import { Incoming, type Receiver } from "./incoming.js";
+import { keepAlive } from "./keep_alive.js";
 import { Outgoing, type Sender } from "./outgoing.js";
 import { joinParts, publisher, type Recipient } from "./publisher.js";
 import { own, type SocketOwner } from "./socket_events.js";
@@ -70,25 +71,26 @@ export class TcpConnection implements Recipient, Watched, Sender, Receiver, Sock
   #ending: Ending | undefined = undefined;
 
   /**
+   * The owner has yet to attach: nothing is delivered until {@link start}.
    * @param rest what the peer has sent behind the handshake.
-   * @param started false where the owner has yet to attach: nothing is delivered until {@link start}.
    */
-  constructor(context: TcpContext, socket: Socket, protocol: string, rest: Buffer, started: boolean) {
+  constructor(context: TcpContext, socket: Socket, protocol: string, rest: Buffer) {
     this.#context = context;
     this.#socket = socket;
     this.protocol = protocol;
     this.#lines = context.framing.lineProtocols.includes(protocol);
     const splitter = new Splitter(context.framing, this.#lines, context.maxFrameBytes);
     if (rest.length > 0) splitter.push(rest);
-    this.#incoming = new Incoming(splitter, context.frameDeadlines, this, started);
+    this.#incoming = new Incoming(splitter, context.frameDeadlines, this);
     this.#outgoing = new Outgoing(socket, context.highWaterMarkBytes, this);
     this.remoteAddress = socketAddress(socket.remoteAddress ?? "", socket.remotePort ?? 0);
-    this.localAddress = socketAddress(socket.localAddress ?? "", socket.localPort ?? 0);
+    this.localAddress =
+      context.localAddress ?? socketAddress(socket.localAddress ?? "", socket.localPort ?? 0);
     own(socket, this);
-    if (!started) socket.pause();
     context.connectionCount += 1;
     // Nobody at the other end of lines need answer pings: there the operating systems do (keep_alive.ts).
-    if (!this.#lines) context.liveness?.add(this);
+    if (this.#lines) keepAlive(socket, context.idleTimeoutMs);
+    else context.liveness?.add(this);
   }
 
   get transport(): string {
@@ -281,7 +283,7 @@ export class TcpConnection implements Recipient, Watched, Sender, Receiver, Sock
     if (!this.#incoming.flowing) return;
     if (this.#ended) this.#onPeerEnd();
     if (this.#gone) this.#finish();
-    else this.#socket.resume();
+    else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   /** Lines end as a program's output does; frames with a close frame, or they were cut off. */
@@ -320,10 +322,12 @@ export class TcpConnection implements Recipient, Watched, Sender, Receiver, Sock
   /** From here on nothing is delivered; what comes is read, for the peer's end is behind it. */
   #beginEnd(info: CloseInfo, deadlineMs: number): void {
     this.#state = "closing";
-    this.#ending = new Ending(info, deadlineMs, () => this.#missDeadline(deadlineMs));
+    this.#ending = new Ending(info);
     this.#incoming.stop();
     if (this.#gone) queueMicrotask(() => this.#finish());
-    else this.#socket.resume();
+    if (this.#socket.destroyed) return; // its close comes by itself
+    this.#ending.setDeadline(deadlineMs, () => this.#missDeadline(deadlineMs));
+    this.#socket.resume();
   }
 
   #shutDown(): void {

@@ -1,4 +1,5 @@
 import { InternalError } from "../errors.js";
+import type { SocketAddress } from "../transport/address.js";
 import type { TransportBehaviour } from "../transport/connection.js";
 import type { StreamFraming } from "../transport/control.js";
 import { Liveness } from "../transport/liveness.js";
@@ -13,6 +14,9 @@ export class TcpContext {
   readonly framing: StreamFraming;
   readonly maxFrameBytes: number;
   readonly highWaterMarkBytes: number;
+  readonly idleTimeoutMs: number;
+  /** Of all connections, where they are accepted at one address; undefined where each is asked for its own. */
+  localAddress: SocketAddress | undefined = undefined;
   /** Undefined where nobody watches. */
   readonly liveness: Liveness | undefined;
   readonly frameDeadlines: FrameDeadlines | undefined;
@@ -26,6 +30,7 @@ export class TcpContext {
     this.framing = stream;
     this.maxFrameBytes = options.maxFrameBytes;
     this.highWaterMarkBytes = options.highWaterMarkBytes;
+    this.idleTimeoutMs = idleTimeoutMs;
     this.liveness = idleTimeoutMs === 0 ? undefined : new Liveness(idleTimeoutMs);
     this.frameDeadlines = frameTimeoutMs === 0 ? undefined : new FrameDeadlines(frameTimeoutMs);
   }

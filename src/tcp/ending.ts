@@ -5,14 +5,12 @@ import { eventError } from "../transport/event_error.js";
 /** How a connection ends, from the moment that it begins to: what will be told of it, and until when it may take. */
 export class Ending {
   #info: CloseInfo;
-  #deadline: NodeJS.Timeout;
+  #deadline: NodeJS.Timeout | undefined = undefined;
   /** What was queued was not to be sent. */
   #dropped = false;
 
-  /** @param onMissed called where it takes longer. */
-  constructor(info: CloseInfo, deadlineMs: number, onMissed: () => void) {
+  constructor(info: CloseInfo) {
     this.#info = info;
-    this.#deadline = setTimeout(onMissed, deadlineMs);
   }
 
   get info(): CloseInfo {
@@ -24,7 +22,7 @@ export class Ending {
     this.#dropped = true;
   }
 
-  /** Replaces the deadline. */
+  /** In place of any that it had. @param onMissed called where it takes longer. */
   setDeadline(deadlineMs: number, onMissed: () => void): void {
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(onMissed, deadlineMs);

@@ -43,8 +43,14 @@ export interface Greeting {
   readonly bytes: number;
 }
 
+/** What was read last, and its line: nearly all clients of a server say the same. */
+let lastLine = Buffer.alloc(0);
+let last: Greeting | undefined;
+
 /** Reads a greeting or an answer: undefined where it is unfinished, `"none"` where it cannot become one. */
 export function parseGreeting(bytes: Buffer): Greeting | "none" | undefined {
+  const { length } = lastLine;
+  if (last !== undefined && bytes.length >= length && lastLine.compare(bytes, 0, length) === 0) return last;
   const end = bytes.subarray(0, maxGreetingBytes).indexOf(newline);
   if (!mayBeWord(bytes, hello) && !mayBeWord(bytes, mismatch)) return "none";
   if (end < 0) return bytes.length < maxGreetingBytes ? undefined : "none";
@@ -53,7 +59,9 @@ export function parseGreeting(bytes: Buffer): Greeting | "none" | undefined {
   if (word !== hello && word !== mismatch) return "none";
   const protocols = names.map(unescapeName);
   if (protocols.includes(undefined)) return "none";
-  return { agrees: word === hello, protocols: protocols as string[], bytes: end + 1 };
+  last = { agrees: word === hello, protocols: protocols as string[], bytes: end + 1 };
+  lastLine = Buffer.from(bytes.subarray(0, last.bytes));
+  return last;
 }
 
 /** Whether a connection begins with a line of an object: `{`, or the white space that JSON allows before it. */

@@ -26,22 +26,17 @@ export class Incoming implements Unfinished {
   readonly #splitter: Splitter;
   readonly #deadlines: FrameDeadlines | undefined;
   readonly #receiver: Receiver;
-  #started: boolean;
+  /** The owner has attached. */
+  #started = false;
   #paused = false;
   /** The beginning of a unit has come and its end has not: a clock runs. */
   #unfinished = false;
 
-  /** @param started false where the owner has yet to attach: nothing is delivered until {@link start}. */
-  constructor(
-    splitter: Splitter,
-    deadlines: FrameDeadlines | undefined,
-    receiver: Receiver,
-    started: boolean,
-  ) {
+  /** Nothing is delivered until {@link start}. */
+  constructor(splitter: Splitter, deadlines: FrameDeadlines | undefined, receiver: Receiver) {
     this.#splitter = splitter;
     this.#deadlines = deadlines;
     this.#receiver = receiver;
-    this.#started = started;
   }
 
   get paused(): boolean {

@@ -12,7 +12,6 @@ import type { TransportListener, TransportListenOptions } from "../transport/tra
 import { Acceptance, type Acceptor, accept } from "./acceptance.js";
 import { TcpContext } from "./context.js";
 import { formatHello } from "./greeting.js";
-import { configureSocket } from "./keep_alive.js";
 
 /** What a listener is opened with. */
 export interface ListenerRequest {
@@ -40,11 +39,12 @@ export class TcpListener implements TransportListener {
       protocols: options.protocols,
       answers: new Map(options.protocols.map((protocol) => [protocol, Buffer.from(formatHello([protocol]))])),
       waiting: new Set(),
+      isSecure: credential !== undefined,
     };
     const tls = credential && new ServerTls(credential);
     const server =
       tls === undefined ? createClearServer(acceptor, options) : createSecureServer(acceptor, options, tls);
-    acceptor.admission.guard(server);
+    if (tls !== undefined) acceptor.admission.guard(server);
     await bindServer(server, address, options.url.port, options.reusePort);
     // A failed accept (too many open files) concerns one client, not the server.
     server.on("error", (error) => process.emitWarning(error));
@@ -58,6 +58,7 @@ export class TcpListener implements TransportListener {
     this.#server = server;
     this.#acceptor = acceptor;
     this.address = socketAddress(address, port);
+    if (isOne(this.address)) acceptor.context.localAddress = this.address; // to ask a socket is a system call
     this.url = `${url.scheme}://${formatHost(url.host)}:${port}`;
   }
 
@@ -72,9 +73,17 @@ export class TcpListener implements TransportListener {
   }
 }
 
+/** Nothing waits for more to send: a turn's messages are joined already. */
+const noDelay = true;
+
+/** Whether all that is accepted at an address has it for its own: not where it stands for all of a machine's. */
+function isOne({ address }: SocketAddress): boolean {
+  return address !== "0.0.0.0" && address !== "::" && !address.includes("%");
+}
+
 function createClearServer(acceptor: Acceptor, options: TransportListenOptions): Server {
-  return createServer({ allowHalfOpen: true }, (socket) => {
-    configureSocket(socket, options);
+  return createServer({ allowHalfOpen: true, noDelay }, (socket) => {
+    if (!acceptor.admission.admitsSocket(socket)) return;
     new Acceptance(acceptor, socket, options.handshakeTimeoutMs);
   });
 }
@@ -82,7 +91,7 @@ function createClearServer(acceptor: Acceptor, options: TransportListenOptions):
 function createSecureServer(acceptor: Acceptor, options: TransportListenOptions, tls: ServerTls): Server {
   const { handshakeTimeoutMs, protocols } = options;
   const handshakes = new Handshakes(acceptor.waiting);
-  const own = { ALPNProtocols: [...protocols], handshakeTimeout: handshakeTimeoutMs };
+  const own = { ALPNProtocols: [...protocols], handshakeTimeout: handshakeTimeoutMs, noDelay };
   const server = createTlsServer({ ...tls.options, ...own }, (socket) => {
     socket.allowHalfOpen = true; // not before: who leaves in the middle of the handshake would hold a file until its timeout
     const tookMs = handshakes.end(socket);
@@ -90,7 +99,6 @@ function createSecureServer(acceptor: Acceptor, options: TransportListenOptions,
       socket.destroy();
       return;
     }
-    configureSocket(socket, options);
     acceptSecure(acceptor, socket, Math.max(1, handshakeTimeoutMs - tookMs));
   });
   server.on("connection", (socket: Socket) => handshakes.begin(socket));

@@ -1,4 +1,4 @@
-import { isIPv6, SocketAddress as NodeSocketAddress } from "node:net";
+import { isIPv4, isIPv6, SocketAddress as NodeSocketAddress } from "node:net";
 import type { SocketAddress } from "./address.js";
 
 const mappedPrefix = "::ffff:";
@@ -8,6 +8,9 @@ const mappedPrefix = "::ffff:";
  * socket as IPv4.
  */
 export function socketAddress(address: string, port: number): SocketAddress {
+  if (address.startsWith(mappedPrefix) && isIPv4(address.slice(mappedPrefix.length))) {
+    return { address: address.slice(mappedPrefix.length), family: "ipv4", port }; // as systems write it
+  }
   // Nearly all are, and each connection is asked a few times while it is let in.
   if (!address.includes(":") || !isIPv6(address)) return { address, family: "ipv4", port };
   const short = new NodeSocketAddress({ address, family: "ipv6" }).address;

@@ -25,13 +25,18 @@ export class SocketAdmission extends Admission {
     const guarded = server.listeners("connection");
     server.removeAllListeners("connection");
     server.on("connection", (socket: Socket) => {
-      if (socket.remoteAddress === undefined || !this.admits(addressOf(socket))) {
-        resetSocket(socket); // an orderly close would leave something of it behind
-        return;
-      }
+      if (!this.admitsSocket(socket)) return;
       this.#pending.set(keyOf(socket), socket.on("close", this.#onClose));
       for (const listener of guarded) listener.call(server, socket);
     });
+  }
+
+  /** Whether a socket may stay; otherwise it is cut off. Who asks this by itself tells of one that is abandoned, too. */
+  admitsSocket(socket: Socket): boolean {
+    if (!this.asks) return true;
+    if (socket.remoteAddress !== undefined && this.admits(addressOf(socket))) return true;
+    resetSocket(socket); // an orderly close would leave something of it behind
+    return false;
   }
 
   /** A socket, or the TLS in it, has become a connection. */
@@ -47,7 +52,8 @@ export class SocketAdmission extends Admission {
   }
 }
 
-function addressOf({ remoteAddress = "", remotePort = 0 }: Socket): SocketAddress {
+/** Where a socket comes from, which it knows when it has closed, too, if it was asked before. */
+export function addressOf({ remoteAddress = "", remotePort = 0 }: Socket): SocketAddress {
   return socketAddress(remoteAddress, remotePort);
 }
 
