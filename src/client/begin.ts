@@ -2,7 +2,7 @@ import { InvalidArgumentError } from "../errors.js";
 import { checkHandlers, checkHandlersBySubject } from "../options/handlers.js";
 import { Attempt } from "./attempt.js";
 import type { ClientBehaviour } from "./behaviour.js";
-import { type Dialled, dial } from "./dial.js";
+import { dial } from "./dial.js";
 import { greetingOf } from "./greeting.js";
 import { type ClientOptions, choiceOptions, type ReadClientOptions, readClientOptions } from "./options.js";
 import { loadWithin, type Part } from "./part.js";
@@ -40,6 +40,7 @@ export async function beginSession<Events>(
   checkHandlersBySubject(behaviour, "requests", "events");
   if (platform.choice === undefined) refuseChoice(options);
   const read = readClientOptions(options, platform.choice);
+  const { connectTimeoutMs, reconnect, signal } = read;
   const all = readUrls(urls);
   platform.choice?.check(read, all);
   const untyped = behaviour as unknown as ClientBehaviour; // what is carried is for the compiler alone
@@ -47,11 +48,16 @@ export async function beginSession<Events>(
   const needed: Part<unknown>[] = needsExtras(read, all, untyped) ? [carrier, extras] : [carrier];
   const missing = needed.filter(({ here }) => here === undefined);
   // A page connects meanwhile, where it has what that takes.
-  const attempt = missing.length > 0 && needed.length === 1 ? new Attempt(read.signal) : undefined;
-  const begun = attempt && dialAhead(all[0]!, platform, { ...read, signal: attempt.signal });
+  const attempt = missing.length > 0 && needed.length === 1 ? new Attempt(signal) : undefined;
+  const begun =
+    attempt &&
+    dial(all[0]!, platform, { ...read, signal: attempt.signal }, () => greetingOf(read, undefined));
+  // The session hears of it, and may try again; where it would not, nothing more needs to be loaded.
+  begun?.catch((cause) => reconnect?.initial || attempt!.callOff(cause));
   try {
     if (missing.length > 0) {
-      await Promise.all(missing.map((part) => loadWithin(part, read.connectTimeoutMs, read.signal)));
+      const wanted = attempt?.signal ?? signal;
+      await Promise.all(missing.map((part) => loadWithin(part, connectTimeoutMs, wanted)));
     }
     const session = new carrier.here!(all, read, untyped, platform);
     await session.begin(begun);
@@ -60,16 +66,10 @@ export async function beginSession<Events>(
     // Nothing is there for a connection to carry, be it there or on its way.
     attempt?.callOff(cause as Error);
     begun?.then(({ connection }) => connection.close({ graceful: false })).catch(() => {});
-    throw cause;
+    throw attempt ? attempt.signal.reason : cause; // the first thing that went wrong
   } finally {
     attempt?.end();
   }
-}
-
-function dialAhead(url: string, platform: Platform, options: ReadClientOptions): Promise<Dialled> {
-  const begun = dial(url, platform, options, () => greetingOf(options, undefined));
-  begun.catch(() => {}); // which the session hears
-  return begun;
 }
 
 /** Whether a session has what a page loads at need from its begin on: else it is loaded where it is first asked for. */

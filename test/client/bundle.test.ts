@@ -10,13 +10,13 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const connecting = 'export { connect } from "millrace/client";';
 
 /** What a page that speaks sessions may cost before it connects, each of its files compressed. */
-const mostFirstBytes = 21 * 1024;
+const mostFirstBytes = 21.25 * 1024;
 
 /** The same, and what it loads while it connects. */
 const mostSessionBytes = 38.5 * 1024;
 
 /** All of it. */
-const mostBytes = 43.75 * 1024;
+const mostBytes = 44 * 1024;
 
 /** What it costs more that compresses. */
 const mostCompressionBytes = 7 * 1024;

@@ -239,6 +239,12 @@ describe("a page that begins a session", () => {
     assert.equal(world.hellos, 1);
   });
 
+  it("hears that at once, and waits no longer for what it loads", async (t) => {
+    const world = await World.begin(t, () => refuse("not you"));
+    await assert.rejects(world.connect(), SessionRefusedError);
+    assert.deepEqual([world.hellos, world.loads], [1, 1]);
+  });
+
   it("tries again where nobody answers at first, if it is to", async (t) => {
     const world = await World.begin(t);
     world.relay.refuse();
