@@ -38,6 +38,8 @@ export interface Flight {
   take(frame: Readonly<FrameContents>): void;
   /** The connection carries the session: what is not answered is not to be sent there, if it will be. */
   board(answersEarly: boolean): void;
+  /** What the session says waits for nothing of it any more. */
+  letGo(): void;
   /** All of it that the connection brings answers to is answered. */
   readonly isAnswered: boolean;
   /** The connection does not carry it any more: what is not answered waits to be sent again. */

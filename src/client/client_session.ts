@@ -185,6 +185,7 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
   async close(options: CloseOptions = {}): Promise<CloseInfo> {
     this.sendAcks(true);
     this.linger?.flush();
+    this.#flight?.letGo(); // what waits would be lost
     this.#reconnection.close(options);
     return this.closed;
   }

@@ -8,7 +8,7 @@ import type { Outbound } from "../delivery/outbound.js";
 import type { Waiting } from "../delivery/pending_queue.js";
 import type { Repeatable } from "../delivery/pending_requests.js";
 import type { Settled } from "../delivery/sent_log.js";
-import { putBack, unsent, withdraw } from "../delivery/unsent.js";
+import { keepBehind, putBack, unsent, withdraw } from "../delivery/unsent.js";
 import { decodeFrame, type FrameContents, FrameView, Kind } from "../frame/frame.js";
 import type { Flight } from "./carried.js";
 
@@ -43,6 +43,8 @@ export class EarlyFlight implements Flight {
   readonly #session: Speaking;
   /** Those that are not answered, by their places among the frames, from 1 on. */
   readonly #aboard = new Map<number, Passenger>();
+  /** Those that flew, and that the server says late that it has not taken: they go back together, in their order. */
+  readonly #refused = new Map<number, Passenger>();
   /** They do not wait in the session: the connection brings their answers, or is lost. */
   #flies = false;
 
@@ -73,14 +75,13 @@ export class EarlyFlight implements Flight {
     const { message, settled } = passenger;
     if (reply.status === "failure" && reply.code === FailureCode.tooEarly) {
       message.settled = settled;
-      if (!this.#flies) return;
-      this.#putBack([passenger]);
-      this.#session.pump(performance.now());
-      return;
+      if (this.#flies) this.#refused.set(place, passenger);
+    } else {
+      // What does not wait any more has gone another way.
+      const isHere = this.#flies || withdraw(this.#session.outbound, new Set([message])).length > 0;
+      if (isHere) this.#settle(passenger, reply);
     }
-    // What does not wait any more has gone another way.
-    const isHere = this.#flies || withdraw(this.#session.outbound, new Set([message])).length > 0;
-    if (isHere) this.#settle(passenger, reply);
+    if (this.#flies && !this.#hasMessages) this.letGo();
   }
 
   board(answersEarly: boolean): void {
@@ -92,18 +93,34 @@ export class EarlyFlight implements Flight {
       if (!boarded.has(message)) this.#aboard.delete(place);
       else if (request !== undefined) request.asked.isSent = true;
     }
+    keepBehind(this.#session.outbound, this.#hasMessages);
+  }
+
+  letGo(): void {
+    this.#putBack(this.#refused);
+    keepBehind(this.#session.outbound, false);
+    this.#session.pump(performance.now());
   }
 
   land(): void {
     this.#flies = false;
-    const aboard = [...this.#aboard.values()];
+    for (const [place, passenger] of this.#aboard) {
+      passenger.message.expiresAt = Number.POSITIVE_INFINITY; // it has left in time
+      this.#refused.set(place, passenger);
+    }
     this.#aboard.clear();
-    for (const { message } of aboard) message.expiresAt = Number.POSITIVE_INFINITY; // it has left in time
-    this.#putBack(aboard);
+    this.#putBack(this.#refused);
+    keepBehind(this.#session.outbound, false);
   }
 
   get isAnswered(): boolean {
-    return this.#aboard.size === 0;
+    return this.#aboard.size + this.#refused.size === 0;
+  }
+
+  /** Messages are in order: what the session says stands behind those. */
+  get #hasMessages(): boolean {
+    for (const { request } of this.#aboard.values()) if (request === undefined) return true;
+    return false;
   }
 
   /** Undefined where it is to go in the session, and what is behind it, too. */
@@ -140,8 +157,10 @@ export class EarlyFlight implements Flight {
     );
   }
 
-  #putBack(passengers: readonly Passenger[]): void {
-    const wanted = passengers.filter(
+  #putBack(passengers: Map<number, Passenger>): void {
+    const inOrder = [...passengers].sort(([one], [other]) => one - other).map(([, passenger]) => passenger);
+    passengers.clear();
+    const wanted = inOrder.filter(
       ({ request }) => request === undefined || this.#session.repeatable(request.id) === request.asked,
     );
     for (const { request } of wanted) if (request !== undefined) request.asked.isSent = false;

@@ -259,6 +259,7 @@ export class Outbound extends DirectSending {
   /** @returns true when nothing waits any more, and more may follow. */
   #sendWaiting(rarities: Rarities): boolean {
     const { pending } = rarities;
+    if (rarities.isBehind) return false;
     for (let message = pending.peek(); message !== undefined; message = pending.peek()) {
       let next: Waiting | undefined = message;
       // What the peer has no room for lets only what is more urgent go before it.

@@ -12,6 +12,8 @@ export class Rarities {
   blockedAtBytes = 0;
   /** All that waits does so for others only. */
   lingers = false;
+  /** What waits is behind what went another way, and is not answered yet: see `EarlyFlight`. */
+  isBehind = false;
   /** Something is being sent already. */
   isFlowing = false;
   /** Counts unordered messages. */

@@ -23,6 +23,12 @@ export function putBack(outbound: Outbound, messages: readonly Waiting[]): void 
   outbound.isReady = false;
 }
 
+/** Whether what waits, and what is sent, stays until what was taken out is answered. It goes out at the next `pump`. */
+export function keepBehind(outbound: Outbound, isBehind: boolean): void {
+  const rarities = isBehind ? outbound.rare() : outbound.rarities;
+  if (rarities !== undefined) rarities.isBehind = isBehind;
+}
+
 /** The frames that were accepted and are not acknowledged, those of each lane in their order. */
 export function* unacknowledged(outbound: Outbound): Generator<Uint8Array> {
   for (const log of outbound.logs()) {

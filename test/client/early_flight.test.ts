@@ -111,6 +111,39 @@ describe("what goes early", () => {
     assert.deepEqual(landed(session), ["one"], "it is the session's: not acknowledged");
   });
 
+  it("keeps what stands behind it until it is answered, and goes back in its order", () => {
+    const session = offline();
+    for (const one of ["one", "two", "three"]) say(session, one);
+    const flight = new EarlyFlight(session);
+    flight.board(true);
+    const wire = new Wire();
+    session.attach(wire);
+    assert.equal(say(session, "four", { idempotent: false }), "sent");
+    flight.take(refused(2));
+    flight.take(refused(1));
+    assert.deepEqual([words(wire), flight.isAnswered], [[], false]);
+    flight.take(taken(3));
+    assert.deepEqual(words(wire), ["one", "two", "four"]);
+    assert.deepEqual([flight.isAnswered, session.outbound.bytesQueued], [true, 0]);
+    assert.equal(say(session, "five"), "sent");
+    assert.deepEqual(words(wire).at(-1), "five");
+  });
+
+  it("keeps nothing behind what was lost, or where the session is to end", () => {
+    for (const [done, first] of [
+      ["land", "one"],
+      ["letGo", "two"],
+    ] as const) {
+      const session = offline();
+      say(session, "one");
+      const flight = new EarlyFlight(session);
+      flight.board(true);
+      say(session, "two");
+      flight[done]();
+      assert.equal(landed(session)[0], first);
+    }
+  });
+
   it("is answered once, on whichever of two connections", () => {
     const session = offline();
     let sent = 0;
