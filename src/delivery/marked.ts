@@ -96,6 +96,11 @@ export class Marked {
     this.#rejectAll(message, others, rejection);
   }
 
+  /** The same of one whose sender hears it in another way. */
+  forget({ id }: Marks): void {
+    if (id !== undefined) this.#repeats.forget(id);
+  }
+
   /** @returns what it is stored under; undefined where it is stored already, or is being stored. */
   store(message: Confirmable, marks: Marks): StoringKey | undefined {
     const { id } = marks;

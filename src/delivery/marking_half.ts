@@ -41,10 +41,21 @@ export abstract class MarkingHalf extends SpeakingHalf {
     return this.#marked?.knows(id) ?? false;
   }
 
-  /** Something was done that had come before the session had begun: what comes under the same id is the same. */
-  doneEarly(frame: Readonly<FrameContents>, marks: Marks, answer: Outgoing): void {
-    if (frame.kind === Kind.Message) this.marked.isFirstMessage(frame, marks, this.nowMs);
-    else if (this.marked.isFirstRequest(frame, marks, this.nowMs)) this.marked.answered(answer, true);
+  /**
+   * Something is done that had come before the session had begun: what comes under the same id is the same.
+   * @returns false where that has come since.
+   */
+  begunEarly(frame: Readonly<FrameContents>, marks: Marks): boolean {
+    if (frame.kind === Kind.Message) return this.marked.isFirstMessage(frame, marks, this.nowMs);
+    return this.marked.isFirstRequest(frame, marks, this.nowMs);
+  }
+
+  /** The same is answered, which its client hears in another way. Where it has failed, what comes under its id is new. */
+  doneEarly({ kind }: Readonly<FrameContents>, marks: Marks, answer: Outgoing): void {
+    const isDone = answer.meta === undefined;
+    if (kind === Kind.Request) {
+      for (const type of this.marked.answered(answer, isDone)) super.answer({ ...answer, type }, isDone);
+    } else if (!isDone) this.marked.forget(marks);
   }
 
   override rejectMessage(message: Confirmable, rejection: Rejection): boolean {

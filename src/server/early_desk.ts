@@ -28,7 +28,17 @@ export interface EarlyAsker<Data> {
   readonly maxBytes: number;
   /** Whether something came under an id in the session that it takes up. */
   knowsId(id: string): boolean;
-  tell(message: EarlyMessage, answer: Answer): void;
+  /** It is not done early. */
+  refuse(message: EarlyMessage, answer: Answer): void;
+  /** It is done, or was. @returns what tells its answer */
+  take(message: EarlyMessage): (answer: Answer) => void;
+}
+
+/** What is not answered yet. */
+interface Pending {
+  readonly answered: Promise<Answer>;
+  /** It is done in order with what else this connection says, and not for another one. */
+  readonly isOwn: boolean;
 }
 
 /** Why it is not done early: it comes in its session. */
@@ -74,7 +84,7 @@ export class EarlyDesk<Data> {
   readonly #dispatcher: Dispatcher;
   readonly #requests: ReadonlyMap<string, Handler>;
   readonly #events: ReadonlyMap<string, Handler>;
-  readonly #done = new Dedupe<Promise<Answer>>(limits);
+  readonly #done = new Dedupe<Answer | Promise<Answer>>(limits);
   readonly #others: EarlyElsewhere;
   /** By address: how many run, and wait, here or for what another environment answers. */
   readonly #pending = new Map<string, number>();
@@ -96,25 +106,44 @@ export class EarlyDesk<Data> {
 
   /**
    * Answers each once. Those that are not done early are answered so before this returns, and with one of them the
-   * messages behind it: they are in order. Behind a message so are requests, which may ask what has come of it.
+   * messages behind it: they are in order. Behind a message so are requests, which may ask what has come of it. The same
+   * is behind one that is being done for another connection, or elsewhere: nobody here knows when that begins.
    */
   answer(messages: readonly EarlyMessage[], asker: EarlyAsker<Data>): void {
     let messagesWait = false;
     let requestsWait = false;
+    const ids = new Set<string>();
     for (const message of messages) {
       const isMessage = message.frame.kind === Kind.Message;
+      const { id } = message.marks ?? {};
       const waits = isMessage ? messagesWait : requestsWait;
-      const answered = waits ? "it stands behind what waits" : this.#answerTo(message, asker);
-      if (typeof answered === "string") {
+      const isSecond = id !== undefined && ids.has(id);
+      const answered = this.#answerTo(
+        message,
+        asker,
+        waits || isSecond ? "it stands behind what waits" : undefined,
+      );
+      if (typeof answered === "string" || ("isOwn" in answered && !answered.isOwn)) {
         messagesWait = true;
         requestsWait ||= isMessage;
-        asker.tell(message, failure(FailureCode.tooEarly, answered));
-      } else if (answered instanceof Promise) void answered.then((answer) => asker.tell(message, answer));
-      else asker.tell(message, answered);
+      }
+      if (typeof answered === "string") {
+        asker.refuse(message, failure(FailureCode.tooEarly, answered));
+        continue;
+      }
+      if (id !== undefined) ids.add(id);
+      const tell = asker.take(message);
+      if ("isOwn" in answered) void answered.answered.then(tell);
+      else tell(answered);
     }
   }
 
-  #answerTo(message: EarlyMessage, asker: EarlyAsker<Data>): Answer | Promise<Answer> | TooEarly {
+  /** @param waits why it is not done now, unless it is done already. */
+  #answerTo(
+    message: EarlyMessage,
+    asker: EarlyAsker<Data>,
+    waits: TooEarly | undefined,
+  ): Answer | Pending | TooEarly {
     const { frame, id, body, marks } = message;
     const { client, maxBytes } = asker;
     const handlers = frame.kind === Kind.Message ? this.#events : this.#requests;
@@ -127,6 +156,7 @@ export class EarlyDesk<Data> {
     this.#done.expire(now);
     if (this.#done.size >= limits.maxIds && !this.#done.has(key)) return tooManyRemembered;
     const known = this.#known(key, body) ?? this.#others.asked(key, body);
+    if (known instanceof Promise) return { answered: known, isOwn: false };
     if (known !== undefined) return known;
     // A client may make as many connections as its address may have: so what they ask counts together.
     const address = addressKey(client.remoteAddress.address);
@@ -134,18 +164,19 @@ export class EarlyDesk<Data> {
     const owner = this.#others.claim(key);
     if (owner === undefined) return tooManyRemembered;
     if (owner !== "own") {
-      return this.#counted(address, this.#others.ask(owner, key, body)); // it is a copy of what comes here, or this is
+      const answered = this.#counted(address, this.#others.ask(owner, key, body));
+      return { answered, isOwn: false }; // it is a copy of what comes here, or this is
     }
-    const answered = this.#run(handler, client, frame, maxBytes);
+    const answered = waits === undefined ? this.#run(handler, client, frame, maxBytes) : undefined;
     if (answered === undefined) {
       this.#others.release(key);
-      return tooMuch;
+      return waits ?? tooMuch;
     }
     this.#counted(address, answered);
     this.#done.check(key, body, now);
     this.#done.answered(key, answered, 0);
-    void answered.then((answer) => this.#done.answered(key, answered, answer.payload.length));
-    return answered;
+    void answered.then((answer) => this.#done.answered(key, answer, answer.payload.length));
+    return { answered, isOwn: true };
   }
 
   /** Undefined where it was not asked here. */

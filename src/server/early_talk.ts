@@ -21,8 +21,8 @@ export class EarlyTalk<Data> {
   readonly #core: ServerCore<Data>;
   readonly #transport: TransportConnection;
   #said: readonly EarlyMessage[];
-  /** What was done under ids, and the session is to know; undefined once it has begun. */
-  #done: (() => void)[] | undefined = [];
+  /** What is done under ids, and the session is to know; undefined once it has begun. */
+  #notes: (() => void)[] | undefined = [];
 
   private constructor(core: ServerCore<Data>, transport: TransportConnection, said: readonly EarlyMessage[]) {
     this.#core = core;
@@ -47,34 +47,46 @@ export class EarlyTalk<Data> {
       client: { clientId, data, transport, remoteAddress, resuming: resumed },
       maxBytes: Math.min(this.#core.options.maxMessageBytes, hello.maxMessageBytes),
       knowsId: (id) => session.knowsId(id),
-      tell: (message, answer) => this.#tell(session, message, answer),
+      refuse: (message, answer) => this.#tell(message, answer),
+      take: (message) => this.#take(session, message),
     });
     this.#said = [];
   }
 
   /** The session begins, or goes on, by this connection. */
   begun(): void {
-    const done = this.#done ?? [];
-    this.#done = undefined;
-    for (const note of done) note();
+    const notes = this.#notes ?? [];
+    this.#notes = undefined;
+    for (const note of notes) note();
   }
 
-  #tell(session: ServerSession<Data>, message: EarlyMessage, answer: EarlyAnswer): void {
+  /** What comes under its id in the session is the same, from now on. */
+  #take(session: ServerSession<Data>, message: EarlyMessage): (answer: EarlyAnswer) => void {
+    const { frame, marks } = message;
+    if (marks?.id === undefined) return (answer) => this.#tell(message, answer);
+    let isFirst = false;
+    this.#note(() => {
+      isFirst = session.begunEarly(frame, marks);
+    });
+    return (answer) => {
+      this.#note(() => {
+        if (isFirst) session.doneEarly(frame, marks, { ...answer, type: frame.type });
+      });
+      this.#tell(message, answer);
+    };
+  }
+
+  #note(note: () => void): void {
+    if (this.#notes === undefined) note();
+    else this.#notes.push(note);
+  }
+
+  #tell({ frame, place: ref }: EarlyMessage, answer: EarlyAnswer): void {
     const transport = this.#transport;
-    this.#noteDone(session, message, answer);
     if (transport.state !== "open") return; // it is said again
     const { kind, payload, subject, meta = [] } = answer;
-    const { frame, place: ref } = message;
     const told = contentsOf(kind, { type: frame.type, ref, payload, subject, meta });
     const sent = sendFrame(transport, this.#core.codecOf(transport), told);
     if (sent === "dropped") transport.close({ code: CloseCode.exhausted, graceful: false });
-  }
-
-  /** What comes under the same id in the session is the same. */
-  #noteDone(session: ServerSession<Data>, { frame, marks }: EarlyMessage, answer: EarlyAnswer): void {
-    if (marks?.id === undefined || answer.meta !== undefined) return; // or it has failed
-    const note = () => session.doneEarly(frame, marks, { ...answer, type: frame.type });
-    if (this.#done === undefined) note();
-    else this.#done.push(note);
   }
 }

@@ -7,6 +7,7 @@ import { Dispatcher } from "#internal/dispatch/dispatcher.js";
 import { Kind } from "#internal/frame/frame.js";
 import { EarlyDesk } from "#internal/server/early_desk.js";
 import { Handlers } from "#internal/server/handlers.js";
+import type { EarlyAnswer } from "#internal/server/threads/early_elsewhere.js";
 import { Elsewhere } from "#internal/server/threads/elsewhere.js";
 import { Peers } from "#internal/server/threads/peers.js";
 import { deferred } from "../kit/deferred.js";
@@ -41,12 +42,14 @@ function asking(desk: EarlyDesk<unknown>) {
   return (address: string, asked: number | ReturnType<typeof requests>): (number | "answered")[] => {
     const told: (number | "answered")[] = [];
     const all = typeof asked === "number" ? requests(asked) : asked;
+    const tell = ({ meta = [] }: EarlyAnswer) => {
+      const status = meta.find(({ key }) => key === "status")?.value;
+      told.push(status === undefined ? "answered" : status[0]!);
+    };
     desk.answer(all, {
       ...{ client: clientOf(address), maxBytes: 1_000, knowsId: () => false },
-      tell(_message, { meta = [] }) {
-        const status = meta.find(({ key }) => key === "status")?.value;
-        told.push(status === undefined ? "answered" : status[0]!);
-      },
+      refuse: (_message, answer) => tell(answer),
+      take: () => tell,
     });
     return told;
   };
