@@ -200,8 +200,7 @@ export class Outbound extends DirectSending {
 
   /** The session is over: nothing more is accepted, all memory is given back, and whoever waits is told `lost`. */
   end(): void {
-    const rarities = this.rare();
-    rarities.hasEnded = true;
+    const rarities = this.ending();
     for (const { settled } of rarities.pending.retain(() => false)) settle(rarities, settled, "lost");
     this.restart();
   }

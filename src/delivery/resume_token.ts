@@ -23,8 +23,8 @@ const codeOffset = 9;
 const codeBytes = 16;
 const tokenBytes = codeOffset + codeBytes;
 /** So that a code of ours for another purpose is never one of these, where an application has one secret for both. */
-const purpose = Buffer.from("millrace resume token\n");
-const maxCodedBytes = purpose.length + codeOffset + sessionIdBytes + maxClientIdBytes;
+const purpose = "millrace resume token\n";
+const maxCodedBytes = codeOffset + sessionIdBytes + maxClientIdBytes;
 
 /**
  * Makes and checks the tokens by which clients resume their sessions. Nothing is kept: a token is node and counter,
@@ -42,7 +42,7 @@ export class ResumeTokens {
     if (secret.length !== secretBytes) {
       throw new InvalidArgumentError(`a secret must have ${secretBytes} bytes, and not ${secret.length}`);
     }
-    this.#hmac = new ShortHmac(secret, maxCodedBytes);
+    this.#hmac = new ShortHmac(secret, purpose, maxCodedBytes);
   }
 
   /** @returns 25 bytes. */
@@ -74,7 +74,7 @@ export class ResumeTokens {
   }
 
   #code(token: Uint8Array, session: Uint8Array, principal: string): Uint8Array {
-    return this.#hmac.of(purpose, token.subarray(0, codeOffset), session, principal).subarray(0, codeBytes);
+    return this.#hmac.of(token.subarray(0, codeOffset), session, principal).subarray(0, codeBytes);
   }
 }
 

@@ -9,6 +9,7 @@ import { widen } from "./sequence.js";
 /** The order in which lanes are sent again. */
 const byUrgency = [Lane.control, Lane.high, Lane.normal, 8, 9, 10, 11, 12, 13, 14, 15, Lane.bulk];
 
+const ended = new Rarities();
 const noLogs: readonly SentLog[] = [];
 
 /** What a session has sent, lane by lane, and keeps until it is acknowledged. */
@@ -89,8 +90,16 @@ export abstract class SentLanes {
 
   /** The most urgent first. */
   logs(): readonly SentLog[] {
-    if (this.rarities === undefined) return this.#normal === undefined ? noLogs : [this.#normal];
+    if (!this.rarities?.logs.length) return this.#normal === undefined ? noLogs : [this.#normal];
     return byUrgency.map((lane) => this.log(lane)).filter((log) => log !== undefined);
+  }
+
+  /** The same of a session that ends: where it never needed one, all share one, in which nothing is ever put. */
+  protected ending(): Rarities {
+    if (this.rarities === undefined && this.#normal?.settled === undefined) this.rarities = ended;
+    const rarities = this.rare();
+    rarities.hasEnded = true;
+    return rarities;
   }
 
   rare(): Rarities {

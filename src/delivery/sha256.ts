@@ -29,21 +29,26 @@ export class ShortHmac {
   readonly #outer = Buffer.alloc(blockBytes + digestBytes, 0x5c);
   readonly #digest = Buffer.alloc(digestBytes);
 
-  /** @param key at most 64 bytes. @param maxBytes of a message. */
-  constructor(key: Uint8Array, maxBytes: number) {
-    this.#limit = blockBytes + maxBytes;
+  readonly #begin: number;
+
+  /** @param key at most 64 bytes. @param prefix what every message begins with. @param maxBytes of what follows it. */
+  constructor(key: Uint8Array, prefix: string, maxBytes: number) {
+    this.#begin = blockBytes + Buffer.byteLength(prefix);
+    this.#limit = this.#begin + maxBytes;
     this.#inner = Buffer.alloc(this.#limit + spareBytes, 0x36);
     for (const [index, byte] of key.entries()) {
       this.#inner[index] = 0x36 ^ byte;
       this.#outer[index] = 0x5c ^ byte;
     }
+    this.#inner.write(prefix, blockBytes);
   }
 
   /** @param parts text as UTF-8. @returns 32 bytes, valid until the next call. */
   of(...parts: readonly (Uint8Array | string)[]): Uint8Array {
     const inner = this.#inner;
-    let end = blockBytes;
+    let end = this.#begin;
     for (const part of parts) {
+      if (part === "") continue;
       if (typeof part === "string") end += inner.write(part, end);
       else {
         inner.set(part, end);
@@ -51,7 +56,7 @@ export class ShortHmac {
       }
     }
     if (end > this.#limit)
-      throw new InternalError(`a message of more than ${this.#limit - blockBytes} bytes`);
+      throw new InternalError(`a message of more than ${this.#limit - this.#begin} bytes`);
     this.#outer.write(sha256Hex(inner.subarray(0, end)), blockBytes, "hex");
     this.#digest.write(sha256Hex(this.#outer), "hex");
     return this.#digest;

@@ -3,7 +3,7 @@ import { slotOf } from "../session/handle.js";
 import { IdKind, type Sessions } from "../session/sessions.js";
 import { SessionNumber } from "../session/table.js";
 import type { ServerSession } from "./server_session.js";
-import { clientWords, idWords } from "./session_id.js";
+import { clientWords, idWords, idWordsOf } from "./session_id.js";
 import type { ListRange } from "./threads/listing.js";
 import type { Peers } from "./threads/peers.js";
 
@@ -80,7 +80,7 @@ export class Registry<Data> {
     const slot = slotOf(session.handle);
     if (this.#bySlot[slot] !== session) return;
     this.#bySlot[slot] = undefined;
-    this.#sessions.forget(IdKind.session, idWords(session.idBytes), session.handle);
+    this.#sessions.forget(IdKind.session, idWordsOf(session.id), session.handle);
     if (session.clientId !== undefined) this.#deleteClient(session, session.clientId);
     this.#sessions.release(session.handle);
     this.#resize(-1); // who sees it counted no more, in whatever thread, finds nothing of it

@@ -6,7 +6,7 @@ import { CloseCode } from "../transport/close.js";
 import type { ServerCore } from "./core.js";
 import { comeAgainMs, type Refusal, refuse, refuseFull } from "./refusal.js";
 import type { ServerSession } from "./server_session.js";
-import { idWords } from "./session_id.js";
+import { idWordsOf } from "./session_id.js";
 
 /** Whether one more session may begin: of its address, of its client, and of a server that may be about to stop. */
 export class SessionAdmission<Data> {
@@ -27,8 +27,9 @@ export class SessionAdmission<Data> {
   /** Why a new session of this client is not begun; undefined where it is. */
   refuses(address: string, clientId: string | undefined): Refusal | undefined {
     const { options, isClosing, registry } = this.#core;
-    const { sessionsPerAddress = Number.POSITIVE_INFINITY } = options.limits;
-    if (this.#addresses.count(address) - this.#replacedAt(address, clientId) >= sessionsPerAddress) {
+    const most = options.limits.sessionsPerAddress;
+    const isFull = most !== undefined && this.#addresses.count(address) >= most;
+    if (isFull && this.#addresses.count(address) - this.#replacedAt(address, clientId) >= most) {
       return addressFull();
     }
     if (isClosing) {
@@ -75,9 +76,9 @@ export class SessionAdmission<Data> {
     return undefined;
   }
 
-  #open({ handle, idBytes }: ServerSession<Data>): boolean {
+  #open({ handle, id }: ServerSession<Data>): boolean {
     const { sessions, clock, handlers } = this.#core;
-    const isOpen = sessions.open(handle, { transport: 0, connection: 0, id: idWords(idBytes) }, clock.tick);
+    const isOpen = sessions.open(handle, { transport: 0, connection: 0, id: idWordsOf(id) }, clock.tick);
     if (!isOpen) {
       handlers.report(undefined, new InternalError("a session's slot was damaged before it began"));
     }

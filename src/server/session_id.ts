@@ -18,9 +18,15 @@ export function newSessionId(): Uint8Array {
 const words = new Uint32Array(sessionIdBytes / 4);
 const wordBytes = Buffer.from(words.buffer);
 
-/** As the table and the index have it, in one memory for all: valid until the next call, of either. */
+/** As the table and the index have it, in one memory for all: valid until the next call. */
 export function idWords(id: Uint8Array): Uint32Array {
   wordBytes.set(id);
+  return words;
+}
+
+/** The same of an id as text. */
+export function idWordsOf(text: string): Uint32Array {
+  wordBytes.write(text, "hex");
   return words;
 }
 

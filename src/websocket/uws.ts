@@ -110,7 +110,8 @@ function upgradeHandler(
     const opening = openings.of(protocol, origin, path);
     const connection = new UwsConnection(context, opening, localAddress, address);
     const key = request.getHeader("sec-websocket-key");
-    const extensions = request.getHeader("sec-websocket-extensions"); // of which the library takes what it was told to
+    const deflates = context.deflatedFromBytes < Number.POSITIVE_INFINITY;
+    const extensions = deflates ? request.getHeader("sec-websocket-extensions") : ""; // the library takes one at most
     response.upgrade<UwsUserData>({ connection }, key, protocol, extensions, socketContext); // calls `open`
   };
 }
