@@ -97,6 +97,7 @@ export class EarlyFlight implements Flight {
   }
 
   letGo(): void {
+    if (this.#session.outbound.hasEnded) return;
     this.#putBack(this.#refused);
     keepBehind(this.#session.outbound, false);
     this.#session.pump(performance.now());

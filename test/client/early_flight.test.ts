@@ -144,6 +144,17 @@ describe("what goes early", () => {
     }
   });
 
+  it("says nothing more where the session is over: who was blocked hears of no room", () => {
+    const session = offline({ ...roomy, highWaterMarkBytes: 1 });
+    assert.equal(say(session, "one"), "blocked");
+    const flight = new EarlyFlight(session);
+    flight.board(true);
+    session.outbound.end();
+    flight.take(taken(1));
+    flight.letGo();
+    assert.equal(session.outbound.isBlocked, true);
+  });
+
   it("is answered once, on whichever of two connections", () => {
     const session = offline();
     let sent = 0;
