@@ -62,7 +62,7 @@ export abstract class ClientHalf extends SpeakingHalf {
   }
 
   #judged(result: SendResult): SendResult {
-    if (result === "dropped" && this.outbound.mustClose) this.onFull();
+    if (result === "dropped" && this.outbound.rarities?.mustClose) this.onFull();
     return result;
   }
 

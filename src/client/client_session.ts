@@ -4,7 +4,6 @@ import { agreedCompression, type CompressionFigures } from "../delivery/compress
 import type { Confirmation, Rejection } from "../delivery/confirmation.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
 import { FailureCode, type Reply } from "../delivery/failure.js";
-import { costOf } from "../delivery/frame_cost.js";
 import { readGoAway } from "../delivery/goaway.js";
 import type { Hello } from "../delivery/hello.js";
 import { MessageView } from "../delivery/message.js";
@@ -223,7 +222,7 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
     this.peerMaxBytes = welcome.maxMessageBytes;
     const carrier = codec === undefined ? connection : new this.#extras.here!.CodecCarrier(connection, codec);
     this.carrier = compression?.carry(carrier, this.compressionFigures) ?? carrier;
-    this.compressionFigures = this.carrier.compressing?.figures ?? this.compressionFigures;
+    this.keepFigures(this.carrier.compressing?.figures);
     sendFrame(connection, codec, encodeCommit());
     this.#attach(welcome, welcome.resumed ? welcome.cursors : noCursors, wasPaused);
     this.sendAcks(true); // what the server was told on the connection before, it may never hear
@@ -283,7 +282,7 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
       this.inbox.take(frame);
       return;
     }
-    this.handled(frame.channel, frame.seq, costOf(frame));
+    this.pass(frame);
     this.#handlers.message(view.of(frame, this));
   }
 
@@ -292,13 +291,13 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
       this.#answering.take(frame);
       return;
     }
-    this.handled(frame.channel, frame.seq, costOf(frame));
+    this.pass(frame);
     this.fail(frame.type, FailureCode.unknownSubject, nobodyAnswers);
   }
 
   protected override onPublication(frame: Readonly<FrameContents>): void {
     if (frame.seq === 0) this.count(frame.payload.length);
-    this.handled(frame.channel, frame.seq, costOf(frame));
+    this.pass(frame);
     this.#topics?.take(frame); // else nobody hears of topics
   }
 

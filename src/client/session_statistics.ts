@@ -29,10 +29,7 @@ export interface SessionStatistics extends Totals {
 
 /** What a session knows of itself. */
 export interface SessionCounts {
-  readonly outbound: Pick<
-    Outbound,
-    "bytesQueued" | "bytesUnacknowledged" | "messagesDropped" | "messagesExpired"
-  >;
+  readonly outbound: Pick<Outbound, "bytesQueued" | "bytesUnacknowledged" | "rarities">;
   readonly totals: Totals;
   readonly requestsPending: number;
   readonly errors: number;
@@ -49,7 +46,8 @@ export function statisticsOf(
   { outbound, totals, requestsPending, errors }: SessionCounts,
   connections: ConnectionStatistics,
 ): SessionStatistics {
-  const { bytesQueued, bytesUnacknowledged, messagesDropped, messagesExpired } = outbound;
+  const { bytesQueued, bytesUnacknowledged, rarities } = outbound;
+  const { messagesDropped = 0, messagesExpired = 0 } = rarities ?? {};
   const known = connections.transports.flatMap(({ retransmissions }) => retransmissions ?? []);
   return {
     ...{ ...totals, bytesQueued, bytesUnacknowledged, messagesDropped, messagesExpired },

@@ -42,10 +42,6 @@ export class Awaited {
     this.#limit = limit;
   }
 
-  get size(): number {
-    return this.#waiters.size;
-  }
-
   /**
    * Sends a message, and waits until it has come as far as `level`, or will not.
    * @param send sends it, so that it is followed.

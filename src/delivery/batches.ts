@@ -18,6 +18,11 @@ export class Batches {
   #last: Batch | undefined = undefined;
   #others: Map<number, Batch> | undefined = undefined;
 
+  clear(): void {
+    this.#last = undefined;
+    this.#others = undefined;
+  }
+
   begin(lane: number, low32: number, cost: number, messages: number): void {
     const last = this.#last;
     if (last !== undefined) {

@@ -7,10 +7,10 @@ import {
 import { encodeFrame, type FrameContents, FrameView } from "../frame/frame.js";
 import type { SendResult } from "../transport/connection.js";
 import { checkAck, encodeAck } from "./ack.js";
-import type { Batches } from "./batches.js";
-import type { CompressionFigures, SessionCompression } from "./compression.js";
+import type { CompressionFigures } from "./compression.js";
 import { costOf } from "./frame_cost.js";
 import type { HalfContext } from "./half_options.js";
+import { HalfRarities } from "./half_rarities.js";
 import { Inbound } from "./inbound.js";
 import { type Carrier, Outbound } from "./outbound.js";
 
@@ -26,9 +26,8 @@ export abstract class CreditHalf {
   protected readonly half: HalfContext;
   /** What carries it now. */
   protected carrier: Carrier | undefined = undefined;
-  protected batches: Batches | undefined = undefined;
-  /** Of all connections on which both sides have compressed. */
-  protected compressionFigures: CompressionFigures | undefined = undefined;
+  /** Undefined where nothing of it was ever needed. */
+  protected rarities: HalfRarities | undefined = undefined;
   messagesReceived = 0;
   bytesReceived = 0;
 
@@ -38,9 +37,19 @@ export abstract class CreditHalf {
     this.outbound = new Outbound(context.outbound, this.inbound);
   }
 
-  /** What both sides compress with on the connection of now. */
-  get compressedBy(): SessionCompression | undefined {
-    return this.carrier?.compressing?.compression;
+  protected rare(): HalfRarities {
+    this.rarities ??= new HalfRarities();
+    return this.rarities;
+  }
+
+  /** Of all connections on which both sides have compressed. */
+  protected get compressionFigures(): CompressionFigures | undefined {
+    return this.rarities?.figures;
+  }
+
+  /** @param figures of a connection on which both sides compress, which goes on with those of the ones before. */
+  protected keepFigures(figures: CompressionFigures | undefined): void {
+    if (figures !== undefined) this.rare().figures = figures;
   }
 
   /** Acknowledgements are owed, which the next turn of the clock is to send: called once until it does. */
@@ -54,18 +63,24 @@ export abstract class CreditHalf {
    */
   handled(lane: number, low32: number, cost: number): void {
     if (low32 === 0) return;
-    const whole = this.batches === undefined ? cost : this.batches.handled(lane, low32, cost);
+    const { rarities } = this;
+    const whole = rarities === undefined ? cost : rarities.batches.handled(lane, low32, cost);
     if (whole === undefined) return;
     this.inbound.handled(lane, low32, whole);
     if (this.inbound.acksDue().length > 0) this.sendAcks(false);
     else this.onOwing();
   }
 
+  /** The same, of a frame that waited for nothing. */
+  pass(frame: Readonly<FrameContents>): void {
+    this.handled(frame.channel, frame.seq, costOf(frame));
+  }
+
   /** Sends the acknowledgements that are owed. @param all those, too, that no window waits for yet. */
   sendAcks(all: boolean): void {
     if (this.carrier === undefined) return;
     for (const lane of this.inbound.acksDue(all)) {
-      const result = this.#tell(ackFrame(lane, this.inbound.piggyback(lane)), lane);
+      const result = this.tell(ackFrame(lane, this.inbound.piggyback(lane)), lane);
       if (result !== "dropped") continue;
       this.inbound.untell(lane);
       this.onOwing(); // the peer may have nothing left to send until it hears of it
@@ -73,7 +88,7 @@ export abstract class CreditHalf {
   }
 
   /** A connection that is closing is as good as none: the next one is told all that was handled. */
-  #tell(frame: Uint8Array, lane: number): SendResult {
+  private tell(frame: Uint8Array, lane: number): SendResult {
     try {
       return this.carrier?.send(frame, undefined, lane) ?? "dropped";
     } catch (error) {
@@ -108,7 +123,7 @@ export abstract class CreditHalf {
       );
     }
     if (ref !== 0) {
-      this.#acknowledge(channel, ref);
+      this.acknowledge(channel, ref);
       if (this.outbound.hasEnded) return false; // that was what its end waited for
     }
     switch (this.inbound.receive(channel, seq, bytes)) {
@@ -145,17 +160,17 @@ export abstract class CreditHalf {
       return compressing.open(frame, this.half.maxMessageBytes);
     } catch (cause) {
       // One that cannot be opened would not be the next time either: the peer is not to send it again.
-      if (this.isNew(frame)) this.handled(frame.channel, frame.seq, costOf(frame));
+      if (this.isNew(frame)) this.pass(frame);
       throw cause;
     }
   }
 
   protected takeAck(frame: Readonly<FrameContents>): void {
     checkAck(frame);
-    this.#acknowledge(frame.channel, frame.ref);
+    this.acknowledge(frame.channel, frame.ref);
   }
 
-  #acknowledge(lane: number, low32: number): void {
+  private acknowledge(lane: number, low32: number): void {
     if (!this.outbound.acknowledge(lane, low32)) {
       throw new ProtocolViolationError(`the peer acknowledges what was not sent on lane ${lane}`);
     }

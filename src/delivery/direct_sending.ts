@@ -23,10 +23,8 @@ export abstract class DirectSending extends SentLanes {
   /** Messages given to a connection for the first time, and the bytes of their frames. */
   messagesSent = 0;
   bytesSent = 0;
-  /** `send` has answered `blocked` or `dropped`, and there was no `drain` since. */
-  isBlocked = false;
   protected readonly inbound: Inbound;
-  protected carrier: Carrier | undefined = undefined;
+  carrier: Carrier | undefined = undefined;
   protected windowBytes = 0;
   /** There is a connection that takes more, and nothing waits. */
   isReady = false;
@@ -42,6 +40,11 @@ export abstract class DirectSending extends SentLanes {
     for (const [lane, sequence] of begun) this.addLog(lane, sequence);
   }
 
+  /** `send` has answered `blocked` or `dropped`, and there was no `drain` since. */
+  get isBlocked(): boolean {
+    return this.rarities?.isBlocked ?? false;
+  }
+
   /** All that waits does so for others only: see `Outbound.linger`. */
   get lingers(): boolean {
     return this.rarities?.lingers ?? false;
@@ -50,15 +53,6 @@ export abstract class DirectSending extends SentLanes {
   set lingers(lingers: boolean) {
     if (lingers) this.rare().lingers = true;
     else if (this.rarities !== undefined) this.rarities.lingers = false;
-  }
-
-  /** Sends a whole frame that has no place in any lane, such as what is published to many, unless it would wait. */
-  sendPrepared(head: Uint8Array, payload: Uint8Array | undefined, lane: number): SendResult {
-    if (!this.isReady) return this.refuse();
-    const result = this.give(head, payload, lane);
-    if (result === "dropped") return this.refuse();
-    this.#count(head.length + (payload?.length ?? 0));
-    return this.accepted(result);
   }
 
   /**
@@ -97,13 +91,13 @@ export abstract class DirectSending extends SentLanes {
     const ref = this.inbound.toTell(lane);
     const frame = log.appendHot(kind, type, ref, payload);
     this.bytesUnacknowledged += bytes;
-    const result = this.give(frame, undefined, lane);
+    const result = this.give(frame, lane);
     if (result === "dropped") {
-      this.#takeBack(log, bytes, before);
+      takeBack(this, log, bytes, before);
       return result;
     }
     this.inbound.told(lane, ref);
-    this.#count(bytes);
+    count(this, bytes);
     return result === "sent" ? result : this.accepted(result);
   }
 
@@ -119,29 +113,28 @@ export abstract class DirectSending extends SentLanes {
     if (log !== undefined) {
       log.append(frame);
       this.bytesUnacknowledged += bytes;
-      if (settled !== undefined) log.expect(settled);
+      if (settled !== undefined) {
+        const { expected } = this.rare();
+        expected[lane] ??= new Map();
+        expected[lane].set(log.newest, settled);
+      }
     }
-    const result = this.give(frame, undefined, lane);
+    const result = this.give(frame, lane);
     if (result !== "dropped") {
       this.inbound.told(lane, ref);
-      this.#count(bytes);
-    } else if (log !== undefined) this.#takeBack(log, bytes, before);
+      count(this, bytes);
+    } else if (log !== undefined) takeBack(this, log, bytes, before);
     return result;
   }
 
-  #takeBack(log: SentLog, bytes: number, before: number): void {
-    log.undo(bytes, before);
-    this.bytesUnacknowledged -= bytes;
-  }
-
   /** Gives a frame to the connection, and takes note of one that takes no more. */
-  protected give(head: Uint8Array, payload: Uint8Array | undefined, lane: number): SendResult {
+  protected give(frame: Uint8Array, lane: number): SendResult {
     const carrier = this.carrier!;
     let result: SendResult;
     try {
-      result = carrier.send(head, payload, lane);
+      result = carrier.send(frame, undefined, lane);
     } catch (error) {
-      return this.#hasClosed(error);
+      return hasClosed(this, error);
     }
     if (result === "sent") return result;
     this.isReady = false;
@@ -149,26 +142,14 @@ export abstract class DirectSending extends SentLanes {
     return result;
   }
 
-  /** A connection that is closing is as good as none. */
-  #hasClosed(error: unknown): "dropped" {
-    if (!(error instanceof ConnectionClosedError)) throw error;
-    this.detach();
-    return "dropped";
-  }
-
-  #count(bytes: number): void {
-    this.messagesSent += 1;
-    this.bytesSent += bytes;
-  }
-
   protected accepted(result: SendResult): SendResult {
-    if (result === "blocked") this.isBlocked = true;
+    if (result === "blocked") this.rare().isBlocked = true;
     return result;
   }
 
   protected refuse(): "dropped" {
-    this.rare();
-    this.isBlocked = true;
+    const rarities = this.rare();
+    if (!rarities.hasEnded) rarities.isBlocked = true; // or all that have ended would be
     return "dropped";
   }
 
@@ -177,20 +158,37 @@ export abstract class DirectSending extends SentLanes {
     if (carrier === undefined) return this.refuse();
     const frame = encodeOutgoing(message);
     placeFrame(frame, lane, 0, 0);
+    let result: SendResult = "dropped";
     if (!takesDatagrams(carrier)) {
-      const result = this.sendPrepared(frame, undefined, lane);
-      if (result !== "dropped") message.watch?.sent();
-      return result;
-    }
-    let result: SendResult;
-    try {
-      result = sendDatagram(carrier, frame);
-    } catch (error) {
-      result = this.#hasClosed(error);
+      if (this.isReady) result = this.give(frame, lane); // it would wait otherwise
+    } else {
+      try {
+        result = sendDatagram(carrier, frame);
+      } catch (error) {
+        hasClosed(this, error);
+      }
     }
     if (result === "dropped") return this.refuse();
-    this.#count(frame.length);
+    count(this, frame.length);
     message.watch?.sent();
-    return result;
+    return this.accepted(result);
   }
+}
+
+function count(sending: DirectSending, bytes: number): void {
+  sending.messagesSent += 1;
+  sending.bytesSent += bytes;
+}
+
+function takeBack(sending: DirectSending, log: SentLog, bytes: number, before: number): void {
+  sending.rarities?.expected[log.lane]?.delete(log.newest);
+  log.undo(bytes, before);
+  sending.bytesUnacknowledged -= bytes;
+}
+
+/** A connection that is closing is as good as none. */
+function hasClosed(sending: DirectSending, error: unknown): "dropped" {
+  if (!(error instanceof ConnectionClosedError)) throw error;
+  sending.detach();
+  return "dropped";
 }

@@ -60,7 +60,7 @@ export class Inbound {
   /** @param begun how far a session is that is taken over from elsewhere; a new one by default. */
   constructor(limits: InboundLimits, begun: Cursors = noCursors) {
     this.limits = limits;
-    for (const [lane, sequence] of begun) this.#addLane(lane, sequence);
+    for (const [lane, sequence] of begun) this.addLane(lane, sequence);
   }
 
   /** Of sequenced frames that were received and not handled yet. */
@@ -75,7 +75,7 @@ export class Inbound {
    */
   receive(lane: number, low32: number, bytes: number): Receipt {
     if (low32 === 0) return isLane(lane) ? "apply" : "ahead";
-    const state = this.#lane(lane) ?? this.#addLane(lane);
+    const state = this.lane(lane) ?? this.addLane(lane);
     if (state === undefined) return "ahead";
     const sequence = widen(low32, state.received);
     if (sequence !== nextSequence(state.received)) {
@@ -91,7 +91,7 @@ export class Inbound {
   /** Whether a frame was not received before, and is not ahead. @param low32 as {@link receive} takes it */
   isNext(lane: number, low32: number): boolean {
     if (low32 === 0) return true;
-    const received = this.#lane(lane)?.received ?? 0;
+    const received = this.lane(lane)?.received ?? 0;
     return widen(low32, received) === nextSequence(received);
   }
 
@@ -102,7 +102,7 @@ export class Inbound {
    */
   handled(lane: number, low32: number, bytes: number): void {
     if (low32 === 0) return;
-    const state = this.#lane(lane);
+    const state = this.lane(lane);
     if (state === undefined) return;
     const sequence = widen(low32, state.handled);
     if (sequence <= state.handled || sequence > state.received || state.early?.has(sequence)) return;
@@ -113,10 +113,10 @@ export class Inbound {
       state.early.add(sequence);
       return;
     }
-    this.#advance(lane, state, sequence);
+    this.advance(lane, state, sequence);
   }
 
-  #advance(lane: number, state: InboundLane, sequence: number): void {
+  private advance(lane: number, state: InboundLane, sequence: number): void {
     state.handled = sequence;
     state.untoldMessages += 1;
     if (state.early !== undefined) takeEarly(state, state.early);
@@ -130,13 +130,13 @@ export class Inbound {
    * @returns the low 32 bits of a sequence; 0 where there is nothing to tell.
    */
   toTell(lane: number): number {
-    const state = this.#lane(lane);
+    const state = this.lane(lane);
     return state === undefined ? 0 : state.handled >>> 0;
   }
 
   /** The peer is being told that, unless more is handled by now. */
   told(lane: number, low32: number): void {
-    const state = this.#lane(lane);
+    const state = this.lane(lane);
     if (state === undefined || state.untoldMessages === 0 || state.handled >>> 0 !== low32) return;
     state.untoldMessages = 0;
     state.untoldBytes = 0;
@@ -153,7 +153,7 @@ export class Inbound {
 
   /** A frame that {@link piggyback} was asked for was not sent. */
   untell(lane: number): void {
-    const state = this.#lane(lane);
+    const state = this.lane(lane);
     if (state === undefined || state.handled === 0) return;
     state.untoldMessages += 1;
     this.#untold |= 1 << lane;
@@ -173,7 +173,7 @@ export class Inbound {
   cursors(): Cursors {
     const cursors = new Map<number, number>();
     for (let lane = 0; lane < laneEnd; lane++) {
-      const handled = this.#lane(lane)?.handled ?? 0;
+      const handled = this.lane(lane)?.handled ?? 0;
       if (handled > 0) cursors.set(lane, handled);
     }
     return cursors.size === 0 ? noCursors : cursors;
@@ -192,11 +192,11 @@ export class Inbound {
     this.#untold = 0;
   }
 
-  #lane(lane: number): InboundLane | undefined {
+  private lane(lane: number): InboundLane | undefined {
     return lane === 0 ? this.#normal : this.#others?.[lane];
   }
 
-  #addLane(lane: number, before = 0): InboundLane | undefined {
+  private addLane(lane: number, before = 0): InboundLane | undefined {
     if (!isLane(lane)) return undefined;
     const state = new InboundLane(before);
     if (lane === 0) this.#normal = state;

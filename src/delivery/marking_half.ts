@@ -15,12 +15,10 @@ export interface MarkingContext extends HalfContext {
 
 /** The end of a session that does nothing twice that has an id, and may store what it handles. */
 export abstract class MarkingHalf extends SpeakingHalf {
-  readonly #ids: DedupeLimits;
-  #marked: Marked | undefined = undefined;
+  declare protected readonly half: MarkingContext;
 
   protected constructor(context: MarkingContext) {
     super(context);
-    this.#ids = context.ids;
   }
 
   /** Whether this side has a store that keeps what it takes. */
@@ -32,13 +30,14 @@ export abstract class MarkingHalf extends SpeakingHalf {
 
   /** What is owed to messages that have ids, or ask for more than to be handled. */
   get marked(): Marked {
-    this.#marked ??= new Marked(this.#markedSession(), this.#ids);
-    return this.#marked;
+    const rarities = this.rare();
+    rarities.marked ??= new Marked(this.markedSession(), this.half.ids);
+    return rarities.marked;
   }
 
   /** Whether something came under an id. */
   knowsId(id: string): boolean {
-    return this.#marked?.knows(id) ?? false;
+    return this.rarities?.marked?.knows(id) ?? false;
   }
 
   /**
@@ -78,12 +77,12 @@ export abstract class MarkingHalf extends SpeakingHalf {
   }
 
   protected override answer(answer: Outgoing, isDone: boolean): void {
-    const others = this.#marked?.answered(answer, isDone);
+    const others = this.rarities?.marked?.answered(answer, isDone);
     super.answer(answer, isDone);
     for (const type of others ?? []) super.answer({ ...answer, type }, isDone);
   }
 
-  #markedSession(): ConstructorParameters<typeof Marked>[0] {
+  private markedSession(): ConstructorParameters<typeof Marked>[0] {
     const canStore = () => this.canStore;
     return {
       get canStore() {

@@ -12,6 +12,7 @@ import {
   isHot,
   keyOf,
   type Outgoing,
+  type QueuePolicy,
 } from "./outgoing.js";
 import type { Waiting } from "./pending_queue.js";
 import { bytesToReplay, type Rarities, settle, tell } from "./rarities.js";
@@ -38,45 +39,15 @@ export class Outbound extends DirectSending {
     return rarities === undefined ? held : held + rarities.pending.bytes + bytesToReplay(rarities);
   }
 
-  /**
-   * Memory that this holds and cannot let go of for now, about: what waits, and what is kept to be sent again, with what
-   * its connection holds. 0 while messages go out at once.
-   */
-  get bytesHeld(): number {
-    if (this.isReady) return 0;
-    const waiting = this.rarities?.pending.cost ?? 0;
-    return waiting + this.bytesUnacknowledged + (this.carrier?.bytesQueued ?? 0);
-  }
-
   /** Something is to happen at the next {@link pump}: messages wait, or whoever was told `blocked` does. */
   get isHeld(): boolean {
     return !this.isReady || this.isBlocked;
-  }
-
-  /** What is queued has reached the high-water mark. */
-  get isFull(): boolean {
-    return this.bytesQueued >= this.limits.highWaterMarkBytes;
   }
 
   /** Messages wait that were accepted. */
   get hasWaiting(): boolean {
     const rarities = this.rarities;
     return rarities !== undefined && (rarities.pending.bytes > 0 || rarities.replays.length > 0);
-  }
-
-  /** Messages that were given up to keep the queue's limit. */
-  get messagesDropped(): number {
-    return this.rarities?.messagesDropped ?? 0;
-  }
-
-  /** Messages that were given up because their time had come before they could go out. */
-  get messagesExpired(): number {
-    return this.rarities?.messagesExpired ?? 0;
-  }
-
-  /** The policy is `close`, and the queue was full: the session is to be closed with `CloseCode.exhausted`. */
-  get mustClose(): boolean {
-    return this.rarities?.mustClose ?? false;
   }
 
   /** Sends an `ordered` message of priority `normal`: the fast way. @returns see {@link send}. */
@@ -95,9 +66,9 @@ export class Outbound extends DirectSending {
    * @throws InvalidArgumentError for `settled` with a class that has no sequences.
    */
   send(message: Outgoing): SendResult {
-    const { delivery = "ordered", priority = "normal", settled } = message;
+    const { delivery, settled } = message;
     if (settled !== undefined) checkSettled(message);
-    const lane = laneOf(delivery, priority, delivery === "unordered" ? this.#nextTurn() : 0);
+    const lane = laneFor(this, message);
     if (delivery === "unreliable") return this.sendUnreliable(message, lane);
     const sequenced = delivery !== "latest";
     if (this.isReady && sequenced && settled === undefined && isHot(message)) {
@@ -105,7 +76,7 @@ export class Outbound extends DirectSending {
       const result = this.fits(hotBytes(payload)) ? this.sendHot(lane, kind, type, payload) : "dropped";
       if (result !== "dropped") return result;
     }
-    const waiting = this.#waiting(message, lane);
+    const waiting = waitingOf(message, lane, this.limits.policy);
     if (this.isReady && (!sequenced || this.fits(waiting.frame.length))) {
       const result = this.transmit(waiting);
       if (result !== "dropped") {
@@ -114,7 +85,7 @@ export class Outbound extends DirectSending {
       }
     }
     this.lingers = false; // what waited for others goes before it
-    return this.#enqueue(waiting);
+    return this.enqueue(waiting);
   }
 
   /**
@@ -124,21 +95,11 @@ export class Outbound extends DirectSending {
   linger(message: Outgoing, maxBytes: number): SendResult {
     const bytes = (this.rarities?.pending.bytes ?? 0) + message.payload.length;
     if (bytes >= maxBytes || !(this.isReady || this.lingers)) return this.send(message);
-    const { delivery = "ordered", priority = "normal" } = message;
-    const lane = laneOf(delivery, priority, delivery === "unordered" ? this.#nextTurn() : 0);
+    const lane = laneFor(this, message);
     this.lingers = true;
-    const result = this.#enqueue(this.#waiting(message, lane));
+    const result = this.enqueue(waitingOf(message, lane, this.limits.policy));
     if (this.isReady) this.lingers = false; // it found no room
     return result;
-  }
-
-  #waiting(message: Outgoing, lane: number): Waiting {
-    const { delivery, priority = "normal", settled, expiresAt = never, watch, idempotent } = message;
-    return {
-      ...{ frame: encodeOutgoing(message), priority, lane, sequenced: delivery !== "latest" },
-      ...{ key: keyOf(message, this.limits.policy), mayGo: !promised.has(message.kind) },
-      ...{ expiresAt, settled, watch, idempotent },
-    };
   }
 
   /**
@@ -163,7 +124,7 @@ export class Outbound extends DirectSending {
     const replays = this.logs().filter((log) => log.bytes > 0);
     if (replays.length > 0) this.rare().replays = replays.map((log) => log.replay());
     if (this.rarities === undefined) this.isReady = true;
-    else this.#flow(this.rarities, nowMs);
+    else this.flow(this.rarities, nowMs);
     return true;
   }
 
@@ -175,8 +136,14 @@ export class Outbound extends DirectSending {
    */
   pump(nowMs: number): boolean {
     if (this.isReady && !this.isBlocked) return false;
-    if (this.rarities !== undefined && !this.lingers) this.#flow(this.rarities, nowMs);
-    return this.#unblock();
+    const { rarities } = this;
+    if (rarities === undefined) return false;
+    if (!rarities.lingers) this.flow(rarities, nowMs);
+    if (!rarities.isBlocked || !this.takesMore(rarities)) return false;
+    const { highWaterMarkBytes, queueBytes } = this.limits;
+    if (this.bytesQueued * 2 >= highWaterMarkBytes || rarities.pending.cost * 2 > queueBytes) return false;
+    rarities.isBlocked = false;
+    return true;
   }
 
   /**
@@ -205,7 +172,7 @@ export class Outbound extends DirectSending {
     this.restart();
   }
 
-  #enqueue(message: Waiting): SendResult {
+  private enqueue(message: Waiting): SendResult {
     const rarities = this.rare();
     const { pending } = rarities;
     if (rarities.hasEnded || !makeRoom(rarities, this.limits, message)) return this.refuse();
@@ -217,20 +184,20 @@ export class Outbound extends DirectSending {
       else pending.move(old, message);
     }
     this.isReady = false;
-    if (this.#takesMore(rarities) && !this.lingers) this.#flow(rarities, Number.NEGATIVE_INFINITY);
+    if (this.takesMore(rarities) && !this.lingers) this.flow(rarities, Number.NEGATIVE_INFINITY);
     else tell(rarities);
-    const blocked = !this.#takesMore(rarities) || this.bytesQueued >= this.limits.highWaterMarkBytes;
+    const blocked = !this.takesMore(rarities) || this.bytesQueued >= this.limits.highWaterMarkBytes;
     return this.accepted(blocked ? "blocked" : "sent");
   }
 
   /** Sends again and sends what waits, as far as that goes. */
-  #flow(rarities: Rarities, nowMs: number): void {
+  private flow(rarities: Rarities, nowMs: number): void {
     if (rarities.isFlowing) return;
     rarities.isFlowing = true;
     try {
       for (const message of rarities.pending.expire(nowMs)) giveUp(rarities, message, "expired");
-      const flows = this.carrier !== undefined && this.#replay(rarities) && this.#sendWaiting(rarities);
-      this.isReady = flows && this.#takesMore(rarities);
+      const flows = this.carrier !== undefined && this.replay(rarities) && this.sendWaiting(rarities);
+      this.isReady = flows && this.takesMore(rarities);
       if (this.isReady) rarities.blockedAtBytes = 0;
     } finally {
       rarities.isFlowing = false;
@@ -239,7 +206,7 @@ export class Outbound extends DirectSending {
   }
 
   /** @returns true when all was sent again, and more may follow. */
-  #replay(rarities: Rarities): boolean {
+  private replay(rarities: Rarities): boolean {
     for (let replay = rarities.replays[0]; replay !== undefined; replay = rarities.replays[0]) {
       const frame = replay.peek();
       if (frame === undefined) {
@@ -248,15 +215,15 @@ export class Outbound extends DirectSending {
       }
       const onTheWay = this.bytesUnacknowledged - bytesToReplay(rarities);
       if (onTheWay > 0 && onTheWay + frame.length > this.windowBytes) return false;
-      const result = this.give(frame, undefined, replay.log.lane);
+      const result = this.give(frame, replay.log.lane);
       if (result !== "dropped") replay.advance();
-      if (!this.#goesOn(rarities, result)) return false;
+      if (!this.goesOn(rarities, result)) return false;
     }
     return true;
   }
 
   /** @returns true when nothing waits any more, and more may follow. */
-  #sendWaiting(rarities: Rarities): boolean {
+  private sendWaiting(rarities: Rarities): boolean {
     const { pending } = rarities;
     if (rarities.isBehind) return false;
     for (let message = pending.peek(); message !== undefined; message = pending.peek()) {
@@ -270,37 +237,39 @@ export class Outbound extends DirectSending {
         const { watch } = next;
         if (watch !== undefined) rarities.outcomes.push(() => watch.sent());
       }
-      if (!this.#goesOn(rarities, result)) return false;
+      if (!this.goesOn(rarities, result)) return false;
     }
     return true;
   }
 
-  #goesOn(rarities: Rarities, result: SendResult): boolean {
+  private goesOn(rarities: Rarities, result: SendResult): boolean {
     if (result === "sent") rarities.blockedAtBytes = 0;
     return result === "sent" && this.carrier !== undefined;
   }
 
   /** Where the connection has not said so yet. It does below half of its mark, which is about what it held. */
-  #takesMore({ blockedAtBytes }: Rarities): boolean {
+  private takesMore({ blockedAtBytes }: Rarities): boolean {
     return blockedAtBytes === 0 || (this.carrier?.bytesQueued ?? 0) * 2 <= blockedAtBytes;
-  }
-
-  #unblock(): boolean {
-    const rarities = this.rarities;
-    if (!this.isBlocked || rarities === undefined || !this.#takesMore(rarities)) return false;
-    const { highWaterMarkBytes, queueBytes } = this.limits;
-    if (this.bytesQueued * 2 >= highWaterMarkBytes || rarities.pending.cost * 2 > queueBytes) return false;
-    this.isBlocked = false;
-    return true;
-  }
-
-  #nextTurn(): number {
-    const rarities = this.rare();
-    rarities.turn = (rarities.turn + 1) & 0xff;
-    return rarities.turn;
   }
 }
 
 const never = Number.POSITIVE_INFINITY;
 /** What somebody waits for, or has to know, gives way to nothing: answers, what has become of a message, and gaps. */
 const promised: ReadonlySet<number> = new Set([Kind.Response, Kind.Ack, Kind.Gap]);
+
+function waitingOf(message: Outgoing, lane: number, policy: QueuePolicy): Waiting {
+  const { delivery, priority = "normal", settled, expiresAt = never, watch, idempotent } = message;
+  return {
+    ...{ frame: encodeOutgoing(message), priority, lane, sequenced: delivery !== "latest" },
+    ...{ key: keyOf(message, policy), mayGo: !promised.has(message.kind) },
+    ...{ expiresAt, settled, watch, idempotent },
+  };
+}
+
+/** Those of unordered messages take turns. */
+function laneFor(outbound: Outbound, { delivery = "ordered", priority = "normal" }: Outgoing): number {
+  if (delivery !== "unordered") return laneOf(delivery, priority, 0);
+  const rarities = outbound.rare();
+  rarities.turn = (rarities.turn + 1) & 0xff;
+  return laneOf(delivery, priority, rarities.turn);
+}

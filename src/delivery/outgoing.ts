@@ -41,7 +41,7 @@ export interface OutboundLimits {
   readonly queueBytes: number;
   /** What is kept to be sent again, because it is not acknowledged; above it messages wait. One is always sent. */
   readonly replayBytes: number;
-  /** See `Outbound.mustClose` for `close`. */
+  /** See `Rarities.mustClose` for `close`. */
   readonly policy: QueuePolicy;
   /**
    * What is said in the place of a message that waits and gives way to others, where the peer is to hear that it did. It

@@ -5,9 +5,13 @@ import type { Outcome, Replay, SentLog, Settled } from "./sent_log.js";
 export class Rarities {
   /** Of the lanes but the normal one. */
   readonly logs: (SentLog | undefined)[] = [];
+  /** Who wants to know what becomes of what was sent: by lane and sequence. */
+  readonly expected: (Map<number, Settled> | undefined)[] = [];
   readonly pending = new PendingQueue();
   /** What this connection is to be sent again, the most urgent lane first. */
   replays: Replay[] = [];
+  /** `send` has answered `blocked` or `dropped`, and there was no `drain` since. */
+  isBlocked = false;
   /** What the connection held when it would take no more; 0 where it takes more. */
   blockedAtBytes = 0;
   /** All that waits does so for others only. */
@@ -18,8 +22,11 @@ export class Rarities {
   isFlowing = false;
   /** Counts unordered messages. */
   turn = 0;
+  /** Given up to keep the queue's limit. */
   messagesDropped = 0;
+  /** Given up because their time had come before they could go out. */
   messagesExpired = 0;
+  /** The policy is `close`, and the queue was full: the session is to be closed with `CloseCode.exhausted`. */
   mustClose = false;
   hasEnded = false;
   /** Who is to be told what, as soon as all here is in order: they may send. */

@@ -52,7 +52,7 @@ export abstract class SentLanes {
 
   /** Lets go of what is acknowledged. */
   protected letGo(log: SentLog, sequence: number): void {
-    const { settled } = log;
+    const settled = this.rarities?.expected[log.lane];
     if (settled !== undefined) {
       for (const [expected, who] of settled) {
         if (expected > sequence) break;
@@ -67,12 +67,15 @@ export abstract class SentLanes {
   protected loseAll(): number {
     let messages = 0;
     for (const log of this.logs()) {
-      for (const who of log.settled?.values() ?? []) settle(this.rare(), who, "lost");
+      for (const who of this.rarities?.expected[log.lane]?.values() ?? []) settle(this.rare(), who, "lost");
       messages += countOf(log, Kind.Message);
       log.clear();
     }
     this.bytesUnacknowledged = 0;
-    if (this.rarities !== undefined) tell(this.rarities);
+    if (this.rarities !== undefined) {
+      this.rarities.expected.length = 0;
+      tell(this.rarities);
+    }
     return messages;
   }
 
@@ -96,10 +99,9 @@ export abstract class SentLanes {
 
   /** The same of a session that ends: where it never needed one, all share one, in which nothing is ever put. */
   protected ending(): Rarities {
-    if (this.rarities === undefined && this.#normal?.settled === undefined) this.rarities = ended;
-    const rarities = this.rare();
-    rarities.hasEnded = true;
-    return rarities;
+    this.rarities ??= ended;
+    this.rarities.hasEnded = true;
+    return this.rarities;
   }
 
   rare(): Rarities {

@@ -16,7 +16,9 @@ function padded(bytes: number): number {
  * send them again. Nothing is held for a lane whose frames are all acknowledged.
  *
  * ```text
- * chunk → chunk → chunk       a frame lies in one chunk
+ *   ┌────────────────────┐
+ *   ▼                    │     a frame lies in one chunk; the last one leads to the first
+ * chunk → chunk → chunk ─┘
  *   ^ start          ^ end
  *   acknowledged + 1  newest
  * ```
@@ -29,9 +31,6 @@ export class SentLog {
   acknowledged: number;
   /** Of all frames that are kept. */
   bytes = 0;
-  /** By sequence, of those who want to know. */
-  settled: Map<number, Settled> | undefined = undefined;
-  #first: Chunk | undefined = undefined;
   #last: Chunk | undefined = undefined;
 
   /** @param before the sequence before the first. */
@@ -44,9 +43,9 @@ export class SentLog {
   /** Appends a whole frame in one part: the next sequence's. */
   append(frame: Uint8Array): void {
     const bytes = frame.length;
-    const chunk = this.#room(bytes);
+    const chunk = this.room(bytes);
     chunk.bytes.set(frame, chunk.end);
-    this.#appended(chunk, bytes);
+    this.appended(chunk, bytes);
   }
 
   /**
@@ -57,58 +56,48 @@ export class SentLog {
   appendHot(kind: number, type: number, ref: number, payload: Uint8Array): Uint8Array {
     const payloadBytes = payload.length;
     const bytes = hotHeadBytes + payloadBytes;
-    const chunk = this.#room(bytes);
+    const chunk = this.room(bytes);
     const at = chunk.end;
     const seq = lowBits(nextSequence(this.newest));
     writeHotWords(chunk.words, at >> 2, kind, this.lane, type, seq, ref, payloadBytes);
     chunk.bytes.set(payload, at + hotHeadBytes);
-    this.#appended(chunk, bytes);
+    this.appended(chunk, bytes);
     return new Uint8Array(chunk.memory, at, bytes);
   }
 
-  #room(bytes: number): Chunk {
+  private room(bytes: number): Chunk {
     const last = this.#last;
     if (last !== undefined && last.end + bytes <= last.limit) return last;
     const chunk = takeChunk(bytes, this.bytes);
-    if (last === undefined) this.#first = chunk;
-    else last.next = chunk;
+    chunk.next = last?.next ?? chunk;
+    if (last !== undefined) last.next = chunk;
     this.#last = chunk;
     return chunk;
   }
 
-  #appended(chunk: Chunk, bytes: number): void {
+  private appended(chunk: Chunk, bytes: number): void {
     chunk.end += padded(bytes);
     this.bytes += bytes;
     this.newest = nextSequence(this.newest);
   }
 
-  /** Somebody wants to know what becomes of the frame that was appended last. */
-  expect(settled: Settled): void {
-    this.settled ??= new Map();
-    this.settled.set(this.newest, settled);
-  }
-
   /** Takes the newest frame back: whoever was to carry it did not take it. */
   undo(frameBytes: number, before: number): void {
-    this.settled?.delete(this.newest);
     const last = this.#last!;
     last.end -= padded(frameBytes);
     this.bytes -= frameBytes;
     this.newest = before;
-    if (last.end === last.start) this.#removeLast(last);
+    if (last.end !== last.start) return;
+    let leading = last.next!;
+    while (leading.next !== last) leading = leading.next!;
+    this.remove(last, leading);
   }
 
-  #removeLast(last: Chunk): void {
-    let chunk = this.#first!;
-    if (chunk === last) {
-      this.#first = undefined;
-      this.#last = undefined;
-    } else {
-      while (chunk.next !== last) chunk = chunk.next!;
-      chunk.next = undefined;
-      this.#last = chunk;
-    }
-    freeChunk(last);
+  /** @param before the chunk that leads to it; itself where it is the only one. */
+  private remove(chunk: Chunk, before: Chunk): void {
+    before.next = chunk.next;
+    if (chunk === this.#last) this.#last = before === chunk ? undefined : before;
+    freeChunk(chunk);
   }
 
   /**
@@ -118,42 +107,35 @@ export class SentLog {
   acknowledge(sequence: number): number {
     const before = this.bytes;
     if (sequence === this.newest) {
-      this.#letGo(); // most often all of it, and no frame need be looked at
+      this.letGo(); // most often all of it, and no frame need be looked at
       this.acknowledged = sequence;
       return before;
     }
     while (this.acknowledged < sequence) {
-      const chunk = this.#first!;
+      const chunk = this.first!;
       const bytes = frameBytesAt(chunk, chunk.start);
       chunk.start += padded(bytes);
       this.bytes -= bytes;
       this.acknowledged = nextSequence(this.acknowledged);
-      if (chunk.start === chunk.end) this.#removeFirst(chunk);
+      if (chunk.start === chunk.end) this.remove(chunk, this.#last!);
     }
     return before - this.bytes;
   }
 
-  #removeFirst(chunk: Chunk): void {
-    this.#first = chunk.next;
-    if (chunk.next === undefined) this.#last = undefined;
-    freeChunk(chunk);
-  }
-
   /** Lets go of all, and begins anew: what was not acknowledged is lost. */
   clear(): void {
-    this.#letGo();
-    this.settled = undefined;
+    this.letGo();
     this.newest = 0;
     this.acknowledged = 0;
   }
 
-  #letGo(): void {
-    for (let chunk = this.#first; chunk !== undefined; ) {
-      const { next } = chunk;
+  private letGo(): void {
+    const last = this.#last;
+    for (let chunk = last?.next; chunk !== undefined; ) {
+      const next = chunk === last ? undefined : chunk.next;
       freeChunk(chunk);
       chunk = next;
     }
-    this.#first = undefined;
     this.#last = undefined;
     this.bytes = 0;
   }
@@ -165,7 +147,7 @@ export class SentLog {
 
   /** The oldest chunk, for {@link Replay}. */
   get first(): Chunk | undefined {
-    return this.#first;
+    return this.#last?.next;
   }
 }
 
@@ -212,8 +194,9 @@ export class Replay {
     this.#bytesLeft -= bytes;
     this.#before = nextSequence(this.#before);
     if (this.#at < chunk.end) return;
-    this.#chunk = chunk.next;
-    this.#at = chunk.next?.start ?? 0;
+    const { next } = chunk;
+    this.#chunk = next === this.log.first ? undefined : next;
+    this.#at = next?.start ?? 0;
   }
 
   /** What is acknowledged is gone, and so perhaps the chunk that this stood in. */

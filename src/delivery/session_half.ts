@@ -9,7 +9,6 @@ import { AckLevel } from "./ack.js";
 import { type Acknowledgement, type AckOptions, acknowledgedLevels } from "./acknowledgement.js";
 import { failureAnswer, readReply } from "./answer.js";
 import { Awaited } from "./awaited.js";
-import { Batches } from "./batches.js";
 import {
   type Confirmation,
   confirmationOf,
@@ -41,8 +40,6 @@ export interface AskOptions extends WaitOptions {
  * who waits for answers and confirmations.
  */
 export abstract class SessionHalf extends CreditHalf implements Confirming {
-  #requests: PendingRequests | undefined = undefined;
-  #awaited: Awaited | undefined = undefined;
   /** The largest payload that the peer takes. */
   peerMaxBytes = 0x7fff_ffff;
 
@@ -69,23 +66,23 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
   }
 
   get requestsPending(): number {
-    return this.#requests?.size ?? 0;
+    return this.rarities?.requests?.size ?? 0;
   }
 
   /** A frame of the connection that carries the session, valid during the call. @throws ProtocolViolationError … */
   take(came: Readonly<FrameContents>): void {
-    if ((came.seq === 0 || isCompressed(came.flags)) && !this.#isWanted(came)) return;
+    if ((came.seq === 0 || isCompressed(came.flags)) && !this.isWanted(came)) return;
     const frame = isCompressed(came.flags) ? this.opened(came) : came;
     if (frame.kind > Kind.Message && frame.kind < Kind.Commit) checkPlain(frame.flags);
     switch (frame.kind) {
       case Kind.Message:
-        if (this.isNew(frame)) this.#takeMessage(frame);
+        if (this.isNew(frame)) this.takeMessage(frame);
         break;
       case Kind.Request:
       case Kind.Subscribe:
       case Kind.Unsubscribe:
         if (frame.seq === 0) throw unsequenced(frame.kind);
-        if (this.isNew(frame)) this.#takeRequest(frame);
+        if (this.isNew(frame)) this.takeRequest(frame);
         break;
       case Kind.Publish:
       case Kind.Gap:
@@ -93,11 +90,11 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
         break;
       case Kind.Response:
         if (frame.seq === 0) throw unsequenced(frame.kind);
-        if (this.isNew(frame)) this.#takeResponse(frame);
+        if (this.isNew(frame)) takeResponse(this, frame);
         break;
       case Kind.Ack:
         if (frame.seq === 0) this.takeAck(frame);
-        else if (this.isNew(frame)) this.#takeConfirmation(frame);
+        else if (this.isNew(frame)) this.takeConfirmation(frame);
         break;
       default:
         this.onOther(frame);
@@ -105,7 +102,7 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
   }
 
   /** What was received before, or finds no room, is not to cost its decompression, but it may acknowledge something. */
-  #isWanted(frame: Readonly<FrameContents>): boolean {
+  private isWanted(frame: Readonly<FrameContents>): boolean {
     const { kind, channel, seq } = frame;
     if (seq === 0 ? kind !== Kind.Message || this.hasRoomFor(frame) : this.inbound.isNext(channel, seq)) {
       return true;
@@ -146,14 +143,15 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
     { message, messageId }: ReadMessage,
     { level = "received", timeoutMs = this.half.requestTimeoutMs, signal }: AckOptions,
   ): Promise<Acknowledgement> {
-    this.#awaited ??= new Awaited(this.half.maxAwaitedAcks);
+    const rarities = this.rare();
+    rarities.awaited ??= new Awaited(this.half.maxAwaitedAcks);
     const told = {
       sent: () => messageId !== undefined && this.onSent(messageId),
       acknowledged: (reached: number) =>
         messageId !== undefined && this.onAcknowledged(messageId, acknowledgedLevels[reached]!),
     };
     const send = (followed: Partial<Outgoing>) => this.sendMessage({ ...message, ...followed });
-    return this.#awaited.wait(acknowledgedLevels.indexOf(level), { timeoutMs, signal }, told, send);
+    return rarities.awaited.wait(acknowledgedLevels.indexOf(level), { timeoutMs, signal }, told, send);
   }
 
   /** A message with an id has gone out. */
@@ -170,8 +168,9 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
     payload: Uint8Array,
     { timeoutMs = this.half.requestTimeoutMs, signal, idempotent, priority, meta }: AskOptions,
   ): Promise<Reply> {
-    this.#requests ??= new PendingRequests(this.half.requestBudget);
-    return this.#requests.ask({ timeoutMs, signal, idempotent }, (type, watch) => {
+    const rarities = this.rare();
+    rarities.requests ??= new PendingRequests(this.half.requestBudget);
+    return rarities.requests.ask({ timeoutMs, signal, idempotent }, (type, watch) => {
       const sent = this.sendMessage({ kind, type, subject, payload, priority, meta, watch });
       return sent !== "dropped";
     });
@@ -179,12 +178,12 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
 
   /** A request of this side that may be done twice, and waits for its answer. */
   repeatable(id: number): Repeatable | undefined {
-    return this.#requests?.repeatable(id);
+    return this.rarities?.requests?.repeatable(id);
   }
 
   /** A request of this side is answered in another way than by its session's frames. */
   settleRequest(id: number, reply: Reply): void {
-    this.#requests?.answer(id, reply);
+    this.rarities?.requests?.answer(id, reply);
   }
 
   /** Answers a request. An answer is never dropped: who asked waits for it, and so bounds how many there are. */
@@ -236,18 +235,19 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
   protected restartHalf(reason: string): { readonly messages: number; readonly requests: number } {
     const messages = this.outbound.restart();
     this.inbound.restart();
-    this.batches = undefined;
-    this.#awaited?.restart();
-    return { messages, requests: this.#requests?.restart(reason) ?? 0 };
+    const { rarities } = this;
+    rarities?.batches.clear();
+    rarities?.awaited?.restart();
+    return { messages, requests: rarities?.requests?.restart(reason) ?? 0 };
   }
 
   /** The session is over. */
   protected endHalf(reason: string): void {
     this.carrier = undefined;
-    this.batches = undefined;
+    this.rarities?.batches.clear();
     this.outbound.end();
-    this.#awaited?.end();
-    this.#requests?.end(reason);
+    this.rarities?.awaited?.end();
+    this.rarities?.requests?.end(reason);
   }
 
   /** @param _isDone false where nothing was done for what was asked. */
@@ -265,19 +265,18 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
     throw new ConnectionClosedError("an answer found no room in the session's queue");
   }
 
-  #takeMessage(frame: Readonly<FrameContents>): void {
+  private takeMessage(frame: Readonly<FrameContents>): void {
     if (isPlain(frame.flags)) {
       const marks = marksOf(frame);
       if (marks === undefined || this.isToHandle(frame, marks)) this.onMessage(frame);
-      else this.handled(frame.channel, frame.seq, costOf(frame));
+      else this.pass(frame);
       return;
     }
     const { kind, channel, seq, ref, subject } = frame;
-    const messages = this.#opened(frame);
+    const messages = this.opening(frame);
     const meta = sharedEntries(frame.meta); // the frame counts once: a copy for each message would be 1,024
     if (seq !== 0) {
-      this.batches ??= new Batches();
-      this.batches.begin(channel, seq, costOf(frame), messages.length);
+      this.rare().batches.begin(channel, seq, costOf(frame), messages.length);
     }
     for (const { type, payload } of messages) {
       if (this.outbound.hasEnded) return; // by the handler of one before
@@ -287,33 +286,27 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
   }
 
   /** One that is none would not be one the next time either: the peer is not to send it again. */
-  #opened(frame: Readonly<FrameContents>): readonly BatchMessage[] {
+  private opening(frame: Readonly<FrameContents>): readonly BatchMessage[] {
     try {
       if (marksOf(frame) !== undefined) {
         throw new ProtocolViolationError('"id" and "ack" are of one message, and not of a batch');
       }
       return openBatch(frame);
     } catch (cause) {
-      this.handled(frame.channel, frame.seq, costOf(frame));
+      this.pass(frame);
       throw cause;
     }
   }
 
   /** A message is rejected. @returns false where its sender was told so already, of another one of its batch. */
   protected isFirstRejection({ lane, sequence }: Pick<Confirmable, "lane" | "sequence">): boolean {
-    return this.batches?.reject(lane, sequence) ?? true;
+    return this.rarities?.batches.reject(lane, sequence) ?? true;
   }
 
-  #takeResponse(frame: Readonly<FrameContents>): void {
-    const reply = readReply(frame);
-    this.handled(frame.channel, frame.seq, costOf(frame));
-    this.#requests?.answer(frame.type, reply); // one that came too late is no fault
-  }
-
-  #takeRequest(frame: Readonly<FrameContents>): void {
+  private takeRequest(frame: Readonly<FrameContents>): void {
     const marks = frame.kind === Kind.Request ? marksOf(frame) : undefined;
     if (marks === undefined || this.isToAnswer(frame, marks)) this.onRequest(frame);
-    else this.handled(frame.channel, frame.seq, costOf(frame));
+    else this.pass(frame);
   }
 
   /** @returns false where a message is dealt with otherwise. */
@@ -328,15 +321,15 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
     return true;
   }
 
-  #takeConfirmation(frame: Readonly<FrameContents>): void {
+  private takeConfirmation(frame: Readonly<FrameContents>): void {
     const confirmation = readConfirmation(frame);
-    this.handled(frame.channel, frame.seq, costOf(frame));
+    this.pass(frame);
     this.settleMessage(confirmation);
   }
 
   /** What is said of a message of this side, by its session's frames or in another way. */
   settleMessage(confirmation: Confirmation): void {
-    this.#awaited?.confirmed(confirmation);
+    this.rarities?.awaited?.confirmed(confirmation);
     if (confirmation.rejection !== undefined) this.onRejected(confirmation, confirmation.rejection);
   }
 
@@ -346,4 +339,10 @@ export abstract class SessionHalf extends CreditHalf implements Confirming {
 
 function unsequenced(kind: number): ProtocolViolationError {
   return new ProtocolViolationError(`a frame of kind ${kind} has a sequence`);
+}
+
+function takeResponse(half: SessionHalf, frame: Readonly<FrameContents>): void {
+  const reply = readReply(frame);
+  half.pass(frame);
+  half.settleRequest(frame.type, reply); // one that came too late is no fault
 }

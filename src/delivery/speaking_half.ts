@@ -26,13 +26,13 @@ export abstract class SpeakingHalf extends SessionHalf {
   }
 
   send(message: Uint8Array | string, options?: SendOptions): SendResult {
-    const payload = this.#checked(message, "a message");
+    const payload = this.checked(message, "a message");
     if (options === undefined && !this.isLayered) return this.sendPlain(0, payload);
     return this.sendRead(readSend(payload, options ?? {}, this.nowMs));
   }
 
   async sendAcked(message: Uint8Array | string, options: SendAckedOptions = {}): Promise<Acknowledgement> {
-    const payload = this.#checked(message, "a message");
+    const payload = this.checked(message, "a message");
     const { wait, ...read } = readSendAcked(payload, options, this.nowMs);
     return this.sendAwaited(read, wait);
   }
@@ -43,7 +43,7 @@ export abstract class SpeakingHalf extends SessionHalf {
     options: RequestOptions = {},
   ): Promise<Reply> {
     const read = this.readRequest(subject, options);
-    return this.ask(Kind.Request, subject, this.#checked(payload, "a request's payload"), read);
+    return this.ask(Kind.Request, subject, this.checked(payload, "a request's payload"), read);
   }
 
   /** @throws InvalidArgumentError */
@@ -51,7 +51,7 @@ export abstract class SpeakingHalf extends SessionHalf {
     return readRequest(subject, options);
   }
 
-  #checked(message: Uint8Array | string, what: string): Uint8Array {
+  private checked(message: Uint8Array | string, what: string): Uint8Array {
     const payload = payloadOf(message, what);
     this.checkOpen();
     this.checkSize(payload);

@@ -1,7 +1,6 @@
 import { halfContext, updateHalf } from "../delivery/half_options.js";
 import type { Hello } from "../delivery/hello.js";
 import { largeSubject } from "../delivery/large_subject.js";
-import type { MarkingContext } from "../delivery/marking_half.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { RequestBudget } from "../delivery/pending_requests.js";
 import { PreparedWelcomes } from "../delivery/prepared_welcome.js";
@@ -33,6 +32,7 @@ import { gapInsteadOf } from "./queued_places.js";
 import { Receiver } from "./receiver.js";
 import type { Refusal } from "./refusal.js";
 import { Registry } from "./registry.js";
+import type { ServerContext } from "./server_half.js";
 import type { ServerSession } from "./server_session.js";
 import { ServerTopics } from "./server_topics.js";
 import type { SessionEnd, SessionInfo } from "./session.js";
@@ -89,7 +89,7 @@ export class ServerCore<Data> {
   readonly early: EarlyDesk<Data>;
   readonly queues: QueueBudget<Data>;
   readonly storing: Storing<Data>;
-  readonly half: MarkingContext;
+  readonly half: ServerContext<Data>;
   readonly requestBudget: RequestBudget;
   /** Woken when no request waits for its answer any more. */
   readonly answered = new Waiters();
@@ -153,7 +153,7 @@ export class ServerCore<Data> {
     );
     const half = halfContext(options, this.requestBudget, options.queuePolicy);
     const outbound = { ...half.outbound, insteadOf: gapInsteadOf };
-    this.half = { ...half, outbound, ids: options.messageIds };
+    this.half = { ...half, outbound, ids: options.messageIds, core: this };
     this.authenticate = onion(
       layersOf(middleware, "connect") as never[],
       (hello: ClientHello, context: AuthenticateContext) =>

@@ -45,7 +45,7 @@ export class Handlers<Data> {
 
   /** Tells the application what its handler threw, and the process where the application does not want it. */
   report(session: ServerSession<Data> | undefined, cause: unknown): void {
-    if (session !== undefined) session.errors += 1;
+    session?.countError();
     const reporters = this.#behaviours.filter((hooks) => hooks.error !== undefined);
     // One that took too long is no fault of the program's that has to end it, and a store is none of the program at all.
     const isFault = !(cause instanceof HandlerTimeoutError || cause instanceof StoreFailedError);

@@ -1,4 +1,5 @@
 import { shed } from "../delivery/making_room.js";
+import type { Outbound } from "../delivery/outbound.js";
 import { ByteBudget } from "../limit/byte_budget.js";
 import type { ByteShare } from "../limit/byte_share.js";
 import { CloseCode } from "../transport/close.js";
@@ -66,7 +67,7 @@ export class QueueBudget<Data> {
   }
 
   #update(session: ServerSession<Data>): void {
-    const bytes = session.outbound.bytesHeld;
+    const bytes = bytesHeld(session.outbound);
     session.holdsBytes = bytes > 0;
     let share = this.#shares.get(session);
     if (share === undefined) {
@@ -84,4 +85,13 @@ export class QueueBudget<Data> {
     if (!dropped) session.endBy("local", CloseCode.exhausted, "the queues of all sessions are full", false);
     this.#update(session);
   }
+}
+
+/**
+ * Memory that a session holds and cannot let go of for now, about: what waits, and what is kept to be sent again, with
+ * what its connection holds. 0 while messages go out at once.
+ */
+function bytesHeld({ isReady, rarities, bytesUnacknowledged, carrier }: Outbound): number {
+  if (isReady) return 0;
+  return (rarities?.pending.cost ?? 0) + bytesUnacknowledged + (carrier?.bytesQueued ?? 0);
 }

@@ -1,6 +1,5 @@
 import { answerOf } from "../delivery/answer.js";
 import { FailureCode, RequestFailure } from "../delivery/failure.js";
-import { costOf } from "../delivery/frame_cost.js";
 import { marksOf } from "../delivery/marks.js";
 import { type Message, MessageView } from "../delivery/message.js";
 import type { Dispatcher } from "../dispatch/dispatcher.js";
@@ -91,7 +90,7 @@ export class Receiver<Data> {
     const waits = this.#messageWaits(event);
     if (this.#onion === undefined && !waits) {
       // Before the handler, so that what it sends acknowledges it.
-      session.handled(frame.channel, frame.seq, costOf(frame));
+      session.pass(frame);
       const seen = view.of(frame, session);
       this.#storing.take(session, seen);
       if (handler === undefined) return;
@@ -115,7 +114,7 @@ export class Receiver<Data> {
     const subject = frame.subject ?? "";
     const handler = this.#requests.get(subject) ?? this.#behaviour.request;
     if (handler === undefined) {
-      session.handled(frame.channel, frame.seq, costOf(frame));
+      session.pass(frame);
       session.fail(frame.type, FailureCode.unknownSubject, "nobody answers this subject here");
       return;
     }

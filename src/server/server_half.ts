@@ -1,10 +1,10 @@
 import type { AcknowledgedLevel } from "../delivery/acknowledgement.js";
 import { failureAnswer } from "../delivery/answer.js";
+import type { SessionCompression } from "../delivery/compression.js";
 import { contentsOf } from "../delivery/contents.js";
 import { FailureCode } from "../delivery/failure.js";
-import { costOf } from "../delivery/frame_cost.js";
 import type { StoringKey } from "../delivery/marked.js";
-import { MarkingHalf } from "../delivery/marking_half.js";
+import { type MarkingContext, MarkingHalf } from "../delivery/marking_half.js";
 import { OwnMessage } from "../delivery/message.js";
 import type { Outgoing } from "../delivery/outbound.js";
 import { takeRest } from "../delivery/rest.js";
@@ -20,9 +20,14 @@ import type { SessionEnd } from "./session.js";
 
 const pong = contentsOf(Kind.Pong, {});
 
+/** What all sessions of one server share. */
+export interface ServerContext<Data> extends MarkingContext {
+  readonly core: ServerCore<Data>;
+}
+
 /** The end of a session that a server has: what is sent goes through its middleware, and what comes to its handlers. */
 export abstract class ServerHalf<Data> extends MarkingHalf {
-  readonly #core: ServerCore<Data>;
+  declare protected readonly half: ServerContext<Data>;
   #isOwing = false;
   /** It has a part in what all sessions may hold. */
   holdsBytes = false;
@@ -30,11 +35,10 @@ export abstract class ServerHalf<Data> extends MarkingHalf {
 
   protected constructor(core: ServerCore<Data>) {
     super(core.half);
-    this.#core = core;
   }
 
   protected get core(): ServerCore<Data> {
-    return this.#core;
+    return this.half.core;
   }
 
   /** Itself, as others of the server know it. */
@@ -52,12 +56,17 @@ export abstract class ServerHalf<Data> extends MarkingHalf {
     deadlineMs?: number,
   ): void;
 
+  /** What both sides compress with on the connection of now. */
+  get compressedBy(): SessionCompression | undefined {
+    return this.carrier?.compressing?.compression;
+  }
+
   override get isLayered(): boolean {
     return this.core.outgoing !== undefined;
   }
 
   override sendPlain(type: number, payload: Uint8Array): SendResult {
-    return this.#judged(super.sendPlain(type, payload));
+    return this.judged(super.sendPlain(type, payload));
   }
 
   /** Through the middleware, where there is any. */
@@ -95,12 +104,12 @@ export abstract class ServerHalf<Data> extends MarkingHalf {
 
   /** Behind the middleware. */
   override sendDirectly(message: Outgoing): SendResult {
-    return this.#judged(super.sendDirectly(message));
+    return this.judged(super.sendDirectly(message));
   }
 
   /** Where the policy is to close whose queue is full, it is closed. */
-  #judged(result: SendResult): SendResult {
-    if (result === "dropped" && this.outbound.mustClose && !this.isClosing) {
+  private judged(result: SendResult): SendResult {
+    if (result === "dropped" && this.outbound.rarities?.mustClose && !this.isClosing) {
       this.endBy("local", CloseCode.exhausted, "its queue is full", false);
     }
     if (this.outbound.isHeld || this.holdsBytes) this.core.queues.note(this.session);
@@ -155,7 +164,7 @@ export abstract class ServerHalf<Data> extends MarkingHalf {
   protected override onRequest(frame: Readonly<FrameContents>): void {
     if (this.isClosing) {
       // Its handler could send nothing any more.
-      this.handled(frame.channel, frame.seq, costOf(frame));
+      this.pass(frame);
       this.fail(frame.type, FailureCode.goingAway, "the session ends");
     } else if (frame.kind === Kind.Request) this.core.receiver.request(this.session, frame);
     else this.core.receiver.topicRequest(this.session, frame);

@@ -13,10 +13,14 @@ import {
   readCloseOptions,
 } from "../transport/close.js";
 import type { TransportConnection } from "../transport/connection.js";
+import { Comebacks } from "./comebacks.js";
 import type { ConnectionTerms, ResumptionTerms } from "./connection_terms.js";
 import type { ServerCore } from "./core.js";
 import { ServerHalf } from "./server_half.js";
 import type { Session, SessionEnd, SessionInfo, SessionState } from "./session.js";
+
+/** What times of sessions are counted from: such a small number needs no memory of its own beside its session. */
+const epoch = Date.now();
 
 /** What a session begins with. */
 export interface SessionSeed<Data> {
@@ -33,7 +37,10 @@ interface Closing {
   readonly timer: NodeJS.Timeout | undefined;
 }
 
-/** A {@link Session}. There may be a million, so fields are few and most of what they lead to is made when needed. */
+/**
+ * A {@link Session}. There may be a million, so fields are few and most of what they lead to is made when needed. What is a
+ * method of it, or of its two halves, is no `#method`: V8 marks each object with a word for every class of it that has such.
+ */
 export class ServerSession<Data> extends ServerHalf<Data> implements Session<Data> {
   readonly handle: SessionHandle;
   readonly id: string;
@@ -41,23 +48,17 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
   data: Data;
   #transport: TransportConnection | undefined = undefined;
   #state: SessionState = "detached";
-  #tokenCounter = 0;
-  /** Of the token by which it was taken up the last time. */
-  #shownCounter = 0;
-  #welcomes = 0;
-  #committed = 0;
-  /** Of the clock: since when it has no connection. */
-  #detachedAt = 0;
-  readonly #connectedAt = Date.now();
+  /** Undefined where it has its first connection, and nobody has asked for another. */
+  #comebacks: Comebacks | undefined = undefined;
+  /** Since {@link epoch}. */
+  readonly #connectedAt = Math.floor(Date.now() - epoch);
   #promisesHeartbeat = false;
   /** How it ends once its queue is empty, or its time is over. */
   #closing: Closing | undefined = undefined;
   /** Of the clock: when the table was told last that the client was heard. */
   touchedAt = 0;
-  errors = 0;
   /** Of its last connection: what it counts for there. */
   address = "";
-  #resumptions = 0;
 
   constructor(core: ServerCore<Data>, { handle, id, clientId, data }: SessionSeed<Data>) {
     super(core);
@@ -97,7 +98,21 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
   }
 
   get tokenCounter(): number {
-    return this.#tokenCounter;
+    return this.#comebacks?.tokenCounter ?? 1;
+  }
+
+  private comeback(): Comebacks {
+    this.#comebacks ??= new Comebacks();
+    return this.#comebacks;
+  }
+
+  get errors(): number {
+    return this.rarities?.errors ?? 0;
+  }
+
+  /** A handler has thrown. */
+  countError(): void {
+    this.rare().errors += 1;
   }
 
   get info(): SessionInfo {
@@ -106,13 +121,13 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
     return {
       ...{ id, clientId, state, transport, remoteAddress, heartbeats, errors },
       ...{ messagesSent, bytesSent, bytesQueued, bytesUnacknowledged },
-      connectedAt: this.#connectedAt,
+      connectedAt: epoch + this.#connectedAt,
       idleMs: this.core.registry.idleMs(this, this.core.clock.tick),
       roundTripMs: this.#transport?.roundTripMs,
       messagesReceived: this.messagesReceived,
       bytesReceived: this.bytesReceived,
       requestsPending: this.requestsPending,
-      resumptions: this.#resumptions,
+      resumptions: this.#comebacks?.count ?? 0,
       compression: this.compressionFigures && { ...this.compressionFigures },
     };
   }
@@ -129,7 +144,7 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
 
   close(options: CloseOptions = {}): void {
     const read = readCloseOptions(options);
-    this.#beginEnd(read, { by: "local", code: read.code, reason: read.reason });
+    this.beginEnd(read, { by: "local", code: read.code, reason: read.reason });
   }
 
   /** Ends it for a reason that is not the application's. */
@@ -141,33 +156,35 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
     deadlineMs?: number,
   ): void {
     const read = readCloseOptions({ code, reason, graceful, deadlineMs });
-    this.#beginEnd(read, { by, code, reason });
+    this.beginEnd(read, { by, code, reason });
   }
 
   /** The client has committed: the first connection is the session's. */
   begin(transport: TransportConnection, terms: ConnectionTerms): void {
-    this.#attach(transport, terms);
+    this.attach(transport, terms);
     this.core.handlers.call("open", this);
   }
 
   /** It is promised to a client once more. @returns the how manieth time */
   welcomed(): number {
-    this.#welcomes += 1;
-    return this.#welcomes;
+    const comebacks = this.comeback();
+    comebacks.welcomes += 1;
+    return comebacks.welcomes;
   }
 
   /** The same, of any later one. False where the session is over, or cannot go on from there. */
   resume(transport: TransportConnection, terms: ResumptionTerms, data: Data): boolean {
     // One whose client has shown its token elsewhere since: it comes late, by another way, and fences nobody. Where no
     // commit has come in time, several welcomes in a row give the same token; then the later one is not late.
-    const wasShown = ((terms.counter - this.#shownCounter) | 0) <= 0;
-    const isLate = wasShown && terms.order < this.#committed;
+    const comebacks = this.comeback();
+    const wasShown = ((terms.counter - comebacks.shownCounter) | 0) <= 0;
+    const isLate = wasShown && terms.order < comebacks.committed;
     if (isLate || this.isClosing) return false;
     const before = this.#transport;
-    if (!this.#attach(transport, terms)) return false;
-    this.#shownCounter = terms.shown;
-    this.#committed = Math.max(this.#committed, terms.order);
-    this.#resumptions += 1;
+    if (!this.attach(transport, terms)) return false;
+    comebacks.shownCounter = terms.shown;
+    comebacks.committed = Math.max(comebacks.committed, terms.order);
+    comebacks.count += 1;
     if (before !== undefined && before !== transport) {
       before.owner = fenced;
       before.close({ code: CloseCode.superseded, reason: "the session goes on elsewhere", graceful: false });
@@ -184,11 +201,11 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
     if (transport !== this.#transport || this.#state === "closed") return;
     const closedByPeer = by === "peer" && (code === CloseCode.normal || code >= firstApplicationCode);
     if (closedByPeer) {
-      this.#over({ by: "peer", code, reason });
+      this.over({ by: "peer", code, reason });
     } else if (this.#closing !== undefined) {
-      this.#over(this.#closing.end);
+      this.over(this.#closing.end);
     } else {
-      this.#detach();
+      this.detach();
     }
   }
 
@@ -200,7 +217,7 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
     if (isHeld) this.pump(this.nowMs);
     if (this.isClosing) return;
     if (this.#state === "detached") {
-      if ((tick - this.#detachedAt) >>> 0 >= resumeWindowMs)
+      if ((tick - this.comeback().detachedAt) >>> 0 >= resumeWindowMs)
         this.endBy("expired", CloseCode.goingAway, "not resumed");
       return;
     }
@@ -210,7 +227,7 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
       this.core.handlers.call("heartbeatTimeout", this);
       const transport = this.#transport;
       if (transport === undefined) return; // the application has ended it
-      this.#detach();
+      this.detach();
       transport.owner = fenced;
       transport.close({ code: CloseCode.idle, reason: "nothing was heard", graceful: false });
     } else if (idleTimeoutMs > 0 && idleMs >= idleTimeoutMs) {
@@ -221,7 +238,7 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
   override pump(nowMs: number): void {
     super.pump(nowMs);
     if (this.#closing === undefined || this.outbound.hasWaiting || this.#state === "closed") return;
-    this.#finish(this.#closing.options, this.#closing.end);
+    this.finish(this.#closing.options, this.#closing.end);
   }
 
   protected override checkOpen(): void {
@@ -229,7 +246,7 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
     throw new SessionClosedError(`session ${this.id} is closed; nothing more can be sent to it`);
   }
 
-  #attach(
+  private attach(
     transport: TransportConnection,
     { windowBytes, maxMessageBytes, cursors, heartbeat, counter, compression }: ConnectionTerms,
   ): boolean {
@@ -239,11 +256,11 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
     if (!this.outbound.attach(carrier, windowBytes, cursors, this.nowMs)) return false;
     if (this.#state === "closed") return false; // by who was told what became of a message just now
     this.carrier = carrier;
-    this.compressionFigures = carrier.compressing?.figures ?? this.compressionFigures;
+    this.keepFigures(carrier.compressing?.figures);
     this.#transport = transport;
     this.#state = "open";
     // Of several welcomes at once each has given the same token.
-    this.#tokenCounter = Math.max(this.#tokenCounter, counter);
+    if (counter > this.tokenCounter) this.comeback().tokenCounter = counter;
     this.peerMaxBytes = maxMessageBytes;
     this.#promisesHeartbeat = heartbeat;
     transport.owner = this;
@@ -255,42 +272,42 @@ export class ServerSession<Data> extends ServerHalf<Data> implements Session<Dat
     return true;
   }
 
-  #detach(): void {
+  private detach(): void {
     this.#state = "detached";
-    this.#detachedAt = this.core.clock.tick;
+    this.comeback().detachedAt = this.core.clock.tick;
     this.#transport = undefined;
     this.carrier = undefined;
     this.outbound.detach();
     if (this.core.options.resumeWindowMs === 0)
-      this.#over({ by: "expired", code: CloseCode.goingAway, reason: "" });
+      this.over({ by: "expired", code: CloseCode.goingAway, reason: "" });
     else this.core.handlers.call("detached", this);
     this.core.queues.note(this);
   }
 
   /** Ends it when what is queued is sent, or at once. */
-  #beginEnd(options: Complete<CloseOptions>, end: SessionEnd): void {
+  private beginEnd(options: Complete<CloseOptions>, end: SessionEnd): void {
     if (this.#state === "closed") return;
     const waits = options.graceful && this.#transport !== undefined && this.outbound.hasWaiting;
     if (!waits) {
-      this.#finish(options, end);
+      this.finish(options, end);
     } else if (this.#closing === undefined) {
-      const timer = setTimeout(() => this.#finish({ ...options, graceful: false }, end), options.deadlineMs);
+      const timer = setTimeout(() => this.finish({ ...options, graceful: false }, end), options.deadlineMs);
       this.#closing = { options, end, timer };
     }
   }
 
   /** Says so to the client, and ends. */
-  #finish({ code, reason, graceful, deadlineMs }: Complete<CloseOptions>, end: SessionEnd): void {
+  private finish({ code, reason, graceful, deadlineMs }: Complete<CloseOptions>, end: SessionEnd): void {
     const transport = this.#transport;
     if (transport !== undefined) {
       if (graceful) this.sendAcks(true);
       transport.owner = fenced;
       transport.close({ code, reason, graceful, deadlineMs });
     }
-    this.#over(end);
+    this.over(end);
   }
 
-  #over(end: SessionEnd): void {
+  private over(end: SessionEnd): void {
     this.#state = "closed";
     this.#transport = undefined;
     clearTimeout(this.#closing?.timer);

@@ -300,7 +300,10 @@ export class ServerTopics<Data> {
    * passes over what it gets twice.
    */
   #noteFull(sessions: readonly ServerSession<Data>[], subject: string, cursor: Cursor): void {
-    for (const session of sessions) if (session.outbound.isFull) this.#missed.note(session, subject, cursor);
+    for (const session of sessions) {
+      const { bytesQueued, limits } = session.outbound;
+      if (bytesQueued >= limits.highWaterMarkBytes) this.#missed.note(session, subject, cursor);
+    }
   }
 }
 

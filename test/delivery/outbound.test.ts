@@ -322,15 +322,11 @@ describe("what is sent unreliably", () => {
   });
 });
 
-describe("a frame that was made for many", () => {
-  it("goes out as it is, unless it would have to wait", () => {
-    const half = new Half();
-    const head = text("head");
-    assert.equal(half.outbound.sendPrepared(head, undefined, 0), "dropped");
-    const wire = half.attached(new Wire(8));
-    assert.equal(half.outbound.sendPrepared(head, text("tail"), 5), "blocked");
-    assert.equal(half.outbound.sendPrepared(head, undefined, 5), "dropped");
-    assert.deepEqual(Buffer.from(wire.take()!).toString(), "headtail");
-    assert.equal(half.outbound.pump(0), true);
+describe("a session that has ended", () => {
+  it("is refused what it sends, and no other one that has ended is blocked by that", () => {
+    const [one, other] = [new Half(), new Half()];
+    for (const { outbound } of [one, other]) outbound.end();
+    assert.equal(one.outbound.send(message("late")), "dropped");
+    assert.deepEqual([other.outbound.isBlocked, other.outbound.pump(0)], [false, false]);
   });
 });

@@ -39,7 +39,7 @@ export class PlainSession extends SessionHalf {
 
   attach(wire: Wire, windowBytes = 1_000, compression?: SessionCompression): void {
     this.carrier = compression?.carry(wire, this.compressionFigures) ?? wire;
-    this.compressionFigures = this.carrier.compressing?.figures ?? this.compressionFigures;
+    this.keepFigures(this.carrier.compressing?.figures);
     this.outbound.attach(this.carrier, windowBytes, noCursors, 0);
   }
 
