@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { connect } from "millrace/client";
+import { type ClientOptions, type ClientSession, connect } from "millrace/client";
 import { until } from "../../kit/until.js";
 import { ask, call, join, startApp, untilHeard } from "./kit.js";
 
@@ -8,8 +8,12 @@ const rounds = 6;
 const rivals = 12;
 
 /** Connects many at once as one client; which thread gets which, the operating system says. */
-async function race(url: string): Promise<PromiseSettledResult<Awaited<ReturnType<typeof connect>>>[]> {
-  return Promise.allSettled(Array.from({ length: rivals }, () => connect(url, { clientId: "rival" }, {})));
+async function race(
+  url: string,
+  options: ClientOptions = {},
+): Promise<PromiseSettledResult<ClientSession>[]> {
+  const rival = () => connect(url, { clientId: "rival", ...options });
+  return Promise.allSettled(Array.from({ length: rivals }, rival));
 }
 
 describe("one client that connects many times at once, at any of three threads", () => {
@@ -19,7 +23,7 @@ describe("one client that connects many times at once, at any of three threads",
       const results = await race(group.urls[0]!);
       const clients = results.map((result) => {
         assert.equal(result.status, "fulfilled");
-        return (result as PromiseFulfilledResult<Awaited<ReturnType<typeof connect>>>).value;
+        return (result as PromiseFulfilledResult<ClientSession>).value;
       });
       await until("one is left", () => clients.filter(({ state }) => state === "connected").length === 1);
       await until("it is known", () => group.sessionCount === 1);
@@ -40,7 +44,7 @@ describe("one client that connects many times at once, at any of three threads",
   test("has one session from the beginning, where the policy is to reject", async (t) => {
     const group = await startApp(t, { listen: "ws://127.0.0.1:0", sameClient: "reject" });
     for (let round = 0; round < rounds; round += 1) {
-      const results = await race(group.urls[0]!);
+      const results = await race(group.urls[0]!, { reconnect: false }); // or they would come when it is gone
       const begun = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
       // A welcome is no promise: of several that were welcomed the one that commits first is let in.
       await until("one is left", () => begun.filter(({ state }) => state === "connected").length === 1);
@@ -49,6 +53,7 @@ describe("one client that connects many times at once, at any of three threads",
       assert.equal(group.closeSession(winner.id), true);
       await winner.closed;
       await until("none is left", () => group.sessionCount === 0);
+      for (const client of begun) await client.close();
     }
   });
 
