@@ -41,6 +41,7 @@ export class Repeater {
   ): Promise<Reply> {
     const { retries: attempts = this.#options.requestRetries } = options;
     const { retryDelayMs: delayMs = this.#options.requestRetryDelayMs } = options;
+    if (attempts === 0) return ask(timeoutMs);
     const deadlineMs = this.#clock.now() + timeoutMs;
     const backoff = new Backoff({ attempts, delayMs, maxDelayMs, factor: 2, jitter: 1 }, this.#clock);
     let last = await ask(timeoutMs);

@@ -149,7 +149,7 @@ const shelves = [
   new Shelf(16_384, 262_144),
   new Shelf(65_536, 262_144),
 ] as const;
-const largest = 65_536;
+const largest = shelves[3].size;
 
 /**
  * @param bytes that must fit.

@@ -35,6 +35,14 @@ export function u32(value: number, what: string): Uint8Array {
   return Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24); // a view to write by costs more
 }
 
+/** Writes a little-endian `u32`, where a view to write it by would cost more. */
+export function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+}
+
 export function utf8(text: string, maxBytes: number, what: string): Uint8Array {
   const bytes = encoder.encode(text);
   if (bytes.length > maxBytes) {

@@ -2,6 +2,7 @@ import { decodeFrame, encodeFrame, FrameView } from "../frame/frame.js";
 import type { Codec } from "../frame/message_codec.js";
 import { sendFrame } from "../frame/unit.js";
 import type { TransportConnection } from "../transport/connection.js";
+import { putU32 } from "./meta.js";
 import { encodeWelcome, type Welcome } from "./welcome.js";
 
 /** Client ids have no more lengths than that, and a heartbeat is there or not. */
@@ -74,9 +75,7 @@ class Form {
     values.get("resume")!.set(resume);
     values.get("client")?.set(client);
     const heartbeat = values.get("heartbeat");
-    if (heartbeat !== undefined) {
-      for (let byte = 0; byte < 4; byte++) heartbeat[byte] = heartbeatMs! >>> (8 * byte);
-    }
+    if (heartbeat !== undefined) putU32(heartbeat, 0, heartbeatMs!);
     return this.#frame;
   }
 }

@@ -1,6 +1,7 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { InvalidArgumentError } from "../errors.js";
 import { maxClientIdBytes } from "./client_id.js";
+import { putU32 } from "./meta.js";
 import { sessionIdBytes } from "./session_id.js";
 import { ShortHmac } from "./sha256.js";
 
@@ -76,14 +77,6 @@ export class ResumeTokens {
   #code(token: Uint8Array, session: Uint8Array, principal: string): Uint8Array {
     return this.#hmac.of(token.subarray(0, codeOffset), session, principal).subarray(0, codeBytes);
   }
-}
-
-/** By hand: a view of the token's memory would cost more than all of it. */
-function putU32(token: Uint8Array, at: number, value: number): void {
-  token[at] = value;
-  token[at + 1] = value >>> 8;
-  token[at + 2] = value >>> 16;
-  token[at + 3] = value >>> 24;
 }
 
 /**

@@ -148,7 +148,7 @@ export class FrameView implements FrameContents {
     const meta: MetaEntry[] = [];
     for (let index = 0; index < entries; index++) {
       const entry = tableAt(frame, this.#table, frameSlots.meta, index);
-      const key = shortText(bytesOf(frame, entry, entrySlots.key)!);
+      const key = keyText(bytesOf(frame, entry, entrySlots.key)!);
       meta.push({ key, value: bytesOf(frame, entry, entrySlots.value) ?? noBytes });
     }
     this.#meta = meta;
@@ -159,7 +159,7 @@ export class FrameView implements FrameContents {
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Keys are a few letters of ASCII, which the decoder takes ten times as long for. */
-function shortText(bytes: Uint8Array): string {
+function keyText(bytes: Uint8Array): string {
   if (bytes.length > 16) return decoder.decode(bytes);
   let text = "";
   for (let at = 0; at < bytes.length; at++) {

@@ -333,17 +333,17 @@ export class Handshake<Data> {
    */
   #refuseOver(end: SessionEnd | undefined): void {
     const { code, reason } = end ?? { code: CloseCode.goingAway, reason: "the session goes on elsewhere" };
-    this.#settled(refuse(reason));
-    this.#core.counters.rejected += 1;
-    this.transport.close({ code, reason, deadlineMs: refusalDeadlineMs });
+    this.#hangUp(code, refuse(reason));
   }
 
   /** What was promised does not hold any more: by none of these codes a session ends, so its client asks again. */
   #refuseLate(refusal: Refusal): void {
-    const { reason } = refusal;
-    const code = lateCodes.get(refusal.code) ?? CloseCode.goingAway;
+    this.#hangUp(lateCodes.get(refusal.code) ?? CloseCode.goingAway, refusal);
+  }
+
+  #hangUp(code: number, refusal: Refusal): void {
     this.#settled(refusal);
     this.#core.counters.rejected += 1;
-    this.transport.close({ code, reason, deadlineMs: refusalDeadlineMs });
+    this.transport.close({ code, reason: refusal.reason, deadlineMs: refusalDeadlineMs });
   }
 }

@@ -8,15 +8,22 @@ const mappedPrefix = "::ffff:";
  * socket as IPv4.
  */
 export function socketAddress(address: string, port: number): SocketAddress {
-  if (address.startsWith(mappedPrefix) && isIPv4(address.slice(mappedPrefix.length))) {
-    return { address: address.slice(mappedPrefix.length), family: "ipv4", port }; // as systems write it
-  }
+  const mapped = mappedIn(address); // as systems write it
+  if (mapped !== undefined) return { address: mapped, family: "ipv4", port };
   // Nearly all are, and each connection is asked a few times while it is let in.
   if (!address.includes(":") || !isIPv6(address)) return { address, family: "ipv4", port };
   const short = new NodeSocketAddress({ address, family: "ipv6" }).address;
-  const mapped = short.startsWith(mappedPrefix) && short.includes(".");
-  if (mapped) return { address: short.slice(mappedPrefix.length), family: "ipv4", port };
-  return { address: short, family: "ipv6", port };
+  const found = mappedIn(short);
+  return found === undefined
+    ? { address: short, family: "ipv6", port }
+    : { address: found, family: "ipv4", port };
+}
+
+/** The IPv4 address that an IPv6 one stands for. */
+function mappedIn(address: string): string | undefined {
+  if (!address.startsWith(mappedPrefix)) return undefined;
+  const rest = address.slice(mappedPrefix.length);
+  return isIPv4(rest) ? rest : undefined;
 }
 
 /** Reads what `formatAddress` writes. */

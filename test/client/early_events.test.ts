@@ -199,6 +199,7 @@ describe("a message that may be handled twice", () => {
       },
       { reconnect: { delayMs: 1 }, earlyData: { store: once } },
     );
+    await until("the server has its commit", () => log.lines.includes("open"));
     session.abandon();
     await until("it is lost", () => session.state === "reconnecting");
     session.send("behind");
