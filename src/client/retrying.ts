@@ -22,23 +22,16 @@ const lasting = [
   ProtocolViolationError,
   FrameMalformedError,
 ];
-/** Refusals that say nothing of the client. */
-const passing: ReadonlySet<number> = new Set([
-  RejectCode.full,
-  RejectCode.tooOften,
-  RejectCode.goingAway,
-  RejectCode.internal,
-  RejectCode.elsewhere,
-]);
+
 /** Whether a try that has failed may be followed by another. */
 export function mayRetry(cause: unknown): boolean {
   if (cause instanceof ConnectFailedError) return cause.errors.some(({ error }) => mayRetry(error));
   if (cause instanceof SessionRefusedError) {
     const { rejectCode: code, retryAfterMs } = cause;
-    if (passing.has(code)) return true;
-    return (
-      retryAfterMs !== undefined && (code >= firstApplicationReject || code === RejectCode.clientIdTaken)
-    );
+    if (code === RejectCode.unauthenticated || code === RejectCode.version) return false;
+    // The others say nothing of the client.
+    const isOfClient = code === RejectCode.clientIdTaken || code >= firstApplicationReject;
+    return !isOfClient || retryAfterMs !== undefined;
   }
   return !lasting.some((kind) => cause instanceof kind);
 }

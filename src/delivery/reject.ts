@@ -21,6 +21,8 @@ export const RejectCode = {
   internal: 7,
   /** The session that it resumes is another server's, which it is to ask: `target` says where that is. */
   elsewhere: 8,
+  /** No session was begun in its time: the client, its network or the server was too slow. */
+  timeout: 9,
 } as const;
 
 /** Codes from here to 2^32 - 1 are the application's. */

@@ -137,8 +137,8 @@ export type Answer = Uint8Array | string | undefined;
 export interface ServerBehaviour<Data = unknown, Events = unknown> {
   /**
    * Says who a client is, at every hello, of sessions that are taken up again too. Without it anybody is let in.
-   * @returns the session's data, or a refusal. What it throws is told to `error`, and to the client as no more than that
-   *   it was not let in.
+   * @returns the session's data, or a refusal. What it throws is told to `error`; the client learns no more than that
+   *   the server has a fault (`RejectCode.internal`), and comes again.
    */
   authenticate?(
     hello: ClientHello,

@@ -21,7 +21,7 @@ import type { AuthenticateContext, ClientHello } from "./behaviour.js";
 import type { ServerCore } from "./core.js";
 import { EarlyFrames } from "./early_frames.js";
 import { EarlyTalk } from "./early_talk.js";
-import { Refusal, refuse, refuseFull } from "./refusal.js";
+import { Refusal, refuse, refuseFault, refuseFull } from "./refusal.js";
 import { ServerSession } from "./server_session.js";
 import type { SessionEnd } from "./session.js";
 import { newSessionId } from "./session_id.js";
@@ -129,7 +129,7 @@ export class Handshake<Data> {
 
   /** Has not shown who it is in its time, or not begun what it was welcomed to: its Commit may be on its way. */
   expire(): void {
-    const refusal = refuse("no session was begun in time");
+    const refusal = refuse("no session was begun in time", { code: RejectCode.timeout });
     if (this.#phase !== "welcomed") this.#reject(refusal);
     else {
       this.end();
@@ -186,7 +186,7 @@ export class Handshake<Data> {
     try {
       judged = this.#core.authenticate(said, context);
     } catch (cause) {
-      this.#onFault(cause);
+      if (this.#phase === "authenticating") this.#fail(cause);
       return;
     }
     if (!isThenable(judged)) {
@@ -202,7 +202,7 @@ export class Handshake<Data> {
       },
       (cause) => {
         this.#core.unsettled -= 1;
-        this.#onFault(cause);
+        if (this.#phase === "authenticating") this.#fail(cause);
       },
     );
   }
@@ -214,15 +214,13 @@ export class Handshake<Data> {
       if (this.transport.state === "open") this.#onJudged(hello, context, judged);
       else this.end();
     } catch (cause) {
-      this.#reject(refuse());
-      this.#core.handlers.report(undefined, cause);
+      this.#fail(cause);
     }
   }
 
-  /** The application could not tell: the client learns no more than that. */
-  #onFault(cause: unknown): void {
-    if (this.#phase !== "authenticating") return;
-    this.#reject(refuse());
+  /** The application could not tell: the client learns no more than that, and may come when it can. */
+  #fail(cause: unknown): void {
+    this.#reject(refuseFault());
     this.#core.handlers.report(undefined, cause);
   }
 

@@ -47,6 +47,11 @@ export function refuse(reason = "not let in", options: RefuseOptions = {}): Refu
 /** When who finds no room, or nobody there, may come again. */
 export const comeAgainMs = 5_000;
 
+/** Whatever it was, it says nothing of the client, who may come again. */
+export function refuseFault(): Refusal {
+  return refuse("a fault of the server", { code: RejectCode.internal });
+}
+
 /** There is no room now; another time there may be. */
 export function refuseFull(reason: string): Refusal {
   return refuse(reason, { code: RejectCode.full, retryAfterMs: comeAgainMs });

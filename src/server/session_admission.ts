@@ -4,7 +4,7 @@ import { addressKey } from "../limit/address_key.js";
 import { AddressLimits } from "../limit/address_limits.js";
 import { CloseCode } from "../transport/close.js";
 import type { ServerCore } from "./core.js";
-import { comeAgainMs, type Refusal, refuse, refuseFull } from "./refusal.js";
+import { comeAgainMs, type Refusal, refuse, refuseFault, refuseFull } from "./refusal.js";
 import type { ServerSession } from "./server_session.js";
 import { idWordsOf } from "./session_id.js";
 
@@ -67,7 +67,7 @@ export class SessionAdmission<Data> {
     if (!this.#open(session)) {
       this.leave(address);
       if (clientId !== undefined) registry.giveBack(clientId, handle);
-      return refuse("a fault of the server", { code: RejectCode.internal });
+      return refuseFault();
     }
     const known = registry.add(session);
     // Of several threads at once each displaces the one before it, so one session remains.

@@ -13,7 +13,14 @@ import {
   type TransportBehaviour,
 } from "millrace";
 import { type ClientBehaviour, type ClientOptions, type ClientSession, connect } from "millrace/client";
-import { createServer, RejectCode, refuse, type Server, type ServerBehaviour } from "millrace/server";
+import {
+  createServer,
+  RejectCode,
+  refuse,
+  type Server,
+  type ServerBehaviour,
+  type ServerOptions,
+} from "millrace/server";
 import { createStreamRelay } from "millrace/testing";
 import { beginSession } from "#internal/client/begin.js";
 import { ResumableSession } from "#internal/client/client_session.js";
@@ -106,8 +113,13 @@ async function turns(): Promise<void> {
   for (let i = 0; i < 10; i += 1) await new Promise(setImmediate);
 }
 
-async function serve(t: TestContext, behaviour: ServerBehaviour<unknown> = {}, listen = "tcp://127.0.0.1:0") {
-  const server = await createServer({ listen }, behaviour);
+async function serve(
+  t: TestContext,
+  behaviour: ServerBehaviour<unknown> = {},
+  listen = "tcp://127.0.0.1:0",
+  options: Partial<ServerOptions> = {},
+) {
+  const server = await createServer({ listen, ...options }, behaviour);
   t.after(() => server.close({ graceful: false }));
   return server;
 }
@@ -185,6 +197,46 @@ describe("reconnecting", () => {
     assert.ok(error instanceof SessionRefusedError && error.rejectCode === 300);
     assert.equal(client.state, "failed");
   });
+
+  for (const [what, fails] of Object.entries<() => unknown>({
+    "cannot tell who it is": () => {
+      throw new Error("the database is away");
+    },
+    "cannot tell who it is a little later": () => Promise.reject(new Error("the database is away")),
+    "does not say in time who it is": () => new Promise(() => {}),
+  })) {
+    test(`comes again to a server that ${what}, and loses nothing`, async (t) => {
+      let hellos = 0;
+      const got: string[] = [];
+      const server = await serve(
+        t,
+        {
+          authenticate: () => {
+            hellos += 1;
+            return hellos === 2 ? fails() : {};
+          },
+          resumed: () => void got.push("resumed"),
+          message: (_session, message) => void got.push(message.text()),
+          error: () => {},
+        },
+        undefined,
+        { authenticateTimeoutMs: 500 },
+      );
+      const line = new Line();
+      const client = await line.join(t, server, { reconnect: { delayMs: 100, jitter: 0 } });
+      await until("it has begun", () => server.sessionCount === 1);
+      client.abandon();
+      await until("it is lost", () => client.state === "reconnecting");
+      client.send("kept");
+      await line.pass(100);
+      await until("it is judged", () => hellos === 2);
+      // The connect timeout of the try runs by this time, too: it is over for another reason.
+      await until("its refusal is heard", () => server.counters.rejected === 1 && line.time.pending === 1);
+      while (client.state !== "connected") await line.pass(1_000);
+      await until("it has come", () => got.length === 2);
+      assert.deepEqual(got, ["resumed", "kept"]);
+    });
+  }
 
   test("waits no longer when there is another network, and takes a connection there for none that lasts", async (t) => {
     const server = await serve(t);

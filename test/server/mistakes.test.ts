@@ -37,7 +37,7 @@ describe("mistakes", () => {
       },
       error: (_session, cause) => causes.push(cause),
     });
-    await assert.rejects(kit.join(t, server, { clientId: "eve" }), /not let in/);
+    await assert.rejects(kit.join(t, server, { clientId: "eve" }), /a fault of the server/);
     assert.ok(causes[0] instanceof TypeError);
     assert.match(causes[0].message, /assign context.clientId/);
     const frozen = await kit.serve(t, { authenticate: (hello) => Object.isFrozen(hello) });

@@ -111,7 +111,7 @@ export function describeBadPeers(kit: SessionKit): void {
       halfway.say({ kind: Kind.Hello, type: 1 });
       await halfway.next(); // welcomed, and never commits
       await server.reload({ authenticateTimeoutMs: 100 }); // which is for all who have not begun yet
-      assert.equal(readReject(await silent.next()).code, RejectCode.unauthenticated);
+      assert.equal(readReject(await silent.next()).code, RejectCode.timeout);
       assert.equal((await silent.closed).code, CloseCode.unauthenticated);
       assert.equal((await halfway.closed).code, CloseCode.goingAway); // its Commit may be on its way
       await until("nothing is left of them", () => server.connectionCount === 1 && server.sessionCount === 1);
@@ -312,7 +312,7 @@ export function describeBadPeers(kit: SessionKit): void {
         });
         const peer = await dial(t, server);
         peer.say({ kind: Kind.Hello, type: 1 });
-        assert.equal(readReject(await peer.next()).code, RejectCode.unauthenticated);
+        assert.equal(readReject(await peer.next()).code, RejectCode.internal);
         await peer.closed;
       }
       await until("both are told", () => faults.length === 2);

@@ -44,10 +44,9 @@ export function describeHandshake(kit: SessionKit): void {
     test("refuses who does not prove itself, whoever that is, in the same words", async (t) => {
       const server = await kit.serve(t, {
         authenticate: async ({ clientId, tokenText }) => {
-          if (clientId === "nobody") throw new Error("there is no such account");
+          if (clientId === "nobody") return refuse();
           return tokenText === "right" ? {} : refuse();
         },
-        error: () => {},
       });
       const refusals = [];
       for (const clientId of ["ali", "nobody"]) {
@@ -62,6 +61,29 @@ export function describeHandshake(kit: SessionKit): void {
       assert.equal(refusals[0]![0], RejectCode.unauthenticated);
       assert.equal(server.sessionCount, 0);
       await until("their connections are gone", () => server.connectionCount === 0);
+    });
+
+    test("tells clients of a fault of its own that it is one, and the application which", async (t) => {
+      const faults: unknown[] = [];
+      const fault = new Error("the database of accounts is away");
+      const server = await kit.serve(t, {
+        authenticate: ({ clientId }) => {
+          if (clientId === "at once") throw fault;
+          return Promise.reject(fault);
+        },
+        error: (session, cause) => void faults.push(session, cause),
+      });
+      for (const clientId of ["at once", "later"]) {
+        const error = await kit.join(t, server, { clientId }).then(
+          () => assert.fail("it was let in"),
+          (cause: unknown) => cause,
+        );
+        assert.ok(error instanceof SessionRefusedError);
+        assert.equal(error.rejectCode, RejectCode.internal);
+        assert.match(error.message, /a fault of the server/);
+        assert.doesNotMatch(error.message, /database/);
+      }
+      assert.deepEqual(faults, [undefined, fault, undefined, fault]);
     });
 
     test("gives nobody the session id or the client id that it asks for, where authenticate says otherwise", async (t) => {

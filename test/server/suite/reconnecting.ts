@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { CloseInfo } from "millrace";
 import type { Connected, Missed } from "millrace/client";
-import { FailureCode, type Session } from "millrace/server";
+import { FailureCode, refuse, type Session } from "millrace/server";
 import { deferred } from "../../kit/deferred.js";
 import { until } from "../../kit/until.js";
 import { Exchange } from "./exchange.js";
@@ -144,10 +144,8 @@ export function describeReconnecting(kit: SessionKit): void {
       const server = await kit.serve(t, {
         authenticate: (_hello, context) => {
           context.clientId = undefined;
-          if (!mayCome) throw new Error("not any more");
-          return {};
+          return mayCome ? {} : refuse("not any more");
         },
-        error: () => {},
       });
       const ends: CloseInfo[] = [];
       const close = (_session: unknown, info: CloseInfo) => void ends.push(info);
