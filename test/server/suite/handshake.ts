@@ -71,7 +71,7 @@ export function describeHandshake(kit: SessionKit): void {
           if (clientId === "at once") throw fault;
           return Promise.reject(fault);
         },
-        error: (session, cause) => void faults.push(session, cause),
+        error: (session, cause) => void faults.push(session, String(cause)),
       });
       for (const clientId of ["at once", "later"]) {
         const error = await kit.join(t, server, { clientId }).then(
@@ -83,7 +83,8 @@ export function describeHandshake(kit: SessionKit): void {
         assert.match(error.message, /a fault of the server/);
         assert.doesNotMatch(error.message, /database/);
       }
-      assert.deepEqual(faults, [undefined, fault, undefined, fault]);
+      await until("both are told", () => faults.length === 4);
+      assert.deepEqual(faults, [undefined, String(fault), undefined, String(fault)]);
     });
 
     test("gives nobody the session id or the client id that it asks for, where authenticate says otherwise", async (t) => {
