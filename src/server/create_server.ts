@@ -263,14 +263,18 @@ class SessionServer<Data> implements Server<Data> {
     do {
       const page = this.sessions({ cursor });
       const verdicts = page.sessions.map(async (session) => {
-        const stays = await judge(mayStay, session);
-        if (stays || session.state === "closed") return;
-        (session as ServerSession<Data>).endBy(
-          "local",
+        let end: readonly [code: number, reason: string] = [
           CloseCode.unauthenticated,
           "not authorised any more",
-          false,
-        );
+        ];
+        try {
+          if (await mayStay(session)) return;
+        } catch (cause) {
+          end = [CloseCode.internal, "a fault of the server"];
+          this.#core.handlers.report(session as ServerSession<Data>, cause);
+        }
+        if (session.state === "closed") return;
+        (session as ServerSession<Data>).endBy("local", ...end, false);
         ended += 1;
       });
       await Promise.all(verdicts);
@@ -316,16 +320,5 @@ class SessionServer<Data> implements Server<Data> {
       this.#hasEnded = true;
       this.#core.stop();
     }
-  }
-}
-
-async function judge<Data>(
-  mayStay: (session: Session<Data>) => boolean | PromiseLike<boolean>,
-  session: Session<Data>,
-): Promise<boolean> {
-  try {
-    return await mayStay(session);
-  } catch {
-    return false;
   }
 }

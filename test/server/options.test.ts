@@ -376,26 +376,38 @@ describe("an ending server", () => {
 
 describe("who may stay", () => {
   test("is asked again of every session, and revoked by client id", async (t) => {
-    const server = await kit.serve(t, {}, { sameClient: "allow" });
+    const faults: unknown[] = [];
+    const fault = new Error("who is that?");
+    const error = (session: Session | undefined, cause: unknown) =>
+      void faults.push(session?.clientId, cause);
+    const server = await kit.serve(t, { error }, { sameClient: "allow" });
     const clients = await Promise.all(
-      ["a", "a", "b", "c"].map((clientId) => kit.join(t, server, { clientId })),
+      ["a", "a", "b", "c", "d"].map((clientId) =>
+        kit.join(t, server, { clientId, reconnect: clientId === "d" && { delayMs: 1 } }),
+      ),
     );
-    await until("all have begun", () => server.sessionCount === 4);
+    await until("all have begun", () => server.sessionCount === 5);
     assert.equal(server.revoke("a"), 2);
     const asked: (string | undefined)[] = [];
+    const judgedId = clients[4]!.id;
     const ended = await server.reauthorise(async ({ clientId }) => {
       asked.push(clientId);
-      if (clientId === "c") throw new Error("who is that?");
-      return true;
+      if (clientId === "d") throw fault;
+      return clientId === "b";
     });
-    assert.equal(ended, 1);
-    assert.deepEqual(asked.sort(), ["b", "c"]);
+    assert.equal(ended, 2);
+    assert.deepEqual(asked.sort(), ["b", "c", "d"]);
+    assert.deepEqual(faults, ["d", fault]);
     assert.deepEqual(
       server.sessions().sessions.map(({ clientId }) => clientId),
       ["b"],
+      "and nobody has come again in this turn",
     );
     for (const client of [clients[0]!, clients[1]!, clients[3]!]) {
       assert.equal((await client.closed).code, CloseCode.unauthenticated);
     }
+    await until("who could not be judged has come again, and is asked who it is", () =>
+      server.sessionsOf("d").some(({ id }) => id !== judgedId && id === clients[4]!.id),
+    );
   });
 });
