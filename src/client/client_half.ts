@@ -82,6 +82,11 @@ export abstract class ClientHalf extends SpeakingHalf {
     );
   }
 
+  /** Asks for what the session is not whole without, as long as what refuses it passes. */
+  protected insist(ask: () => Promise<Reply>): Promise<Reply> {
+    return this.#repeater.ask(ask, { retries: Infinity, timeoutMs: Infinity });
+  }
+
   protected override readRequest(subject: string, options: ClientRequestOptions) {
     return readClientRequest(subject, options);
   }

@@ -177,7 +177,11 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
   }
 
   #addTopics({ Topics }: Extras): Topics {
-    this.#topics ??= new Topics((...asked) => this.#asked(...asked), this.#handlers);
+    this.#topics ??= new Topics(
+      (...asked) => this.#asked(...asked),
+      (ask) => this.insist(ask),
+      this.#handlers,
+    );
     return this.#topics;
   }
 

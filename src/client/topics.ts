@@ -25,25 +25,37 @@ type Ask = (
   meta?: readonly MetaEntry[],
 ) => Promise<Reply>;
 
+/** Asks again and again while what refuses it passes. */
+type Insist = (ask: () => Promise<Reply>) => Promise<Reply>;
+
+type Failure = Reply & { readonly status: "failure" };
+
 const nothing = new Uint8Array(0);
+const lost: Failure = { status: "failure", code: FailureCode.lost, reason: "" };
+/** When a fault of the server's may be mended. */
+const faultMs = 1_000;
 
 /** What a client hears of topics, and says there. */
 export class Topics {
   readonly positions = new TopicPositions();
   readonly #ask: Ask;
+  readonly #insist: Insist;
   readonly #handlers: ClientHandlers;
   /** What the server is to be asked for again where it has lost the session. */
   readonly #patterns = new Set<string>();
+  #renewals = 0;
 
-  constructor(ask: Ask, handlers: ClientHandlers) {
+  constructor(ask: Ask, insist: Insist, handlers: ClientHandlers) {
     this.#ask = ask;
+    this.#insist = insist;
     this.#handlers = handlers;
   }
 
   async subscribe(pattern: string, options: { readonly from?: SubscribeFrom }): Promise<Subscription> {
     const from = readSubscribe(pattern, options);
     if (from !== undefined) this.positions.begin(pattern, from);
-    const subscription = await this.#subscribe(pattern, from && [fromEntry(from)]);
+    const meta = await this.#asked(Kind.Subscribe, pattern, nothing, from && [fromEntry(from)]);
+    const subscription = readSubscription(meta);
     this.#patterns.add(pattern);
     const { cursor } = subscription;
     if (from === undefined && cursor !== undefined) this.positions.began(pattern, cursor);
@@ -64,6 +76,7 @@ export class Topics {
 
   /** The server has lost the session, and with it the subscriptions. @param maxBytes what it takes of topics in one frame. */
   renew(maxBytes: number): void {
+    this.#renewals += 1;
     for (const pattern of this.#patterns) void this.#renew(pattern, maxBytes);
   }
 
@@ -91,15 +104,8 @@ export class Topics {
   }
 
   /** Gives what the answer's meta says. @throws RequestFailure, TimeoutError, SessionClosedError */
-  async #asked(...[kind, subject, payload, meta]: Parameters<Ask>): Promise<readonly MetaEntry[]> {
-    const reply = await this.#ask(kind, subject, payload, meta);
-    if (reply.status === "success") return reply.meta;
-    if (reply.status === "failure") throw new RequestFailure(reply.reason, reply.code);
-    throw new TimeoutError(`the server did not answer about "${subject}" in time`);
-  }
-
-  async #subscribe(pattern: string, meta: readonly MetaEntry[] | undefined): Promise<Subscription> {
-    return readSubscription(await this.#asked(Kind.Subscribe, pattern, nothing, meta));
+  async #asked(...asked: Parameters<Ask>): Promise<readonly MetaEntry[]> {
+    return metaOf(await this.#ask(...asked), asked[1]);
   }
 
   /**
@@ -111,15 +117,56 @@ export class Topics {
     const isKnown = after !== undefined;
     const ofWildcards = (topic: string) => !this.#patterns.has(topic);
     const meta = isKnown ? [fromEntry(after)] : placeEntries(this.positions.places(maxBytes, ofWildcards));
+    const renewal = this.#renewals;
+    let told: number = FailureCode.lost;
+    const ask = async (): Promise<Reply> => {
+      // Another session asks for all of it itself, and whoever has unsubscribed wants none.
+      if (renewal !== this.#renewals || !this.#patterns.has(pattern)) return lost;
+      const reply = passing(await this.#ask(Kind.Subscribe, pattern, nothing, meta));
+      if (reply.status === "failure" && reply.code !== told) {
+        told = reply.code;
+        this.#report(failureOf(reply));
+      }
+      return reply;
+    };
     try {
-      const { recovered } = await this.#subscribe(pattern, meta);
+      const { recovered } = readSubscription(metaOf(await this.#insist(ask), pattern));
       if (!isKnown || !recovered) this.#handlers.call("gap", { topic: pattern, after });
     } catch (cause) {
-      const isOver = cause instanceof SessionClosedError;
+      const isFailure = cause instanceof RequestFailure; // which is told already
       // It is asked for once more, where the next session is lost, too.
-      if (isOver || (cause instanceof RequestFailure && cause.code === FailureCode.lost)) return;
+      if (cause instanceof SessionClosedError || (isFailure && cause.code === FailureCode.lost)) return;
       this.#handlers.call("gap", { topic: pattern, after });
-      if (this.#handlers.hasErrorHandler) this.#handlers.report(cause);
+      if (!isFailure) this.#report(cause);
     }
   }
+
+  #report(cause: unknown): void {
+    if (this.#handlers.hasErrorHandler) this.#handlers.report(cause);
+  }
+}
+
+/** A fault of the server's passes, too, and what it has not answered in time: it says nothing of who may listen. */
+function passing(reply: Reply): Reply {
+  const passes =
+    reply.status === "timeout" || (reply.status === "failure" && reply.code === FailureCode.internal);
+  if (!passes) return reply;
+  return {
+    code: FailureCode.timeout,
+    reason: "no answer in time",
+    retryAfterMs: faultMs,
+    ...reply,
+    status: "failure",
+  };
+}
+
+/** @throws RequestFailure, TimeoutError */
+function metaOf(reply: Reply, subject: string): readonly MetaEntry[] {
+  if (reply.status === "success") return reply.meta;
+  if (reply.status === "failure") throw failureOf(reply);
+  throw new TimeoutError(`the server did not answer about "${subject}" in time`);
+}
+
+function failureOf(reply: Failure): RequestFailure {
+  return new RequestFailure(reply.reason, reply.code, reply);
 }
