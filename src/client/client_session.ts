@@ -3,7 +3,7 @@ import { encodeCommit } from "../delivery/commit.js";
 import { agreedCompression, type CompressionFigures } from "../delivery/compression.js";
 import type { Confirmation, Rejection } from "../delivery/confirmation.js";
 import { type Cursors, noCursors } from "../delivery/cursors.js";
-import { FailureCode, type Reply } from "../delivery/failure.js";
+import { FailureCode } from "../delivery/failure.js";
 import { readGoAway } from "../delivery/goaway.js";
 import type { Hello } from "../delivery/hello.js";
 import { MessageView } from "../delivery/message.js";
@@ -12,7 +12,7 @@ import type { MessageId } from "../delivery/send_options.js";
 import { idText } from "../delivery/session_id.js";
 import type { Welcome } from "../delivery/welcome.js";
 import { ProtocolViolationError, ResourceExhaustedError, SessionClosedError } from "../errors.js";
-import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
+import { type FrameContents, Kind } from "../frame/frame.js";
 import { sendFrame } from "../frame/unit.js";
 import { CloseCode, type CloseInfo, type CloseOptions } from "../transport/close.js";
 import { readWait, type WaitOptions } from "../transport/wait.js";
@@ -178,7 +178,10 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
 
   #addTopics({ Topics }: Extras): Topics {
     this.#topics ??= new Topics(
-      (...asked) => this.#asked(...asked),
+      (...asked) => {
+        this.checkOpen();
+        return this.ask(...asked);
+      },
       (ask) => this.insist(ask),
       this.#handlers,
     );
@@ -334,12 +337,6 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
 
   protected override onDrain(): void {
     this.#handlers.call("drain");
-  }
-
-  #asked(kind: number, subject: string, payload: Uint8Array, meta?: readonly MetaEntry[]): Promise<Reply> {
-    this.checkOpen();
-    this.checkSize(payload);
-    return this.ask(kind, subject, payload, { meta });
   }
 
   protected override checkOpen(): void {

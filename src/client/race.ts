@@ -1,7 +1,14 @@
+import { RejectCode } from "../delivery/reject.js";
 import type { Clock } from "../dispatch/clock.js";
 import { ConnectFailedError, SessionRefusedError } from "../errors.js";
 import { abortedError, throwIfAborted } from "../transport/wait.js";
-import { isElsewhere } from "./retrying.js";
+
+/** One server may refuse whom another lets in: it is not the one to ask, or could not tell. */
+const ofOneServer: ReadonlySet<number> = new Set([
+  RejectCode.elsewhere,
+  RejectCode.internal,
+  RejectCode.timeout,
+]);
 
 /** How {@link race} is run. @typeParam T what is dialled: a connection that has been welcomed, and not committed. */
 export interface RaceOptions<T> {
@@ -120,7 +127,7 @@ class Race<T> {
     runner.isDone = true;
     runner.error = error;
     const isOnly = this.#runners.length === 1;
-    if (isOnly || (error instanceof SessionRefusedError && !isElsewhere(error))) {
+    if (isOnly || (error instanceof SessionRefusedError && !ofOneServer.has(error.rejectCode))) {
       this.#end(() => this.#reject(error));
     } else if (this.#runners.every(({ isDone }) => isDone)) {
       this.#end(() =>

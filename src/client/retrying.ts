@@ -43,6 +43,8 @@ export function isElsewhere(cause: unknown): cause is SessionRefusedError {
 
 /** When the server has asked the client to come again; 0 where it has not said so. */
 export function retryAfterOf(cause: unknown): number {
+  if (cause instanceof ConnectFailedError)
+    return Math.max(...cause.errors.map(({ error }) => retryAfterOf(error)));
   return (cause instanceof SessionRefusedError && cause.retryAfterMs) || 0;
 }
 

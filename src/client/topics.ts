@@ -22,7 +22,7 @@ type Ask = (
   kind: number,
   subject: string,
   payload: Uint8Array,
-  meta?: readonly MetaEntry[],
+  options: { readonly meta?: readonly MetaEntry[] | undefined; readonly timeoutMs?: number },
 ) => Promise<Reply>;
 
 /** Asks again and again while what refuses it passes. */
@@ -34,6 +34,8 @@ const nothing = new Uint8Array(0);
 const lost: Failure = { status: "failure", code: FailureCode.lost, reason: "" };
 /** When a fault of the server's may be mended. */
 const faultMs = 1_000;
+/** The session brings the answer, by another connection if need be; who asks again meanwhile asks twice. */
+const renewalMs = 3_600_000;
 
 /** What a client hears of topics, and says there. */
 export class Topics {
@@ -41,9 +43,9 @@ export class Topics {
   readonly #ask: Ask;
   readonly #insist: Insist;
   readonly #handlers: ClientHandlers;
-  /** What the server is to be asked for again where it has lost the session. */
-  readonly #patterns = new Set<string>();
-  #renewals = 0;
+  /** What the server is to be asked for again where it has lost the session, and which time it was asked for last. */
+  readonly #patterns = new Map<string, number>();
+  #times = 0;
 
   constructor(ask: Ask, insist: Insist, handlers: ClientHandlers) {
     this.#ask = ask;
@@ -54,9 +56,10 @@ export class Topics {
   async subscribe(pattern: string, options: { readonly from?: SubscribeFrom }): Promise<Subscription> {
     const from = readSubscribe(pattern, options);
     if (from !== undefined) this.positions.begin(pattern, from);
-    const meta = await this.#asked(Kind.Subscribe, pattern, nothing, from && [fromEntry(from)]);
+    if (this.#patterns.has(pattern)) this.#patterns.set(pattern, ++this.#times); // in place of a renewal
+    const meta = await this.#asked(Kind.Subscribe, pattern, nothing, { meta: from && [fromEntry(from)] });
     const subscription = readSubscription(meta);
-    this.#patterns.add(pattern);
+    this.#patterns.set(pattern, ++this.#times);
     const { cursor } = subscription;
     if (from === undefined && cursor !== undefined) this.positions.began(pattern, cursor);
     return subscription;
@@ -66,18 +69,20 @@ export class Topics {
     checkTopic(pattern, "a pattern");
     this.positions.forget(pattern);
     this.#patterns.delete(pattern);
-    await this.#asked(Kind.Unsubscribe, pattern, nothing);
+    await this.#asked(Kind.Unsubscribe, pattern, nothing, {});
   }
 
   async publish(topic: string, message: Uint8Array | string): Promise<void> {
     checkTopic(topic, "a topic");
-    await this.#asked(Kind.Publish, topic, payloadOf(message, "a message"));
+    await this.#asked(Kind.Publish, topic, payloadOf(message, "a message"), {});
   }
 
   /** The server has lost the session, and with it the subscriptions. @param maxBytes what it takes of topics in one frame. */
   renew(maxBytes: number): void {
-    this.#renewals += 1;
-    for (const pattern of this.#patterns) void this.#renew(pattern, maxBytes);
+    for (const pattern of this.#patterns.keys()) {
+      this.#patterns.set(pattern, ++this.#times);
+      void this.#renew(pattern, maxBytes);
+    }
   }
 
   /** A publication, or a gap. */
@@ -117,14 +122,19 @@ export class Topics {
     const isKnown = after !== undefined;
     const ofWildcards = (topic: string) => !this.#patterns.has(topic);
     const meta = isKnown ? [fromEntry(after)] : placeEntries(this.positions.places(maxBytes, ofWildcards));
-    const renewal = this.#renewals;
-    let told: number = FailureCode.lost;
+    const time = this.#patterns.get(pattern);
+    // Not any more where it is not wanted, or was asked for anew: by the next session, or the application.
+    const isWanted = () => this.#patterns.get(pattern) === time;
+    const told = new Set<number>([FailureCode.lost]);
     const ask = async (): Promise<Reply> => {
-      // Another session asks for all of it itself, and whoever has unsubscribed wants none.
-      if (renewal !== this.#renewals || !this.#patterns.has(pattern)) return lost;
-      const reply = passing(await this.#ask(Kind.Subscribe, pattern, nothing, meta));
-      if (reply.status === "failure" && reply.code !== told) {
-        told = reply.code;
+      if (!isWanted()) return lost;
+      const reply = passing(
+        await this.#ask(Kind.Subscribe, pattern, nothing, { meta, timeoutMs: renewalMs }),
+      );
+      if (!isWanted()) return lost;
+      if (reply.status === "failure" && !told.has(reply.code)) {
+        if (told.size === 1) this.#handlers.call("gap", { topic: pattern, after });
+        told.add(reply.code);
         this.#report(failureOf(reply));
       }
       return reply;
@@ -133,11 +143,10 @@ export class Topics {
       const { recovered } = readSubscription(metaOf(await this.#insist(ask), pattern));
       if (!isKnown || !recovered) this.#handlers.call("gap", { topic: pattern, after });
     } catch (cause) {
-      const isFailure = cause instanceof RequestFailure; // which is told already
-      // It is asked for once more, where the next session is lost, too.
-      if (cause instanceof SessionClosedError || (isFailure && cause.code === FailureCode.lost)) return;
+      // The one is told by then, or asked for once more by the next session.
+      if (cause instanceof RequestFailure || cause instanceof SessionClosedError) return;
       this.#handlers.call("gap", { topic: pattern, after });
-      if (!isFailure) this.#report(cause);
+      this.#report(cause);
     }
   }
 
@@ -146,18 +155,10 @@ export class Topics {
   }
 }
 
-/** A fault of the server's passes, too, and what it has not answered in time: it says nothing of who may listen. */
+/** A fault of the server's passes, too: it says nothing of who may listen. */
 function passing(reply: Reply): Reply {
-  const passes =
-    reply.status === "timeout" || (reply.status === "failure" && reply.code === FailureCode.internal);
-  if (!passes) return reply;
-  return {
-    code: FailureCode.timeout,
-    reason: "no answer in time",
-    retryAfterMs: faultMs,
-    ...reply,
-    status: "failure",
-  };
+  const isFault = reply.status === "failure" && reply.code === FailureCode.internal;
+  return isFault ? { retryAfterMs: faultMs, ...reply } : reply;
 }
 
 /** @throws RequestFailure, TimeoutError */

@@ -45,6 +45,7 @@ export async function jwt<Data = any>(options: JwtOptions): Promise<JwtMiddlewar
     let claims: JwtClaims;
     try {
       claims = await verify(hello.tokenText);
+      if (read.clientId === undefined) checkClientId(claims.sub);
     } catch (cause) {
       if (cause instanceof KeysUnavailableError) throw cause;
       read.refused?.(cause, context);

@@ -40,7 +40,10 @@ export interface AuthenticateContext {
   readonly origin: string | undefined;
   /** The certificate that the client showed, where the listener's TLS asks for one. */
   readonly peerCertificate: X509Certificate | undefined;
-  /** Fires when the client is gone, or has used up its time. */
+  /**
+   * Fires when the client is gone, or has used up its time. What goes on then holds a place of `limits.unauthenticated`
+   * until it has settled, and the client comes again.
+   */
   readonly signal: AbortSignal;
   /**
    * Resolves when the client has proved that its hello is no copy of what it has sent before, which may be so with

@@ -270,6 +270,7 @@ class SessionServer<Data> implements Server<Data> {
         try {
           if (await mayStay(session)) return;
         } catch (cause) {
+          if (session.state === "closed") return; // it may have failed for that
           end = [CloseCode.internal, "a fault of the server"];
           this.#core.handlers.report(session as ServerSession<Data>, cause);
         }

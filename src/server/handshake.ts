@@ -21,7 +21,7 @@ import type { AuthenticateContext, ClientHello } from "./behaviour.js";
 import type { ServerCore } from "./core.js";
 import { EarlyFrames } from "./early_frames.js";
 import { EarlyTalk } from "./early_talk.js";
-import { Refusal, refuse, refuseFault, refuseFull } from "./refusal.js";
+import { comeAgainMs, Refusal, refuse, refuseFault, refuseFull } from "./refusal.js";
 import { ServerSession } from "./server_session.js";
 import type { SessionEnd } from "./session.js";
 import { newSessionId } from "./session_id.js";
@@ -129,7 +129,10 @@ export class Handshake<Data> {
 
   /** Has not shown who it is in its time, or not begun what it was welcomed to: its Commit may be on its way. */
   expire(): void {
-    const refusal = refuse("no session was begun in time", { code: RejectCode.timeout });
+    const refusal = refuse("no session was begun in time", {
+      code: RejectCode.timeout,
+      retryAfterMs: comeAgainMs,
+    });
     if (this.#phase !== "welcomed") this.#reject(refusal);
     else {
       this.end();

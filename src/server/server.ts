@@ -121,8 +121,8 @@ export interface Server<Data = unknown, Events = unknown> extends AsyncDisposabl
   revoke(clientId: string, reason?: string): number;
   /**
    * Asks of every session of this thread whether it may go on, and ends those that may not, a part of them at a time.
-   * @param mayStay where it throws, the session ends, too, by `CloseCode.internal`, and `error` is told: its client comes
-   *   again, and is asked who it is.
+   * @param mayStay where it throws, the session ends, too, by `CloseCode.internal`: its client comes again, and is asked
+   *   who it is. `error` is told; without one it is an uncaught exception.
    * @returns how many ended.
    */
   reauthorise(mayStay: (session: Session<Data, Events>) => boolean | PromiseLike<boolean>): Promise<number>;

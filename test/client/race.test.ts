@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { byPreference } from "#internal/client/preference.js";
 import { type RaceOptions, race } from "#internal/client/race.js";
+import { mayRetry, retryAfterOf } from "#internal/client/retrying.js";
 import { ConnectionRefusedError, HandshakeTimeoutError, SessionRefusedError } from "#internal/errors.js";
 import { type Deferred, deferred } from "../kit/deferred.js";
 import { VirtualTime } from "../kit/virtual_time.js";
@@ -158,6 +159,20 @@ describe("a race", () => {
     assert.deepEqual(started(), urls);
     dial(tls).resolve("found");
     assert.equal((await result).value, "found");
+  });
+
+  it("goes on where a server could not tell, and tells what each has said where none could", async () => {
+    const { dial, started, result } = start();
+    const late = new SessionRefusedError("too late", { rejectCode: 9, retryAfterMs: 5_000 });
+    dial(quic).reject(late);
+    await turn();
+    assert.deepEqual(started(), urls);
+    dial(tls).reject(new SessionRefusedError("a fault of the server", { rejectCode: 7 }));
+    dial(wss).reject(new ConnectionRefusedError("nobody"));
+    const error = await result.catch((cause: unknown) => cause);
+    assert.match(String(error), /too late.*nobody.*a fault of the server/);
+    assert.equal(mayRetry(error), true);
+    assert.equal(retryAfterOf(error), 5_000);
   });
 
   it("ends at once when its caller gives up", async () => {

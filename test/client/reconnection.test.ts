@@ -232,7 +232,10 @@ describe("reconnecting", () => {
       await until("it is judged", () => hellos === 2);
       // The connect timeout of the try runs by this time, too: it is over for another reason.
       await until("its refusal is heard", () => server.counters.rejected === 1 && line.time.pending === 1);
-      while (client.state !== "connected") await line.pass(1_000);
+      while (client.state !== "connected") {
+        assert.notEqual(client.state, "failed");
+        await line.pass(1_000);
+      }
       await until("it has come", () => got.length === 2);
       assert.deepEqual(got, ["resumed", "kept"]);
     });

@@ -68,6 +68,7 @@ describe("a subscription whose session was lost", () => {
     assert.deepEqual(heard, [
       "one",
       "gap of the session",
+      "gap of news",
       `${overloaded}`,
       `${internal}`,
       "1000",
@@ -84,7 +85,7 @@ describe("a subscription whose session was lost", () => {
     await until("it is heard", () => heard.length === 1);
     await lose(server, asked);
     await until("it is told", () => heard.length === 4);
-    assert.deepEqual(heard, ["one", "gap of the session", `${FailureCode.forbidden}`, "gap of news"]);
+    assert.deepEqual(heard, ["one", "gap of the session", "gap of news", `${FailureCode.forbidden}`]);
     assert.equal(asked.length, 2);
   });
 
@@ -105,6 +106,40 @@ describe("a subscription whose session was lost", () => {
     const before = asked.length;
     for (let i = 0; i < 10; i += 1) await client.ping();
     assert.ok(asked.length <= before + 1, "but what was on its way");
-    assert.ok(!heard.includes("gap of news"));
+    assert.equal(heard.filter((each) => each === "gap of news").length, 2, "of each session");
+  });
+
+  test("is the application's, where that has asked for it anew meanwhile", async (t) => {
+    const { server, client, asked, heard } = await subscribed(t, fails(FailureCode.overloaded, 200));
+    server.publish("news", "one");
+    await until("it is heard", () => heard.length === 1);
+    await lose(server, asked);
+    await until("the client is told to wait", () => heard.length === 4);
+    await client.unsubscribe("news");
+    server.publish("news", "to nobody");
+    await client.subscribe("news");
+    await until("the renewal is over", async () => {
+      server.publish("news", "more");
+      return heard.filter((each) => each === "more").length === 60; // each some milliseconds behind the other
+    });
+    assert.equal(asked.length, 3);
+    assert.deepEqual(heard.slice(0, 5), [
+      ...["one", "gap of the session", "gap of news", `${FailureCode.overloaded}`, "more"],
+    ]);
+    assert.ok(!heard.slice(4).some((each) => each !== "more"));
+  });
+
+  test("is asked for once however long its connection is away", async (t) => {
+    const { server, client, asked, heard } = await subscribed(t);
+    server.publish("news", "one");
+    await until("it is heard", () => heard.length === 1);
+    const { id } = client;
+    await lose(server, asked);
+    client.abandon();
+    server.publish("news", "two");
+    await until("it is heard", () => heard.at(-1) === "two");
+    assert.deepEqual(heard, ["one", "gap of the session", "two"]);
+    assert.notEqual(client.id, id);
+    assert.equal(asked.length, 2);
   });
 });

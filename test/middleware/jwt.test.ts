@@ -108,6 +108,7 @@ describe("the JWT middleware", () => {
       [await sign({ aud: undefined } as never), /"aud"/],
       [await sign({ sub: undefined } as never), /"sub"/],
       [await sign({ sub: 7 } as never), /sub/],
+      [await sign({ sub: "a".repeat(300) }), /client id/],
       [await signCritical(), /not recognized/],
     ];
     for (const [token, reason] of wrong) await assertRefused({}, token, reason);
