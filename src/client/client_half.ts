@@ -23,7 +23,7 @@ const agingMs = 1_000;
 export abstract class ClientHalf extends SpeakingHalf {
   /** Where small messages wait for others. */
   protected linger: Linger | undefined = undefined;
-  readonly #repeater: Repeater;
+  protected readonly repeater: Repeater;
   readonly #offlineMaxAgeMs: number | undefined;
   /** Looks whether what waits without a connection is too old. */
   #aging: NodeJS.Timeout | undefined = undefined;
@@ -33,7 +33,7 @@ export abstract class ClientHalf extends SpeakingHalf {
     const requests = new RequestBudget(options.maxPendingRequests);
     super(halfContext(options, requests, options.queuePolicy));
     this.#offlineMaxAgeMs = options.offlineMaxAgeMs;
-    this.#repeater = new Repeater(options, clock, requests);
+    this.repeater = new Repeater(options, clock, requests);
   }
 
   /** The queue was full, and the policy is to close. */
@@ -75,16 +75,11 @@ export abstract class ClientHalf extends SpeakingHalf {
   ): Promise<Reply> {
     if (options.idempotent !== true) return super.ask(kind, subject, payload, options);
     const own = payload.slice();
-    return this.#repeater.ask(
+    return this.repeater.ask(
       (timeoutMs) => super.ask(kind, subject, own, { ...options, timeoutMs }),
       options,
       options.meta !== undefined && idBytesOf(options.meta) !== undefined,
     );
-  }
-
-  /** Asks for what the session is not whole without, as long as what refuses it passes. */
-  protected insist(ask: () => Promise<Reply>): Promise<Reply> {
-    return this.#repeater.ask(ask, { retries: Infinity, timeoutMs: Infinity });
   }
 
   protected override readRequest(subject: string, options: ClientRequestOptions) {
@@ -113,7 +108,7 @@ export abstract class ClientHalf extends SpeakingHalf {
   protected override endHalf(reason: string): void {
     this.stopAging();
     clearTimeout(this.#acks);
-    this.#repeater.end();
+    this.repeater.end();
     super.endHalf(reason);
   }
 }

@@ -178,11 +178,9 @@ export class ResumableSession extends ClientHalf implements ClientSession, Carri
 
   #addTopics({ Topics }: Extras): Topics {
     this.#topics ??= new Topics(
-      (...asked) => {
-        this.checkOpen();
-        return this.ask(...asked);
-      },
-      (ask) => this.insist(ask),
+      (kind, subject, payload, options) =>
+        this.ask(kind, subject, this.checked(payload, "a message"), options),
+      this.repeater,
       this.#handlers,
     );
     return this.#topics;

@@ -1,4 +1,4 @@
-import { FailureCode, type Reply } from "../delivery/failure.js";
+import { type Failure, FailureCode, type Reply } from "../delivery/failure.js";
 import type { RequestBudget } from "../delivery/pending_requests.js";
 import type { RetryOptions } from "../delivery/send_options.js";
 import type { Clock } from "../dispatch/clock.js";
@@ -91,7 +91,7 @@ export class Repeater {
 }
 
 /** Whether asking again may help. */
-function mayPass({ code, retryAfterMs }: Reply & { readonly status: "failure" }, hasId: boolean): boolean {
+function mayPass({ code, retryAfterMs }: Failure, hasId: boolean): boolean {
   // What took too long may be done in part, and is answered so each time under its id.
   return retryAfterMs !== undefined || (passing.includes(code) && !(hasId && code === FailureCode.timeout));
 }

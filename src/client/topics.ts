@@ -1,4 +1,4 @@
-import { FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
+import { type Failure, FailureCode, type Reply, RequestFailure } from "../delivery/failure.js";
 import { type Gap, readGap } from "../delivery/gap.js";
 import { textOf } from "../delivery/message.js";
 import { payloadOf } from "../delivery/payload.js";
@@ -6,6 +6,7 @@ import { placeEntries } from "../delivery/places.js";
 import { SessionClosedError, TimeoutError } from "../errors.js";
 import { type FrameContents, Kind, type MetaEntry } from "../frame/frame.js";
 import type { ClientHandlers } from "./handlers.js";
+import type { Repeater } from "./repeater.js";
 import {
   checkTopic,
   fromEntry,
@@ -25,11 +26,6 @@ type Ask = (
   options: { readonly meta?: readonly MetaEntry[] | undefined; readonly timeoutMs?: number },
 ) => Promise<Reply>;
 
-/** Asks again and again while what refuses it passes. */
-type Insist = (ask: () => Promise<Reply>) => Promise<Reply>;
-
-type Failure = Reply & { readonly status: "failure" };
-
 const nothing = new Uint8Array(0);
 const lost: Failure = { status: "failure", code: FailureCode.lost, reason: "" };
 /** When a fault of the server's may be mended. */
@@ -41,15 +37,15 @@ const renewalMs = 3_600_000;
 export class Topics {
   readonly positions = new TopicPositions();
   readonly #ask: Ask;
-  readonly #insist: Insist;
+  readonly #repeater: Repeater;
   readonly #handlers: ClientHandlers;
   /** What the server is to be asked for again where it has lost the session, and which time it was asked for last. */
   readonly #patterns = new Map<string, number>();
   #times = 0;
 
-  constructor(ask: Ask, insist: Insist, handlers: ClientHandlers) {
+  constructor(ask: Ask, repeater: Repeater, handlers: ClientHandlers) {
     this.#ask = ask;
-    this.#insist = insist;
+    this.#repeater = repeater;
     this.#handlers = handlers;
   }
 
@@ -140,7 +136,8 @@ export class Topics {
       return reply;
     };
     try {
-      const { recovered } = readSubscription(metaOf(await this.#insist(ask), pattern));
+      const reply = await this.#repeater.ask(ask, { retries: Infinity, timeoutMs: Infinity });
+      const { recovered } = readSubscription(metaOf(reply, pattern));
       if (!isKnown || !recovered) this.#handlers.call("gap", { topic: pattern, after });
     } catch (cause) {
       // The one is told by then, or asked for once more by the next session.

@@ -86,3 +86,5 @@ export type Reply<Value = unknown> =
       readonly retryAfterMs?: number | undefined;
     }
   | { readonly status: "timeout" };
+
+export type Failure = Extract<Reply, { readonly status: "failure" }>;

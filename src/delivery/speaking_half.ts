@@ -51,7 +51,8 @@ export abstract class SpeakingHalf extends SessionHalf {
     return readRequest(subject, options);
   }
 
-  private checked(message: Uint8Array | string, what: string): Uint8Array {
+  /** @throws SessionClosedError, FrameTooLargeError, InvalidArgumentError */
+  protected checked(message: Uint8Array | string, what: string): Uint8Array {
     const payload = payloadOf(message, what);
     this.checkOpen();
     this.checkSize(payload);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { InvalidArgumentError, ListenerClosedError } from "millrace";
+import { FrameTooLargeError, InvalidArgumentError, ListenerClosedError } from "millrace";
 import { connect, type SubscribeFrom } from "millrace/client";
 import { jwt } from "millrace/middleware";
 import {
@@ -60,6 +60,7 @@ describe("mistakes", () => {
     }
     await refused(() => client.publish(5 as never, "x"), /a topic must be text, and not 5/);
     await refused(() => client.send(5 as never), /must be a Uint8Array or text, and not 5/);
+    await assert.rejects(client.publish("a", new Uint8Array(2 ** 20 + 1)), FrameTooLargeError);
     assert.ok(await client.subscribe("a", { from: "oldest" }));
   });
 
