@@ -29,7 +29,7 @@ export function mayRetry(cause: unknown): boolean {
   if (cause instanceof SessionRefusedError) {
     const { rejectCode: code, retryAfterMs } = cause;
     if (code === RejectCode.unauthenticated || code === RejectCode.version) return false;
-    // The others say nothing of the client.
+    // Of these the server says whether to come again; the others say nothing of the client.
     const isOfClient = code === RejectCode.clientIdTaken || code >= firstApplicationReject;
     return !isOfClient || retryAfterMs !== undefined;
   }
@@ -44,7 +44,7 @@ export function isElsewhere(cause: unknown): cause is SessionRefusedError {
 /** When the server has asked the client to come again; 0 where it has not said so. */
 export function retryAfterOf(cause: unknown): number {
   if (cause instanceof ConnectFailedError)
-    return Math.max(...cause.errors.map(({ error }) => retryAfterOf(error)));
+    return Math.max(0, ...cause.errors.map(({ error }) => retryAfterOf(error)));
   return (cause instanceof SessionRefusedError && cause.retryAfterMs) || 0;
 }
 

@@ -45,7 +45,6 @@ export async function jwt<Data = any>(options: JwtOptions): Promise<JwtMiddlewar
     let claims: JwtClaims;
     try {
       claims = await verify(hello.tokenText);
-      if (read.clientId === undefined) checkClientId(claims.sub);
     } catch (cause) {
       if (cause instanceof KeysUnavailableError) throw cause;
       read.refused?.(cause, context);
@@ -100,6 +99,7 @@ function verifierOf(jose: Jose, options: ReadJwtOptions): (token: string) => Pro
     const { payload } = await jose.jwtVerify(token, key, rules);
     const { sub, jti } = payload as { sub?: unknown; jti?: unknown };
     if (sub !== undefined && typeof sub !== "string") throw new TypeError("sub is no string");
+    if (clientId === undefined) checkClientId(sub);
     if (jti !== undefined && (typeof jti !== "string" || jti.length > maxIdCharacters)) {
       throw new TypeError(`jti is no string of at most ${maxIdCharacters} characters`);
     }
